@@ -61,9 +61,9 @@ MUST_CHECK bool controller_apply(struct controller *controller, struct arena *ar
                                  const char *file, uint64_t if_revision, bool dry_run,
                                  struct vec *ret_applied, struct error *err);
 /* What the planner would do at once if the documents were applied: items are struct action in the arena. */
-MUST_CHECK bool controller_diff(struct controller *controller, struct arena *arena, const struct caller *caller,
-                                const struct documents *documents, const char *file, struct plan *ret_plan,
-                                struct error *err);
+MUST_CHECK bool controller_diff(struct controller *controller, struct arena *arena,
+                                const struct caller *caller, const struct documents *documents,
+                                const char *file, struct plan *ret_plan, struct error *err);
 MUST_CHECK bool controller_delete(struct controller *controller, const struct caller *caller,
                                   enum record_kind kind, const char *name, uint64_t if_revision,
                                   struct error *err);

@@ -6,14 +6,14 @@
 #include <string.h>
 
 enum {
-    BEAT_US = 250 * 1000,          /* control.md: 4 a second */
-    BEATS_MISSED_MAX = 3,          /* control.md: suspected after 3 missed */
-    LOOKERS = 2,                   /* control.md: two other hosts asked to look */
-    LOOK_TIMEOUT_MS = 400,         /* a looker tries both paths for 150 ms each */
-    LOOK_AGAIN_US = 50 * 1000,     /* a refused connection: the host lives, its agent may come back */
-    AGENT_AWAY_US = 10 * 1000 * 1000, /* a host that lives without an agent for so long is given up */
+    BEAT_US = 250 * 1000,                  /* control.md: 4 a second */
+    BEATS_MISSED_MAX = 3,                  /* control.md: suspected after 3 missed */
+    LOOKERS = 2,                           /* control.md: two other hosts asked to look */
+    LOOK_TIMEOUT_MS = 400,                 /* a looker tries both paths for 150 ms each */
+    LOOK_AGAIN_US = 50 * 1000,             /* a refused connection: the host lives, its agent may come back */
+    AGENT_AWAY_US = 10 * 1000 * 1000,      /* a host that lives without an agent for so long is given up */
     CONTROLLER_GRACE_US = 3 * 1000 * 1000, /* after its own start a controller gives agents time to find it */
-    POLL_US = 20 * 1000 * 1000,    /* a question for a newer document is answered with "none" after this */
+    POLL_US = 20 * 1000 * 1000, /* a question for a newer document is answered with "none" after this */
 };
 
 /* One question to another host whether it reaches the doubted one. */
@@ -98,7 +98,8 @@ void hosts_tick(struct controller *controller)
     for (size_t i = 0; i < length; i++) {
         const struct host_fact *fact = records[i]->object;
         struct session *session = session_get(controller, fact->name);
-        int64_t last_us = session->beat_us[0] > session->beat_us[1] ? session->beat_us[0] : session->beat_us[1];
+        int64_t last_us =
+            session->beat_us[0] > session->beat_us[1] ? session->beat_us[0] : session->beat_us[1];
 
         if (session->waiting && now_us - session->waiting_since_us > POLL_US) document_answer(session, NULL);
         if (last_us == 0) last_us = controller->started_us + CONTROLLER_GRACE_US;
@@ -206,7 +207,8 @@ static void look_ask(struct session *session, const struct host_fact *by, const 
         buf_add_json_string(&body, at->addresses[i]);
     }
     buf_add_text(&body, "]}");
-    struct request request = {.method = "POST", .path = "/agent/look", .body = body.data, .body_size = body.size};
+    struct request request = {
+        .method = "POST", .path = "/agent/look", .body = body.data, .body_size = body.size};
     session->looks_open++;
     net->call(net->self, &peer, &request, LOOK_TIMEOUT_MS, NULL, look_done, look);
 }

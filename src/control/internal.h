@@ -8,9 +8,9 @@
 struct session {
     struct controller *controller;
     char *host;
-    int64_t beat_us[2];        /* steady time of the last beat over each path; 0: none yet */
-    struct exchange *waiting;  /* the agent's pending question for a newer document, or NULL */
-    int64_t waiting_after;     /* the version it has */
+    int64_t beat_us[2];       /* steady time of the last beat over each path; 0: none yet */
+    struct exchange *waiting; /* the agent's pending question for a newer document, or NULL */
+    int64_t waiting_after;    /* the version it has */
     int64_t waiting_since_us;
     char *document;            /* text of the newest document, with its version */
     int64_t document_version;  /* 0: none yet */

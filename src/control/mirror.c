@@ -51,7 +51,8 @@ static int compare_records(const void *a, const void *b);
 static void entry_free(struct entry *entry);
 
 bool mirror_new(struct store *store,
-                void (*changed)(void *ctx, enum record_kind kind, const char *name, const struct record *record),
+                void (*changed)(void *ctx, enum record_kind kind, const char *name,
+                                const struct record *record),
                 void *ctx, struct mirror **ret_mirror, struct error *err)
 {
     struct mirror *mirror = mem_alloc(sizeof(*mirror));
@@ -186,7 +187,8 @@ static void take_in(void *ctx, const struct store_item *item)
     if (mirror->changed) mirror->changed(mirror->ctx, kind, name, mirror_get(mirror, kind, name));
 }
 
-static bool put(struct mirror *mirror, enum record_kind kind, const struct store_item *item, struct error *err)
+static bool put(struct mirror *mirror, enum record_kind kind, const struct store_item *item,
+                struct error *err)
 {
     struct arena *arena = arena_new();
     struct entry *entry = arena_alloc(arena, sizeof(*entry));

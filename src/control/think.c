@@ -143,7 +143,8 @@ static void write_down(struct controller *controller, struct change *change, con
             if (text_equal(after->farm_facts[i].name, action->instance.farm))
                 change_put(change, RECORD_FARM_FACT, action->instance.farm, &after->farm_facts[i]);
     }
-    change_event(change, now_ms, "croft", "instance", action->name, action_what(arena, action), action->reason);
+    change_event(change, now_ms, "croft", "instance", action->name, action_what(arena, action),
+                 action->reason);
 }
 
 static const char *action_what(struct arena *arena, const struct action *action)

@@ -19,7 +19,8 @@ struct blob_port {
     /* Adds bytes at offset, which must be what partial() says: ERROR_CONFLICT else. */
     bool (*append)(void *self, const char *digest, int64_t offset, const void *data, size_t size,
                    struct error *err);
-    /* Durable and verified: ERROR_INVALID, and the partial file is gone, when the content is not the digest's. */
+    /* Durable and verified: ERROR_INVALID, and the partial file is gone, when the content is not the
+     * digest's. */
     bool (*finish)(void *self, const char *digest, struct error *err);
     /* Path of a whole blob for programs that read files; valid until the next call. */
     const char *(*path)(void *self, const char *digest);

@@ -1,5 +1,5 @@
-/* Keys and certificates of the control plane: who signs what may be obeyed. Twins: os/pki over OpenSSL, later a
- * cheap one in the simulation. */
+/* Keys and certificates of the control plane: who signs what may be obeyed. Twins: os/pki over OpenSSL, later
+ * a cheap one in the simulation. */
 #ifndef CROFT_PORT_IDENTITY_H
 #define CROFT_PORT_IDENTITY_H
 

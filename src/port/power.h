@@ -1,5 +1,5 @@
-/* Power of hosts: how a host is made sure to run nothing. Twins: os/power (asks `croft up`, which plays the part of
- * the computers' management controllers), later IPMI, Redfish and the simulation. */
+/* Power of hosts: how a host is made sure to run nothing. Twins: os/power (asks `croft up`, which plays the
+ * part of the computers' management controllers), later IPMI, Redfish and the simulation. */
 #ifndef CROFT_PORT_POWER_H
 #define CROFT_PORT_POWER_H
 

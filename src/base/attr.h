@@ -4,7 +4,7 @@
 
 /* On every function that can fail: ignoring the result is a compile error under -Werror. */
 #define MUST_CHECK __attribute__((warn_unused_result))
-#define PRINTF_LIKE(format, first) __attribute__((format(printf, format, first)))
+#define PRINTF_LIKE(position, first) __attribute__((format(printf, position, first)))
 #define UNUSED __attribute__((unused))
 #define NORETURN __attribute__((noreturn))
 

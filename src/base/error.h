@@ -35,9 +35,9 @@ struct error {
     char message[1024]; /* cut, never overrun, when longer */
     /* For bad documents: where in the input. file is "" and line 0 when it is not about a document. */
     char file[256];
-    char field[256]; /* path of the field: tiers[0].size.memory */
-    unsigned line;   /* counts from 1 */
-    unsigned column; /* counts from 1 */
+    char field[256];         /* path of the field: tiers[0].size.memory */
+    unsigned line;           /* counts from 1 */
+    unsigned column;         /* counts from 1 */
     const char *source_file; /* where in croft's own source it came from: static string */
     int source_line;
 };
@@ -46,7 +46,8 @@ struct error {
 #define error_set(err, code, ...) error_fill((err), (code), __FILE__, __LINE__, __VA_ARGS__)
 
 /* As error_set() with ": " and the text of errno_value behind the message; code is ERROR_FAILED. */
-#define error_errno(err, errno_value, ...) error_fill_errno((err), (errno_value), __FILE__, __LINE__, __VA_ARGS__)
+#define error_errno(err, errno_value, ...) \
+    error_fill_errno((err), (errno_value), __FILE__, __LINE__, __VA_ARGS__)
 
 bool error_fill(struct error *err, enum error_code code, const char *source_file, int source_line,
                 const char *format, ...) PRINTF_LIKE(5, 6);

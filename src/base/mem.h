@@ -8,10 +8,10 @@
 
 #include <stddef.h>
 
-void *mem_alloc(size_t size);                    /* zeroed; caller frees with mem_free() */
-void *mem_alloc_array(size_t length, size_t size); /* zeroed */
+void *mem_alloc(size_t size);                                   /* zeroed; caller frees with mem_free() */
+void *mem_alloc_array(size_t length, size_t size);              /* zeroed */
 void *mem_realloc_array(void *old, size_t length, size_t size); /* new part not zeroed */
-char *mem_strdup(const char *text);              /* NULL gives NULL */
+char *mem_strdup(const char *text);                             /* NULL gives NULL */
 char *mem_strndup(const char *text, size_t size_max);
 char *mem_printf(const char *format, ...) PRINTF_LIKE(1, 2);
 void mem_free(void *pointer); /* NULL is fine */

@@ -24,10 +24,10 @@ const char *text_nearest(const char *wrong, const char *const *candidates, size_
 /* Quantities as model.md writes them. Parsers accept nothing before or behind and do not overflow: false
  * when the text is not one. Formatters give the one canonical form, which parses back to the same value. */
 MUST_CHECK bool text_parse_u64(const char *text, uint64_t *ret_value);
-MUST_CHECK bool text_parse_cpus(const char *text, int64_t *ret_millicores);  /* "0.5" -> 500 */
-MUST_CHECK bool text_parse_bytes(const char *text, int64_t *ret_bytes);      /* "64Mi", "1024" */
-MUST_CHECK bool text_parse_rate(const char *text, int64_t *ret_bits_per_s);  /* "10G", "1.5M" */
-MUST_CHECK bool text_parse_duration(const char *text, int64_t *ret_ms);      /* "250ms" "5s" "10m" "2h" "7d" */
+MUST_CHECK bool text_parse_cpus(const char *text, int64_t *ret_millicores); /* "0.5" -> 500 */
+MUST_CHECK bool text_parse_bytes(const char *text, int64_t *ret_bytes);     /* "64Mi", "1024" */
+MUST_CHECK bool text_parse_rate(const char *text, int64_t *ret_bits_per_s); /* "10G", "1.5M" */
+MUST_CHECK bool text_parse_duration(const char *text, int64_t *ret_ms);     /* "250ms" "5s" "10m" "2h" "7d" */
 /* Into `out`, which holds at least 32 bytes. Returns out. */
 char *text_format_cpus(char *out, int64_t millicores);
 char *text_format_bytes(char *out, int64_t bytes);

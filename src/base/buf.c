@@ -1,0 +1,144 @@
+#include "base/buf.h"
+
+#include "base/mem.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+static void reserve(struct buf *buf, size_t more);
+static size_t utf8_size(const unsigned char *text);
+
+void buf_free(struct buf *buf)
+{
+    mem_free(buf->data);
+    *buf = (struct buf){0};
+}
+
+void buf_clear(struct buf *buf)
+{
+    buf->size = 0;
+    if (buf->data != NULL) buf->data[0] = '\0';
+}
+
+void buf_add(struct buf *buf, const void *data, size_t size)
+{
+    if (size == 0) return;
+    reserve(buf, size);
+    memcpy(buf->data + buf->size, data, size);
+    buf->size += size;
+    buf->data[buf->size] = '\0';
+}
+
+void buf_add_text(struct buf *buf, const char *text)
+{
+    buf_add(buf, text, strlen(text));
+}
+
+void buf_add_char(struct buf *buf, char c)
+{
+    buf_add(buf, &c, 1);
+}
+
+void buf_printf(struct buf *buf, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    buf_vprintf(buf, format, arguments);
+    va_end(arguments);
+}
+
+void buf_vprintf(struct buf *buf, const char *format, va_list arguments)
+{
+    va_list again;
+    va_copy(again, arguments);
+    int length = vsnprintf(NULL, 0, format, arguments);
+    ASSERT(length >= 0);
+    reserve(buf, (size_t)length);
+    int written = vsnprintf(buf->data + buf->size, (size_t)length + 1, format, again);
+    ASSERT(written == length);
+    buf->size += (size_t)length;
+    va_end(again);
+}
+
+void buf_add_json_string(struct buf *buf, const char *text)
+{
+    if (text == NULL) {
+        buf_add_text(buf, "null");
+        return;
+    }
+    buf_add_char(buf, '"');
+    const unsigned char *at = (const unsigned char *)text;
+    while (*at != '\0') {
+        size_t size = utf8_size(at);
+        if (size == 0) {
+            buf_add_text(buf, "\xef\xbf\xbd"); /* JSON is UTF-8: a byte that is not becomes U+FFFD */
+            size = 1;
+        } else if (*at == '"' || *at == '\\') {
+            buf_add_char(buf, '\\');
+            buf_add_char(buf, (char)*at);
+        } else if (*at == '\n') {
+            buf_add_text(buf, "\\n");
+        } else if (*at == '\t') {
+            buf_add_text(buf, "\\t");
+        } else if (*at == '\r') {
+            buf_add_text(buf, "\\r");
+        } else if (*at < 0x20) {
+            buf_printf(buf, "\\u%04x", *at);
+        } else {
+            buf_add(buf, at, size);
+        }
+        at += size;
+    }
+    buf_add_char(buf, '"');
+}
+
+void buf_consume(struct buf *buf, size_t size)
+{
+    ASSERT(size <= buf->size);
+    if (size == 0) return;
+    memmove(buf->data, buf->data + size, buf->size - size + 1);
+    buf->size -= size;
+}
+
+const char *buf_text(const struct buf *buf)
+{
+    return buf->data == NULL ? "" : buf->data;
+}
+
+char *buf_take(struct buf *buf)
+{
+    char *text = buf->data == NULL ? mem_strdup("") : buf->data;
+    *buf = (struct buf){0};
+    return text;
+}
+
+/* Room for `more` bytes and the zero behind them. Doubles, so that adding is linear over all. */
+static void reserve(struct buf *buf, size_t more)
+{
+    size_t needed;
+    bool overflow = __builtin_add_overflow(buf->size, more, &needed);
+    overflow = __builtin_add_overflow(needed, 1, &needed) || overflow;
+    ASSERT(!overflow);
+    if (needed <= buf->capacity) return;
+    size_t capacity = buf->capacity < 32 ? 64 : buf->capacity;
+    while (capacity < needed)
+        if (__builtin_mul_overflow(capacity, 2, &capacity)) capacity = needed;
+    buf->data = mem_realloc_array(buf->data, capacity, 1);
+    buf->capacity = capacity;
+}
+
+/* Size of the well-formed UTF-8 character at text (RFC 3629, table in section 4), 0 when it is none. */
+static size_t utf8_size(const unsigned char *text)
+{
+    unsigned char first = text[0];
+    if (first < 0x80) return 1;
+    if (first < 0xc2 || first > 0xf4) return 0;
+    size_t size = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+    unsigned char low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
+    unsigned char high = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
+    if (text[1] < low || text[1] > high) return 0;
+    for (size_t i = 2; i < size; i++)
+        if ((text[i] & 0xc0) != 0x80) return 0;
+    return size;
+}

@@ -1,0 +1,202 @@
+#include "base/mem.h"
+
+#include <stdalign.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BLOCK_SIZE_MIN ((size_t)4096)
+#define BLOCK_SIZE_MAX ((size_t)1 << 20)
+
+struct block {
+    struct block *older;
+    size_t size;
+    size_t used;
+    alignas(max_align_t) char data[];
+};
+
+struct arena {
+    struct block *newest;
+    size_t block_size; /* of the next ordinary block; doubles up to BLOCK_SIZE_MAX */
+    size_t handed_out;
+};
+
+NORETURN static void out_of_memory(size_t size);
+static size_t multiply(size_t length, size_t size);
+static char *format_new(const char *format, va_list arguments, struct arena *arena) PRINTF_LIKE(1, 0);
+static struct block *block_add(struct arena *arena, size_t size);
+
+void *mem_alloc(size_t size)
+{
+    void *pointer = calloc(1, size == 0 ? 1 : size);
+    if (pointer == NULL) out_of_memory(size);
+    return pointer;
+}
+
+void *mem_alloc_array(size_t length, size_t size)
+{
+    return mem_alloc(multiply(length, size));
+}
+
+void *mem_realloc_array(void *old, size_t length, size_t size)
+{
+    size_t total = multiply(length, size);
+    void *pointer = realloc(old, total == 0 ? 1 : total);
+    if (pointer == NULL) out_of_memory(total);
+    return pointer;
+}
+
+char *mem_strdup(const char *text)
+{
+    return text == NULL ? NULL : mem_strndup(text, SIZE_MAX);
+}
+
+char *mem_strndup(const char *text, size_t size_max)
+{
+    size_t size = strnlen(text, size_max);
+    char *copy = mem_alloc(size + 1);
+    memcpy(copy, text, size);
+    return copy;
+}
+
+char *mem_printf(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    char *text = format_new(format, arguments, NULL);
+    va_end(arguments);
+    return text;
+}
+
+void mem_free(void *pointer)
+{
+    free(pointer);
+}
+
+void mem_freep(void *pointer)
+{
+    void *held;
+    memcpy(&held, pointer, sizeof(held)); /* any type of pointer variable, without aliasing it */
+    free(held);
+}
+
+struct arena *arena_new(void)
+{
+    struct arena *arena = mem_alloc(sizeof(*arena));
+    arena->block_size = BLOCK_SIZE_MIN;
+    return arena;
+}
+
+void arena_free(struct arena *arena)
+{
+    if (arena == NULL) return;
+    while (arena->newest != NULL) {
+        struct block *older = arena->newest->older;
+        free(arena->newest);
+        arena->newest = older;
+    }
+    free(arena);
+}
+
+void arena_freep(struct arena **arena)
+{
+    arena_free(*arena);
+}
+
+void *arena_alloc(struct arena *arena, size_t size)
+{
+    const size_t unit = alignof(max_align_t);
+    size_t padded;
+    if (__builtin_add_overflow(size == 0 ? 1 : size, unit - 1, &padded)) out_of_memory(size);
+    padded -= padded % unit;
+    struct block *block = arena->newest;
+    if (block == NULL || block->size - block->used < padded) block = block_add(arena, padded);
+    void *pointer = block->data + block->used; /* blocks are born zeroed and never reused */
+    block->used += padded;
+    if (__builtin_add_overflow(arena->handed_out, size, &arena->handed_out)) out_of_memory(size);
+    return pointer;
+}
+
+void *arena_alloc_array(struct arena *arena, size_t length, size_t size)
+{
+    return arena_alloc(arena, multiply(length, size));
+}
+
+char *arena_strdup(struct arena *arena, const char *text)
+{
+    return text == NULL ? NULL : arena_strndup(arena, text, SIZE_MAX);
+}
+
+char *arena_strndup(struct arena *arena, const char *text, size_t size_max)
+{
+    size_t size = strnlen(text, size_max);
+    char *copy = arena_alloc(arena, size + 1);
+    memcpy(copy, text, size);
+    return copy;
+}
+
+char *arena_printf(struct arena *arena, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    char *text = format_new(format, arguments, arena);
+    va_end(arguments);
+    return text;
+}
+
+size_t arena_size(const struct arena *arena)
+{
+    return arena->handed_out;
+}
+
+static void out_of_memory(size_t size)
+{
+    fprintf(stderr, "croft: out of memory: %zu bytes wanted; give this process more memory\n", size);
+    abort();
+}
+
+static size_t multiply(size_t length, size_t size)
+{
+    size_t total;
+    if (__builtin_mul_overflow(length, size, &total)) out_of_memory(SIZE_MAX);
+    return total;
+}
+
+/* On the heap when arena is NULL. */
+static char *format_new(const char *format, va_list arguments, struct arena *arena)
+{
+    va_list again;
+    va_copy(again, arguments);
+    int length = vsnprintf(NULL, 0, format, arguments);
+    ASSERT(length >= 0);
+    size_t size = (size_t)length + 1;
+    char *text = arena == NULL ? mem_alloc(size) : arena_alloc(arena, size);
+    int written = vsnprintf(text, size, format, again);
+    ASSERT(written == length);
+    va_end(again);
+    return text;
+}
+
+static struct block *block_add(struct arena *arena, size_t size)
+{
+    bool is_large = size > arena->block_size / 4;
+    size_t data_size = is_large ? size : arena->block_size;
+    size_t total;
+    if (__builtin_add_overflow(sizeof(struct block), data_size, &total)) out_of_memory(size);
+    struct block *block = mem_alloc(total);
+    block->size = data_size;
+    if (is_large && arena->newest != NULL) {
+        /* Behind the newest, which still has room for small ones. */
+        block->older = arena->newest->older;
+        arena->newest->older = block;
+        return block;
+    }
+    block->older = arena->newest;
+    arena->newest = block;
+    if (!is_large && arena->block_size < BLOCK_SIZE_MAX) arena->block_size *= 2;
+    return block;
+}

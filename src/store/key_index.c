@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 
+#include <stdint.h>
 #include <string.h>
 
 /* Each entry is in the next level with a chance of 1/4: 12 levels serve 4^12 = 16 million keys. */
@@ -71,7 +72,8 @@ void key_index_remove(struct key_index *index, const char *key)
     struct key_entry *entry = *links[0];
     ASSERT(entry && strcmp(entry->key, key) == 0);
     unsigned levels = levels_of(key);
-    for (unsigned level = 0; level < levels; level++) *links[level] = entry->next[level];
+    for (unsigned level = 0; level < levels; level++)
+        *links[level] = entry->next[level];
     mem_free(entry->key);
     mem_free(entry);
 }
@@ -80,7 +82,8 @@ const struct key_entry *key_index_seek(const struct key_index *index, const char
 {
     struct key_entry *const *array = index->first;
     for (unsigned level = LEVELS; level-- > 0;)
-        while (array[level] && strcmp(array[level]->key, key) < 0) array = array[level]->next;
+        while (array[level] && strcmp(array[level]->key, key) < 0)
+            array = array[level]->next;
     return array[0];
 }
 
@@ -104,7 +107,8 @@ static void find(struct key_index *index, const char *key, struct key_entry **li
 {
     struct key_entry **array = index->first;
     for (unsigned level = LEVELS; level-- > 0;) {
-        while (array[level] && strcmp(array[level]->key, key) < 0) array = array[level]->next;
+        while (array[level] && strcmp(array[level]->key, key) < 0)
+            array = array[level]->next;
         links[level] = &array[level];
     }
 }
@@ -114,6 +118,7 @@ static unsigned levels_of(const char *key)
     uint64_t hash = text_hash(TEXT_HASH_SEED, key, strlen(key));
     hash ^= hash >> 32; /* the low bits of FNV-1a alone are its weak ones */
     unsigned levels = 1;
-    for (; levels < LEVELS && (hash & 3) == 0; hash >>= 2) levels++;
+    for (; levels < LEVELS && (hash & 3) == 0; hash >>= 2)
+        levels++;
     return levels;
 }

@@ -39,7 +39,8 @@ struct store_provider {
 
     /* The last change of the key at or before the revision. False with ERROR_NOT_FOUND when there is none or
      * it is a deletion. The item is the caller's. */
-    bool (*get)(void *self, const char *key, uint64_t revision, struct store_item *ret_item, struct error *err);
+    bool (*get)(void *self, const char *key, uint64_t revision, struct store_item *ret_item,
+                struct error *err);
 
     /* As store_list(), but after is never NULL ("" for from the first). Works in the number of items that it
      * gives, not in the number that the store has. */
@@ -56,8 +57,8 @@ struct store_provider {
 
     /* The first change behind the place, or *ret_found = false. The item is the caller's. Never asked for
      * what was compacted. */
-    bool (*next_change)(void *self, struct store_place place, bool *ret_found, struct store_change *ret_change,
-                        struct error *err);
+    bool (*next_change)(void *self, struct store_place place, bool *ret_found,
+                        struct store_change *ret_change, struct error *err);
 
     /* Forgets each change before the revision that a later one, at or before the revision, replaces, and each
      * deletion before the revision; durably, all or nothing. compacted < revision <= the store's revision. */

@@ -57,7 +57,8 @@ void store_close(struct store *store)
 {
     if (!store) return;
     ASSERT(!store->dispatching);
-    for (size_t i = 0; i < store->watches.length; i++) watch_free(watch_at(store, i));
+    for (size_t i = 0; i < store->watches.length; i++)
+        watch_free(watch_at(store, i));
     vec_free(&store->watches);
     vec_free(&store->leases);
     store->provider->close(store->self);
@@ -125,7 +126,8 @@ bool store_dispatch(struct store *store, struct error *err)
     if (store->dispatching) return true;
     store->dispatching = true;
     bool good = true;
-    for (bool done = false; good && !done;) good = deliver_next(store, &done, err);
+    for (bool done = false; good && !done;)
+        good = deliver_next(store, &done, err);
     store->dispatching = false;
     free_stopped(store);
     return good;
@@ -136,8 +138,8 @@ bool store_get_at(struct store *store, const char *key, uint64_t revision, struc
 {
     if (revision < store->compacted)
         return error_set(err, ERROR_NOT_FOUND,
-                         "%s: revision %" PRIu64 " is no longer kept, only from %" PRIu64 " on", key, revision,
-                         store->compacted);
+                         "%s: revision %" PRIu64 " is no longer kept, only from %" PRIu64 " on", key,
+                         revision, store->compacted);
     if (revision > store->revision) revision = store->revision;
     return store->provider->get(store->self, key, revision, ret_item, err);
 }
@@ -208,7 +210,8 @@ void store_item_free(struct store_item *item)
 
 void store_items_free(struct vec *items)
 {
-    for (size_t i = 0; i < items->length; i++) store_item_free(vec_at(items, i));
+    for (size_t i = 0; i < items->length; i++)
+        store_item_free(vec_at(items, i));
     vec_free(items);
 }
 
@@ -255,8 +258,8 @@ bool store_conflict(struct error *err, const struct store_op *op, uint64_t revis
 static bool check_ops(struct store *store, const struct store_op *ops, size_t length, struct error *err)
 {
     if (length > STORE_OPS_LENGTH_MAX)
-        return error_set(err, ERROR_TOO_LARGE, "a transaction of %zu operations: at most %d are allowed", length,
-                         STORE_OPS_LENGTH_MAX);
+        return error_set(err, ERROR_TOO_LARGE, "a transaction of %zu operations: at most %d are allowed",
+                         length, STORE_OPS_LENGTH_MAX);
     struct map *written CLEANUP(map_freep) = map_new();
     for (size_t i = 0; i < length; i++) {
         if (!check_op(store, &ops[i], err)) return false;
@@ -272,7 +275,8 @@ static bool check_op(struct store *store, const struct store_op *op, struct erro
     ASSERT(op->key);
     if (op->key[0] == '\0') return error_set(err, ERROR_INVALID, "a key needs at least one byte");
     if (strnlen(op->key, STORE_KEY_SIZE_MAX + 1) > STORE_KEY_SIZE_MAX)
-        return error_set(err, ERROR_TOO_LARGE, "key %.40s…: longer than %d bytes", op->key, STORE_KEY_SIZE_MAX);
+        return error_set(err, ERROR_TOO_LARGE, "key %.40s…: longer than %d bytes", op->key,
+                         STORE_KEY_SIZE_MAX);
     if (op->kind != STORE_PUT) return true;
     ASSERT(op->value);
     if (strnlen(op->value, STORE_VALUE_SIZE_MAX + 1) > STORE_VALUE_SIZE_MAX)
@@ -425,6 +429,7 @@ static bool end_lease(struct store *store, struct lease *lease, struct error *er
 
 static void keys_free(struct vec *keys)
 {
-    for (size_t i = 0; i < keys->length; i++) mem_free(*(char **)vec_at(keys, i));
+    for (size_t i = 0; i < keys->length; i++)
+        mem_free(*(char **)vec_at(keys, i));
     vec_free(keys);
 }

@@ -39,7 +39,8 @@ struct store_op {
     const char *key;
     const char *value;
     uint64_t revision;
-    uint64_t lease; /* STORE_PUT: the key goes when this lease ends; 0: stays, also if it had a lease before */
+    uint64_t
+        lease; /* STORE_PUT: the key goes when this lease ends; 0: stays, also if it had a lease before */
 };
 
 struct store_watch;

@@ -31,8 +31,8 @@ static void memory_close(void *self);
 static bool memory_load(void *self, struct store_state *ret_state, struct error *err);
 static bool memory_get(void *self, const char *key, uint64_t revision, struct store_item *ret_item,
                        struct error *err);
-static bool memory_list(void *self, const char *prefix, const char *after, size_t limit, struct vec *ret_items,
-                        struct error *err);
+static bool memory_list(void *self, const char *prefix, const char *after, size_t limit,
+                        struct vec *ret_items, struct error *err);
 static bool memory_commit(void *self, const struct store_op *ops, size_t length, uint64_t lease_over,
                           uint64_t *ret_revision, struct error *err);
 static bool memory_next_change(void *self, struct store_place place, bool *ret_found,
@@ -75,7 +75,8 @@ struct store *store_open_memory(void)
 static void memory_close(void *self)
 {
     struct memory *memory = self;
-    for (const struct key_entry *entry = key_index_seek(memory->newest, ""); entry; entry = key_entry_next(entry))
+    for (const struct key_entry *entry = key_index_seek(memory->newest, ""); entry;
+         entry = key_entry_next(entry))
         version_free_chain(key_entry_value(entry));
     key_index_free(memory->newest);
     vec_free(&memory->log);
@@ -93,14 +94,15 @@ static bool memory_get(void *self, const char *key, uint64_t revision, struct st
 {
     const struct memory *memory = self;
     const struct version *version = key_index_get(memory->newest, key);
-    while (version && version->place.revision > revision) version = version->older;
+    while (version && version->place.revision > revision)
+        version = version->older;
     if (!version || !version->value) return store_absent(err, key);
     *ret_item = copy_item(version);
     return true;
 }
 
-static bool memory_list(void *self, const char *prefix, const char *after, size_t limit, struct vec *ret_items,
-                        struct error *err)
+static bool memory_list(void *self, const char *prefix, const char *after, size_t limit,
+                        struct vec *ret_items, struct error *err)
 {
     const struct memory *memory = self;
     struct vec items = VEC_OF(struct store_item);

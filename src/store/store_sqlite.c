@@ -175,7 +175,7 @@ static bool sqlite_get(void *self, const char *key, uint64_t revision, struct st
     sqlite3_stmt *statement = start(sqlite, STATEMENT_GET);
     bind_text(statement, 1, key);
     bind_number(statement, 2, revision);
-    bool found;
+    bool found = false;
     struct store_item item;
     bool good = next_row(sqlite, statement, &found, err) &&
                 (found ? read_item(sqlite, statement, &item, err) : store_absent(err, key));
@@ -198,7 +198,7 @@ static bool sqlite_list(void *self, const char *prefix, const char *after, size_
     bind_text(statement, 1, strcmp(after, prefix) > 0 ? after : prefix);
     bool good = true;
     while (good && (limit == 0 || items.length < limit)) {
-        bool found;
+        bool found = false;
         struct store_item item;
         good = next_row(sqlite, statement, &found, err);
         if (!good || !found) break;
@@ -220,7 +220,7 @@ static bool sqlite_commit(void *self, const struct store_op *ops, size_t length,
                           uint64_t *ret_revision, struct error *err)
 {
     struct sqlite *sqlite = self;
-    uint64_t revision;
+    uint64_t revision = 0;
     if (!run(sqlite, start(sqlite, STATEMENT_BEGIN), err)) return false;
     bool good = apply(sqlite, ops, length, lease_over, &revision, err);
     if (!end_transaction(sqlite, good, err)) return false;
@@ -236,7 +236,7 @@ static bool sqlite_next_change(void *self, struct store_place place, bool *ret_f
     sqlite3_stmt *statement = start(sqlite, STATEMENT_NEXT_CHANGE);
     bind_number(statement, 1, place.revision);
     bind_number(statement, 2, place.n);
-    bool found;
+    bool found = false;
     struct store_change change;
     bool good = next_row(sqlite, statement, &found, err);
     if (good && found) {
@@ -317,7 +317,7 @@ static bool read_revision(struct sqlite *sqlite, enum statement which, uint64_t 
                           struct error *err)
 {
     sqlite3_stmt *statement = start(sqlite, which);
-    bool found;
+    bool found = false;
     bool good = next_row(sqlite, statement, &found, err);
     int64_t revision = good && found ? sqlite3_column_int64(statement, 0) : -1;
     finish(statement);
@@ -407,7 +407,7 @@ static bool read_head(struct sqlite *sqlite, const char *key, struct head *ret_h
 {
     sqlite3_stmt *statement = start(sqlite, STATEMENT_HEAD);
     bind_text(statement, 1, key);
-    bool found;
+    bool found = false;
     bool good = next_row(sqlite, statement, &found, err);
     if (good) *ret_head = (struct head){0};
     if (good && found)

@@ -45,6 +45,14 @@ int run_with_directory(const char *group, const struct test_case *cases, size_t 
     return run_over(group, &none, 1, cases, length);
 }
 
+void renew(struct fixture *fixture)
+{
+    store_close(fixture->store);
+    fixture->store = NULL;
+    if (fixture->durable) assert_int_equal(unlink(fixture->path), 0);
+    fixture->store = fixture->durable ? open_sqlite(fixture->path) : open_memory(fixture->path);
+}
+
 void reopen(struct fixture *fixture)
 {
     assert_true(fixture->durable);

@@ -27,6 +27,8 @@ int run_over_providers(const char *group, const struct test_case *cases, size_t 
 /* Each case with a fresh directory and no store opened. */
 int run_with_directory(const char *group, const struct test_case *cases, size_t length);
 
+/* Closes it and begins with an empty one of the same provider. */
+void renew(struct fixture *fixture);
 /* Closes and opens again; only for durable ones. */
 void reopen(struct fixture *fixture);
 

@@ -58,7 +58,7 @@ static bool check_no_remains(const char *path, struct error *err);
 static bool make_directories(const char *directory, struct error *err);
 static bool open_database(const char *path, sqlite3 **ret_db, struct error *err);
 static bool check_ours(sqlite3 *db, const char *path, struct error *err);
-static bool set_up(sqlite3 *db, const char *path, struct error *err);
+static bool set_up(sqlite3 *db, struct error *err);
 static int pragma_number(sqlite3 *db, const char *sql, int64_t *ret_value);
 static bool pragma_says(sqlite3 *db, const char *sql, const char *expected, const char *what,
                         struct error *err);
@@ -79,7 +79,7 @@ bool sqlite_file_open(const char *path, sqlite3 **ret_db, struct error *err)
     }
     sqlite3 *db;
     if (!open_database(path, &db, err)) return false;
-    if (!check_ours(db, path, err) || !set_up(db, path, err)) {
+    if (!check_ours(db, path, err) || !set_up(db, err)) {
         sqlite3_close(db);
         return false;
     }
@@ -116,9 +116,9 @@ bool sqlite_file_damaged(sqlite3 *db, const char *what, struct error *err)
 /* So that a file at path is always a whole store, it is made under another name. */
 static bool make_file(const char *path, struct error *err)
 {
-    char *directory CLEANUP_MEM = directory_of(path);
+    CLEANUP_MEM char *directory = directory_of(path);
     if (!make_directories(directory, err)) return false;
-    int fd CLEANUP(closep) = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    CLEANUP(closep) int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return error_errno(err, errno, "cannot open directory %s", directory);
     /* Two that make it at the same time would make it under the same name. */
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
@@ -133,7 +133,7 @@ static bool make_file(const char *path, struct error *err)
 
 static bool make_file_locked(const char *path, struct error *err)
 {
-    char *draft CLEANUP_MEM = mem_printf("%s.new", path);
+    CLEANUP_MEM char *draft = mem_printf("%s.new", path);
     if (unlink(draft) != 0 && errno != ENOENT) return error_errno(err, errno, "cannot remove %s", draft);
     int fd = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0) return error_errno(err, errno, "cannot make store %s", draft);
@@ -162,7 +162,7 @@ static bool write_schema(const char *path, struct error *err)
  * for the new file's own. */
 static bool check_no_remains(const char *path, struct error *err)
 {
-    char *log CLEANUP_MEM = mem_printf("%s-wal", path);
+    CLEANUP_MEM char *log = mem_printf("%s-wal", path);
     if (access(log, F_OK) != 0) return true;
     return error_set(
         err, ERROR_REFUSED,
@@ -174,11 +174,11 @@ static bool check_no_remains(const char *path, struct error *err)
 static bool make_directories(const char *directory, struct error *err)
 {
     if (access(directory, F_OK) == 0) return true;
-    char *parent CLEANUP_MEM = directory_of(directory);
+    CLEANUP_MEM char *parent = directory_of(directory);
     if (!make_directories(parent, err)) return false;
     if (mkdir(directory, 0700) != 0 && errno != EEXIST)
         return error_errno(err, errno, "cannot make directory %s", directory);
-    int fd CLEANUP(closep) = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    CLEANUP(closep) int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return error_errno(err, errno, "cannot open directory %s", parent);
     return sync_directory(fd, parent, err);
 }
@@ -186,7 +186,7 @@ static bool make_directories(const char *directory, struct error *err)
 static bool open_database(const char *path, sqlite3 **ret_db, struct error *err)
 {
     /* SQLite gives names like ":memory:" a meaning; "./:memory:" has none. */
-    char *plain CLEANUP_MEM = mem_printf("%s%s", path[0] == '/' ? "" : "./", path);
+    CLEANUP_MEM char *plain = mem_printf("%s%s", path[0] == '/' ? "" : "./", path);
     sqlite3 *db = NULL;
     int result = sqlite3_open_v2(plain, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
     if (result != SQLITE_OK) {
@@ -221,7 +221,7 @@ static bool check_ours(sqlite3 *db, const char *path, struct error *err)
     return true;
 }
 
-static bool set_up(sqlite3 *db, const char *path, struct error *err)
+static bool set_up(sqlite3 *db, struct error *err)
 {
     /* Journal: as the README says. cell_size_check: damage is found before it is followed. trusted_schema: a
      * file cannot make us call functions. The limit gives the room of an unusually large log back. */

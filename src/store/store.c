@@ -260,7 +260,7 @@ static bool check_ops(struct store *store, const struct store_op *ops, size_t le
     if (length > STORE_OPS_LENGTH_MAX)
         return error_set(err, ERROR_TOO_LARGE, "a transaction of %zu operations: at most %d are allowed",
                          length, STORE_OPS_LENGTH_MAX);
-    struct map *written CLEANUP(map_freep) = map_new();
+    CLEANUP(map_freep) struct map *written = map_new();
     for (size_t i = 0; i < length; i++) {
         if (!check_op(store, &ops[i], err)) return false;
         /* Any pointer that is not NULL would do as the value: only the keys count. */
@@ -417,7 +417,7 @@ static bool end_lease(struct store *store, struct lease *lease, struct error *er
 {
     struct vec keys;
     if (!store->provider->lease_keys(store->self, lease->id, &keys, err)) return false;
-    struct store_op *ops CLEANUP_MEM = mem_alloc_array(keys.length, sizeof(*ops));
+    CLEANUP_MEM struct store_op *ops = mem_alloc_array(keys.length, sizeof(*ops));
     for (size_t i = 0; i < keys.length; i++)
         ops[i] = (struct store_op){.kind = STORE_DELETE, .key = *(char **)vec_at(&keys, i)};
     bool good = store->provider->commit(store->self, ops, keys.length, lease->id, &store->revision, err);

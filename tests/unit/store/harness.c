@@ -173,7 +173,7 @@ static int run_over(const char *group, const struct opener *openers, size_t open
     }
     int failures = _cmocka_run_group_tests(group, tests, total, NULL, NULL);
     for (size_t i = 0; i < total; i++) {
-        char *name CLEANUP_MEM = NULL;
+        CLEANUP_MEM char *name = NULL;
         memcpy(&name, &tests[i].name, sizeof(name)); /* ours, only const in cmocka's structure */
     }
     mem_free(tests);

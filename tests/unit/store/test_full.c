@@ -71,7 +71,7 @@ static uint64_t write_until_full(const struct fixture *fixture, uint64_t first)
         char a[16], b[16];
         snprintf(a, sizeof(a), "a/%d", (int)n);
         snprintf(b, sizeof(b), "b/%d", (int)n);
-        char *value CLEANUP_MEM = value_of(n);
+        CLEANUP_MEM char *value = value_of(n);
         struct store_op ops[] = {{.kind = STORE_PUT, .key = a, .value = value},
                                  {.kind = STORE_PUT, .key = b, .value = value}};
         struct error err = {0};
@@ -93,7 +93,7 @@ static void check_all(struct store *store, uint64_t count)
 {
     for (uint64_t n = 0; n < count; n++) {
         char key[16];
-        char *value CLEANUP_MEM = value_of(n);
+        CLEANUP_MEM char *value = value_of(n);
         for (int i = 0; i < 2; i++) {
             snprintf(key, sizeof(key), "%c/%d", "ab"[i], (int)n);
             assert_value(store, key, value);
@@ -161,7 +161,7 @@ static void test_full_from_the_start(struct fixture *fixture)
     assert_int_equal(err.code, ERROR_FAILED);
     assert_non_null(strstr(err.message, fixture->path));
     assert_int_not_equal(access(fixture->path, F_OK), 0);
-    char *draft CLEANUP_MEM = mem_printf("%s.new", fixture->path);
+    CLEANUP_MEM char *draft = mem_printf("%s.new", fixture->path);
     assert_int_not_equal(access(draft, F_OK), 0); /* nothing is left lying about */
     drop_ballast(fixture);
     fixture->store = open_sqlite(fixture->path);

@@ -237,7 +237,7 @@ static void test_many_ops(struct fixture *fixture)
     assert_int_equal(items.length, length - 1);
     store_items_free(&items);
     for (size_t i = 0; i < length; i++) {
-        char *key CLEANUP_MEM = NULL;
+        CLEANUP_MEM char *key = NULL;
         memcpy(&key, &ops[i].key, sizeof(key)); /* ours, only const in the op */
     }
     mem_free(ops);

@@ -1,6 +1,7 @@
 #include "os/http.h"
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "os/http_inside.h"
 #include "os/loop_base.h"
 
@@ -60,14 +61,29 @@ void http_set_tls(struct http *http, const struct tls *tls)
 bool socket_parse_address(const char *text, struct sockaddr_storage *ret_address, socklen_t *ret_size,
                           struct error *err)
 {
-    struct sockaddr_storage address = {0};
-    int size = sizeof(address);
-    if (strchr(text, ':') == NULL || evutil_parse_sockaddr_port(text, (struct sockaddr *)&address, &size) < 0)
-        return error_set(err, ERROR_INVALID, "not an address with a port: \"%s\" (write 10.0.0.1:7071)",
-                         text);
-    *ret_address = address;
-    *ret_size = (socklen_t)size;
-    return true;
+    const char *colon = strrchr(text, ':');
+    uint64_t port = 0;
+    char host[INET6_ADDRSTRLEN] = "";
+    size_t size = colon != NULL ? (size_t)(colon - text) : 0;
+    bool brackets = size > 2 && text[0] == '[' && text[size - 1] == ']';
+    if (brackets) size -= 2;
+    bool good = size > 0 && size < sizeof(host) && text_parse_u64(colon + 1, &port) && port <= UINT16_MAX;
+    if (good) memcpy(host, brackets ? text + 1 : text, size);
+    struct in_addr v4;
+    struct in6_addr v6;
+    if (good && !brackets && inet_pton(AF_INET, host, &v4) == 1) {
+        *(struct sockaddr_in *)ret_address = (struct sockaddr_in){
+            .sin_family = AF_INET, .sin_addr = v4, .sin_port = htons((uint16_t)port)};
+        *ret_size = sizeof(struct sockaddr_in);
+        return true;
+    }
+    if (good && brackets && inet_pton(AF_INET6, host, &v6) == 1) {
+        *(struct sockaddr_in6 *)ret_address = (struct sockaddr_in6){
+            .sin6_family = AF_INET6, .sin6_addr = v6, .sin6_port = htons((uint16_t)port)};
+        *ret_size = sizeof(struct sockaddr_in6);
+        return true;
+    }
+    return error_set(err, ERROR_INVALID, "not an address with a port: \"%s\" (write 10.0.0.1:7071)", text);
 }
 
 void socket_tune(int fd)

@@ -162,13 +162,14 @@ static void floods_behind_a_pending_request(void **state)
 static void half_requests_and_leavers(void **state)
 {
     struct world *world = *state;
-    static const char *const halves[] = {"",
-                                         "G",
-                                         "GET / HTTP/1.1\r\n",
-                                         "PUT /echo HTTP/1.1\r\nHost: x\r\n"
-                                         "Content-Length: 10\r\n\r\nabc",
-                                         "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n",
-                                         "GET /stream HTTP/1.1\r\nHost: x\r\n\r\n"};
+    static const char *const halves[] = {
+        "",
+        "G",
+        "GET / HTTP/1.1\r\n",
+        "PUT /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc",
+        "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n",
+        "GET /stream HTTP/1.1\r\nHost: x\r\n\r\n",
+    };
     for (size_t i = 0; i < LENGTH(halves); i++) {
         int fd = raw_connect(world->address);
         assert_int_equal(send(fd, halves[i], strlen(halves[i]), 0), strlen(halves[i]));

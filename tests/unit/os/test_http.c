@@ -80,6 +80,12 @@ static void token_is_told(void **state)
     get(world, &reply, &peer, "/who");
     assert_string_equal(buf_text(&reply.body), "- -");
     reply_free(&reply);
+    int fd = raw_connect(world->address);
+    const char request[] = "GET /none HTTP/1.1\r\nHost: x\r\nauthorization: bearer  s3cret\r\n\r\n";
+    assert_int_equal(send(fd, request, sizeof(request) - 1, 0), sizeof(request) - 1);
+    run_until_count(world, &world->requests, 2);
+    assert_string_equal(world->sender, "- s3cret");
+    close(fd);
 }
 
 static void nobody_there_fails_fast(void **state)

@@ -25,7 +25,7 @@ struct process_options {
     int in_fd, out_fd, err_fd; /* with PROCESS_FD */
     const int *keep_fds;       /* these become 3, 4, … in the child, in this order */
     size_t keep_fds_length;
-    int net_ns_fd;      /* >= 0: the child enters this network namespace before exec; else -1 */
+    int net_ns_fd;        /* >= 0: the child enters this network namespace before exec; else -1 */
     bool die_with_parent; /* SIGKILL to the child when this process dies */
     bool new_session;     /* setsid() */
     int64_t timeout_ms;   /* > 0: SIGKILL to the child after that; exit tells so */

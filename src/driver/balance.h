@@ -1,0 +1,41 @@
+/* Load balancers: HAProxy inside a farm's balancer instance, steered from outside at run time. */
+#ifndef CROFT_DRIVER_BALANCE_H
+#define CROFT_DRIVER_BALANCE_H
+
+#include "base/buf.h"
+#include "base/vec.h"
+#include "model/host_document.h"
+
+typedef void (*balance_done)(void *ctx, const struct error *err);
+
+struct balance_events {
+    /* A server that was set to drain has no connection left (or has none again after it was told so). */
+    void (*drained)(void *ctx, const char *balancer, const char *server);
+    /* HAProxy's own health check of a server changed its mind. May be NULL. */
+    void (*health)(void *ctx, const char *balancer, const char *server, bool good);
+    void *ctx;
+};
+
+struct balance_driver {
+    void *self;
+    void (*destroy)(void *self);
+    void (*set_events)(void *self, const struct balance_events *events);
+
+    /* Command and files (haproxy.cfg) that the balancer instance gets, from its frontends: added to
+     * *personality in the arena. Frontend i with publish != "" binds descriptor 3 + its rank among such. */
+    void (*personalize)(void *self, struct arena *arena, struct personality *personality);
+    /* Opens the listening sockets for the published addresses, in the order that personalize() counted: items
+     * of ret_fds are int, the caller closes them. ERROR_REFUSED naming the address when it is in use. */
+    bool (*listen)(void *self, const struct personality *personality, struct vec *ret_fds, struct error *err);
+    /* Brings a running balancer's servers to what personality->frontends says, at run time, without losing a
+     * request: adds, enables, drains, deletes. Retries until HAProxy answers on its socket under
+     * control_directory or 5 s are over. Later calls replace earlier ones that still wait. */
+    void (*apply)(void *self, const struct personality *personality, const char *control_directory,
+                  balance_done done, void *ctx);
+    /* Forgets a balancer that is gone. */
+    void (*remove)(void *self, const char *instance);
+    /* Totals for measuring: JSON object of frontends and servers with counters as HAProxy gives them. */
+    bool (*statistics)(void *self, const char *instance, struct buf *ret_json, struct error *err);
+};
+
+#endif

@@ -1,0 +1,48 @@
+/* The farms' networks on one host: a namespace per farm with a bridge, its way to the other hosts (VXLAN), a
+ * port per instance, filters, addresses and names. isolation.md and src/driver/net/README.md say why so.
+ *
+ * Calls do not wait for anything but the kernel, except where they have a done. */
+#ifndef CROFT_DRIVER_NET_H
+#define CROFT_DRIVER_NET_H
+
+#include "base/buf.h"
+#include "base/vec.h"
+#include "model/host_document.h"
+
+struct net_counter {
+    char *farm;     /* caller's to mem_free() */
+    char *instance; /* short name of the port, or "" for the farm's */
+    char *reason;   /* "spoof", "boundary", "policy", "dhcp", "rate", … */
+    int64_t packets;
+};
+
+struct net_driver {
+    void *self;
+    void (*destroy)(void *self); /* leaves networks as they are */
+
+    /* Makes the host's part of the farm's network what `farm` says: creates it or changes the difference.
+     * Filters change atomically; new members are known before and gone members forgotten with the same
+     * change. On failure the farm is as before (or not there). */
+    bool (*farm_set)(void *self, const struct host_farm *farm, struct error *err);
+    /* Whole removal, with all ports, connection tracking, names. No error when it is not there. Does not
+     * wait for the kernel to have finished tidying up. */
+    bool (*farm_remove)(void *self, const char *farm, struct error *err);
+    /* Names of the farms that are there (char *, the caller's to mem_free()): after an agent's restart. */
+    bool (*farm_list)(void *self, struct vec *ret_names, struct error *err);
+
+    /* A namespace for the instance with lo and eth0 up: its address and MAC, the gateway as default route. It
+     * can send nothing but what its identity and the farm's filters allow from the first packet on. The farm
+     * is there, the instance is one of its members. ret_ns_path: path_size bytes. Idempotent. */
+    bool (*port_add)(void *self, const char *farm, const char *instance, char *ret_ns_path, size_t path_size,
+                     struct error *err);
+    /* Takes the port and the namespace's name away, with the instance's connection tracking entries. No error
+     * when it is not there. */
+    bool (*port_remove)(void *self, const char *farm, const char *instance, struct error *err);
+
+    /* Descriptor of the farm's namespace, for probes from the gateway's address; the caller closes it. */
+    bool (*farm_ns)(void *self, const char *farm, int *ret_fd, struct error *err);
+    /* Packets that were denied, by port and reason: items are struct net_counter. */
+    bool (*counters)(void *self, struct vec *ret_counters, struct error *err);
+};
+
+#endif

@@ -1,0 +1,123 @@
+/* The host document: the one versioned document that says what a host should be, and the report by which
+ * the host says what it is. Ownership as in intent.h. */
+#ifndef CROFT_MODEL_HOST_DOCUMENT_H
+#define CROFT_MODEL_HOST_DOCUMENT_H
+
+#include "model/intent.h"
+#include "model/state.h"
+
+/* An instance of a farm, as every host that joins the farm's network knows it. */
+struct member {
+    const char *instance; /* short: "web-1" */
+    const char *tier;
+    uint32_t address;
+    uint64_t mac;
+    uint32_t underlay; /* of the host where it is */
+};
+
+/* What may open a connection to what inside a farm; compiled from `allow`, `balance` and `health`. */
+struct farm_rule {
+    const char *from; /* a tier or "internet" */
+    const char *to;   /* a tier or "internet" */
+    enum protocol protocol;
+    uint16_t port_first, port_last;
+};
+
+struct host_farm {
+    const char *name; /* "acme/shop" */
+    int64_t vni;
+    struct prefix subnet;
+    uint32_t gateway;             /* first address of the subnet: the host itself, the same on every host */
+    int64_t mtu;                  /* of the instances' interfaces */
+    const struct member *members; /* all of the farm, here and elsewhere */
+    size_t members_length;
+    const struct farm_rule *rules;
+    size_t rules_length;
+};
+
+struct balance_server {
+    const char *instance; /* short: "web-1" */
+    uint32_t address;
+    uint16_t port;
+    bool drain; /* no new connections */
+};
+
+/* One frontend with its servers; part of a balancer's personality. */
+struct balance_frontend {
+    const char *name;
+    enum balance_mode mode;
+    uint16_t port;           /* on the balancer's own address */
+    const char *publish;     /* "ADDR:PORT" where the outside reaches it, or "" */
+    const char *health_path; /* HTTP health check of the servers, or "": TCP */
+    int64_t health_every_ms;
+    int64_t health_fails;
+    const struct balance_server *servers;
+    size_t servers_length;
+};
+
+/* Everything an instance needs to become a member of its tier. */
+struct personality {
+    const char *instance; /* full name */
+    const char *party;
+    const char *farm;
+    const char *tier;
+    int64_t incarnation;
+    enum instance_wanted wanted; /* never WANTED_GONE: such an instance is not in the document */
+    enum compute_kind driver;
+    const char *digest; /* of the image: names an entry of images[] */
+    const char *const *command;
+    size_t command_length;
+    const struct pair *env;
+    size_t env_length;
+    const struct file *files;
+    size_t files_length;
+    struct resources size;
+    struct health health;
+    uint32_t address;
+    uint64_t mac;
+    const struct balance_frontend *frontends; /* of a balancer; else length 0 */
+    size_t frontends_length;
+};
+
+struct host_document {
+    const char *host;
+    int64_t version;            /* only grows */
+    const struct image *images; /* used by the instances here */
+    size_t images_length;
+    const struct host_farm *farms;
+    size_t farms_length;
+    const struct personality *instances;
+    size_t instances_length;
+    const uint32_t *underlay_peers; /* of all hosts: who may send VXLAN here */
+    size_t underlay_peers_length;
+};
+
+struct instance_report {
+    const char *name;
+    int64_t incarnation;
+    enum instance_state state;
+    enum instance_health health;
+    bool warm; /* frozen at the door */
+    int64_t since_ms;
+    int64_t restarts;
+    const char *reason;
+    int64_t cpu_millis_used; /* average of the last second */
+    int64_t memory_bytes_used;
+};
+
+/* Whole state, each time: a report that is lost or repeated does no harm. */
+struct host_report {
+    const char *host;
+    const char *boot;
+    const char *agent_version;
+    int64_t pid, agent_pid;
+    int64_t document_version; /* applied and confirmed */
+    int64_t refused_version;  /* the newest that was refused or rolled back, or 0 */
+    const char *refused_reason;
+    const struct instance_report *instances; /* all that is here, being wiped included */
+    size_t instances_length;
+    const char *const *drained; /* full names: members that the balancers here have no connections to */
+    size_t drained_length;
+};
+
+#endif

@@ -1,0 +1,47 @@
+/* The tables of all documents, and their texts. */
+#ifndef CROFT_MODEL_SCHEMAS_H
+#define CROFT_MODEL_SCHEMAS_H
+
+#include "model/action.h"
+#include "model/host_document.h"
+#include "model/intent.h"
+#include "model/schema.h"
+#include "model/state.h"
+
+extern const struct schema schema_host;
+extern const struct schema schema_party;
+extern const struct schema schema_farm;
+extern const struct schema schema_image;
+extern const struct schema schema_instance;
+extern const struct schema schema_host_fact;
+extern const struct schema schema_farm_fact;
+extern const struct schema schema_host_document;
+extern const struct schema schema_host_report;
+
+/* The names behind the enumerations, as written in documents and shown to people. */
+extern const char *const host_intent_state_names[];
+extern const char *const farm_intent_state_names[];
+extern const char *const compute_kind_names[];
+extern const char *const protocol_names[];
+extern const char *const instance_wanted_names[];
+extern const char *const instance_state_names[];  /* pending booting running draining wiping stopped failed */
+extern const char *const instance_health_names[]; /* unknown good bad */
+extern const char *const host_state_names[];      /* up suspect down draining off */
+extern const char *const action_kind_names[];
+
+/* A kind as documents name it ("Farm"), as commands and the API do ("farm", "farms"), and its schema. */
+struct kind {
+    enum document_kind kind;
+    const char *name;
+    const char *singular, *plural;
+    const struct schema *schema;
+};
+extern const struct kind kinds[KIND_COUNT];
+const struct kind *kind_by_name(const char *name);    /* "Farm"; NULL when unknown */
+const struct kind *kind_by_command(const char *name); /* "farm" or "farms"; NULL when unknown */
+
+/* From canonical JSON that croft wrote itself; lenient to unknown keys. */
+MUST_CHECK bool model_read_json(const struct schema *schema, struct arena *arena, const char *json,
+                                size_t size, void *ret_object, struct error *err);
+
+#endif

@@ -1,0 +1,106 @@
+/* State: what the controller decided and what hosts reported, one document each in the store.
+ * Single writer: the controller. Ownership as in intent.h. */
+#ifndef CROFT_MODEL_STATE_H
+#define CROFT_MODEL_STATE_H
+
+#include "model/intent.h"
+
+/* What the planner wants of an instance; the agent on its host makes it so. */
+enum instance_wanted {
+    WANTED_RUN,   /* serving */
+    WANTED_WARM,  /* made, health checked, frozen at the door */
+    WANTED_DRAIN, /* gets no new work; its balancers say when it has none left */
+    WANTED_GONE,  /* stopped and wiped; the host's document does not name it any more */
+};
+
+enum instance_state {
+    INSTANCE_PENDING,
+    INSTANCE_BOOTING,
+    INSTANCE_RUNNING,
+    INSTANCE_DRAINING,
+    INSTANCE_WIPING,
+    INSTANCE_STOPPED,
+    INSTANCE_FAILED,
+};
+
+enum instance_health { HEALTH_UNKNOWN, HEALTH_GOOD, HEALTH_BAD };
+
+struct instance {
+    const char *name; /* "acme/shop/web-1" */
+    const char *party;
+    const char *farm; /* "acme/shop" */
+    const char *tier; /* "web"; "balance" for the farm's balancer */
+    int64_t number;
+    enum compute_kind driver;
+    enum instance_wanted wanted;
+    const char *host;    /* "" while it has no place */
+    const char *move_to; /* host asked for by `croft move`, or "" */
+    int64_t incarnation; /* counts up with every placement, so that two reports can be told apart */
+    uint32_t address;
+    uint64_t mac;
+    const char *image;       /* NAME:TAG as asked for */
+    const char *digest;      /* what the tag meant when it was decided */
+    const char *personality; /* hash of all that a change of makes a new instance necessary */
+    struct resources size;
+    int64_t priority;
+    enum instance_state state;
+    enum instance_health health;
+    int64_t since_ms;   /* of state, wall clock */
+    int64_t restarts;   /* by its host, since it was placed */
+    bool drained;       /* its balancers said so */
+    const char *reason; /* why it is in this state and place, one sentence */
+};
+
+enum host_state { HOST_UP, HOST_SUSPECT, HOST_DOWN, HOST_STATE_DRAINING, HOST_STATE_OFF };
+
+struct host_fact {
+    const char *name;
+    enum host_state state;
+    bool fenced; /* known to run nothing: powered off, or it said so itself after a boot */
+    int64_t since_ms;
+    const char *boot;         /* identity of this run of the host: changes when it restarts */
+    const char *addresses[2]; /* management "IP:PORT" of the agent, two paths; "" when unknown */
+    uint32_t underlay;        /* address that carries the farms' networks */
+    const char *agent_version;
+    int64_t pid, agent_pid;     /* under `croft up`, in the machine's own numbering; else 0 */
+    int64_t document_version;   /* last confirmed */
+    const char *document_error; /* why the newest was refused or rolled back; "" when it was not */
+    const char *reason;
+};
+
+struct tier_counter {
+    const char *tier;
+    int64_t next; /* the next instance's number */
+};
+
+/* What the control plane gave a farm. */
+struct farm_fact {
+    const char *name;
+    int64_t vni; /* 1 to 16,777,215, unique among living farms */
+    const struct tier_counter *counters;
+    size_t counters_length;
+    const struct pair *endpoints; /* balance name -> "ADDR:PORT" chosen or asked for */
+    size_t endpoints_length;
+};
+
+/* Everything that a decision may depend on. Each array is sorted by name (text_compare_natural), so that no
+ * result depends on the order in which documents came. A fact may lack its intent (deleted) and the other
+ * way. */
+struct snapshot {
+    const struct party *parties;
+    size_t parties_length;
+    const struct host *hosts;
+    size_t hosts_length;
+    const struct host_fact *host_facts;
+    size_t host_facts_length;
+    const struct image *images;
+    size_t images_length;
+    const struct farm *farms;
+    size_t farms_length;
+    const struct farm_fact *farm_facts;
+    size_t farm_facts_length;
+    const struct instance *instances;
+    size_t instances_length;
+};
+
+#endif

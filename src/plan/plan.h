@@ -1,0 +1,32 @@
+/* The planner: one pure function that makes every decision. Same input, same bytes out. */
+#ifndef CROFT_PLAN_PLAN_H
+#define CROFT_PLAN_PLAN_H
+
+#include "base/mem.h"
+#include "model/action.h"
+#include "model/host_document.h"
+
+struct plan {
+    const struct action *actions; /* in an order in which they can be applied one after the other */
+    size_t actions_length;
+    int64_t again_ms; /* wall clock at which a plan may differ without any other change; 0: never */
+};
+
+/* What is decided for the snapshot at now_ms (wall clock). Allocated in arena; names and texts may point into
+ * the snapshot. Never fails: what cannot be done is an action that says so. */
+struct plan plan_make(struct arena *arena, const struct snapshot *snapshot, int64_t now_ms);
+
+/* The snapshot after the actions; shares what does not change. Pure, also used for what-if and golden tests.
+ */
+struct snapshot plan_apply(struct arena *arena, const struct snapshot *snapshot, const struct plan *plan,
+                           int64_t now_ms);
+
+/* The document of one host that follows from the snapshot; version is left 0 for the caller to count. */
+struct host_document plan_host_document(struct arena *arena, const struct snapshot *snapshot,
+                                        const char *host);
+
+/* State of a farm as `get farms` shows it: "ready", "changing", "degraded", "stopped"; with a sentence. */
+const char *plan_farm_state(struct arena *arena, const struct snapshot *snapshot, const struct farm *farm,
+                            const char **ret_reason);
+
+#endif

@@ -4,7 +4,6 @@
 
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* jansson seeds its hash tables from the system's entropy unless told otherwise; results do not depend on the
@@ -102,8 +101,10 @@ static const char *real_text(struct arena *arena, double value)
 {
     char text[40];
     int length = snprintf(text, sizeof(text), "%.15g", value);
-    double again = strtod(text, NULL);
-    if (again < value || again > value) length = snprintf(text, sizeof(text), "%.17g", value);
+    ASSERT(length > 0 && (size_t)length < sizeof(text));
+    CLEANUP(free_json) json_t *again = json_loadb(text, (size_t)length, JSON_DECODE_ANY, NULL);
+    double same = json_number_value(again);
+    if (same < value || same > value) length = snprintf(text, sizeof(text), "%.17g", value);
     ASSERT(length > 0 && (size_t)length < sizeof(text));
     return arena_strdup(arena, text);
 }

@@ -5,7 +5,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 static void add_value(const struct node *node, struct buf *yaml, int indent);
 static void add_items(const struct node *node, struct buf *yaml, int indent);
@@ -14,6 +13,7 @@ static void add_string(const char *text, struct buf *yaml);
 static void add_quoted(const char *text, struct buf *yaml);
 static size_t unprintable(const char *text, unsigned *ret_code);
 static bool is_plain(const char *text);
+static bool is_word(const char *text, const char *word);
 static bool is_block(const struct node *node);
 
 void node_to_yaml(const struct node *node, struct buf *ret_yaml)
@@ -137,10 +137,20 @@ static bool is_plain(const char *text)
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+@%- :=";
     if (node_kind_of_plain(text) != NODE_STRING) return false;
     for (size_t i = 0; i < LENGTH(words); i++)
-        if (strcasecmp(text, words[i]) == 0) return false;
+        if (is_word(text, words[i])) return false;
     if (text[strspn(text, plain)] != '\0') return false;
     if (strchr("+@%- :=.", text[0]) != NULL || text_ends(text, " ") || text_ends(text, ":")) return false;
     return strstr(text, ": ") == NULL;
+}
+
+/* In capitals or not; word is in small letters. */
+static bool is_word(const char *text, const char *word)
+{
+    size_t size = strlen(word);
+    if (strlen(text) != size) return false;
+    for (size_t i = 0; i < size; i++)
+        if ((text[i] | 0x20) != word[i]) return false;
+    return true;
 }
 
 static bool is_block(const struct node *node)

@@ -23,6 +23,7 @@ extern const char *const host_intent_state_names[];
 extern const char *const farm_intent_state_names[];
 extern const char *const compute_kind_names[];
 extern const char *const protocol_names[];
+extern const char *const balance_mode_names[];
 extern const char *const instance_wanted_names[];
 extern const char *const instance_state_names[];  /* pending booting running draining wiping stopped failed */
 extern const char *const instance_health_names[]; /* unknown good bad */

@@ -49,10 +49,11 @@ void api_free(struct api *api)
     mem_free(api);
 }
 
-void api_serve(void *ctx, struct exchange *exchange, const struct request *request, const struct sender *sender)
+void api_serve(void *ctx, struct exchange *exchange, const struct request *request,
+               const struct sender *sender)
 {
-    static bool (*const routes[])(struct asked *asked) = {route_objects, route_library, route_events, route_about,
-                                                          route_documents};
+    static bool (*const routes[])(struct asked * asked) = {route_objects, route_library, route_events,
+                                                           route_about, route_documents};
     struct asked *asked = asked_new(ctx, exchange, request);
     struct error err;
 
@@ -84,13 +85,15 @@ void answer_json(struct asked *asked, int status, const struct buf *json)
 void answer_error(struct asked *asked, const struct error *err)
 {
     CLEANUP_BUF struct buf json = {0};
-    const struct header headers[] = {{"Content-Type", "application/problem+json"}, {"WWW-Authenticate", "Bearer"}};
+    const struct header headers[] = {{"Content-Type", "application/problem+json"},
+                                     {"WWW-Authenticate", "Bearer"}};
     int status = error_http_status(err->code);
     /* RFC 9110, 15.5.2: 401 when it is not known who asks, 403 when it is. */
     bool nobody = err->code == ERROR_DENIED && !asked->caller.party;
 
     if (nobody) status = 401;
-    buf_printf(&json, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"detail\":", title(err), status);
+    buf_printf(&json, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"detail\":", title(err),
+               status);
     buf_add_json_string(&json, err->message);
     buf_printf(&json, ",\"code\":\"%s\",\"file\":", error_code_name(err->code));
     buf_add_json_string(&json, err->file);
@@ -157,8 +160,9 @@ static bool identify(struct asked *asked, const struct sender *sender, struct er
     unsigned char difference = 0;
 
     if (!sender->token)
-        return error_set(err, ERROR_DENIED, "who asks? send a token: --token, CROFT_TOKEN, or \"Authorization: "
-                                            "Bearer TOKEN\"");
+        return error_set(err, ERROR_DENIED,
+                         "who asks? send a token: --token, CROFT_TOKEN, or \"Authorization: "
+                         "Bearer TOKEN\"");
     /* Not by strcmp: how long the comparison takes must not tell how much of a guess was right. */
     for (size_t i = 0; i < size; i++)
         difference |= (unsigned char)(own[i] ^ (i < strlen(sender->token) ? sender->token[i] : 0));

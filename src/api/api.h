@@ -1,4 +1,5 @@
-/* The API that people and programs use: HTTP with JSON under /v1/, model.md "API". Translates; decides nothing. */
+/* The API that people and programs use: HTTP with JSON under /v1/, model.md "API". Translates; decides
+ * nothing. */
 #ifndef CROFT_API_API_H
 #define CROFT_API_API_H
 
@@ -20,6 +21,7 @@ struct api *api_new(const struct api_options *options);
 void api_free(struct api *api);
 
 /* A net_handler for the API's listener (ctx: the api). */
-void api_serve(void *ctx, struct exchange *exchange, const struct request *request, const struct sender *sender);
+void api_serve(void *ctx, struct exchange *exchange, const struct request *request,
+               const struct sender *sender);
 
 #endif

@@ -11,7 +11,7 @@ enum { PAGE_MAX = 10000 };
 static void list(struct asked *asked, enum record_kind kind);
 static void get(struct asked *asked, enum record_kind kind, const char *name);
 static void put(struct asked *asked, enum record_kind kind, const char *name);
-static void delete(struct asked *asked, enum record_kind kind, const char *name);
+static void delete (struct asked *asked, enum record_kind kind, const char *name);
 static void apply(struct asked *asked);
 static void diff(struct asked *asked);
 static void export(struct asked *asked);
@@ -47,7 +47,8 @@ bool route_documents(struct asked *asked)
 }
 
 /* "farms/acme/shop" -> farm, "acme/shop"; "farms" -> farm, NULL. */
-bool record_kind_of_path(const char *path, enum record_kind *ret_kind, const char **ret_name, struct error *err)
+bool record_kind_of_path(const char *path, enum record_kind *ret_kind, const char **ret_name,
+                         struct error *err)
 {
     static const struct {
         const char *singular, *plural;
@@ -78,7 +79,8 @@ static void list(struct asked *asked, enum record_kind kind)
     size_t length = 0, shown = 0;
     struct error err;
 
-    if (!query_number(asked, "limit", PAGE_MAX, &limit, &err) || !query_number(asked, "watch", -1, &watch, &err)) {
+    if (!query_number(asked, "limit", PAGE_MAX, &limit, &err) ||
+        !query_number(asked, "watch", -1, &watch, &err)) {
         answer_error(asked, &err);
         return;
     }
@@ -166,12 +168,13 @@ static void put(struct asked *asked, enum record_kind kind, const char *name)
     vec_free(&applied);
 }
 
-static void delete(struct asked *asked, enum record_kind kind, const char *name)
+static void delete (struct asked *asked, enum record_kind kind, const char *name)
 {
     CLEANUP_BUF struct buf json = {0};
     struct error err;
 
-    if (controller_delete(asked->api->options.controller, &asked->caller, kind, name, asked->if_revision, &err)) {
+    if (controller_delete(asked->api->options.controller, &asked->caller, kind, name, asked->if_revision,
+                          &err)) {
         buf_add_text(&json, "{}");
         answer_json(asked, 200, &json);
     } else {
@@ -188,8 +191,8 @@ static void apply(struct asked *asked)
     struct error err;
 
     if (spec_read(asked->arena, asked->file, asked->body, asked->body_size, &documents, &err) &&
-        controller_apply(asked->api->options.controller, asked->arena, &asked->caller, &documents, asked->file,
-                         asked->if_revision, dry && !text_equal(dry, "0"), &applied, &err)) {
+        controller_apply(asked->api->options.controller, asked->arena, &asked->caller, &documents,
+                         asked->file, asked->if_revision, dry && !text_equal(dry, "0"), &applied, &err)) {
         buf_add_text(&json, "{\"results\":");
         write_applied(&applied, &json);
         buf_add_char(&json, '}');

@@ -10,9 +10,10 @@ enum { EVENTS_MAX = 10000, EXPLAIN_EVENTS_MAX = 50 };
 
 static void list(struct asked *asked);
 static void explain(struct asked *asked, const char *name);
-/* Adds the events that the caller may see, of one thing (NULL: all), not older than from; the last `limit`. */
-static bool add_events(struct asked *asked, const char *name, const char *from, const char *after, size_t limit,
-                       struct buf *ret_json, struct error *err);
+/* Adds the events that the caller may see, of one thing (NULL: all), not older than from; the last `limit`.
+ */
+static bool add_events(struct asked *asked, const char *name, const char *from, const char *after,
+                       size_t limit, struct buf *ret_json, struct error *err);
 static bool add_item(struct asked *asked, const struct store_item *item, const char *name, const char *from,
                      struct buf *ret_json);
 static bool concerns(const char *event_name, const char *name);
@@ -57,7 +58,8 @@ static void list(struct asked *asked)
     }
     text_format_time(from, since_s > 0 ? clock->wall_ms(clock->self) - since_s * 1000 : 0);
     buf_add_char(&json, '[');
-    if (!add_events(asked, query_text(asked, "name"), from, query_text(asked, "after"), (size_t)limit, &json, &err)) {
+    if (!add_events(asked, query_text(asked, "name"), from, query_text(asked, "after"), (size_t)limit, &json,
+                    &err)) {
         answer_error(asked, &err);
         return;
     }
@@ -109,17 +111,19 @@ static void explain(struct asked *asked, const char *name)
     answer_json(asked, 200, &json);
 }
 
-static bool add_events(struct asked *asked, const char *name, const char *from, const char *after, size_t limit,
-                       struct buf *ret_json, struct error *err)
+static bool add_events(struct asked *asked, const char *name, const char *from, const char *after,
+                       size_t limit, struct buf *ret_json, struct error *err)
 {
     struct vec items = VEC_OF(struct store_item);
     struct vec shown = VEC_OF(char *);
     char *key = after ? arena_printf(asked->arena, "event/%s", after) : NULL;
 
-    if (!store_list(controller_store(asked->api->options.controller), "event/", key, 0, &items, err)) return false;
+    if (!store_list(controller_store(asked->api->options.controller), "event/", key, 0, &items, err))
+        return false;
     for (size_t i = 0; i < items.length; i++) {
         struct buf json = {0};
-        if (add_item(asked, vec_at(&items, i), name, from, &json)) *(char **)vec_push(&shown) = buf_take(&json);
+        if (add_item(asked, vec_at(&items, i), name, from, &json))
+            *(char **)vec_push(&shown) = buf_take(&json);
         buf_free(&json);
     }
     size_t first = shown.length > limit ? shown.length - limit : 0;

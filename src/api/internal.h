@@ -36,8 +36,8 @@ void answer_raw(struct asked *asked, int status, const struct header *headers, s
                 const void *data, size_t size);
 void asked_free(struct asked *asked);
 const char *query_text(const struct asked *asked, const char *name); /* decoded, in the arena; NULL: absent */
-MUST_CHECK bool query_number(const struct asked *asked, const char *name, int64_t fallback, int64_t *ret_number,
-                             struct error *err);
+MUST_CHECK bool query_number(const struct asked *asked, const char *name, int64_t fallback,
+                             int64_t *ret_number, struct error *err);
 MUST_CHECK bool asked_body(struct asked *asked, struct node *ret_body, struct error *err);
 
 /* documents.c: KIND and KIND/NAME, apply, diff, export */
@@ -48,8 +48,8 @@ MUST_CHECK bool record_kind_of_path(const char *path, enum record_kind *ret_kind
 bool route_objects(struct asked *asked);
 /* library.c: blobs and tokens */
 bool route_library(struct asked *asked);
-MUST_CHECK bool token_caller(struct api *api, struct arena *arena, const char *token, struct caller *ret_caller,
-                             struct error *err);
+MUST_CHECK bool token_caller(struct api *api, struct arena *arena, const char *token,
+                             struct caller *ret_caller, struct error *err);
 /* events.c */
 bool route_events(struct asked *asked);
 bool event_visible(const struct caller *caller, const struct node *event);
@@ -62,7 +62,8 @@ bool route_open(struct asked *asked); /* what needs no token */
 
 /* view.c: one item as GET shows it, as JSON */
 struct view;
-struct view *view_new(struct arena *arena, struct controller *controller); /* sums over the whole grid, once */
+struct view *view_new(struct arena *arena,
+                      struct controller *controller); /* sums over the whole grid, once */
 void view_free(struct view *view);
 void view_record(struct view *view, const struct record *record, struct buf *ret_json);
 

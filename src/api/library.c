@@ -171,7 +171,8 @@ static void token_list(struct asked *asked)
     buf_add_char(&json, '[');
     for (size_t i = 0; i < items.length; i++) {
         const struct store_item *item = vec_at(&items, i);
-        buf_printf(&json, "%s{\"id\":\"%s\",%s", i ? "," : "", item->key + strlen(token_prefix), item->value + 1);
+        buf_printf(&json, "%s{\"id\":\"%s\",%s", i ? "," : "", item->key + strlen(token_prefix),
+                   item->value + 1);
     }
     buf_add_char(&json, ']');
     store_items_free(&items);

@@ -67,16 +67,16 @@ static void move(struct asked *asked, const char *instance)
     struct error err;
 
     done(asked,
-         asked_body(asked, &body, &err) &&
-             controller_move(asked->api->options.controller, &asked->caller, instance,
-                             node_text(&body, "host", ""), &err),
+         asked_body(asked, &body, &err) && controller_move(asked->api->options.controller, &asked->caller,
+                                                           instance, node_text(&body, "host", ""), &err),
          &err);
 }
 
 static void host_state(struct asked *asked, const char *host, enum host_intent_state state)
 {
     struct error err;
-    done(asked, controller_host_state(asked->api->options.controller, &asked->caller, host, state, &err), &err);
+    done(asked, controller_host_state(asked->api->options.controller, &asked->caller, host, state, &err),
+         &err);
 }
 
 static void power(struct asked *asked, const char *host)
@@ -91,8 +91,8 @@ static void power(struct asked *asked, const char *host)
     }
     for (size_t i = 0; i < LENGTH(orders); i++) {
         if (!text_equal(orders[i], node_text(&body, "order", ""))) continue;
-        controller_power(asked->api->options.controller, &asked->caller, host, (enum power_order)i, power_done,
-                         asked);
+        controller_power(asked->api->options.controller, &asked->caller, host, (enum power_order)i,
+                         power_done, asked);
         return;
     }
     error_set(&err, ERROR_INVALID, "\"order\" is \"on\", \"off\" or \"cycle\", not \"%s\"",

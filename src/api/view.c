@@ -24,8 +24,8 @@ static void add(struct arena *arena, struct map *sums, const char *key, const st
 static const struct sum *sum_of(const struct map *sums, const char *key);
 static void view_host(struct view *view, const struct record *record, struct buf *ret_json);
 static void view_farm(struct view *view, const struct record *record, struct buf *ret_json);
-static void view_tier(struct view *view, const struct farm *farm, const char *tier, int64_t wanted, bool first,
-                      struct buf *ret_json);
+static void view_tier(struct view *view, const struct farm *farm, const char *tier, int64_t wanted,
+                      bool first, struct buf *ret_json);
 static void view_party(struct view *view, const struct record *record, struct buf *ret_json);
 static void view_image(const struct record *record, struct buf *ret_json);
 static void view_instance(struct view *view, const struct record *record, struct buf *ret_json);
@@ -123,8 +123,10 @@ static void view_host(struct view *view, const struct record *record, struct buf
     const struct host *host = record->object;
     const struct record *fact_record =
         mirror_get(controller_mirror(view->controller), RECORD_HOST_FACT, host->name);
-    static const struct host_fact unknown = {
-        .state = HOST_STATE_OFF, .agent_version = "", .document_error = "", .reason = "no agent has joined for it yet"};
+    static const struct host_fact unknown = {.state = HOST_STATE_OFF,
+                                             .agent_version = "",
+                                             .document_error = "",
+                                             .reason = "no agent has joined for it yet"};
     const struct host_fact *fact = fact_record ? fact_record->object : &unknown;
     const struct sum *sum = sum_of(view->host_sums, host->name);
     enum host_state state = fact->state;
@@ -170,9 +172,9 @@ static void view_farm(struct view *view, const struct record *record, struct buf
     write_text(ret_json, "state", state);
     buf_add_text(ret_json, ",\"tiers\":[");
     for (size_t i = 0; i < farm->tiers_length; i++)
-        view_tier(view, farm, farm->tiers[i].name, runs ? farm->tiers[i].count.committed : 0, i == 0, ret_json);
-    if (farm->balance_length > 0)
-        view_tier(view, farm, "balance", runs, farm->tiers_length == 0, ret_json);
+        view_tier(view, farm, farm->tiers[i].name, runs ? farm->tiers[i].count.committed : 0, i == 0,
+                  ret_json);
+    if (farm->balance_length > 0) view_tier(view, farm, "balance", runs, farm->tiers_length == 0, ret_json);
     buf_add_text(ret_json, "],\"endpoints\":[");
     for (size_t i = 0; fact && i < fact->endpoints_length; i++) {
         buf_add_text(ret_json, i ? ",{\"name\":" : "{\"name\":");
@@ -187,8 +189,8 @@ static void view_farm(struct view *view, const struct record *record, struct buf
     buf_add_text(ret_json, "}}");
 }
 
-static void view_tier(struct view *view, const struct farm *farm, const char *tier, int64_t wanted, bool first,
-                      struct buf *ret_json)
+static void view_tier(struct view *view, const struct farm *farm, const char *tier, int64_t wanted,
+                      bool first, struct buf *ret_json)
 {
     const char *key = arena_printf(view->arena, "%s/%s", farm->full_name, tier);
     const struct sum *sum = sum_of(view->tier_sums, key);

@@ -69,8 +69,8 @@ static void show_all(struct watcher *watcher)
     view_free(view);
 }
 
-/* The mirror may have the change already or not yet, by the order in which watches are served: what is shown is
- * the newest that is known of the thing. */
+/* The mirror may have the change already or not yet, by the order in which watches are served: what is shown
+ * is the newest that is known of the thing. */
 static void changed(void *ctx, const struct store_item *item)
 {
     struct watcher *watcher = ctx;

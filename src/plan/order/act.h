@@ -1,0 +1,24 @@
+/* Decisions in the making: each function changes the working copy and notes the action that does the same to
+ * the store. Texts of reasons belong to the plan's arena or are static. */
+#ifndef CROFT_PLAN_ORDER_ACT_H
+#define CROFT_PLAN_ORDER_ACT_H
+
+#include "plan/work.h"
+
+/* A new record without a place; NONE while the farm has no network. */
+size_t act_create(struct work *work, size_t tier, enum instance_wanted wanted, const char *reason);
+void act_place(struct work *work, size_t instance, size_t host, int step, const char *reason);
+void act_activate(struct work *work, size_t instance, const char *reason);
+void act_drain(struct work *work, size_t instance, const char *reason);
+void act_stop(struct work *work, size_t instance, const char *reason);
+void act_unplace(struct work *work, size_t instance, const char *reason);
+void act_forget(struct work *work, size_t instance, const char *reason);
+/* Nothing when state, reason and move_to are what the record has already. */
+void act_explain(struct work *work, size_t instance, enum instance_state state, const char *reason,
+                 const char *move_to);
+void act_fence(struct work *work, size_t host, const char *reason);
+
+/* The actions of the finished work, ordered so that each can be applied after those before it. */
+struct plan order_plan(struct work *work);
+
+#endif

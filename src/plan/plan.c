@@ -41,6 +41,7 @@ struct plan plan_make(struct arena *arena, const struct snapshot *snapshot, int6
         recover_leave(work);
         recover_drained(work);
         place_all(work);
+        act_explain_all(work);
         if (work->changes == before) break;
     }
     struct plan plan = order_plan(work);

@@ -88,6 +88,9 @@ struct work_instance {
     size_t promise; /* host that keeps room for it */
     bool forgotten, dies, outdated;
     size_t action; /* the last one about it */
+    /* The explanation of this pass, if it stays where it is; the first one counts. NULL: none. */
+    const char *why, *why_move_to;
+    enum instance_state why_state;
 };
 
 struct work {

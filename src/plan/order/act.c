@@ -7,6 +7,9 @@
 
 static struct action *push(struct work *work, enum action_kind kind, size_t instance, const char *reason);
 static bool fold(struct work *work, enum action_kind kind, size_t instance, const char *reason);
+static void explain(struct work *work, size_t instance, enum instance_state state, const char *reason,
+                    const char *move_to);
+static bool is_obstacle(const char *reason);
 static void grow(struct work *work);
 static void set_state(struct work *work, struct instance *record, enum instance_state state);
 
@@ -122,13 +125,25 @@ void act_forget(struct work *work, size_t instance, const char *reason)
 void act_explain(struct work *work, size_t instance, enum instance_state state, const char *reason,
                  const char *move_to)
 {
-    struct instance *record = &work->instances[instance].record;
-    if (record->state == state && text_equal(record->reason, reason) && text_equal(record->move_to, move_to))
-        return;
-    if (record->state != state) set_state(work, record, state);
-    record->reason = reason;
-    record->move_to = move_to;
-    if (!fold(work, ACTION_EXPLAIN, instance, reason)) push(work, ACTION_EXPLAIN, instance, reason);
+    struct work_instance *i = &work->instances[instance];
+    if (i->why && text_equal(move_to, i->why_move_to)) return;
+    if (i->why && !text_equal(i->why_move_to, i->record.move_to)) return;
+    i->why = reason;
+    i->why_state = state;
+    i->why_move_to = move_to;
+}
+
+void act_explain_all(struct work *work)
+{
+    for (size_t n = 0; n < work->instances_length; n++) {
+        struct work_instance *i = &work->instances[n];
+        if (i->forgotten) continue;
+        if (i->why)
+            explain(work, n, i->why_state, i->why, i->why_move_to);
+        else if (i->host != NONE && is_obstacle(i->record.reason))
+            explain(work, n, i->record.state, "", i->record.move_to);
+        i->why = NULL;
+    }
 }
 
 void act_fence(struct work *work, size_t host, const char *reason)
@@ -140,12 +155,33 @@ void act_fence(struct work *work, size_t host, const char *reason)
     work->changes++;
 }
 
+static void explain(struct work *work, size_t instance, enum instance_state state, const char *reason,
+                    const char *move_to)
+{
+    struct instance *record = &work->instances[instance].record;
+    if (record->state == state && text_equal(record->reason, reason) && text_equal(record->move_to, move_to))
+        return;
+    if (record->state != state) set_state(work, record, state);
+    record->reason = reason;
+    record->move_to = move_to;
+    if (!fold(work, ACTION_EXPLAIN, instance, reason)) push(work, ACTION_EXPLAIN, instance, reason);
+}
+
+/* Something stood in the way of a change to an instance that runs: true only as long as a pass says it again.
+ */
+static bool is_obstacle(const char *reason)
+{
+    return text_starts(reason, "keeps its older form: ") || text_starts(reason, "its move to ") ||
+           strstr(reason, " is to be emptied, but: ") != NULL;
+}
+
 /* A new action about an instance. What only explained it before is overtaken. */
 static struct action *push(struct work *work, enum action_kind kind, size_t instance, const char *reason)
 {
     struct work_instance *i = &work->instances[instance];
     if (i->action != NONE && work->actions[i->action].kind == ACTION_EXPLAIN)
         work->actions[i->action].name = NULL;
+    i->why = NULL;
     grow(work);
     i->action = work->actions_length;
     struct action *action = &work->actions[work->actions_length++];
@@ -168,6 +204,7 @@ static bool fold(struct work *work, enum action_kind kind, size_t instance, cons
                  (kind == ACTION_EXPLAIN && action->kind == ACTION_EXPLAIN) ||
                  (kind == ACTION_EXPLAIN && action->kind == ACTION_UNPLACE);
     if (!takes) return false;
+    i->why = NULL;
     action->host = i->record.host;
     action->reason = reason;
     action->instance = i->record;

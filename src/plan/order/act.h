@@ -13,9 +13,13 @@ void act_drain(struct work *work, size_t instance, const char *reason);
 void act_stop(struct work *work, size_t instance, const char *reason);
 void act_unplace(struct work *work, size_t instance, const char *reason);
 void act_forget(struct work *work, size_t instance, const char *reason);
-/* Nothing when state, reason and move_to are what the record has already. */
+/* Why it stays as it is. Of several explanations in a pass the first counts, except that giving up a move
+ * goes before all. */
 void act_explain(struct work *work, size_t instance, enum instance_state state, const char *reason,
                  const char *move_to);
+/* At the end of a pass: notes explanations that say something new, and takes back those that no longer hold.
+ */
+void act_explain_all(struct work *work);
 void act_fence(struct work *work, size_t host, const char *reason);
 
 /* The actions of the finished work, ordered so that each can be applied after those before it. */

@@ -99,6 +99,7 @@ static void nobody_there_fails_fast(void **state)
     assert_int_equal(reply.status, 0);
     assert_int_equal(reply.code, ERROR_UNREACHABLE);
     assert_non_null(strstr(reply.message, address));
+    assert_true(reply.refused);
     reply_free(&reply);
     peer.addresses[0] = "no address";
     get(world, &reply, &peer, "/echo");
@@ -173,6 +174,7 @@ static void time_out_and_gone(void **state)
     run_until(world, &reply.done);
     assert_int_equal(reply.status, 0);
     assert_int_equal(reply.code, ERROR_TIMEOUT);
+    assert_false(reply.refused);
     run_until_count(world, &world->gone_count, 1); /* the server learns that nobody waits */
     reply_free(&reply);
 }

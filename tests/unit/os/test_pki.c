@@ -1,5 +1,6 @@
 #include "check.h"
 
+#include "os/identity.h"
 #include "os/pki.h"
 
 #include "os/random.h"
@@ -74,6 +75,33 @@ static void certificates(void **state)
     assert_int_equal(certificate.size, before);
 }
 
+static void identity_signs_only_with_the_key(void **state)
+{
+    struct error err;
+    CLEANUP_BUF struct buf key = {0};
+    CLEANUP_BUF struct buf certificate = {0};
+    CLEANUP_BUF struct buf signature = {0};
+    assert_true(pki_make_authority("croft", 30, &key, &certificate, &err));
+    struct os_identity *controller = os_identity_new(buf_text(&certificate), buf_text(&key), 30);
+    struct os_identity *agent = os_identity_new(buf_text(&certificate), NULL, 30);
+    const struct identity_port *signer = os_identity_port(controller);
+    const struct identity_port *checker = os_identity_port(agent);
+    assert_true(signer->sign(signer->self, "document", 8, &signature, &err));
+    assert_true(checker->verify(checker->self, "document", 8, buf_text(&signature), &err));
+    assert_false(checker->verify(checker->self, "Document", 8, buf_text(&signature), &err));
+    assert_int_equal(err.code, ERROR_DENIED);
+    static const char *const wrong[] = {"", "0", "zz", "30"};
+    for (size_t i = 0; i < 4; i++) {
+        assert_false(checker->verify(checker->self, "document", 8, wrong[i], &err));
+        assert_int_equal(err.code, ERROR_DENIED);
+    }
+    assert_false(checker->sign(checker->self, "document", 8, &signature, &err));
+    assert_int_equal(err.code, ERROR_DENIED);
+    assert_string_equal(checker->authority(checker->self), buf_text(&certificate));
+    os_identity_free(controller);
+    os_identity_free(agent);
+}
+
 static void digests(void **state)
 {
     char text[PKI_DIGEST_TEXT_SIZE];
@@ -100,6 +128,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(signs_and_verifies),
         cmocka_unit_test(certificates),
+        cmocka_unit_test(identity_signs_only_with_the_key),
         cmocka_unit_test(digests),
         cmocka_unit_test(random_differs),
     };

@@ -14,7 +14,8 @@ struct link_end {
     uint32_t mtu;
 };
 
-/* A pair: `near` in the socket's namespace, `far` born in the namespace far_ns_fd (-1: the same). */
+/* A pair: `near` in the socket's namespace, `far` born in the namespace far_ns_fd (-1: the same).
+ * The kernel takes an index for `far` only together with one for `near`. */
 void link_add_veth(struct netlink *netlink, const struct link_end *near, const struct link_end *far,
                    int far_ns_fd, enum netlink_fine fine);
 /* A bridge that floods no multicast state, learns nothing new by time, and forwards at once. */

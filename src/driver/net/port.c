@@ -32,8 +32,6 @@ static void take_peer(void *ctx, const struct nlmsghdr *message);
 static void take_name(void *ctx, const struct nlmsghdr *message);
 static bool is_not_of(void *ctx, const struct track_entry *entry);
 
-enum { INSTANCE_LINK = 1000 };
-
 static const struct ns_setting settings[] = {
     {"net/ipv6/conf/all/disable_ipv6", "1"},
     {"net/ipv6/conf/default/disable_ipv6", "1"},
@@ -110,8 +108,7 @@ static bool connect_new(struct farm_net *farm, const struct farm_member *member,
     int port;
     if (!ns_create(path, &ns_fd, err) || !ns_sysctls(ns_fd, settings, LENGTH(settings), err)) return false;
     const struct link_end near = {.name = rules_port_name(name, member->address), .mtu = (uint32_t)farm->mtu};
-    const struct link_end far = {
-        .name = "eth0", .index = INSTANCE_LINK, .mac = member->mac, .mtu = (uint32_t)farm->mtu};
+    const struct link_end far = {.name = "eth0", .mac = member->mac, .mtu = (uint32_t)farm->mtu};
     link_add_veth(farm->route, &near, &far, ns_fd, NETLINK_FINE_NONE);
     if (!netlink_commit(farm->route, err) || !link_index(farm->route, name, &port, err) ||
         !configure(farm, member, port, ns_fd, err))
@@ -130,11 +127,14 @@ static bool configure(struct farm_net *farm, const struct farm_member *member, i
     fdb_add_port(farm->route, port, member->mac);
     link_set_up(farm->route, port);
     CLEANUP_NETLINK struct netlink *inside = NULL;
-    if (!netlink_commit(farm->route, err) || !netlink_open(ns_fd, NETLINK_ROUTE, &inside, err)) return false;
+    int eth0;
+    if (!netlink_commit(farm->route, err) || !netlink_open(ns_fd, NETLINK_ROUTE, &inside, err) ||
+        !link_index(inside, "eth0", &eth0, err))
+        return false;
     link_set_up(inside, 1); /* lo */
-    link_set_up(inside, INSTANCE_LINK);
-    address_add(inside, INSTANCE_LINK, member->address, farm->bits, NETLINK_FINE_EXISTS);
-    route_add(inside, INSTANCE_LINK, 0, 0, farm->gateway, NETLINK_FINE_EXISTS);
+    link_set_up(inside, eth0);
+    address_add(inside, eth0, member->address, farm->bits, NETLINK_FINE_EXISTS);
+    route_add(inside, eth0, 0, 0, farm->gateway, NETLINK_FINE_EXISTS);
     return netlink_commit(inside, err);
 }
 
@@ -147,7 +147,8 @@ static bool find_port(struct farm_net *farm, int ns_fd, struct port_end *ret_end
     struct port_end end = {0};
     struct nlmsghdr *message = netlink_begin(inside, RTM_GETLINK, 0, NETLINK_FINE_NONE, "look for", "eth0");
     struct ifinfomsg *header = mnl_nlmsg_put_extra_header(message, sizeof(*header));
-    header->ifi_index = INSTANCE_LINK;
+    header->ifi_family = AF_UNSPEC;
+    mnl_attr_put_strz(message, IFLA_IFNAME, "eth0");
     if (!netlink_ask(inside, take_peer, &end, err)) {
         if (err->code != ERROR_NOT_FOUND) return false;
         *ret_found = false;

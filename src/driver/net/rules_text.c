@@ -6,7 +6,7 @@ struct set_words {
     const char *family, *name, *type;
 };
 
-static const char *const bridge_chains[] = {"prerouting", "arp", "known", "forward", "input", "output"};
+static const char *const bridge_chains[] = {"prerouting", "resolve", "known", "forward", "input", "output"};
 static const char *const inet_chains[] = {"forward", "input", "output"};
 static const char *const rate_sets[] = {"rate_packets", "rate_arp"};
 
@@ -120,7 +120,7 @@ static void declare_chains(const char *family, const char *const *chains, size_t
     bool bridge = text_equal(family, "bridge");
     for (size_t i = 0; i < length; i++) {
         buf_printf(text, "add chain %s %s %s", family, RULES_TABLE, chains[i]);
-        if (!text_equal(chains[i], "arp") && !text_equal(chains[i], "known"))
+        if (!text_equal(chains[i], "resolve") && !text_equal(chains[i], "known"))
             buf_printf(text, " { type filter hook %s priority %d; policy drop; }", chains[i],
                        bridge ? -250 : 0);
         buf_add_char(text, '\n');
@@ -160,7 +160,7 @@ static void fill_bridge(const char *gateway, struct buf *text)
         "table bridge %s {\n"
         " chain prerouting {\n"
         "  ether type != { ip, arp } goto deny_ethertype\n"
-        "  ether type arp goto arp\n"
+        "  ether type arp goto resolve\n"
         "  iifname != \"vx0\" update @rate_packets { iifname limit rate over 200000/second burst 50000 "
         "packets } goto deny_rate\n"
         "  iifname . ether saddr . ip saddr @identity goto known\n"
@@ -168,7 +168,7 @@ static void fill_bridge(const char *gateway, struct buf *text)
         "@ports accept\n"
         "  goto deny_spoof\n"
         " }\n"
-        " chain arp {\n"
+        " chain resolve {\n"
         "  iifname \"vx0\" goto deny_arp\n"
         "  update @rate_arp { iifname limit rate over 50/second burst 100 packets } goto deny_rate\n"
         "  arp htype 1 arp ptype ip arp hlen 6 arp plen 4 iifname . ether saddr . arp saddr ether . arp "

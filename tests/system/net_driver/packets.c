@@ -37,8 +37,7 @@ int tcp_listen(const char *ns, uint32_t address, uint16_t port)
 int tcp_connect(const char *ns, uint32_t address, uint16_t port, int patience_ms)
 {
     int fd = open_in(ns, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return -1;
+    if (fd < 0) return -1;
     struct sockaddr_in remote = at(address, port);
     struct pollfd wait = {.fd = fd, .events = POLLOUT};
     int fault = 0;
@@ -49,8 +48,7 @@ int tcp_connect(const char *ns, uint32_t address, uint16_t port, int patience_ms
         fault = ETIMEDOUT;
     else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &fault, &size) < 0)
         fault = errno;
-    if (fault == 0)
-        return fd;
+    if (fault == 0) return fd;
     close(fd);
     errno = fault;
     return -1;
@@ -166,14 +164,12 @@ int wire_open(const char *ns, const char *device)
     CLEANUP_FD int ns_fd = -1;
     struct error err;
     int back;
-    if (!ns_open(ns, &ns_fd, &err) || !ns_enter(ns_fd, &back, &err))
-        return -1;
+    if (!ns_open(ns, &ns_fd, &err) || !ns_enter(ns_fd, &back, &err)) return -1;
     int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, htons(ETH_P_ALL));
     struct sockaddr_ll local = {.sll_family = AF_PACKET,
                                 .sll_protocol = htons(ETH_P_ALL),
                                 .sll_ifindex = (int)if_nametoindex(device)};
-    if (fd >= 0 && bind(fd, (struct sockaddr *)&local, sizeof(local)) < 0)
-        ns_close(&fd);
+    if (fd >= 0 && bind(fd, (struct sockaddr *)&local, sizeof(local)) < 0) ns_close(&fd);
     ns_leave(back);
     return fd;
 }
@@ -188,8 +184,7 @@ static int open_in(const char *ns, int domain, int type, int protocol)
     CLEANUP_FD int ns_fd = -1;
     struct error err;
     int back;
-    if (!ns_open(ns, &ns_fd, &err) || !ns_enter(ns_fd, &back, &err))
-        return -1;
+    if (!ns_open(ns, &ns_fd, &err) || !ns_enter(ns_fd, &back, &err)) return -1;
     int fd = socket(domain, type | SOCK_CLOEXEC, protocol);
     ns_leave(back);
     return fd;

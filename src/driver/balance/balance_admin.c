@@ -18,8 +18,8 @@
 /* 10,000 servers take about a megabyte in one answer. */
 enum { ANSWER_SIZE_MAX = 16 * 1024 * 1024, READ_SIZE = 65536 };
 
-/* So many commands are under way at once: they and their short answers fit into the kernel's buffers, so neither
- * side can wait for the other to read first. */
+/* So many commands are under way at once: they and their short answers fit into the kernel's buffers, so
+ * neither side can wait for the other to read first. */
 enum { UNDER_WAY_MAX = 32 };
 
 struct question {
@@ -98,7 +98,8 @@ static bool open_socket(const char *directory, int *ret_fd, struct error *err)
     int failure = errno;
     struct stat status;
     close(directory_fd);
-    if (path_fd < 0) return error_errno(err, failure, "haproxy has not opened %s/" BALANCE_SOCKET_NAME, directory);
+    if (path_fd < 0)
+        return error_errno(err, failure, "haproxy has not opened %s/" BALANCE_SOCKET_NAME, directory);
     if (fstat(path_fd, &status) != 0 || !S_ISSOCK(status.st_mode)) {
         close(path_fd);
         return error_set(err, ERROR_REFUSED, "%s/" BALANCE_SOCKET_NAME " is not a socket", directory);
@@ -167,8 +168,8 @@ static void flush(struct balance_admin *admin)
     watch_for(admin, blocked);
 }
 
-/* How many lines end within size bytes, at most lines_max; ret_size: how many bytes those are, and those of an
- * unfinished line when there were fewer. */
+/* How many lines end within size bytes, at most lines_max; ret_size: how many bytes those are, and those of
+ * an unfinished line when there were fewer. */
 static size_t lines(const char *data, size_t size, size_t lines_max, size_t *ret_size)
 {
     size_t count = 0, i = 0;
@@ -182,8 +183,9 @@ static void watch_for(struct balance_admin *admin, bool writable)
 {
     if (admin->gone || writable == admin->watching_writable) return;
     admin->watch->stop(admin->watch->self, admin->fd_watch);
-    admin->fd_watch = writable ? admin->watch->start_writable(admin->watch->self, admin->fd, on_writable, admin)
-                               : admin->watch->start(admin->watch->self, admin->fd, on_readable, admin);
+    admin->fd_watch = writable
+                          ? admin->watch->start_writable(admin->watch->self, admin->fd, on_writable, admin)
+                          : admin->watch->start(admin->watch->self, admin->fd, on_readable, admin);
     admin->watching_writable = writable;
 }
 
@@ -203,7 +205,8 @@ static bool take_answers(struct balance_admin *admin)
         struct question question = *(struct question *)vec_at(&admin->questions, 0);
         vec_remove(&admin->questions, 0);
         size_t size = (size_t)(end - admin->in.data);
-        while (size && admin->in.data[size - 1] == '\n') size--;
+        while (size && admin->in.data[size - 1] == '\n')
+            size--;
         CLEANUP_MEM char *text = mem_strndup(admin->in.data ? admin->in.data : "", size);
         buf_consume(&admin->in, (size_t)(end - admin->in.data) + sizeof PROMPT - 1);
         admin->in_seen = 0;

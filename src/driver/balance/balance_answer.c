@@ -44,7 +44,8 @@ bool balance_answer_state(struct arena *arena, const char *text, struct vec *ret
         if (line[0] == '#' || line[0] == 0) continue;
         size_t length = split(line, ' ', columns, COLUMNS_MAX);
         if (length < STATE_COLUMNS || !read_server(arena, columns, &present)) {
-            while (ret_present->length > length_before) vec_remove(ret_present, ret_present->length - 1);
+            while (ret_present->length > length_before)
+                vec_remove(ret_present, ret_present->length - 1);
             return error_set(err, ERROR_FAILED, "cannot read a line of haproxy's list of servers");
         }
         *(struct balance_present *)vec_push(ret_present) = present;

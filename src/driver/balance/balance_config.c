@@ -7,8 +7,8 @@ static void write_frontend(const struct personality *personality, const struct b
                            int publish_fd, struct buf *ret_text);
 static void write_backend(const struct balance_frontend *frontend, struct buf *ret_text);
 
-/* Memory: 14 MB when idle. Of a connection's memory the buffers are the bulk, three of 16 KiB in the worst case
- * (request, answer, copy for a retry); their number is limited, and who lacks one waits its turn. */
+/* Memory: 14 MB when idle. Of a connection's memory the buffers are the bulk, three of 16 KiB in the worst
+ * case (request, answer, copy for a retry); their number is limited, and who lacks one waits its turn. */
 static const char GLOBAL[] = "global\n"
                              "    nbthread 1\n"
                              "    maxconn 1000\n"
@@ -53,9 +53,8 @@ static void write_frontend(const struct personality *personality, const struct b
                frontend->mode == BALANCE_HTTP ? "http" : "tcp");
     buf_printf(ret_text, "    bind %s:%u\n", address, (unsigned)frontend->port);
     if (publish_fd >= 0) buf_printf(ret_text, "    bind fd@%d\n", publish_fd);
-    buf_add_text(ret_text, frontend->mode == BALANCE_HTTP
-                               ? "    option forwardfor\n"
-                               : "    timeout client 1h\n    option clitcpka\n");
+    buf_add_text(ret_text, frontend->mode == BALANCE_HTTP ? "    option forwardfor\n"
+                                                          : "    timeout client 1h\n    option clitcpka\n");
     buf_printf(ret_text, "    default_backend %s\n", frontend->name);
 }
 

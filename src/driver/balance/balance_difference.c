@@ -15,8 +15,7 @@ static void add_server(const struct balance_frontend *frontend, const struct bal
 static bool is_same(const struct balance_present *present, const struct balance_server *server);
 
 void balance_difference(const struct balance_frontend *frontends, size_t frontends_length,
-                        const struct vec *present,
-                        bool (*force)(void *ctx, const char *key), void *ctx,
+                        const struct vec *present, bool (*force)(void *ctx, const char *key), void *ctx,
                         struct vec *ret_commands, size_t *ret_leaving)
 {
     CLEANUP(map_freep) struct map *by_key = map_new(), *staying = map_new();
@@ -38,8 +37,7 @@ void balance_difference(const struct balance_frontend *frontends, size_t fronten
         const struct balance_present *item = vec_at(present, i);
         if (map_get(staying, item->key)) continue;
         leaving++;
-        if (!item->maint)
-            command(ret_commands, COMMAND_SET, "set server %s state maint", item->key);
+        if (!item->maint) command(ret_commands, COMMAND_SET, "set server %s state maint", item->key);
         if (force(ctx, item->key))
             command(ret_commands, COMMAND_SHUT, "shutdown sessions server %s", item->key);
         command(ret_commands, COMMAND_DELETE, "del server %s", item->key);
@@ -75,8 +73,8 @@ static void bring_in(const struct balance_frontend *frontend, const struct balan
         command(ret_commands, COMMAND_SET, "set server %s/%s state ready", backend, name);
 }
 
-/* One refused connection is retried elsewhere, the second in a row takes the server out without waiting for its
- * next check; checks of a server that is out come quickly. */
+/* One refused connection is retried elsewhere, the second in a row takes the server out without waiting for
+ * its next check; checks of a server that is out come quickly. */
 static void add_server(const struct balance_frontend *frontend, const struct balance_server *server,
                        struct vec *ret_commands)
 {
@@ -86,7 +84,7 @@ static void add_server(const struct balance_frontend *frontend, const struct bal
     int64_t quick_ms = every_ms < QUICK_MS ? every_ms : QUICK_MS;
     command(ret_commands, COMMAND_ADD,
             "add server %s/%s %s:%u check inter %lld fastinter %lld downinter %lld rise 1 fall %lld"
-            " observe layer4 error-limit %d on-error mark-down on-marked-down shutdown-sessions",
+            " observe layer4 error-limit %d on-error mark-down",
             frontend->name, server->instance, text_format_ipv4(address, server->address),
             (unsigned)server->port, (long long)every_ms, (long long)quick_ms, (long long)quick_ms,
             (long long)fails, ERRORS_MAX);

@@ -19,12 +19,11 @@ struct balance_command {
     char text[320];
 };
 
-/* Adds items of struct balance_command, in the order to send them. `force(ctx, "backend/server")` says whether a
- * server that has to go has had its time: then the connections it still has are shut. ret_leaving: how many
- * servers are there that have to go. */
+/* Adds items of struct balance_command, in the order to send them. `force(ctx, "backend/server")` says
+ * whether a server that has to go has had its time: then the connections it still has are shut. ret_leaving:
+ * how many servers are there that have to go. */
 void balance_difference(const struct balance_frontend *frontends, size_t frontends_length,
-                        const struct vec *present,
-                        bool (*force)(void *ctx, const char *key), void *ctx,
+                        const struct vec *present, bool (*force)(void *ctx, const char *key), void *ctx,
                         struct vec *ret_commands, size_t *ret_leaving);
 
 #endif

@@ -84,10 +84,12 @@ static void destroy(void *self)
     void *balancer;
     size_t cursor = 0;
     if (!driver) return;
-    while (map_next(driver->balancers, &cursor, &name, &balancer)) balancer_free(balancer);
+    while (map_next(driver->balancers, &cursor, &name, &balancer))
+        balancer_free(balancer);
     map_free(driver->balancers);
     driver->options.clock->cancel(driver->options.clock->self, driver->teller);
-    for (size_t i = 0; i < driver->notices.length; i++) notice_free(vec_at(&driver->notices, i));
+    for (size_t i = 0; i < driver->notices.length; i++)
+        notice_free(vec_at(&driver->notices, i));
     vec_free(&driver->notices);
     mem_free(driver);
 }
@@ -105,10 +107,12 @@ static void personalize(void *self, struct arena *arena, struct personality *per
     struct file *files = arena_alloc_array(arena, length + 1, sizeof *files);
     const char **command = arena_alloc_array(arena, LENGTH(COMMAND), sizeof *command);
     balance_config_write(personality, &text);
-    for (size_t i = 0; i < length; i++) files[i] = personality->files[i];
+    for (size_t i = 0; i < length; i++)
+        files[i] = personality->files[i];
     files[length] = (struct file){
         .path = BALANCE_CONFIG_PATH, .content = arena_strdup(arena, buf_text(&text)), .mode = 0644};
-    for (size_t i = 0; i < LENGTH(COMMAND); i++) command[i] = COMMAND[i];
+    for (size_t i = 0; i < LENGTH(COMMAND); i++)
+        command[i] = COMMAND[i];
     personality->files = files;
     personality->files_length = length + 1;
     personality->command = command;
@@ -161,7 +165,8 @@ static bool statistics(void *self, const char *instance, struct buf *ret_json, s
     int64_t now_us = driver->options.clock->steady_us(driver->options.clock->self);
     balancer->statistics_wanted_us = now_us + STATISTICS_WANTED_US;
     if (balancer->statistics_error.code != ERROR_NONE)
-        return error_set(err, ERROR_FAILED, "balancer %s: %.900s", instance, balancer->statistics_error.message);
+        return error_set(err, ERROR_FAILED, "balancer %s: %.900s", instance,
+                         balancer->statistics_error.message);
     if (!balancer->statistics)
         return error_set(err, ERROR_NOT_FOUND, "balancer %s has not told its statistics yet; ask again",
                          instance);
@@ -210,7 +215,8 @@ static void keep_wanted(struct balancer *balancer, const struct personality *per
     balancer->frontends_length = length;
 }
 
-/* What was told about servers that are not wanted any more is forgotten: one of the same name would be new. */
+/* What was told about servers that are not wanted any more is forgotten: one of the same name would be new.
+ */
 static void forget_gone(struct balancer *balancer)
 {
     CLEANUP(map_freep) struct map *wanted = map_new();

@@ -25,7 +25,8 @@ bool balance_image_root(const char *directory, struct error *err)
 {
     CLEANUP_BUF struct buf list = {0};
     if (access(BALANCE_PROGRAM, X_OK) != 0)
-        return error_set(err, ERROR_NOT_FOUND, "there is no " BALANCE_PROGRAM "; install the package haproxy");
+        return error_set(err, ERROR_NOT_FOUND,
+                         "there is no " BALANCE_PROGRAM "; install the package haproxy");
     if (!list_libraries(&list, err) || !make_skeleton(directory, err)) return false;
     CLEANUP_MEM char *text = mem_strdup(buf_text(&list));
     return copy_file(directory, BALANCE_PROGRAM, err) && copy_libraries(directory, text, err);

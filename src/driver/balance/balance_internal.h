@@ -59,8 +59,8 @@ struct server_memory {
 void balancer_hurry(struct balancer *balancer); /* a round as soon as the loop allows */
 void balancer_free(struct balancer *balancer);  /* NULL is fine; tells nobody */
 
-/* balance_driver.c: all that is told to the outside goes through here, and out from a timer of its own, so that
- * whoever is told may call anything. */
+/* balance_driver.c: all that is told to the outside goes through here, and out from a timer of its own, so
+ * that whoever is told may call anything. */
 void balance_tell_drained(struct balancer *balancer, const char *server);
 void balance_tell_health(struct balancer *balancer, const char *server, bool good);
 void balance_tell_done(struct balancer *balancer, struct waiting waiting, const struct error *err);

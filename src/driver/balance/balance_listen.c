@@ -53,11 +53,11 @@ static bool open_one(int publish_ns_fd, const char *publish, int *ret_fd, struct
     int failure = errno;
     close(fd);
     if (failure == EADDRINUSE)
-        return error_set(err, ERROR_REFUSED, "cannot publish at %s: the address is in use; choose another port",
-                         publish);
+        return error_set(err, ERROR_REFUSED,
+                         "cannot publish at %s: the address is in use; choose another port", publish);
     if (failure == EADDRNOTAVAIL)
-        return error_set(err, ERROR_REFUSED, "cannot publish at %s: no interface of this host has the address",
-                         publish);
+        return error_set(err, ERROR_REFUSED,
+                         "cannot publish at %s: no interface of this host has the address", publish);
     return error_errno(err, failure, "cannot publish at %s", publish);
 }
 

@@ -54,9 +54,11 @@ void balancer_free(struct balancer *balancer)
     const struct clock_port *clock = balancer->driver->options.clock;
     clock->cancel(clock->self, balancer->timer);
     balance_admin_free(balancer->admin);
-    while (map_next(balancer->memories, &cursor, &key, &value)) mem_free(value);
+    while (map_next(balancer->memories, &cursor, &key, &value))
+        mem_free(value);
     cursor = 0;
-    while (map_next(balancer->leaving, &cursor, &key, &value)) mem_free(value);
+    while (map_next(balancer->leaving, &cursor, &key, &value))
+        mem_free(value);
     map_free(balancer->memories);
     map_free(balancer->leaving);
     arena_free(balancer->wanted_arena);
@@ -162,13 +164,14 @@ static void judge(struct balancer *balancer)
     CLEANUP_ARENA struct arena *arena = arena_new();
     struct vec present = VEC_OF(struct balance_present);
     size_t leaving = 0;
-    bool read = balance_answer_state(arena, balancer->state_text, &present, &balancer->error) &&
-                (!balancer->conn_text || balance_answer_conn(balancer->conn_text, &present, &balancer->error));
+    bool read =
+        balance_answer_state(arena, balancer->state_text, &present, &balancer->error) &&
+        (!balancer->conn_text || balance_answer_conn(balancer->conn_text, &present, &balancer->error));
     if (read) {
         vec_free(&balancer->commands);
         balancer->commands = VEC_OF(struct balance_command);
-        balance_difference(balancer->frontends, balancer->frontends_length, &present, has_had_its_time, balancer,
-                           &balancer->commands, &leaving);
+        balance_difference(balancer->frontends, balancer->frontends_length, &present, has_had_its_time,
+                           balancer, &balancer->commands, &leaving);
         forget_left(balancer, &present);
         observe(balancer, &present);
     }
@@ -222,8 +225,8 @@ static void observe(struct balancer *balancer, const struct vec *present)
     }
 }
 
-/* A server in several frontends: it is up when it is in all, drains when it does in all, and its connections are
- * the sum. `used` is -1 while one of them is not known. */
+/* A server in several frontends: it is up when it is in all, drains when it does in all, and its connections
+ * are the sum. `used` is -1 while one of them is not known. */
 static void gather(struct balancer *balancer, const struct vec *present)
 {
     CLEANUP(map_freep) struct map *by_key = map_new();
@@ -358,7 +361,8 @@ static void end_commands(struct balancer *balancer)
 {
     balancer->busy = false;
     if (balancer->hopeless) {
-        error_wrap(&balancer->error, "balancer %s runs with other frontends than are wanted and must be made anew",
+        error_wrap(&balancer->error,
+                   "balancer %s runs with other frontends than are wanted and must be made anew",
                    balancer->name);
         finish(balancer, &balancer->error);
         fail_round(balancer, STATISTICS_US);

@@ -41,8 +41,8 @@ struct probe {
     bool told, good;
     int64_t fails, fail_counted_us;
 
-    int64_t attempt_us;    /* when the present attempt began */
-    struct timer *timer;   /* the next attempt, or the time-out of the present one */
+    int64_t attempt_us;  /* when the present attempt began */
+    struct timer *timer; /* the next attempt, or the time-out of the present one */
     struct fd_watch *watch;
     int fd; /* -1: no connection */
     size_t sent_size;
@@ -98,7 +98,8 @@ void probe_stop(struct probe *probe)
 {
     if (!probe) return;
     release(probe);
-    for (size_t i = 0; probe->argv && probe->argv[i]; i++) mem_free(probe->argv[i]);
+    for (size_t i = 0; probe->argv && probe->argv[i]; i++)
+        mem_free(probe->argv[i]);
     mem_free(probe->argv);
     buf_free(&probe->title);
     buf_free(&probe->request);
@@ -115,16 +116,19 @@ static void prepare(struct probe *probe)
     if (probe->kind == HEALTH_HTTP) {
         buf_add_text(&probe->title, "GET ");
         http_path_add(&probe->title, health->path);
-        buf_printf(&probe->request,
-                   "%s HTTP/1.1\r\nHost: %s:%u\r\nUser-Agent: croft\r\nAccept: */*\r\nConnection: close\r\n\r\n",
-                   buf_text(&probe->title), address, (unsigned)probe->port);
+        buf_printf(
+            &probe->request,
+            "%s HTTP/1.1\r\nHost: %s:%u\r\nUser-Agent: croft\r\nAccept: */*\r\nConnection: close\r\n\r\n",
+            buf_text(&probe->title), address, (unsigned)probe->port);
     } else if (probe->kind == HEALTH_TCP) {
         buf_printf(&probe->title, "port %u", (unsigned)probe->port);
     } else {
         size_t length = 0;
-        while (probe->options.exec_argv[length]) length++;
+        while (probe->options.exec_argv[length])
+            length++;
         probe->argv = mem_alloc_array(length + 1, sizeof *probe->argv);
-        for (size_t i = 0; i < length; i++) probe->argv[i] = mem_strdup(probe->options.exec_argv[i]);
+        for (size_t i = 0; i < length; i++)
+            probe->argv[i] = mem_strdup(probe->options.exec_argv[i]);
         buf_add_text(&probe->title, health->command_length ? health->command[0] : probe->argv[0]);
     }
 }
@@ -255,7 +259,8 @@ static void on_timeout(void *ctx)
     struct probe *probe = ctx;
     char timeout[32];
     probe->timer = NULL;
-    end_attempt(probe, VERDICT_BAD, "no answer in %s", text_format_duration(timeout, probe->timeout_us / 1000));
+    end_attempt(probe, VERDICT_BAD, "no answer in %s",
+                text_format_duration(timeout, probe->timeout_us / 1000));
 }
 
 static void end_errno(struct probe *probe, int failure)
@@ -316,8 +321,8 @@ static void count_failure(struct probe *probe, enum verdict verdict, int64_t now
 {
     bool starting = !probe->succeeded && now - probe->started_us < probe->start_period_us;
     if (starting && verdict == VERDICT_ABSENT) return;
-    /* While it starts attempts come quickly; three failures within 35 ms say nothing about "every 1 s". Attempts
-     * of the steady pace are `every` apart at their beginnings. */
+    /* While it starts attempts come quickly; three failures within 35 ms say nothing about "every 1 s".
+     * Attempts of the steady pace are `every` apart at their beginnings. */
     if (probe->fails && probe->attempt_us - probe->fail_counted_us < probe->every_us) return;
     probe->fail_counted_us = probe->attempt_us;
     if (probe->fails < probe->fails_max) probe->fails++;

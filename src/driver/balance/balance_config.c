@@ -7,14 +7,15 @@ static void write_frontend(const struct personality *personality, const struct b
                            int publish_fd, struct buf *ret_text);
 static void write_backend(const struct balance_frontend *frontend, struct buf *ret_text);
 
-/* Memory: 14 MB when idle. Of a connection's memory the buffers are the bulk, three of 16 KiB in the worst
- * case (request, answer, copy for a retry); their number is limited, and who lacks one waits its turn. */
+/* Memory: 14 MB when idle. Of a connection's memory the buffers are the bulk, three in the worst case
+ * (request, answer, copy for a retry). So 1,000 connections fit into 64 MiB, and a request's head may have 9
+ * KiB. Not with tune.buffers.limit: in 2.6.12 connections are dropped where they should wait for a buffer
+ * (seen with 950). */
 static const char GLOBAL[] = "global\n"
                              "    nbthread 1\n"
                              "    maxconn 1000\n"
                              "    no strict-limits\n"
-                             "    tune.bufsize 16384\n"
-                             "    tune.buffers.limit 1200\n"
+                             "    tune.bufsize 10240\n"
                              "    tune.maxaccept 64\n"
                              "    stats socket /run/croft/" BALANCE_SOCKET_NAME " mode 600 level admin\n"
                              "    stats timeout 1h\n"

@@ -62,7 +62,7 @@ static void reads_states_and_connections(void **state)
 static void survives_damaged_answers(void **state)
 {
     struct error error;
-    for (size_t i = 0; i < 2 * sizeof STATE; i++) {
+    for (size_t i = 0; i < 2 * strlen(STATE); i++) {
         CLEANUP_ARENA struct arena *arena = arena_new();
         struct vec present = VEC_OF(struct balance_present);
         char *text = arena_strdup(arena, STATE), *conn = arena_strdup(arena, CONN);
@@ -76,7 +76,7 @@ static void survives_damaged_answers(void **state)
         }
         vec_free(&present);
     }
-    for (size_t i = 0; i < 2 * sizeof STAT; i++) {
+    for (size_t i = 0; i < 2 * strlen(STAT); i++) {
         CLEANUP_MEM char *text = mem_strdup(STAT);
         CLEANUP_BUF struct buf json = {0};
         text[i / 2] = i % 2 ? '"' : 0;

@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Messages are printed with this much to spare, to see whether the cut falls inside a UTF-8 character. */
+#define CHARACTER_SIZE_MAX 4
+
 struct code_row {
     const char *name;
     int exit_code;
@@ -37,7 +40,7 @@ bool error_fill(struct error *err, enum error_code code, const char *source_file
                 const char *format, ...)
 {
     /* A copy first: the arguments may point into *err. */
-    char message[sizeof(err->message)];
+    char message[sizeof(err->message) + CHARACTER_SIZE_MAX];
     va_list arguments;
     va_start(arguments, format);
     int length = vsnprintf(message, sizeof(message), format, arguments);
@@ -50,7 +53,7 @@ bool error_fill(struct error *err, enum error_code code, const char *source_file
 bool error_fill_errno(struct error *err, int errno_value, const char *source_file, int source_line,
                       const char *format, ...)
 {
-    char message[sizeof(err->message)];
+    char message[sizeof(err->message) + CHARACTER_SIZE_MAX];
     va_list arguments;
     va_start(arguments, format);
     int length = vsnprintf(message, sizeof(message), format, arguments);
@@ -77,10 +80,11 @@ bool error_fill_errno(struct error *err, int errno_value, const char *source_fil
 bool error_wrap(struct error *err, const char *format, ...)
 {
     ASSERT(err != NULL);
-    char message[2 * sizeof(err->message) + 3];
+    const size_t front_size = sizeof(err->message) + CHARACTER_SIZE_MAX;
+    char message[2 * sizeof(err->message) + CHARACTER_SIZE_MAX + 2];
     va_list arguments;
     va_start(arguments, format);
-    int length = vsnprintf(message, sizeof(err->message), format, arguments);
+    int length = vsnprintf(message, front_size, format, arguments);
     va_end(arguments);
     ASSERT(length >= 0);
     size_t size = strlen(message);

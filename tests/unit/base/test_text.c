@@ -116,6 +116,7 @@ static void nearest_spelling(void **state)
     assert_nearest("y", "x");
     assert_nearest("", "x");
     assert_nearest("dsik", "disk");
+    assert_nearest("iknd", "kind"); /* a swap at the very front */
     assert_nearest("kidn", "kind");
     assert_nearest("nmea", NULL);
     assert_null(text_nearest("a", NULL, 0));

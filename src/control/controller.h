@@ -1,0 +1,88 @@
+/* The controller: intent and facts in the store, decisions by the planner, one document for each host.
+ * Event-driven, one thread, no call that blocks; the outside comes through ports. */
+#ifndef CROFT_CONTROL_CONTROLLER_H
+#define CROFT_CONTROL_CONTROLLER_H
+
+#include "control/change.h"
+#include "plan/plan.h"
+#include "port/blob.h"
+#include "port/clock.h"
+#include "port/identity.h"
+#include "port/net.h"
+#include "port/power.h"
+#include "port/random.h"
+#include "spec/spec.h"
+
+struct controller_options {
+    const struct clock_port *clock;
+    const struct net_port *net;
+    const struct identity_port *identity;
+    const struct blob_port *blobs;
+    const struct power_port *power; /* NULL: hosts cannot be switched */
+    struct store *store;            /* stays the caller's */
+    const char *join_token;         /* what a new agent has to know */
+};
+
+struct controller;
+
+MUST_CHECK bool controller_new(const struct controller_options *options, struct controller **ret_controller,
+                               struct error *err);
+void controller_free(struct controller *controller);
+
+/* Serves the agents: a net_handler for the listener on the management network (ctx: the controller). Routes
+ * and messages are described in src/control/README.md. */
+void controller_serve_agents(void *ctx, struct exchange *exchange, const struct request *request,
+                             const struct sender *sender);
+
+/* For the API. */
+struct mirror *controller_mirror(struct controller *controller);
+struct store *controller_store(struct controller *controller);
+const struct controller_options *controller_options_of(struct controller *controller);
+
+/* Who asks: what a token or certificate stands for. */
+struct caller {
+    const char *name;  /* for the audit log */
+    const char *party; /* "landlord": everything; else only that party's own */
+};
+
+enum apply_result { APPLY_CREATED, APPLY_UPDATED, APPLY_UNCHANGED };
+
+struct applied {
+    const char *kind; /* "farm" */
+    const char *name; /* "acme/shop" */
+    enum apply_result result;
+    uint64_t revision;
+};
+
+/* Makes the documents the grid's intent, all or none. if_revision: only if the (one) document has this
+ * revision, UINT64_MAX: whatever it has. Items of ret_applied are struct applied in the arena. */
+MUST_CHECK bool controller_apply(struct controller *controller, struct arena *arena,
+                                 const struct caller *caller, const struct documents *documents,
+                                 const char *file, uint64_t if_revision, bool dry_run,
+                                 struct vec *ret_applied, struct error *err);
+/* What the planner would do at once if the documents were applied: items are struct action in the arena. */
+MUST_CHECK bool controller_diff(struct controller *controller, struct arena *arena,
+                                const struct caller *caller, const struct documents *documents,
+                                const char *file, struct plan *ret_plan, struct error *err);
+MUST_CHECK bool controller_delete(struct controller *controller, const struct caller *caller,
+                                  enum record_kind kind, const char *name, uint64_t if_revision,
+                                  struct error *err);
+MUST_CHECK bool controller_scale(struct controller *controller, const struct caller *caller, const char *farm,
+                                 const char *tier, int64_t count, struct error *err);
+MUST_CHECK bool controller_move(struct controller *controller, const struct caller *caller,
+                                const char *instance, const char *host, struct error *err);
+MUST_CHECK bool controller_host_state(struct controller *controller, const struct caller *caller,
+                                      const char *host, enum host_intent_state state, struct error *err);
+/* done is called once, from the loop. */
+void controller_power(struct controller *controller, const struct caller *caller, const char *host,
+                      enum power_order order, void (*done)(void *ctx, const struct error *err), void *ctx);
+/* May this caller see (or change) this thing? */
+bool caller_may_see(const struct caller *caller, enum record_kind kind, const struct record *record);
+
+/* Asks the agent that has the instance; done gets its answer. ERROR_… as an answer with status 0. */
+void controller_ask_agent(struct controller *controller, const char *host, const struct request *request,
+                          int64_t timeout_ms, void (*chunk)(void *ctx, const char *data, size_t size),
+                          void (*done)(void *ctx, const struct answer *answer), void *ctx,
+                          struct call **ret_call);
+
+#endif

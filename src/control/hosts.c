@@ -1,0 +1,313 @@
+/* Life of hosts: beats, doubt, looks by others, fencing. README.md has the drawing of the states. */
+#include "base/text.h"
+#include "control/internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    BEAT_US = 250 * 1000,                  /* control.md: 4 a second */
+    BEATS_MISSED_MAX = 3,                  /* control.md: suspected after 3 missed */
+    LOOKERS = 2,                           /* control.md: two other hosts asked to look */
+    LOOK_TIMEOUT_MS = 400,                 /* a looker tries both paths for 150 ms each */
+    LOOK_AGAIN_US = 50 * 1000,             /* a refused connection: the host lives, its agent may come back */
+    AGENT_AWAY_US = 10 * 1000 * 1000,      /* a host that lives without an agent for so long is given up */
+    CONTROLLER_GRACE_US = 3 * 1000 * 1000, /* after its own start a controller gives agents time to find it */
+    POLL_US = 20 * 1000 * 1000, /* a question for a newer document is answered with "none" after this */
+};
+
+/* One question to another host whether it reaches the doubted one. */
+struct look {
+    struct session *session; /* NULL: the doubt is over, the answer does not matter */
+    struct controller *controller;
+    char *host;
+};
+
+struct fence {
+    struct controller *controller;
+    char *host;
+};
+
+static void look_round(void *ctx);
+static void look_ask(struct session *session, const struct host_fact *by, const struct host_fact *at);
+static void look_self(struct session *session, const struct host_fact *at);
+static void look_done(void *ctx, const struct answer *answer);
+static void judge(struct session *session);
+static void give_up(struct session *session, const char *why);
+static void doubt_end(struct session *session);
+static void fenced(void *ctx, const struct error *err);
+static const struct host_fact *fact_of(struct controller *controller, const char *host);
+
+struct session *session_get(struct controller *controller, const char *host)
+{
+    struct session *session = map_get(controller->sessions, host);
+    if (session) return session;
+    session = mem_alloc(sizeof(*session));
+    session->controller = controller;
+    session->host = mem_strdup(host);
+    map_put(controller->sessions, host, session);
+    return session;
+}
+
+void session_free(struct session *session)
+{
+    const struct clock_port *clock = session->controller->options.clock;
+    clock->cancel(clock->self, session->look_again);
+    mem_free(session->host);
+    mem_free(session->document);
+    mem_free(session);
+}
+
+void hosts_beat(struct session *session, int path)
+{
+    struct controller *controller = session->controller;
+    const struct clock_port *clock = controller->options.clock;
+    const struct host_fact *fact = fact_of(controller, session->host);
+    struct error err;
+
+    session->beat_us[path] = clock->steady_us(clock->self);
+    if (session->doubted) doubt_end(session);
+    if (!fact || fact->state == HOST_UP || session->fencing) return;
+    if (!hosts_set_state(controller, session->host, HOST_UP, false, "its agent answers", &err))
+        control_log(controller, "noting that a host is up", &err);
+}
+
+void hosts_doubt(struct session *session, const char *why)
+{
+    struct controller *controller = session->controller;
+    const struct clock_port *clock = controller->options.clock;
+    const struct host_fact *fact = fact_of(controller, session->host);
+    struct error err;
+
+    if (session->doubted || session->fencing || !fact || fact->state != HOST_UP) return;
+    session->doubted = true;
+    session->doubt_since_us = clock->steady_us(clock->self);
+    look_round(session);
+    if (!hosts_set_state(controller, session->host, HOST_SUSPECT, false, why, &err))
+        control_log(controller, "noting that a host is suspected", &err);
+}
+
+void hosts_tick(struct controller *controller)
+{
+    const struct clock_port *clock = controller->options.clock;
+    int64_t now_us = clock->steady_us(clock->self);
+    size_t length = 0;
+    const struct record *const *records = mirror_list(controller->mirror, RECORD_HOST_FACT, &length);
+    struct vec late = VEC_OF(struct session *);
+
+    for (size_t i = 0; i < length; i++) {
+        const struct host_fact *fact = records[i]->object;
+        struct session *session = session_get(controller, fact->name);
+        int64_t last_us =
+            session->beat_us[0] > session->beat_us[1] ? session->beat_us[0] : session->beat_us[1];
+
+        if (session->waiting && now_us - session->waiting_since_us > POLL_US) document_answer(session, NULL);
+        if (last_us == 0) last_us = controller->started_us + CONTROLLER_GRACE_US;
+        bool alive = fact->state == HOST_UP || (fact->state == HOST_SUSPECT && !session->doubted);
+        if (alive && now_us - last_us > BEATS_MISSED_MAX * BEAT_US)
+            *(struct session **)vec_push(&late) = session;
+    }
+    for (size_t i = 0; i < late.length; i++)
+        hosts_doubt(*(struct session **)vec_at(&late, i), "three beats in a row did not come");
+    vec_free(&late);
+}
+
+void hosts_fence(struct controller *controller, const char *host, const char *reason)
+{
+    struct session *session = session_get(controller, host);
+    const struct power_port *power = controller->options.power;
+    struct fence *fence = NULL;
+    struct error err;
+
+    if (session->fencing) return;
+    session->fencing = true;
+    if (!power) {
+        const char *why = "no way to switch it off is set up: once it is surely off, say so with "
+                          "'croft power HOST off'";
+        if (!hosts_set_state(controller, host, HOST_DOWN, false, why, &err))
+            control_log(controller, "noting that a host cannot be fenced", &err);
+        return;
+    }
+    fence = mem_alloc(sizeof(*fence));
+    fence->controller = controller;
+    fence->host = mem_strdup(host);
+    power->order(power->self, host, POWER_OFF, fenced, fence);
+}
+
+bool hosts_set_state(struct controller *controller, const char *host, enum host_state state, bool is_fenced,
+                     const char *reason, struct error *err)
+{
+    static const char *const whats[] = {"up", "suspected", "down", "draining", "off"};
+    const struct clock_port *clock = controller->options.clock;
+    const struct record *record = mirror_get(controller->mirror, RECORD_HOST_FACT, host);
+    CLEANUP_CHANGE struct change *change = change_new(controller->options.store);
+    int64_t now_ms = clock->wall_ms(clock->self);
+
+    if (!record) return error_set(err, ERROR_NOT_FOUND, "no host %s", host);
+    struct host_fact fact = *(const struct host_fact *)record->object;
+    if (fact.state == state && fact.fenced == is_fenced && text_equal(fact.reason, reason)) return true;
+    if (fact.state != state) fact.since_ms = now_ms;
+    fact.state = state;
+    fact.fenced = is_fenced;
+    fact.reason = reason;
+    change_put(change, RECORD_HOST_FACT, host, &fact);
+    change_event(change, now_ms, "croft", "host", host, is_fenced ? "fenced" : whats[state], reason);
+    if (!change_commit(change, NULL, err)) return false;
+    store_dispatch(controller->options.store);
+    return true;
+}
+
+struct peer hosts_peer(const struct host_fact *fact, int only_address)
+{
+    struct peer peer = {.name = fact->name, .tls = true, .only_address = only_address};
+    for (size_t i = 0; i < LENGTH(fact->addresses); i++)
+        if (fact->addresses[i][0]) peer.addresses[peer.addresses_length++] = fact->addresses[i];
+    return peer;
+}
+
+/* Asks two other hosts, over both paths each, whether the doubted one answers; with fewer than two others
+ * this controller looks itself too. */
+static void look_round(void *ctx)
+{
+    struct session *session = ctx;
+    struct controller *controller = session->controller;
+    const struct host_fact *at = fact_of(controller, session->host);
+    size_t length = 0;
+    const struct record *const *records = mirror_list(controller->mirror, RECORD_HOST_FACT, &length);
+    size_t start = text_hash(TEXT_HASH_SEED, session->host, strlen(session->host)) % (length ? length : 1);
+
+    session->look_again = NULL;
+    session->look_alive = session->look_refused = false;
+    session->looks_open = 1; /* held until all are asked, so that an early answer does not judge alone */
+    size_t asked = 0;
+    for (size_t i = 0; at && i < length && asked < LOOKERS; i++) {
+        const struct host_fact *by = records[(start + i) % length]->object;
+        if (by == at || by->state != HOST_UP) continue;
+        look_ask(session, by, at);
+        asked++;
+    }
+    if (at && asked < LOOKERS) look_self(session, at);
+    session->looks_open--;
+}
+
+static void look_ask(struct session *session, const struct host_fact *by, const struct host_fact *at)
+{
+    const struct net_port *net = session->controller->options.net;
+    struct peer peer = hosts_peer(by, -1);
+    CLEANUP_BUF struct buf body = {0};
+    struct look *look = mem_alloc(sizeof(*look));
+
+    look->controller = session->controller;
+    look->host = mem_strdup(session->host);
+    buf_add_text(&body, "{\"host\":");
+    buf_add_json_string(&body, at->name);
+    buf_add_text(&body, ",\"addresses\":[");
+    for (size_t i = 0; i < LENGTH(at->addresses); i++) {
+        if (i) buf_add_char(&body, ',');
+        buf_add_json_string(&body, at->addresses[i]);
+    }
+    buf_add_text(&body, "]}");
+    struct request request = {
+        .method = "POST", .path = "/agent/look", .body = body.data, .body_size = body.size};
+    session->looks_open++;
+    net->call(net->self, &peer, &request, LOOK_TIMEOUT_MS, NULL, look_done, look);
+}
+
+static void look_self(struct session *session, const struct host_fact *at)
+{
+    const struct net_port *net = session->controller->options.net;
+    struct request request = {.method = "GET", .path = "/agent/alive"};
+
+    for (int i = 0; i < 2; i++) {
+        if (!at->addresses[i][0]) continue;
+        struct peer peer = hosts_peer(at, i);
+        struct look *look = mem_alloc(sizeof(*look));
+        look->controller = session->controller;
+        look->host = mem_strdup(session->host);
+        session->looks_open++;
+        net->call(net->self, &peer, &request, LOOK_TIMEOUT_MS, NULL, look_done, look);
+    }
+}
+
+/* Answers: 200 {"answer":"alive"|"refused"|"silent"} of a looker, or 200 of the host itself. */
+static void look_done(void *ctx, const struct answer *answer)
+{
+    struct look *look = ctx;
+    struct session *session = session_get(look->controller, look->host);
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    struct node node = {0};
+    struct error err;
+
+    mem_free(look->host);
+    mem_free(look);
+    if (session->looks_open > 0) session->looks_open--;
+    if (answer->status == 200 && node_from_json(arena, answer->body, answer->body_size, &node, &err)) {
+        const char *text = node_text(&node, "answer", "");
+        session->look_alive |= text_equal(text, "alive");
+        session->look_refused |= text_equal(text, "refused");
+    } else if (answer->status == 0 && answer->refused) {
+        session->look_refused = true;
+    }
+    if (session->looks_open == 0 && session->doubted) judge(session);
+}
+
+/* All looks of a round are in. Alive or refused: the host's kernel runs, so its instances may; look again.
+ * Silent everywhere: it is gone. */
+static void judge(struct session *session)
+{
+    const struct clock_port *clock = session->controller->options.clock;
+    int64_t away_us = clock->steady_us(clock->self) - session->doubt_since_us;
+
+    if (!session->look_alive && !session->look_refused)
+        give_up(session, "neither other hosts nor the controller reach it over any path");
+    else if (session->look_refused && !session->look_alive && away_us > AGENT_AWAY_US)
+        give_up(session, "it answers, but its agent has not come back for 10 s");
+    else
+        session->look_again = clock->after(clock->self, LOOK_AGAIN_US, look_round, session);
+}
+
+static void give_up(struct session *session, const char *why)
+{
+    struct error err;
+    doubt_end(session);
+    if (!hosts_set_state(session->controller, session->host, HOST_DOWN, false, why, &err))
+        control_log(session->controller, "noting that a host is down", &err);
+    think(session->controller);
+}
+
+static void doubt_end(struct session *session)
+{
+    const struct clock_port *clock = session->controller->options.clock;
+    session->doubted = false;
+    clock->cancel(clock->self, session->look_again);
+    session->look_again = NULL;
+}
+
+static void fenced(void *ctx, const struct error *failure)
+{
+    struct fence *fence = ctx;
+    struct controller *controller = fence->controller;
+    struct session *session = session_get(controller, fence->host);
+    struct error err;
+    bool good = false;
+
+    session->fencing = false;
+    session->beat_us[0] = session->beat_us[1] = 0;
+    if (failure) {
+        char reason[1200];
+        snprintf(reason, sizeof(reason), "switching it off failed: %s", failure->message);
+        good = hosts_set_state(controller, fence->host, HOST_DOWN, false, reason, &err);
+    } else {
+        good = hosts_set_state(controller, fence->host, HOST_DOWN, true, "given up and powered off", &err);
+    }
+    if (!good) control_log(controller, "noting a fenced host", &err);
+    mem_free(fence->host);
+    mem_free(fence);
+    think(controller);
+}
+
+static const struct host_fact *fact_of(struct controller *controller, const char *host)
+{
+    const struct record *record = mirror_get(controller->mirror, RECORD_HOST_FACT, host);
+    return record ? record->object : NULL;
+}

@@ -1,0 +1,60 @@
+/* What the files of this room share. */
+#ifndef CROFT_CONTROL_INTERNAL_H
+#define CROFT_CONTROL_INTERNAL_H
+
+#include "control/controller.h"
+
+/* The path of an agent's messages; kept while the controller runs, made anew from the first beat after. */
+struct session {
+    struct controller *controller;
+    char *host;
+    int64_t beat_us[2];       /* steady time of the last beat over each path; 0: none yet */
+    struct exchange *waiting; /* the agent's pending question for a newer document, or NULL */
+    int64_t waiting_after;    /* the version it has */
+    int64_t waiting_since_us;
+    char *document;            /* text of the newest document, with its version */
+    int64_t document_version;  /* 0: none yet */
+    int64_t confirmed_version; /* the agent said so in this controller's life */
+    /* Doubt about its life: src/control/README.md has the drawing. */
+    bool doubted;
+    int64_t doubt_since_us;
+    struct timer *look_again;
+    size_t looks_open;
+    bool look_alive, look_refused;
+    bool fencing;
+};
+
+struct controller {
+    struct controller_options options;
+    struct mirror *mirror;
+    struct map *sessions; /* host -> struct session */
+    struct timer *think_soon, *think_later, *tick;
+    int64_t started_us;
+};
+
+/* hosts.c: life of hosts */
+struct session *session_get(struct controller *controller, const char *host); /* made when missing */
+void session_free(struct session *session);
+void hosts_beat(struct session *session, int path);
+void hosts_doubt(struct session *session, const char *why);
+void hosts_tick(struct controller *controller);
+void hosts_fence(struct controller *controller, const char *host, const char *reason);
+/* Changes a host's fact by way of a copy; fails only as the store does. */
+MUST_CHECK bool hosts_set_state(struct controller *controller, const char *host, enum host_state state,
+                                bool fenced, const char *reason, struct error *err);
+struct peer hosts_peer(const struct host_fact *fact, int only_address);
+
+/* think.c: decisions and documents */
+void think_soon(struct controller *controller);
+void think(struct controller *controller);
+MUST_CHECK bool documents_load(struct controller *controller, struct error *err);
+void document_answer(struct session *session, const char *text_or_null);
+
+/* report.c */
+MUST_CHECK bool report_take(struct controller *controller, struct session *session,
+                            const struct host_report *report, struct error *err);
+
+/* A failure that nobody waits for: into the log with where it came from. */
+void control_log(struct controller *controller, const char *what, const struct error *err);
+
+#endif

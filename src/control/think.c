@@ -1,0 +1,240 @@
+/* Decisions: plan, write down what was decided, tell the hosts. */
+#include "base/text.h"
+#include "control/internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* More rounds than any chain of decisions has; a plan that still wants something then is a fault of the
+ * planner (it has to be idempotent) and must not spin the controller. */
+enum { PLAN_ROUNDS_MAX = 16 };
+
+static void think_now(void *ctx);
+static bool decide(struct controller *controller, bool *ret_changed, struct error *err);
+static void write_down(struct controller *controller, struct change *change, const struct action *action,
+                       const struct snapshot *after, int64_t now_ms);
+static const char *action_what(struct arena *arena, const struct action *action);
+static bool publish(struct controller *controller, struct error *err);
+static char *document_text(const struct snapshot *snapshot, const char *host, int64_t version);
+static const struct instance *find_instance(const struct snapshot *snapshot, const char *name);
+
+void think_soon(struct controller *controller)
+{
+    const struct clock_port *clock = controller->options.clock;
+    if (!controller->think_soon) controller->think_soon = clock->after(clock->self, 0, think_now, controller);
+}
+
+void think(struct controller *controller)
+{
+    struct error err;
+    bool changed = true;
+
+    for (int round = 0; changed; round++) {
+        ASSERT(round < PLAN_ROUNDS_MAX);
+        if (!decide(controller, &changed, &err)) {
+            control_log(controller, "writing down decisions", &err);
+            break;
+        }
+    }
+    if (!publish(controller, &err)) control_log(controller, "publishing host documents", &err);
+}
+
+bool documents_load(struct controller *controller, struct error *err)
+{
+    struct vec items = VEC_OF(struct store_item);
+    static const char prefix[] = "host-document/";
+
+    if (!store_list(controller->options.store, prefix, NULL, 0, &items, err)) return false;
+    for (size_t i = 0; i < items.length; i++) {
+        const struct store_item *item = vec_at(&items, i);
+        CLEANUP_ARENA struct arena *arena = arena_new();
+        struct node node;
+        struct error ignored;
+        struct session *session = session_get(controller, item->key + strlen(prefix));
+        ASSERT(node_from_json(arena, item->value, strlen(item->value), &node, &ignored));
+        session->document = mem_strdup(item->value);
+        session->document_version = node_int(&node, "version", 0);
+    }
+    store_items_free(&items);
+    return true;
+}
+
+void document_answer(struct session *session, const char *text_or_null)
+{
+    const struct net_port *net = session->controller->options.net;
+    const struct identity_port *identity = session->controller->options.identity;
+    struct exchange *exchange = session->waiting;
+    CLEANUP_BUF struct buf signature = {0};
+    struct error err;
+
+    if (!exchange) return;
+    session->waiting = NULL;
+    if (!text_or_null) {
+        net->answer(net->self, exchange, 204, NULL, 0, NULL, 0);
+        return;
+    }
+    if (!identity->sign(identity->self, text_or_null, strlen(text_or_null), &signature, &err)) {
+        control_log(session->controller, "signing a host document", &err);
+        net->answer(net->self, exchange, 500, NULL, 0, err.message, strlen(err.message));
+        return;
+    }
+    const struct header headers[] = {{"Content-Type", "application/json"},
+                                     {"Croft-Signature", buf_text(&signature)}};
+    net->answer(net->self, exchange, 200, headers, LENGTH(headers), text_or_null, strlen(text_or_null));
+}
+
+static void think_now(void *ctx)
+{
+    struct controller *controller = ctx;
+    controller->think_soon = NULL;
+    think(controller);
+}
+
+static bool decide(struct controller *controller, bool *ret_changed, struct error *err)
+{
+    const struct clock_port *clock = controller->options.clock;
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    CLEANUP_CHANGE struct change *change = change_new(controller->options.store);
+    const struct snapshot *before = mirror_snapshot(controller->mirror);
+    int64_t now_ms = clock->wall_ms(clock->self);
+    struct plan plan = plan_make(arena, before, now_ms);
+    struct snapshot after = plan_apply(arena, before, &plan, now_ms);
+
+    clock->cancel(clock->self, controller->think_later);
+    controller->think_later = NULL;
+    if (plan.again_ms > 0) {
+        int64_t wait_ms = plan.again_ms > now_ms ? plan.again_ms - now_ms : 1;
+        controller->think_later = clock->after(clock->self, wait_ms * 1000, think_now, controller);
+    }
+    for (size_t i = 0; i < plan.actions_length; i++)
+        write_down(controller, change, &plan.actions[i], &after, now_ms);
+    *ret_changed = !change_is_empty(change);
+    if (*ret_changed && !change_commit(change, NULL, err)) return false;
+    for (size_t i = 0; i < plan.actions_length; i++)
+        if (plan.actions[i].kind == ACTION_FENCE)
+            hosts_fence(controller, plan.actions[i].name, plan.actions[i].reason);
+    store_dispatch(controller->options.store);
+    return true;
+}
+
+static void write_down(struct controller *controller, struct change *change, const struct action *action,
+                       const struct snapshot *after, int64_t now_ms)
+{
+    CLEANUP_ARENA struct arena *arena = arena_new();
+
+    if (action->kind == ACTION_FENCE) return; /* an effect: hosts.c writes how it went */
+    if (action->kind == ACTION_FARM) {
+        if (action->farm_fact.vni == 0)
+            change_delete(change, RECORD_FARM_FACT, action->name);
+        else
+            change_put(change, RECORD_FARM_FACT, action->name, &action->farm_fact);
+        change_event(change, now_ms, "croft", "farm", action->name, action_what(arena, action),
+                     action->reason);
+        return;
+    }
+    const struct instance *instance = find_instance(after, action->name);
+    if (instance)
+        change_put(change, RECORD_INSTANCE, action->name, instance);
+    else
+        change_delete(change, RECORD_INSTANCE, action->name);
+    if (action->kind == ACTION_CREATE) {
+        for (size_t i = 0; i < after->farm_facts_length; i++)
+            if (text_equal(after->farm_facts[i].name, action->instance.farm))
+                change_put(change, RECORD_FARM_FACT, action->instance.farm, &after->farm_facts[i]);
+    }
+    change_event(change, now_ms, "croft", "instance", action->name, action_what(arena, action),
+                 action->reason);
+}
+
+static const char *action_what(struct arena *arena, const struct action *action)
+{
+    switch (action->kind) {
+    case ACTION_CREATE:
+        return action->host[0] ? arena_printf(arena, "created on %s", action->host) : "created, waits";
+    case ACTION_PLACE:
+        return arena_printf(arena, "placed on %s", action->host);
+    case ACTION_ACTIVATE:
+        return "activated";
+    case ACTION_DRAIN:
+        return "draining";
+    case ACTION_STOP:
+        return "stopping";
+    case ACTION_UNPLACE:
+        return "taken from its host";
+    case ACTION_FORGET:
+        return "gone";
+    case ACTION_EXPLAIN:
+        return "waits";
+    case ACTION_FENCE:
+        return "fencing";
+    case ACTION_FARM:
+        return action->farm_fact.vni ? "network given" : "network returned";
+    }
+    UNREACHABLE();
+}
+
+/* Every host whose document says something else than before gets a new version of it. */
+static bool publish(struct controller *controller, struct error *err)
+{
+    const struct snapshot *snapshot = mirror_snapshot(controller->mirror);
+    CLEANUP_CHANGE struct change *change = change_new(controller->options.store);
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    struct vec news = VEC_OF(char *);
+
+    for (size_t i = 0; i < snapshot->host_facts_length; i++) {
+        const char *host = snapshot->host_facts[i].name;
+        struct session *session = session_get(controller, host);
+        char *text = document_text(snapshot, host, session->document_version);
+        if (session->document && text_equal(text, session->document)) {
+            mem_free(text);
+            text = NULL;
+        } else {
+            mem_free(text);
+            text = document_text(snapshot, host, session->document_version + 1);
+            change_put_text(change, arena_printf(arena, "host-document/%s", host), text);
+        }
+        *(char **)vec_push(&news) = text;
+    }
+    bool good = change_is_empty(change) || change_commit(change, NULL, err);
+    for (size_t i = 0; i < news.length; i++) {
+        char *text = *(char **)vec_at(&news, i);
+        struct session *session = session_get(controller, snapshot->host_facts[i].name);
+        if (!text || !good) {
+            mem_free(text);
+            continue;
+        }
+        mem_free(session->document);
+        session->document = text;
+        session->document_version++;
+        document_answer(session, text);
+    }
+    vec_free(&news);
+    store_dispatch(controller->options.store);
+    return good;
+}
+
+static char *document_text(const struct snapshot *snapshot, const char *host, int64_t version)
+{
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    struct host_document document = plan_host_document(arena, snapshot, host);
+    struct buf json = {0};
+    document.version = version;
+    schema_write(&schema_host_document, "HostDocument", &document, &json);
+    return buf_take(&json);
+}
+
+static const struct instance *find_instance(const struct snapshot *snapshot, const char *name)
+{
+    size_t low = 0, high = snapshot->instances_length;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = text_compare_natural(snapshot->instances[middle].name, name);
+        if (order == 0) return &snapshot->instances[middle];
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}

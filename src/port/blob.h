@@ -1,0 +1,29 @@
+/* Large immutable files named by their content: layers of images. Digests are "sha256:" and 64 hex digits. */
+#ifndef CROFT_PORT_BLOB_H
+#define CROFT_PORT_BLOB_H
+
+#include "base/buf.h"
+#include "base/error.h"
+
+#include <stdint.h>
+
+struct blob_port {
+    void *self;
+    /* Size of a whole, verified blob; ERROR_NOT_FOUND when it is not here. */
+    bool (*size)(void *self, const char *digest, int64_t *ret_bytes, struct error *err);
+    /* At most size_max bytes from offset on, added to *ret_data; fewer only at the end. */
+    bool (*read)(void *self, const char *digest, int64_t offset, size_t size_max, struct buf *ret_data,
+                 struct error *err);
+    /* A blob in the making: bytes of it so far (0 when there are none). */
+    int64_t (*partial)(void *self, const char *digest);
+    /* Adds bytes at offset, which must be what partial() says: ERROR_CONFLICT else. */
+    bool (*append)(void *self, const char *digest, int64_t offset, const void *data, size_t size,
+                   struct error *err);
+    /* Durable and verified: ERROR_INVALID, and the partial file is gone, when the content is not the
+     * digest's. */
+    bool (*finish)(void *self, const char *digest, struct error *err);
+    /* Path of a whole blob for programs that read files; valid until the next call. */
+    const char *(*path)(void *self, const char *digest);
+};
+
+#endif

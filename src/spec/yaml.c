@@ -17,6 +17,7 @@ struct loader {
     /* libyaml counts characters; this place is known in both measures, and only moves forward. */
     size_t characters, bytes;
     size_t document_start; /* in bytes */
+    bool is_syntax;        /* what went wrong has no path: the text has no structure */
 };
 
 static bool load_stream(struct loader *loader, struct node *ret_documents, struct error *err);
@@ -153,6 +154,8 @@ static bool load_list(struct loader *loader, unsigned depth, struct node *ret_no
         more = event.type != YAML_SEQUENCE_END_EVENT;
         struct node item;
         if (more) done = load_node(loader, &event, depth + 1, &item, err);
+        if (!done && !loader->is_syntax)
+            schema_error_under(err, arena_printf(loader->arena, "[%zu]", items.length));
         if (more && done) *(struct node *)vec_push(&items) = item;
         yaml_event_delete(&event);
     }
@@ -190,14 +193,16 @@ static bool load_pair(struct loader *loader, const yaml_event_t *event, unsigned
 {
     if (!check_plain(event, err) || !check_key(loader, event, keys, err)) return false;
     yaml_event_t value_event;
-    if (!next_event(loader, &value_event, err)) return false;
+    const char *name = (const char *)event->data.scalar.value;
+    if (!next_event(loader, &value_event, err))
+        return loader->is_syntax ? false : schema_error_under(err, name);
     struct node value;
     bool done = load_node(loader, &value_event, depth + 1, &value, err);
     yaml_event_delete(&value_event);
-    if (!done) return false;
+    if (!done) return loader->is_syntax ? false : schema_error_under(err, name);
     struct node key = {0};
     place(event, &key);
-    value.key = arena_strdup(loader->arena, (const char *)event->data.scalar.value);
+    value.key = arena_strdup(loader->arena, name);
     value.key_line = key.line;
     value.key_column = key.column;
     *ret_value = value;
@@ -228,7 +233,7 @@ static bool check_key(struct loader *loader, const yaml_event_t *event, struct m
     struct node shown = {.kind = NODE_STRING, .text = text};
     error_set(err, ERROR_INVALID, "the key %s is given twice, first at %u:%u",
               node_describe(loader->arena, &shown), first->line, first->column);
-    return fail(event->start_mark, err);
+    return schema_error_at(err, here, text);
 }
 
 /* What YAML has beyond data makes a text mean something else than it says, and small texts huge. */
@@ -284,6 +289,7 @@ static bool check_size(struct loader *loader, const yaml_event_t *event, struct 
 static bool refuse_syntax(struct loader *loader, struct error *err)
 {
     const yaml_parser_t *parser = &loader->parser;
+    loader->is_syntax = true;
     if (parser->error == YAML_READER_ERROR) return refuse_bytes(loader, err);
     if (parser->error == YAML_MEMORY_ERROR) return error_set(err, ERROR_FAILED, "no memory to parse YAML");
     size_t problem = byte_at(loader, parser->problem_mark.index);

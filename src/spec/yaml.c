@@ -17,6 +17,7 @@ struct loader {
     /* libyaml counts characters; this place is known in both measures, and only moves forward. */
     size_t characters, bytes;
     size_t document_start; /* in bytes */
+    size_t lines, columns; /* before the text that the parser is at: JSON documents may follow each other */
     bool is_syntax;        /* what went wrong has no path: the text has no structure */
 };
 
@@ -34,6 +35,10 @@ static bool load_pair(struct loader *loader, const yaml_event_t *event, unsigned
 static bool check_key(struct loader *loader, const yaml_event_t *event, struct map *keys, struct error *err);
 static bool check_plain(const yaml_event_t *event, struct error *err);
 static bool next_event(struct loader *loader, yaml_event_t *ret_event, struct error *err);
+static bool is_next_json(const struct loader *loader);
+static void begin_again(struct loader *loader);
+static void begin(struct loader *loader);
+static void shift(const struct loader *loader, yaml_mark_t *mark);
 static bool check_size(struct loader *loader, const yaml_event_t *event, struct error *err);
 static bool refuse_syntax(struct loader *loader, struct error *err);
 static bool refuse_bytes(struct loader *loader, struct error *err);
@@ -53,10 +58,7 @@ bool spec_read_yaml(struct arena *arena, const char *text, size_t size, struct n
         loader.size -= 3;
     }
     loader.text = surrogates_join(arena, loader.text, loader.size, &loader.size);
-    if (yaml_parser_initialize(&loader.parser) == 0)
-        return error_set(err, ERROR_FAILED, "no memory for the YAML parser");
-    yaml_parser_set_encoding(&loader.parser, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&loader.parser, (const unsigned char *)loader.text, loader.size);
+    begin(&loader);
     bool done = load_stream(&loader, ret_documents, err);
     yaml_parser_delete(&loader.parser);
     return done;
@@ -263,13 +265,59 @@ static bool check_plain(const yaml_event_t *event, struct error *err)
 static bool next_event(struct loader *loader, yaml_event_t *ret_event, struct error *err)
 {
     yaml_event_t event;
-    if (yaml_parser_parse(&loader->parser, &event) == 0) return refuse_syntax(loader, err);
+    if (yaml_parser_parse(&loader->parser, &event) == 0) {
+        if (!is_next_json(loader)) return refuse_syntax(loader, err);
+        begin_again(loader);
+        return next_event(loader, ret_event, err);
+    }
+    shift(loader, &event.start_mark);
+    shift(loader, &event.end_mark);
     if (!check_size(loader, &event, err)) {
         yaml_event_delete(&event);
         return false;
     }
     *ret_event = event;
     return true;
+}
+
+/* Many JSON documents may stand in a file one after the other, without the --- of YAML. */
+static bool is_next_json(const struct loader *loader)
+{
+    static const char problem[] = "did not find expected <document start>";
+    const yaml_parser_t *parser = &loader->parser;
+    if (parser->error != YAML_PARSER_ERROR || !text_equal(parser->problem, problem)) return false;
+    size_t at = byte_at(loader, parser->problem_mark.index);
+    return at > 0 && at < loader->size && (loader->text[at] == '{' || loader->text[at] == '[');
+}
+
+/* Reads on where the parser stopped, as if a text began there. */
+static void begin_again(struct loader *loader)
+{
+    yaml_mark_t mark = loader->parser.problem_mark;
+    size_t at = byte_at(loader, mark.index);
+    shift(loader, &mark);
+    loader->lines = mark.line;
+    loader->columns = mark.column;
+    loader->text += at;
+    loader->size -= at;
+    loader->characters = 0;
+    loader->bytes = 0;
+    yaml_parser_delete(&loader->parser);
+    begin(loader);
+}
+
+static void begin(struct loader *loader)
+{
+    int done = yaml_parser_initialize(&loader->parser);
+    ASSERT(done != 0); /* it fails for want of memory only */
+    yaml_parser_set_encoding(&loader->parser, YAML_UTF8_ENCODING);
+    yaml_parser_set_input_string(&loader->parser, (const unsigned char *)loader->text, loader->size);
+}
+
+static void shift(const struct loader *loader, yaml_mark_t *mark)
+{
+    if (mark->line == 0) mark->column += loader->columns;
+    mark->line += loader->lines;
 }
 
 static bool check_size(struct loader *loader, const yaml_event_t *event, struct error *err)
@@ -298,7 +346,9 @@ static bool refuse_syntax(struct loader *loader, struct error *err)
     else
         error_set(err, ERROR_INVALID, "not valid YAML: %s%s%s", parser->problem,
                   parser->context == NULL ? "" : " ", parser->context == NULL ? "" : parser->context);
-    return fail(parser->problem_mark, err);
+    yaml_mark_t mark = parser->problem_mark;
+    shift(loader, &mark);
+    return fail(mark, err);
 }
 
 /* What is no character of YAML at all. libyaml tells its place in bytes. */
@@ -313,6 +363,7 @@ static bool refuse_bytes(struct loader *loader, struct error *err)
         mark.column = line ? 0 : mark.column + 1;
         at = advance(loader, at, 1);
     }
+    shift(loader, &mark);
     error_set(err, ERROR_INVALID, "not valid YAML: %s", loader->parser.problem);
     return fail(mark, err);
 }

@@ -16,6 +16,7 @@ extern const struct schema schema_instance;
 extern const struct schema schema_host_fact;
 extern const struct schema schema_farm_fact;
 extern const struct schema schema_host_document;
+extern const struct schema schema_personality;
 extern const struct schema schema_host_report;
 
 /* The names behind the enumerations, as written in documents and shown to people. */

@@ -78,7 +78,7 @@ static const struct field personality_fields[] = {
     OBJECTS(struct personality, frontends, "frontends", schema_frontend, "of a balancer",
             .hidden_default = true),
 };
-static const struct schema schema_personality = SCHEMA(struct personality, "personality", personality_fields);
+const struct schema schema_personality = SCHEMA(struct personality, "personality", personality_fields);
 
 static const struct field host_document_fields[] = {
     SCALAR(struct host_document, host, "host", scalar_text, "the host's name", .required = true),

@@ -93,7 +93,6 @@ static bool load_document(struct loader *loader, const yaml_event_t *start, stru
         error_set(err, ERROR_INVALID, "tags are not allowed in documents");
         return fail(start->start_mark, err);
     }
-    loader->document_start = byte_at(loader, start->start_mark.index);
     yaml_event_t event;
     if (!next_event(loader, &event, err)) return false;
     bool empty = event.type == YAML_SCALAR_EVENT && event.data.scalar.length == 0 &&
@@ -302,6 +301,7 @@ static void begin_again(struct loader *loader)
     loader->size -= at;
     loader->characters = 0;
     loader->bytes = 0;
+    loader->document_start = 0;
     yaml_parser_delete(&loader->parser);
     begin(loader);
 }
@@ -322,6 +322,9 @@ static void shift(const struct loader *loader, yaml_mark_t *mark)
 
 static bool check_size(struct loader *loader, const yaml_event_t *event, struct error *err)
 {
+    /* Before the known place moves behind it: looking back would cost the whole text each time. */
+    if (event->type == YAML_DOCUMENT_START_EVENT && event->start_mark.index >= loader->characters)
+        loader->document_start = byte_at(loader, event->start_mark.index);
     if (event->end_mark.index > loader->characters) {
         loader->bytes = byte_at(loader, event->end_mark.index);
         loader->characters = event->end_mark.index;

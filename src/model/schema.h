@@ -76,6 +76,8 @@ enum {
 
 /* Puts the position of node (NULL: none) and the path of the field into a filled *err; returns false. */
 bool schema_error_at(struct error *err, const struct node *node, const char *field);
+/* Puts a key ("size") or an index ("[0]") in front of the path of the field; returns false. */
+bool schema_error_under(struct error *err, const char *key);
 
 /* Strict reading: unknown keys (with the nearest right spelling), wrong types, ranges, missing and doubled
  * fields are refused with err->line, column, field and what was expected. ret_object: schema->size bytes.

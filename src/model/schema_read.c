@@ -42,7 +42,6 @@ static void set_default(struct arena *arena, const struct field *field, unsigned
 static enum node_kind fallback_kind(const struct scalar *scalar);
 static int enum_value(const char *const *names, const char *name);
 static size_t names_length(const char *const *names);
-static bool under(struct error *err, const char *key);
 static bool under_index(struct error *err, size_t index);
 
 bool schema_error_at(struct error *err, const struct node *node, const char *field)
@@ -53,6 +52,15 @@ bool schema_error_at(struct error *err, const struct node *node, const char *fie
     memmove(err->field, field, size);
     err->field[size] = '\0';
     return false;
+}
+
+bool schema_error_under(struct error *err, const char *key)
+{
+    CLEANUP_BUF struct buf path = {0};
+    bool dot = err->field[0] != '\0' && err->field[0] != '[';
+    buf_printf(&path, "%s%s%s", key, dot ? "." : "", err->field);
+    struct node at = {.line = err->line, .column = err->column};
+    return schema_error_at(err, &at, buf_text(&path));
 }
 
 bool schema_read(const struct schema *schema, struct arena *arena, const struct node *node, void *ret_object,
@@ -111,7 +119,7 @@ static bool read_object(const struct reader *reader, const struct schema *schema
             return schema_error_at(err, item, field->key);
         }
         seen |= (uint64_t)1 << at;
-        if (!read_field(reader, field, item, object, err)) return under(err, field->key);
+        if (!read_field(reader, field, item, object, err)) return schema_error_under(err, field->key);
     }
     if (!find_missing(schema, node, seen, err)) return false;
     if (schema->finish == NULL || schema->finish(reader->arena, node, object, err)) return true;
@@ -207,7 +215,9 @@ static bool read_scalar(const struct reader *reader, const struct field *field, 
     const struct scalar *scalar = field->scalar;
     bool is_scalar = node->kind != NODE_LIST && node->kind != NODE_MAP && node->kind != NODE_NULL;
     if (!is_scalar || !scalar->parse(reader->arena, node, value)) {
-        bool unquoted = scalar->is_text && (node->kind == NODE_NUMBER || node->kind == NODE_BOOL);
+        struct node quoted = {.kind = NODE_STRING, .text = node->text};
+        bool unquoted = is_scalar && scalar->is_text && node->kind != NODE_STRING &&
+                        scalar->parse(reader->arena, &quoted, value);
         error_set(err, ERROR_INVALID, "expected %s, found %s%s", scalar->expected,
                   node_describe(reader->arena, node), unquoted ? " (text of that form needs quotes)" : "");
         return schema_error_at(err, node, "");
@@ -365,20 +375,10 @@ static size_t names_length(const char *const *names)
     return length;
 }
 
-/* Puts the key in front of the path of the field. */
-static bool under(struct error *err, const char *key)
-{
-    CLEANUP_BUF struct buf path = {0};
-    bool dot = err->field[0] != '\0' && err->field[0] != '[';
-    buf_printf(&path, "%s%s%s", key, dot ? "." : "", err->field);
-    struct node at = {.line = err->line, .column = err->column};
-    return schema_error_at(err, &at, buf_text(&path));
-}
-
 static bool under_index(struct error *err, size_t index)
 {
     char key[32];
     int length = snprintf(key, sizeof(key), "[%zu]", index);
     ASSERT(length > 0 && (size_t)length < sizeof(key));
-    return under(err, key);
+    return schema_error_under(err, key);
 }

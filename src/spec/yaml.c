@@ -17,6 +17,8 @@ struct loader {
     /* libyaml counts characters; this place is known in both measures, and only moves forward. */
     size_t characters, bytes;
     size_t document_start; /* in bytes */
+    size_t lines, columns; /* before the text that the parser is at: JSON documents may follow each other */
+    bool is_syntax;        /* what went wrong has no path: the text has no structure */
 };
 
 static bool load_stream(struct loader *loader, struct node *ret_documents, struct error *err);
@@ -33,6 +35,10 @@ static bool load_pair(struct loader *loader, const yaml_event_t *event, unsigned
 static bool check_key(struct loader *loader, const yaml_event_t *event, struct map *keys, struct error *err);
 static bool check_plain(const yaml_event_t *event, struct error *err);
 static bool next_event(struct loader *loader, yaml_event_t *ret_event, struct error *err);
+static bool is_next_json(const struct loader *loader);
+static void begin_again(struct loader *loader);
+static void begin(struct loader *loader);
+static void shift(const struct loader *loader, yaml_mark_t *mark);
 static bool check_size(struct loader *loader, const yaml_event_t *event, struct error *err);
 static bool refuse_syntax(struct loader *loader, struct error *err);
 static bool refuse_bytes(struct loader *loader, struct error *err);
@@ -52,10 +58,7 @@ bool spec_read_yaml(struct arena *arena, const char *text, size_t size, struct n
         loader.size -= 3;
     }
     loader.text = surrogates_join(arena, loader.text, loader.size, &loader.size);
-    if (yaml_parser_initialize(&loader.parser) == 0)
-        return error_set(err, ERROR_FAILED, "no memory for the YAML parser");
-    yaml_parser_set_encoding(&loader.parser, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&loader.parser, (const unsigned char *)loader.text, loader.size);
+    begin(&loader);
     bool done = load_stream(&loader, ret_documents, err);
     yaml_parser_delete(&loader.parser);
     return done;
@@ -90,7 +93,6 @@ static bool load_document(struct loader *loader, const yaml_event_t *start, stru
         error_set(err, ERROR_INVALID, "tags are not allowed in documents");
         return fail(start->start_mark, err);
     }
-    loader->document_start = byte_at(loader, start->start_mark.index);
     yaml_event_t event;
     if (!next_event(loader, &event, err)) return false;
     bool empty = event.type == YAML_SCALAR_EVENT && event.data.scalar.length == 0 &&
@@ -153,6 +155,8 @@ static bool load_list(struct loader *loader, unsigned depth, struct node *ret_no
         more = event.type != YAML_SEQUENCE_END_EVENT;
         struct node item;
         if (more) done = load_node(loader, &event, depth + 1, &item, err);
+        if (!done && !loader->is_syntax)
+            schema_error_under(err, arena_printf(loader->arena, "[%zu]", items.length));
         if (more && done) *(struct node *)vec_push(&items) = item;
         yaml_event_delete(&event);
     }
@@ -190,14 +194,16 @@ static bool load_pair(struct loader *loader, const yaml_event_t *event, unsigned
 {
     if (!check_plain(event, err) || !check_key(loader, event, keys, err)) return false;
     yaml_event_t value_event;
-    if (!next_event(loader, &value_event, err)) return false;
+    const char *name = (const char *)event->data.scalar.value;
+    if (!next_event(loader, &value_event, err))
+        return loader->is_syntax ? false : schema_error_under(err, name);
     struct node value;
     bool done = load_node(loader, &value_event, depth + 1, &value, err);
     yaml_event_delete(&value_event);
-    if (!done) return false;
+    if (!done) return loader->is_syntax ? false : schema_error_under(err, name);
     struct node key = {0};
     place(event, &key);
-    value.key = arena_strdup(loader->arena, (const char *)event->data.scalar.value);
+    value.key = arena_strdup(loader->arena, name);
     value.key_line = key.line;
     value.key_column = key.column;
     *ret_value = value;
@@ -228,7 +234,7 @@ static bool check_key(struct loader *loader, const yaml_event_t *event, struct m
     struct node shown = {.kind = NODE_STRING, .text = text};
     error_set(err, ERROR_INVALID, "the key %s is given twice, first at %u:%u",
               node_describe(loader->arena, &shown), first->line, first->column);
-    return fail(event->start_mark, err);
+    return schema_error_at(err, here, text);
 }
 
 /* What YAML has beyond data makes a text mean something else than it says, and small texts huge. */
@@ -258,7 +264,13 @@ static bool check_plain(const yaml_event_t *event, struct error *err)
 static bool next_event(struct loader *loader, yaml_event_t *ret_event, struct error *err)
 {
     yaml_event_t event;
-    if (yaml_parser_parse(&loader->parser, &event) == 0) return refuse_syntax(loader, err);
+    if (yaml_parser_parse(&loader->parser, &event) == 0) {
+        if (!is_next_json(loader)) return refuse_syntax(loader, err);
+        begin_again(loader);
+        return next_event(loader, ret_event, err);
+    }
+    shift(loader, &event.start_mark);
+    shift(loader, &event.end_mark);
     if (!check_size(loader, &event, err)) {
         yaml_event_delete(&event);
         return false;
@@ -267,8 +279,52 @@ static bool next_event(struct loader *loader, yaml_event_t *ret_event, struct er
     return true;
 }
 
+/* Many JSON documents may stand in a file one after the other, without the --- of YAML. */
+static bool is_next_json(const struct loader *loader)
+{
+    static const char problem[] = "did not find expected <document start>";
+    const yaml_parser_t *parser = &loader->parser;
+    if (parser->error != YAML_PARSER_ERROR || !text_equal(parser->problem, problem)) return false;
+    size_t at = byte_at(loader, parser->problem_mark.index);
+    return at > 0 && at < loader->size && (loader->text[at] == '{' || loader->text[at] == '[');
+}
+
+/* Reads on where the parser stopped, as if a text began there. */
+static void begin_again(struct loader *loader)
+{
+    yaml_mark_t mark = loader->parser.problem_mark;
+    size_t at = byte_at(loader, mark.index);
+    shift(loader, &mark);
+    loader->lines = mark.line;
+    loader->columns = mark.column;
+    loader->text += at;
+    loader->size -= at;
+    loader->characters = 0;
+    loader->bytes = 0;
+    loader->document_start = 0;
+    yaml_parser_delete(&loader->parser);
+    begin(loader);
+}
+
+static void begin(struct loader *loader)
+{
+    int done = yaml_parser_initialize(&loader->parser);
+    ASSERT(done != 0); /* it fails for want of memory only */
+    yaml_parser_set_encoding(&loader->parser, YAML_UTF8_ENCODING);
+    yaml_parser_set_input_string(&loader->parser, (const unsigned char *)loader->text, loader->size);
+}
+
+static void shift(const struct loader *loader, yaml_mark_t *mark)
+{
+    if (mark->line == 0) mark->column += loader->columns;
+    mark->line += loader->lines;
+}
+
 static bool check_size(struct loader *loader, const yaml_event_t *event, struct error *err)
 {
+    /* Before the known place moves behind it: looking back would cost the whole text each time. */
+    if (event->type == YAML_DOCUMENT_START_EVENT && event->start_mark.index >= loader->characters)
+        loader->document_start = byte_at(loader, event->start_mark.index);
     if (event->end_mark.index > loader->characters) {
         loader->bytes = byte_at(loader, event->end_mark.index);
         loader->characters = event->end_mark.index;
@@ -284,6 +340,7 @@ static bool check_size(struct loader *loader, const yaml_event_t *event, struct 
 static bool refuse_syntax(struct loader *loader, struct error *err)
 {
     const yaml_parser_t *parser = &loader->parser;
+    loader->is_syntax = true;
     if (parser->error == YAML_READER_ERROR) return refuse_bytes(loader, err);
     if (parser->error == YAML_MEMORY_ERROR) return error_set(err, ERROR_FAILED, "no memory to parse YAML");
     size_t problem = byte_at(loader, parser->problem_mark.index);
@@ -292,7 +349,9 @@ static bool refuse_syntax(struct loader *loader, struct error *err)
     else
         error_set(err, ERROR_INVALID, "not valid YAML: %s%s%s", parser->problem,
                   parser->context == NULL ? "" : " ", parser->context == NULL ? "" : parser->context);
-    return fail(parser->problem_mark, err);
+    yaml_mark_t mark = parser->problem_mark;
+    shift(loader, &mark);
+    return fail(mark, err);
 }
 
 /* What is no character of YAML at all. libyaml tells its place in bytes. */
@@ -307,6 +366,7 @@ static bool refuse_bytes(struct loader *loader, struct error *err)
         mark.column = line ? 0 : mark.column + 1;
         at = advance(loader, at, 1);
     }
+    shift(loader, &mark);
     error_set(err, ERROR_INVALID, "not valid YAML: %s", loader->parser.problem);
     return fail(mark, err);
 }

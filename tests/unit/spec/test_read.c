@@ -1,5 +1,7 @@
 #include "check.h"
 
+#include "base/text.h"
+
 /* The three documents of the contract, in full. */
 static const char host_text[] = "kind: Host\nname: h1\nzone: east/b1/r1   # comment\npool: fast\nclass: big\n"
                                 "capacity: {cpus: 8, memory: 32Gi, disk: 400Gi, network: 10G}\n"
@@ -273,6 +275,26 @@ static void takes_what_editors_make(void **state)
     assert_string_equal(documents.items[1].name, "no");
 }
 
+/* As other programs write many: a line each, or one behind the other. */
+static void takes_json_after_json(void **state)
+{
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    static const char text[] =
+        "{\"kind\": \"Party\", \"name\": \"p\"}\n{\"kind\": \"Party\", \"name\": \"q\"} "
+        "{\"kind\": \"Party\",\n \"name\": \"r\"}\n";
+    struct documents documents = check_read(arena, text);
+    assert_int_equal(documents.length, 3);
+    assert_string_equal(documents.items[2].name, "r");
+    assert_int_equal(documents.items[2].line, 2);
+    assert_int_equal(documents.items[2].column, 32);
+    const struct node *name = node_get(documents.items[2].node, "name");
+    assert_int_equal(name->line, 3);
+    assert_int_equal(name->column, 10);
+    static const char bad[] =
+        "{\"kind\": \"Party\", \"name\": \"p\"}\n{\"kind\": \"Party\", \"name\": \"Q\"}";
+    assert_true(text_starts(check_refused(arena, bad, strlen(bad)), "f:2:27: name: expected a name"));
+}
+
 /* What JSON writes outside the first plane of Unicode, it writes as two halves. */
 static void joins_surrogates(void **state)
 {
@@ -293,7 +315,7 @@ int main(void)
         cmocka_unit_test(knows_short_forms),     cmocka_unit_test(knows_every_health_check),
         cmocka_unit_test(knows_every_port_form), cmocka_unit_test(round_trips),
         cmocka_unit_test(writes_canonical_text), cmocka_unit_test(takes_what_editors_make),
-        cmocka_unit_test(joins_surrogates),
+        cmocka_unit_test(joins_surrogates),      cmocka_unit_test(takes_json_after_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

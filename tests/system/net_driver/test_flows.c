@@ -8,6 +8,7 @@
 #include "driver/net/track.h"
 
 #include <errno.h>
+#include <linux/netlink.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -187,7 +188,9 @@ static int tracked(struct grid *grid, size_t host)
     int count = 0;
     struct net_driver *driver = &grid->hosts[host].driver;
     assert_good(driver->farm_ns(driver->self, "acme/shop", &ns_fd, &err), &err);
-    assert_good(track_prune(ns_fd, count_entry, &count, &err), &err);
+    CLEANUP_NETLINK struct netlink *netlink = NULL;
+    assert_good(netlink_open(ns_fd, NETLINK_NETFILTER, &netlink, &err), &err);
+    assert_good(track_prune(netlink, count_entry, &count, &err), &err);
     return count;
 }
 

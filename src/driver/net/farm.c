@@ -115,7 +115,15 @@ bool farm_drop(const struct net_host *host, const char *name, struct farm_net *f
         names = names_new(host->process, directory, ns_fd);
         ns_close(&ns_fd);
     }
-    if (names != NULL) names_end(names);
+    bool lingers = names != NULL && !names_end(names);
+    if (farm != NULL && lingers) {
+        /* Its VNI has to be free for a farm that comes back. Slow, but seldom. */
+        link_delete(farm->route, FARM_VXLAN, NETLINK_FINE_MISSING);
+        if (!netlink_commit(farm->route, err)) {
+            farm_free(farm);
+            return false;
+        }
+    }
     farm_free(farm);
     return drop_instances(host, name, err) && ns_unpin(path, err);
 }

@@ -20,8 +20,7 @@ bool counters_read(struct farm_net *farm, struct vec *ret_counters, struct error
         /* One by one: nft 1.0.6 forgets the first family when one buffer lists sets of two. */
         CLEANUP_MEM char *command = mem_printf("list set %s %s denied_%s\n", rules_reasons[i].family,
                                                RULES_TABLE, rules_reasons[i].reason);
-        if (!nft_ask(farm->nft, command, &output, err))
-            return false;
+        if (!nft_ask(farm->nft, command, &output, err)) return false;
     }
     /* "\tset denied_spoof {\n … elements = { "p0a000002" counter packets 3 bytes 126, … }\n" */
     static const char start[] = "set denied_";

@@ -92,6 +92,7 @@ void farm_free(struct farm_net *farm)
     if (farm == NULL) return;
     names_free(farm->names);
     nft_close(farm->nft);
+    netlink_close(farm->track);
     netlink_close(farm->route);
     rules_free(farm->rules);
     free_members(&farm->members);
@@ -114,7 +115,15 @@ bool farm_drop(const struct net_host *host, const char *name, struct farm_net *f
         names = names_new(host->process, directory, ns_fd);
         ns_close(&ns_fd);
     }
-    if (names != NULL) names_end(names);
+    bool lingers = names != NULL && !names_end(names);
+    if (farm != NULL && lingers) {
+        /* Its VNI has to be free for a farm that comes back. Slow, but seldom. */
+        link_delete(farm->route, FARM_VXLAN, NETLINK_FINE_MISSING);
+        if (!netlink_commit(farm->route, err)) {
+            farm_free(farm);
+            return false;
+        }
+    }
     farm_free(farm);
     return drop_instances(host, name, err) && ns_unpin(path, err);
 }
@@ -142,7 +151,7 @@ bool farm_converge(const struct net_host *host, struct farm_net *farm, const str
     farm->mtu = wanted->mtu;
     rules_free(farm->rules);
     farm->rules = rules;
-    if (shrinks && !track_prune(farm->ns_fd, still_passes, rules, err)) {
+    if (shrinks && !track_is_empty(farm->ns_fd) && !track_prune(farm->track, still_passes, rules, err)) {
         /* Next time again. */
         rules_free(farm->rules);
         farm->rules = NULL;
@@ -176,6 +185,7 @@ static struct farm_net *new_farm(const struct net_host *host, const char *name, 
 static bool open_tools(struct farm_net *farm, struct error *err)
 {
     return netlink_open(farm->ns_fd, NETLINK_ROUTE, &farm->route, err) &&
+           netlink_open(farm->ns_fd, NETLINK_NETFILTER, &farm->track, err) &&
            nft_open(farm->ns_fd, &farm->nft, err);
 }
 
@@ -187,9 +197,12 @@ static bool build(const struct net_host *host, struct farm_net *farm, const stru
     if (!ns_sysctls(farm->ns_fd, settings, LENGTH(settings), err) || !open_tools(farm, err) ||
         !rules_compile(wanted, host->underlay_address, &rules, err))
         return false;
-    bool good = swap_filters(farm, rules, err);
-    rules_free(rules);
-    if (!good || !ns_sysctl(farm->ns_fd, "net/netfilter/nf_conntrack_tcp_loose", "0", err) ||
+    if (!swap_filters(farm, rules, err)) {
+        rules_free(rules);
+        return false;
+    }
+    farm->rules = rules;
+    if (!ns_sysctl(farm->ns_fd, "net/netfilter/nf_conntrack_tcp_loose", "0", err) ||
         !add_vxlan(host, farm, err))
         return false;
     const struct link_end bridge = {.name = "br0",

@@ -32,6 +32,7 @@ struct farm_net {
     char *name;
     int ns_fd;
     struct netlink *route; /* in its namespace */
+    struct netlink *track; /* connection tracking there */
     struct nft *nft;
     struct names *names; /* NULL without resolver */
     uint32_t gateway;

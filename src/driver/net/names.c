@@ -195,7 +195,7 @@ static void started(void *ctx, struct process_exit exit)
     struct names *names = ctx;
     names->starting = NULL;
     if (names->ended)
-        (void)names_end(names);
+        (void)!names_end(names); /* true: it is not starting any more */
     else if (exit.status == 0)
         (void)signal_server(names, SIGHUP); /* false: it ended at once; names_set() sees that */
 }

@@ -17,6 +17,6 @@ void names_free(struct names *names); /* NULL is fine */
 MUST_CHECK bool names_set(struct names *names, const struct host_farm *farm, struct error *err);
 /* Ends the server and removes the directory; frees names. When the server is just being started, that goes
  * on behind the scenes, and false is returned: the farm's namespace lives on for that long. */
-bool names_end(struct names *names);
+MUST_CHECK bool names_end(struct names *names);
 
 #endif

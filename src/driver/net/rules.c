@@ -15,6 +15,12 @@ struct tier_of {
     uint32_t tier;
 };
 
+/* A tier's number follows from its name, so that it stays when other tiers come and go. */
+struct tier_name {
+    const char *name;
+    uint32_t number;
+};
+
 /* Who may open what: tiers by number, ports in order and not overlapping. */
 struct passage {
     uint32_t from, to;
@@ -32,6 +38,7 @@ struct rules {
 static bool check_members(const struct host_farm *farm, struct error *err);
 static bool is_doubled(const struct vec *values, uint64_t *ret_value);
 static struct vec tier_names(const struct host_farm *farm);
+static bool is_taken(const struct vec *names, uint32_t number);
 static uint32_t tier_number(const struct vec *names, const char *name);
 static void add_member(struct rules *rules, const struct member *member, bool local, uint32_t tier);
 static void add_rule(struct rules *rules, const struct vec *names, const struct farm_rule *rule);
@@ -44,6 +51,7 @@ static uint32_t tier_at(const struct rules *rules, uint32_t address);
 static void difference(const struct vec *old, const struct vec *new, struct vec *ret_only_old);
 static void forget_gone(const struct rules *old, const struct rules *new, struct buf *text);
 static int compare_text(const void *a, const void *b);
+static int compare_tier_name(const void *a, const void *b);
 static int compare_u64(const void *a, const void *b);
 static int compare_address(const void *a, const void *b);
 static int compare_passage(const void *a, const void *b);
@@ -191,27 +199,40 @@ static bool is_doubled(const struct vec *values, uint64_t *ret_value)
     return false;
 }
 
-/* Tiers that have members, sorted: the number of one is its place, from 1. */
+/* Tiers that have members, sorted. Numbers are hashes, or the next free ones: no two tiers share one. */
 static struct vec tier_names(const struct host_farm *farm)
 {
-    struct vec all = VEC_OF(const char *), names = VEC_OF(const char *);
+    struct vec all = VEC_OF(const char *), names = VEC_OF(struct tier_name);
     for (size_t i = 0; i < farm->members_length; i++)
         *(const char **)vec_push(&all) = farm->members[i].tier;
     vec_sort(&all, compare_text);
     for (size_t i = 0; i < all.length; i++) {
         const char *name = *(const char **)vec_at(&all, i);
-        if (i == 0 || strcmp(name, *(const char **)vec_at(&all, i - 1)) != 0)
-            *(const char **)vec_push(&names) = name;
+        if (i > 0 && strcmp(name, *(const char **)vec_at(&all, i - 1)) == 0) continue;
+        uint32_t number = (uint32_t)text_hash(TEXT_HASH_SEED, name, strlen(name));
+        while (number == 0 || is_taken(&names, number))
+            number++;
+        *(struct tier_name *)vec_push(&names) = (struct tier_name){name, number};
     }
     vec_free(&all);
     return names;
 }
 
+static bool is_taken(const struct vec *names, uint32_t number)
+{
+    for (size_t i = 0; i < names->length; i++) {
+        if (((struct tier_name *)vec_at(names, i))->number == number) return true;
+    }
+    return false;
+}
+
 static uint32_t tier_number(const struct vec *names, const char *name)
 {
+    const struct tier_name key = {.name = name};
     if (names->length == 0) return 0;
-    const char **found = bsearch(&name, names->items, names->length, sizeof(const char *), compare_text);
-    return found == NULL ? 0 : (uint32_t)(found - (const char **)names->items) + 1;
+    const struct tier_name *found =
+        bsearch(&key, names->items, names->length, sizeof(key), compare_tier_name);
+    return found == NULL ? 0 : found->number;
 }
 
 static void add_member(struct rules *rules, const struct member *member, bool local, uint32_t tier)
@@ -343,6 +364,11 @@ static void forget_gone(const struct rules *old, const struct rules *new, struct
 static int compare_text(const void *a, const void *b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static int compare_tier_name(const void *a, const void *b)
+{
+    return strcmp(((const struct tier_name *)a)->name, ((const struct tier_name *)b)->name);
 }
 
 static int compare_u64(const void *a, const void *b)

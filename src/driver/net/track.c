@@ -2,13 +2,15 @@
 
 #include "base/mem.h"
 #include "base/vec.h"
-#include "driver/net/netlink.h"
+#include "driver/net/ns.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 struct walk {
     bool (*keep)(void *ctx, const struct track_entry *entry);
@@ -28,11 +30,21 @@ static void look(void *ctx, const struct nlmsghdr *message);
 static bool read_tuple(const struct nlattr *tuple, struct track_entry *ret_entry);
 static void begin_delete(struct netlink *netlink, const struct doomed *doomed);
 
-bool track_prune(int ns_fd, bool (*keep)(void *ctx, const struct track_entry *entry), void *ctx,
+bool track_is_empty(int ns_fd)
+{
+    struct error ignored; /* not known: not empty */
+    int back;
+    char text[16] = "";
+    if (!ns_enter(ns_fd, &back, &ignored)) return false;
+    CLEANUP_FD int file = open("/proc/sys/net/netfilter/nf_conntrack_count", O_RDONLY | O_CLOEXEC);
+    ssize_t size = file < 0 ? -1 : read(file, text, sizeof(text) - 1);
+    ns_leave(back);
+    return size > 0 && text[0] == '0';
+}
+
+bool track_prune(struct netlink *netlink, bool (*keep)(void *ctx, const struct track_entry *entry), void *ctx,
                  struct error *err)
 {
-    CLEANUP_NETLINK struct netlink *netlink = NULL;
-    if (!netlink_open(ns_fd, NETLINK_NETFILTER, &netlink, err)) return false;
     struct walk walk = {.keep = keep, .ctx = ctx, .doomed = VEC_OF(struct doomed)};
     const struct nfgenmsg header = {.nfgen_family = AF_INET, .version = NFNETLINK_V0};
     bool good = netlink_dump(netlink, (NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_GET, &header,

@@ -54,6 +54,12 @@ int tcp_connect(const char *ns, uint32_t address, uint16_t port, int patience_ms
     return -1;
 }
 
+int tcp_accept(int door, int patience_ms)
+{
+    struct pollfd wait = {.fd = door, .events = POLLIN};
+    return poll(&wait, 1, patience_ms) == 1 ? accept4(door, NULL, NULL, SOCK_CLOEXEC) : -1;
+}
+
 int udp_open(const char *ns, uint32_t address, uint16_t port)
 {
     int fd = open_in(ns, AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);

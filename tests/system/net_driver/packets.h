@@ -9,6 +9,7 @@
 /* Sockets that were made in the namespace pinned to `ns`. Addresses in host byte order; -1: failed. */
 int tcp_listen(const char *ns, uint32_t address, uint16_t port);
 int tcp_connect(const char *ns, uint32_t address, uint16_t port, int patience_ms); /* errno tells why not */
+int tcp_accept(int door, int patience_ms);
 int udp_open(const char *ns, uint32_t address, uint16_t port);
 bool udp_send(int fd, uint32_t address, uint16_t port, const void *data, size_t size);
 /* Bytes, or -1 when nothing came in time. */

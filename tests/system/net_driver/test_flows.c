@@ -8,6 +8,7 @@
 #include "driver/net/track.h"
 
 #include <errno.h>
+#include <linux/netlink.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -58,7 +59,7 @@ static void assert_connects(const char *from, const char *to, uint32_t address, 
     assert_true(door >= 0);
     int near = tcp_connect(from, address, port, 5000);
     if (near < 0) fail_msg("cannot connect: %s", strerror(errno));
-    int far = accept4(door, NULL, NULL, SOCK_CLOEXEC);
+    int far = tcp_accept(door, 5000);
     assert_true(far >= 0);
     char word[8];
     assert_int_equal(send(near, "hi", 2, 0), 2);
@@ -156,7 +157,7 @@ static void test_swap_loses_nothing(void **state)
     int door = tcp_listen(db_1, DB_1, 5432);
     int stream = tcp_connect(web_2, DB_1, 5432, 5000);
     assert_true(near >= 0 && far >= 0 && stream >= 0);
-    int peer = accept4(door, NULL, NULL, SOCK_CLOEXEC);
+    int peer = tcp_accept(door, 5000);
     for (int i = 0; i < 200; i++) {
         assert_true(udp_send(near, DB_1, 7000, &i, sizeof(i)));
         struct net_driver *driver = &grid->hosts[i % 2].driver;
@@ -187,7 +188,9 @@ static int tracked(struct grid *grid, size_t host)
     int count = 0;
     struct net_driver *driver = &grid->hosts[host].driver;
     assert_good(driver->farm_ns(driver->self, "acme/shop", &ns_fd, &err), &err);
-    assert_good(track_prune(ns_fd, count_entry, &count, &err), &err);
+    CLEANUP_NETLINK struct netlink *netlink = NULL;
+    assert_good(netlink_open(ns_fd, NETLINK_NETFILTER, &netlink, &err), &err);
+    assert_good(track_prune(netlink, count_entry, &count, &err), &err);
     return count;
 }
 
@@ -204,7 +207,7 @@ static void test_gone_is_forgotten(void **state)
     int door = tcp_listen(db_1, DB_1, 5432);
     int near = tcp_connect(web_2, DB_1, 5432, 5000);
     assert_true(near >= 0);
-    int far = accept4(door, NULL, NULL, SOCK_CLOEXEC);
+    int far = tcp_accept(door, 5000);
     assert_int_equal(tracked(grid, 0), 1);
 
     /* A rule goes: what it let pass is over too. */
@@ -255,7 +258,7 @@ static void test_new_driver_takes_over(void **state)
     port_path(grid, &farm, "db-1", db_1);
     int door = tcp_listen(db_1, DB_1, 5432);
     int near = tcp_connect(web_2, DB_1, 5432, 5000);
-    int far = accept4(door, NULL, NULL, SOCK_CLOEXEC);
+    int far = tcp_accept(door, 5000);
     assert_true(near >= 0 && far >= 0);
 
     for (size_t i = 0; i < GRID_HOSTS; i++) {

@@ -1,0 +1,149 @@
+/* What an instance is told: its address by DHCP, the members by name. */
+#include "grid.h"
+#include "packets.h"
+
+#include "base/mem.h"
+#include "driver/net/ns.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { ANSWERS_OFFSET = 7, CODE_OFFSET = 3, NO_SUCH_NAME = 3 };
+
+static int setup(void **state)
+{
+    static struct grid grid; /* one test at a time */
+    grid_make(&grid);
+    *state = &grid;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    grid_settle();
+    grid_end(*state);
+    return 0;
+}
+
+/* Number of addresses of a name, or -1 with the server's answer code below zero more. */
+static int resolve(const char *ns, uint32_t address, const char *name)
+{
+    uint8_t query[256] = {0x12, 0x34, 1, 0, 0, 1}, answer[512];
+    size_t size = 12;
+    for (const char *label = name; *label != '\0';) {
+        size_t length = strcspn(label, ".");
+        query[size++] = (uint8_t)length;
+        memcpy(query + size, label, length);
+        size += length;
+        label += length + (label[length] == '.');
+    }
+    static const uint8_t tail[] = {0, 0, 1, 0, 1}; /* end, A, IN */
+    memcpy(query + size, tail, sizeof(tail));
+    size += sizeof(tail);
+    int fd = udp_open(ns, address, 0);
+    assert_true(fd >= 0);
+    assert_true(udp_send(fd, GATEWAY, 53, query, size));
+    long got = receive(fd, answer, sizeof(answer), 5000);
+    close(fd);
+    assert_true(got > 12);
+    int code = answer[CODE_OFFSET] & 15;
+    return code == 0 ? answer[ANSWERS_OFFSET] : -code;
+}
+
+static void test_resolve(void **state)
+{
+    struct grid *grid = *state;
+    struct member members[4];
+    char web_1[GRID_PATH_SIZE], db_1[GRID_PATH_SIZE];
+    struct host_farm farm = usual_farm(grid, "acme/shop", 100, members, 3, NULL, 0);
+    grid_set(grid, &farm);
+    grid_settle();
+    port_path(grid, &farm, "web-1", web_1);
+    port_path(grid, &farm, "db-1", db_1);
+    assert_int_equal(resolve(web_1, WEB_1, "web"), 2);
+    assert_int_equal(resolve(web_1, WEB_1, "web.shop.acme"), 2);
+    assert_int_equal(resolve(db_1, DB_1, "web-2"), 1);
+    assert_int_equal(resolve(db_1, DB_1, "web-2.shop.acme"), 1);
+    assert_int_equal(resolve(db_1, DB_1, "cache"), -NO_SUCH_NAME);
+    assert_int_equal(resolve(db_1, DB_1, "localhost.localdomain"), -NO_SUCH_NAME);
+    assert_int_equal(resolve(db_1, DB_1, "example.org"), -NO_SUCH_NAME);
+
+    /* A member more: told to the running server. Asked until it has read it. */
+    farm = usual_farm(grid, "acme/shop", 100, members, 4, NULL, 0);
+    grid_set(grid, &farm);
+    int found = 0;
+    for (int i = 0; i < 1000 && found != 1; i++)
+        found = resolve(db_1, DB_1, "cache");
+    assert_int_equal(found, 1);
+
+    /* The server outlives the agent, and the next agent tells the same one. */
+    grid_stop(grid, 0);
+    assert_int_equal(resolve(db_1, DB_1, "cache"), 1);
+    grid_start(grid, 0);
+    farm.members_length = 3;
+    grid_set(grid, &farm);
+    for (int i = 0; i < 1000 && found == 1; i++)
+        found = resolve(db_1, DB_1, "cache");
+    assert_int_equal(found, -NO_SUCH_NAME);
+}
+
+static void test_lease(void **state)
+{
+    struct grid *grid = *state;
+    struct member members[4];
+    char web_1[GRID_PATH_SIZE], script[128], output[128], text[64] = "";
+    struct host_farm farm = usual_farm(grid, "acme/shop", 100, members, 3, NULL, 0);
+    grid_set(grid, &farm);
+    grid_settle();
+    port_path(grid, &farm, "web-1", web_1);
+    snprintf(script, sizeof(script), "%s/lease.sh", grid->directory);
+    snprintf(output, sizeof(output), "%s/lease", grid->directory);
+    FILE *file = fopen(script, "we");
+    assert_non_null(file);
+    fprintf(file, "#!/bin/sh\n[ \"$1\" = bound ] && echo \"$ip/$mask $router $dns $domain\" > %s\nexit 0\n",
+            output);
+    fclose(file);
+    assert_int_equal(chmod(script, 0755), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        struct error err;
+        int fd, back;
+        int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+        if (!ns_open(web_1, &fd, &err) || !ns_enter(fd, &back, &err) || dup2(null, 1) < 0 ||
+            dup2(null, 2) < 0)
+            _exit(126);
+        execlp("busybox", "busybox", "udhcpc", "-i", "eth0", "-n", "-q", "-f", "-t", "5", "-s", script, NULL);
+        _exit(127);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    file = fopen(output, "re");
+    assert_non_null(file);
+    assert_non_null(fgets(text, sizeof(text), file));
+    fclose(file);
+    assert_string_equal(text, "10.0.0.2/24 10.0.0.1 10.0.0.1 shop.acme\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_resolve, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_lease, setup, teardown),
+    };
+    if (geteuid() != 0) {
+        puts("1..0 # SKIP needs root");
+        return 0;
+    }
+    grid_isolate();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

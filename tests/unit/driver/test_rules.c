@@ -1,0 +1,132 @@
+/* The compiler of filters against golden texts: tests/unit/driver/rules. */
+#include "driver/net/rules.h"
+
+#include "base/mem.h"
+
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { HERE = 1, THERE = 2 };
+
+static const struct member members[] = {
+    {"web-1", "web", 0x0a000002U, 0x02cf0a000002ULL, HERE},
+    {"web-2", "web", 0x0a000003U, 0x02cf0a000003ULL, THERE},
+    {"db-1", "db", 0x0a000004U, 0x02cf0a000004ULL, HERE},
+};
+static const struct farm_rule rules_list[] = {
+    {"web", "db", PROTOCOL_TCP, 5440, 5450},     {"web", "db", PROTOCOL_TCP, 5432, 5445},
+    {"web", "db", PROTOCOL_TCP, 5451, 5451},     {"web", "db", PROTOCOL_UDP, 53, 53},
+    {"db", "web", PROTOCOL_ICMP, 0, 65535},      {"db", "db", PROTOCOL_ANY, 0, 65535},
+    {"web", "internet", PROTOCOL_TCP, 443, 443}, {"nobody", "db", PROTOCOL_TCP, 1, 65535},
+};
+
+static struct rules *compile(size_t members_length, size_t rules_length)
+{
+    const struct host_farm farm = {.name = "acme/shop",
+                                   .gateway = 0x0a000001U,
+                                   .members = members,
+                                   .members_length = members_length,
+                                   .rules = rules_list,
+                                   .rules_length = rules_length};
+    struct rules *rules = NULL;
+    struct error err;
+    if (!rules_compile(&farm, HERE, &rules, &err)) fail_msg("%s", err.message);
+    return rules;
+}
+
+static void assert_golden(const char *name, const struct buf *text)
+{
+    CLEANUP_BUF struct buf golden = {0};
+    CLEANUP_MEM char *path = mem_printf("%s/%s.nft", getenv("GOLDEN"), name);
+    FILE *file = fopen(path, "re");
+    assert_non_null(file);
+    for (int c = fgetc(file); c != EOF; c = fgetc(file))
+        buf_add_char(&golden, (char)c);
+    fclose(file);
+    assert_string_equal(buf_text(text), buf_text(&golden));
+}
+
+static void test_whole(void **state)
+{
+    CLEANUP_BUF struct buf text = {0};
+    struct rules *rules = compile(LENGTH(members), LENGTH(rules_list));
+    rules_whole(rules, &text);
+    rules_free(rules);
+    assert_golden("whole", &text);
+}
+
+static void test_change(void **state)
+{
+    CLEANUP_BUF struct buf grow = {0};
+    CLEANUP_BUF struct buf shrink = {0};
+    CLEANUP_BUF struct buf same = {0};
+    struct rules *small = compile(2, 2), *large = compile(3, LENGTH(rules_list));
+    rules_change(small, large, &grow);
+    rules_change(large, small, &shrink);
+    rules_change(large, large, &same);
+    assert_false(rules_shrink(small, large));
+    assert_true(rules_shrink(large, small));
+    rules_free(small);
+    rules_free(large);
+    assert_golden("grow", &grow);
+    assert_golden("shrink", &shrink);
+    assert_int_equal(same.size, 0);
+}
+
+static void test_pass(void **state)
+{
+    struct rules *rules = compile(LENGTH(members), LENGTH(rules_list));
+    const uint32_t gateway = 0x0a000001U, web = 0x0a000002U, db = 0x0a000004U, nobody = 0x0a000009U;
+    assert_true(rules_pass(rules, web, db, IPPROTO_TCP, 5432));
+    assert_true(rules_pass(rules, web, db, IPPROTO_TCP, 5451));
+    assert_false(rules_pass(rules, web, db, IPPROTO_TCP, 5431));
+    assert_false(rules_pass(rules, web, db, IPPROTO_TCP, 5452));
+    assert_false(rules_pass(rules, db, web, IPPROTO_TCP, 5432));
+    assert_true(rules_pass(rules, db, web, IPPROTO_ICMP, 0));
+    assert_true(rules_pass(rules, db, db, IPPROTO_SCTP, 0));
+    assert_true(rules_pass(rules, gateway, db, IPPROTO_TCP, 1));
+    assert_false(rules_pass(rules, nobody, db, IPPROTO_TCP, 5432));
+    assert_false(rules_pass(rules, web, nobody, IPPROTO_TCP, 5432));
+    rules_free(rules);
+}
+
+static void test_doubled(void **state)
+{
+    struct member twice[2] = {members[0], members[1]};
+    struct host_farm farm = {
+        .name = "acme/shop", .gateway = 0x0a000001U, .members = twice, .members_length = 2};
+    struct rules *rules = NULL;
+    struct error err;
+    twice[1].mac = twice[0].mac;
+    assert_false(rules_compile(&farm, HERE, &rules, &err));
+    assert_int_equal(err.code, ERROR_INVALID);
+    assert_string_equal(err.message, "farm acme/shop has the MAC 02:cf:0a:00:00:02 twice");
+    twice[1] = members[1];
+    twice[1].address = farm.gateway;
+    assert_false(rules_compile(&farm, HERE, &rules, &err));
+    assert_string_equal(err.message, "farm acme/shop has the address 10.0.0.1 twice");
+    assert_null(rules);
+}
+
+static void test_underlay(void **state)
+{
+    CLEANUP_BUF struct buf text = {0};
+    const uint32_t peers[] = {0xc0a80001U, 0xc0a80002U};
+    rules_underlay(peers, LENGTH(peers), &text);
+    assert_golden("underlay", &text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_whole),   cmocka_unit_test(test_change),   cmocka_unit_test(test_pass),
+        cmocka_unit_test(test_doubled), cmocka_unit_test(test_underlay),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -12,7 +12,7 @@ typedef void (*balance_done)(void *ctx, const struct error *err);
 struct balance_events {
     /* A server that was set to drain has no connection left (or has none again after it was told so). */
     void (*drained)(void *ctx, const char *balancer, const char *server);
-    /* HAProxy's own health check of a server changed its mind. */
+    /* HAProxy's own health check of a server changed its mind. May be NULL. */
     void (*health)(void *ctx, const char *balancer, const char *server, bool good);
     void *ctx;
 };

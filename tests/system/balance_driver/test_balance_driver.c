@@ -6,6 +6,8 @@
 #include "mini_loop.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -305,6 +307,29 @@ static void refuses_a_published_address_in_use(void **state)
     assert_int_equal(error.code, ERROR_INVALID);
 }
 
+static void listens_in_the_namespace_it_was_given(void **state)
+{
+    struct world *world = *state;
+    struct balance_driver other;
+    struct vec fds = VEC_OF(int);
+    struct error error;
+    int home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+    assert_true(farm_enter());
+    int elsewhere = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+    assert_int_equal(setns(home, CLONE_NEWNET), 0);
+    const struct balance_options options = {&world->loop.clock, &world->loop.watch, elsewhere};
+    assert_true(balance_driver_new(&options, &other, &error));
+    /* In use here, free there. */
+    assert_true(other.listen(other.self, &world->personality, &fds, &error));
+    assert_int_equal(fds.length, 1);
+    assert_false(world->driver.listen(world->driver.self, &world->personality, &fds, &error));
+    other.destroy(other.self);
+    close(*(int *)vec_at(&fds, 0));
+    vec_free(&fds);
+    close(home);
+    close(elsewhere);
+}
+
 static void builds_a_root_that_runs(void **state)
 {
     struct world *world = *state;
@@ -336,6 +361,7 @@ int main(void)
         WITH_WORLD(tells_every_caller_of_the_last_apply),
         WITH_WORLD(tells_statistics),
         WITH_WORLD(refuses_a_published_address_in_use),
+        WITH_WORLD(listens_in_the_namespace_it_was_given),
         WITH_WORLD(builds_a_root_that_runs),
     };
     if (!farm_enter()) {

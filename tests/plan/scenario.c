@@ -102,10 +102,15 @@ static bool read_one(struct reading *reading, const struct node *node, struct er
         reading->scenario = node;
         return true;
     }
+    struct node fields = *node; /* without the kind, which the schemas of facts name otherwise */
+    if (node->length > 0 && text_equal(node->items[0].key, "kind")) {
+        fields.items++;
+        fields.length--;
+    }
     for (size_t n = 0; n < LENGTH(rows); n++) {
         if (!text_equal(name, rows[n].kind)) continue;
         void *object = arena_alloc(reading->arena, rows[n].schema->size);
-        if (!schema_read(rows[n].schema, reading->arena, node, object, err)) return false;
+        if (!schema_read(rows[n].schema, reading->arena, &fields, object, err)) return false;
         memcpy(vec_push(rows[n].to), object, rows[n].schema->size);
         return true;
     }

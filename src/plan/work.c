@@ -125,11 +125,11 @@ const struct tier *balance_tier(struct arena *arena, const struct farm *farm)
 {
     struct tier *tier = arena_alloc(arena, sizeof(*tier));
     *tier = (struct tier){
-        .name = "balance",
+        .name = TIER_BALANCE,
         .image = "croft-balancer:1",
         .driver = COMPUTE_CONTAINER,
         .count = {1, 1, 1},
-        .size = {.cpus_millis = 200, .memory_bytes = 96LL << 20, .disk_bytes = 8LL << 20},
+        .size = {BALANCER_CPUS_MILLIS, BALANCER_MEMORY_BYTES, BALANCER_DISK_BYTES, 0},
         .health = {.kind = HEALTH_TCP, .path = "", .every_ms = 1000, .timeout_ms = 500, .fails = 3},
         .spread = {.by = ""},
         .priority = 60,

@@ -87,7 +87,8 @@ struct work_instance {
     size_t from;    /* where it was before this plan took it from there */
     size_t promise; /* host that keeps room for it */
     bool forgotten, dies, outdated;
-    size_t action; /* the last one about it */
+    size_t action;        /* the last one about it */
+    const char *made_for; /* why this plan created it */
     /* The explanation of this pass, if it stays where it is; the first one counts. NULL: none. */
     const char *why, *why_move_to;
     enum instance_state why_state;

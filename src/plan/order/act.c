@@ -35,7 +35,9 @@ size_t act_create(struct work *work, size_t tier, enum instance_wanted wanted, c
     t->number_next++;
     place_renew(work, tier, &record);
     size_t instance = work_add(work, &record, t->farm, tier);
-    address_give(work, instance);
+    /* Without an address left it waits: place.c asks again and says so. */
+    if (!address_give(work, instance)) work->instances[instance].record.address = 0;
+    work->instances[instance].made_for = reason;
     push(work, ACTION_CREATE, instance, reason);
     return instance;
 }
@@ -61,6 +63,7 @@ void act_place(struct work *work, size_t instance, size_t host, int step, const 
     record->drained = false;
     record->state = INSTANCE_PENDING;
     record->since_ms = work->now_ms;
+    if (is_new) reason = arena_printf(work->arena, "%s; %s", i->made_for, reason);
     record->reason = reason;
     work_set_host(work, instance, host);
     if (is_new) {

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-enum { SEEDS = 60, STEPS = 60, HOSTS = 7, FARMS = 4, RUNNING_MAX = 400 };
+enum { SEEDS = 200, STEPS = 60, HOSTS = 7, FARMS = 4, RUNNING_MAX = 400 };
 
 /* What really runs where, whatever anybody believes. */
 struct world {

@@ -18,10 +18,11 @@ static void creates_places_and_runs(void **state)
     grid_tier(grid, farm, "web", 2, 500, 64)->spread.by = "rack";
     grid_balance(grid, farm, "web", "auto");
     grid_plan(grid);
-    assert_string_equal(grid_said(grid), "farm acme/shop: the farm is new: network 1\n"
-                                         "create acme/shop/web-1 h1: h1 has room and fits best\n"
-                                         "create acme/shop/web-2 h2: h2 has room and fits best\n"
-                                         "create acme/shop/balance-1 h1: h1 has room and fits best\n");
+    assert_string_equal(grid_said(grid),
+                        "farm acme/shop: the farm is new: network 1\n"
+                        "create acme/shop/web-1 h1: tier web wants 2; h1 has room and fits best\n"
+                        "create acme/shop/web-2 h2: tier web wants 2; h2 has room and fits best\n"
+                        "create acme/shop/balance-1 h1: tier balance wants 1; h1 has room and fits best\n");
     grid_settle(grid);
     assert_int_equal(grid_count(grid, "acme/shop", "web", INSTANCE_RUNNING), 2);
     assert_int_equal(grid_instance(grid, "acme/shop/web-1")->address, 0x0a000003);

@@ -3,6 +3,8 @@
 #define CROFT_DRIVER_COMPUTE_H
 
 #include "base/buf.h"
+#include "base/error.h"
+#include "base/vec.h"
 #include "model/host_document.h"
 
 /* Where an instance is put; made by the agent from the net driver's answers. */

@@ -4,6 +4,8 @@
 
 #include "base/error.h"
 #include "base/buf.h"
+#include "base/error.h"
+#include "base/vec.h"
 #include "model/host_document.h"
 
 /* Where an instance is put; made by the agent from the net driver's answers. */

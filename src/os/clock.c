@@ -1,0 +1,112 @@
+#include "os/clock.h"
+
+#include "base/mem.h"
+#include "os/loop_base.h"
+
+#include <event2/event.h>
+#include <time.h>
+
+struct timer {
+    struct os_clock *clock;
+    struct timer *next;
+    struct timer **place; /* what points to this one */
+    struct event *event;
+    void (*fire)(void *ctx);
+    void *ctx;
+};
+
+struct os_clock {
+    struct clock_port port;
+    struct loop *loop;
+    struct timer *timers;
+};
+
+static int64_t clock_wall_ms(void *self);
+static int64_t clock_steady_us(void *self);
+static struct timer *clock_after(void *self, int64_t delay_us, void (*fire)(void *ctx), void *ctx);
+static void clock_cancel(void *self, struct timer *timer);
+static void fire_timer(evutil_socket_t fd, short what, void *ctx);
+static void timer_free(struct timer *timer);
+
+struct os_clock *os_clock_new(struct loop *loop)
+{
+    struct os_clock *clock = mem_alloc(sizeof(*clock));
+    clock->loop = loop;
+    clock->port = (struct clock_port){.self = clock,
+                                      .wall_ms = clock_wall_ms,
+                                      .steady_us = clock_steady_us,
+                                      .after = clock_after,
+                                      .cancel = clock_cancel};
+    return clock;
+}
+
+void os_clock_free(struct os_clock *clock)
+{
+    if (clock == NULL) return;
+    while (clock->timers != NULL)
+        timer_free(clock->timers);
+    mem_free(clock);
+}
+
+const struct clock_port *os_clock_port(const struct os_clock *clock)
+{
+    return &clock->port;
+}
+
+static int64_t clock_wall_ms(void *self)
+{
+    struct timespec now;
+    int result = clock_gettime(CLOCK_REALTIME, &now);
+    ASSERT(result == 0);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int64_t clock_steady_us(void *self)
+{
+    struct timespec now;
+    int result = clock_gettime(CLOCK_MONOTONIC, &now);
+    ASSERT(result == 0);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static struct timer *clock_after(void *self, int64_t delay_us, void (*fire)(void *ctx), void *ctx)
+{
+    struct os_clock *clock = self;
+    ASSERT(delay_us >= 0);
+    struct timer *timer = mem_alloc(sizeof(*timer));
+    timer->clock = clock;
+    timer->fire = fire;
+    timer->ctx = ctx;
+    timer->event = event_new(loop_base(clock->loop), -1, 0, fire_timer, timer);
+    ASSERT(timer->event != NULL);
+    struct timeval delay = {.tv_sec = delay_us / 1000000, .tv_usec = delay_us % 1000000};
+    int result = event_add(timer->event, &delay);
+    ASSERT(result == 0);
+    timer->next = clock->timers;
+    timer->place = &clock->timers;
+    if (timer->next != NULL) timer->next->place = &timer->next;
+    clock->timers = timer;
+    return timer;
+}
+
+static void clock_cancel(void *self, struct timer *timer)
+{
+    if (timer != NULL) timer_free(timer);
+}
+
+static void fire_timer(evutil_socket_t fd, short what, void *ctx)
+{
+    struct timer *timer = ctx;
+    void (*fire)(void *ctx) = timer->fire;
+    void *fire_ctx = timer->ctx;
+    timer_free(timer);
+    fire(fire_ctx);
+}
+
+static void timer_free(struct timer *timer)
+{
+    *timer->place = timer->next;
+    if (timer->next != NULL) timer->next->place = timer->place;
+    event_free(timer->event);
+    mem_free(timer);
+}

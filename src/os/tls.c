@@ -1,0 +1,155 @@
+#include "os/tls.h"
+
+#include "base/mem.h"
+#include "base/text.h"
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <stdio.h>
+#include <string.h>
+
+struct tls {
+    SSL_CTX *server; /* NULL without a certificate */
+    SSL_CTX *client;
+};
+
+static SSL_CTX *context_new(const SSL_METHOD *method, const char *authority, const char *certificate,
+                            const char *key);
+static bool use_authority(SSL_CTX *context, const char *pem);
+static bool use_own(SSL_CTX *context, const char *certificate, const char *key);
+static BIO *bio_of(const char *pem);
+
+bool tls_new(const char *authority, const char *certificate, const char *key, struct tls **ret_tls,
+             struct error *err)
+{
+    ASSERT((certificate == NULL) == (key == NULL));
+    struct tls *tls = mem_alloc(sizeof(*tls));
+    ERR_clear_error();
+    tls->client = context_new(TLS_client_method(), authority, certificate, key);
+    if (certificate != NULL) tls->server = context_new(TLS_server_method(), authority, certificate, key);
+    if (tls->client == NULL || (certificate != NULL && tls->server == NULL)) {
+        char why[200];
+        ERR_error_string_n(ERR_get_error(), why, sizeof(why));
+        ERR_clear_error();
+        tls_free(tls);
+        return error_set(err, ERROR_INVALID, "cannot use the certificates for TLS: %s", why);
+    }
+    *ret_tls = tls;
+    return true;
+}
+
+void tls_free(struct tls *tls)
+{
+    if (tls == NULL) return;
+    SSL_CTX_free(tls->server);
+    SSL_CTX_free(tls->client);
+    mem_free(tls);
+}
+
+bool tls_can_serve(const struct tls *tls)
+{
+    return tls->server != NULL;
+}
+
+SSL *tls_accept(const struct tls *tls, bool allow_anonymous)
+{
+    SSL *ssl = SSL_new(tls->server);
+    if (ssl == NULL) return NULL;
+    SSL_set_verify(ssl, allow_anonymous ? SSL_VERIFY_PEER : SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
+                   NULL);
+    return ssl;
+}
+
+SSL *tls_connect(const struct tls *tls)
+{
+    return SSL_new(tls->client);
+}
+
+char *tls_peer_name(const SSL *ssl)
+{
+    X509 *certificate = SSL_get0_peer_certificate(ssl);
+    if (certificate == NULL || SSL_get_verify_result(ssl) != X509_V_OK) return NULL;
+    const X509_NAME *subject = X509_get_subject_name(certificate);
+    int index = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+    /* Two names: which one would be meant? */
+    if (index < 0 || X509_NAME_get_index_by_NID(subject, NID_commonName, index) >= 0) return NULL;
+    unsigned char *text = NULL;
+    int size = ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, index)));
+    char *name = NULL;
+    if (size > 0 && memchr(text, '\0', (size_t)size) == NULL) name = mem_strndup((char *)text, (size_t)size);
+    OPENSSL_free(text);
+    return name;
+}
+
+void tls_failure(const SSL *ssl, unsigned long code, char *out, size_t size)
+{
+    long verified = SSL_get_verify_result(ssl);
+    const char *why = NULL;
+    if (verified != X509_V_OK) {
+        why = X509_verify_cert_error_string(verified);
+    } else if (code != 0 && ERR_GET_REASON(code) != SSL_R_UNEXPECTED_EOF_WHILE_READING) {
+        why = ERR_reason_error_string(code);
+    }
+    if (why != NULL) (void)snprintf(out, size, "%s", why);
+}
+
+static SSL_CTX *context_new(const SSL_METHOD *method, const char *authority, const char *certificate,
+                            const char *key)
+{
+    SSL_CTX *context = SSL_CTX_new(method);
+    if (context == NULL) return NULL;
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
+    /* Resumption would save little here, and tickets are bytes that arrive unasked on an idle connection. */
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_options(context, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+    /* 34 KiB a connection that waits, given back. */
+    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
+    if (SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION) != 1 ||
+        SSL_CTX_set_num_tickets(context, 0) != 1 || !use_authority(context, authority) ||
+        (certificate != NULL && !use_own(context, certificate, key))) {
+        SSL_CTX_free(context);
+        return NULL;
+    }
+    return context;
+}
+
+/* One or more certificates: an old and a new authority live side by side while one replaces the other. */
+static bool use_authority(SSL_CTX *context, const char *pem)
+{
+    BIO *bio = bio_of(pem);
+    size_t added = 0;
+    bool good = bio != NULL;
+    X509 *certificate;
+    while (good && (certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
+        good = X509_STORE_add_cert(SSL_CTX_get_cert_store(context), certificate) == 1;
+        X509_free(certificate);
+        added++;
+    }
+    BIO_free(bio);
+    if (added > 0 && good) ERR_clear_error(); /* the end of the text is told as one */
+    return good && added > 0;
+}
+
+static bool use_own(SSL_CTX *context, const char *certificate_pem, const char *key_pem)
+{
+    BIO *certificate_bio = bio_of(certificate_pem);
+    BIO *key_bio = bio_of(key_pem);
+    X509 *certificate = certificate_bio != NULL ? PEM_read_bio_X509(certificate_bio, NULL, NULL, NULL) : NULL;
+    /* An empty password, or OpenSSL would ask for one on the terminal. */
+    char password[] = "";
+    EVP_PKEY *key = key_bio != NULL ? PEM_read_bio_PrivateKey(key_bio, NULL, NULL, password) : NULL;
+    bool good = certificate != NULL && key != NULL && SSL_CTX_use_certificate(context, certificate) == 1 &&
+                SSL_CTX_use_PrivateKey(context, key) == 1 && SSL_CTX_check_private_key(context) == 1;
+    X509_free(certificate);
+    EVP_PKEY_free(key);
+    BIO_free(certificate_bio);
+    BIO_free(key_bio);
+    return good;
+}
+
+static BIO *bio_of(const char *pem)
+{
+    size_t size = strlen(pem);
+    return size <= 1024U * 1024U ? BIO_new_mem_buf(pem, (int)size) : NULL;
+}

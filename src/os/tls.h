@@ -1,0 +1,26 @@
+/* Mutual TLS 1.3 with a private authority. No other authority is trusted, nor any older version spoken. */
+#ifndef CROFT_OS_TLS_H
+#define CROFT_OS_TLS_H
+
+#include "base/error.h"
+
+struct ssl_st;
+struct tls;
+
+/* PEM texts. certificate and key (both or neither) are this side's own; without them it can only call, and be
+ * anonymous. Connections that were made hold what they need: tls may be freed before they end. */
+MUST_CHECK bool tls_new(const char *authority, const char *certificate, const char *key, struct tls **ret_tls,
+                        struct error *err);
+void tls_free(struct tls *tls); /* NULL is fine */
+bool tls_can_serve(const struct tls *tls);
+
+/* For http*.c: one connection's state, NULL when there is no memory for it. */
+struct ssl_st *tls_accept(const struct tls *tls, bool allow_anonymous);
+struct ssl_st *tls_connect(const struct tls *tls);
+/* The common name of the verified certificate of the other side (mem_free() it); NULL: there is none. */
+char *tls_peer_name(const struct ssl_st *ssl);
+/* Why a handshake or a connection failed, into out; unchanged when OpenSSL has nothing to say. code: its
+ * error code. */
+void tls_failure(const struct ssl_st *ssl, unsigned long code, char *out, size_t size);
+
+#endif

@@ -109,7 +109,11 @@ static bool sweep(const struct place *place, bool expect_nothing, struct error *
 {
     CLEANUP_FD int lock_fd = -1;
     CLEANUP_MEM char *info = place_path(place, "run/grid.json");
-    if (!place_lock(place, &lock_fd, err)) return error_wrap(err, "a grid is just starting");
+    if (!place_lock(place, &lock_fd, err))
+        return err->code == ERROR_REFUSED
+                   ? error_set(err, ERROR_REFUSED, "a grid is just starting in %s: try again in a moment",
+                               place->state)
+                   : false;
     if (expect_nothing && access(info, F_OK) == 0)
         (void)printf("taking away what a grid that crashed has left in %s\n", place->state);
     return grid_sweep(place, err);

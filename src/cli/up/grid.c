@@ -198,7 +198,7 @@ static void start_next_host(void *ctx)
     struct error err;
     grid->start_later = NULL;
     struct host *host = grid->hosts[grid->hosts_started++];
-    if (host_power(host) == POWER_IS_OFF && !host_on(host, &err)) {
+    if (host_power(host) == POWER_IS_OFF && !host_ordered_off(host) && !host_on(host, &err)) {
         fail(grid, &err);
         return;
     }
@@ -246,7 +246,7 @@ static bool on_answered(void *ctx, const struct poller *poller)
         struct host *host = grid->hosts[i];
         host_go(host);
         /* One that was switched off by order meanwhile is not waited for. */
-        if (i < grid->hosts_started && host_power(host) == POWER_IS_OFF) continue;
+        if (host_ordered_off(host)) continue;
         wanted++;
         if (host_power(host) == POWER_IS_ON && poller_is_up(poller, host_name(host))) up++;
     }

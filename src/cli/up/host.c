@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define HOSTS_A_BYTE 250U /* .1 to .250 of each third byte */
+#define SWEEP_MS 2000
 #define THAW_US ((int64_t)200 * 1000)
 
 struct host {
@@ -27,6 +28,7 @@ struct host {
     char cgroup[64];
     enum host_power power;
     bool go;
+    bool ordered_off;
     pid_t pid;
     int pidfd;
     int channel; /* to the first process until it said "ok"; else -1 */
@@ -70,12 +72,15 @@ void host_free(struct host *host)
 bool host_on(struct host *host, struct error *err)
 {
     ASSERT(host->power == POWER_IS_OFF);
+    /* A computer that comes up finds nothing of what ran before. */
+    if (!cgroups_remove(host->cgroup, SWEEP_MS, err)) return error_wrap(err, "host %s", host->name);
     int channel[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel) != 0)
         return error_errno(err, errno, "cannot make a socket");
     host->generation++;
     host->failure[0] = 0;
     host->go = false;
+    host->ordered_off = false;
     bool started = start_init(host, channel[1], err);
     (void)close(channel[1]);
     if (!started) {
@@ -102,11 +107,17 @@ void host_go(struct host *host)
 
 void host_off(struct host *host)
 {
+    host->ordered_off = true;
     if (host->power == POWER_IS_OFF || host->power == POWER_IS_ENDING) return;
     child_signal(host->pidfd, SIGKILL);
     drop_channel(host);
     turn(host, POWER_IS_ENDING);
     thaw_again(host);
+}
+
+bool host_ordered_off(const struct host *host)
+{
+    return host->ordered_off;
 }
 
 enum host_power host_power(const struct host *host)

@@ -38,6 +38,8 @@ MUST_CHECK bool host_on(struct host *host, struct error *err);
 void host_go(struct host *host);
 void host_off(struct host *host); /* told by changed() when it is */
 
+bool host_ordered_off(const struct host *host); /* by host_off(), and not switched on since */
+
 enum host_power host_power(const struct host *host);
 const char *host_name(const struct host *host);
 const char *host_zone(const struct host *host);

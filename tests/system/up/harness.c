@@ -1,4 +1,5 @@
-/* `croft` with nothing but up, down and host-init, and with the program that plays controller and agent given. */
+/* `croft` with nothing but up, down and host-init, and with the program that plays controller and agent
+ * given. */
 #include "cli/up/up.h"
 
 #include <stdio.h>

@@ -6,6 +6,7 @@
 #define CROFT_DRIVER_NET_H
 
 #include "base/buf.h"
+#include "base/error.h"
 #include "base/vec.h"
 #include "model/host_document.h"
 
@@ -20,9 +21,14 @@ struct net_driver {
     void *self;
     void (*destroy)(void *self); /* leaves networks as they are */
 
+    /* Who may send VXLAN to this host: the underlay addresses of all hosts. Until the first call nothing is
+     * filtered; after it, anybody else's is dropped. */
+    bool (*underlay_set)(void *self, const uint32_t *peers, size_t length, struct error *err);
+
     /* Makes the host's part of the farm's network what `farm` says: creates it or changes the difference.
      * Filters change atomically; new members are known before and gone members forgotten with the same
-     * change. On failure the farm is as before (or not there). */
+     * change. On failure the farm is as before (or not there). A farm whose VNI, subnet or gateway differ is
+     * another one of the same name: the old one is removed with its ports. */
     bool (*farm_set)(void *self, const struct host_farm *farm, struct error *err);
     /* Whole removal, with all ports, connection tracking, names. No error when it is not there. Does not
      * wait for the kernel to have finished tidying up. */

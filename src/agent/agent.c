@@ -1,0 +1,76 @@
+#include "agent/internal.h"
+
+#include "base/text.h"
+
+static bool adopt(struct agent *agent, struct error *err);
+static void health_noted(void *ctx, const char *balancer, const char *server, bool good);
+
+bool agent_new(const struct agent_options *options, struct agent **ret_agent, struct error *err)
+{
+    struct agent *agent = mem_alloc(sizeof(*agent));
+
+    agent->options = *options;
+    agent->units = map_new();
+    agent->fetches = map_new();
+    agent->drained = map_new();
+    agent->execs = map_new();
+    const struct compute_events compute_events = {unit_exited, agent};
+    const struct balance_events balance_events = {drain_noted, health_noted, agent};
+    options->compute->set_events(options->compute->self, &compute_events);
+    options->balance->set_events(options->balance->self, &balance_events);
+    if (!adopt(agent, err) || !document_load(agent, err)) {
+        agent_free(agent);
+        return false;
+    }
+    channel_start(agent);
+    *ret_agent = agent;
+    return true;
+}
+
+void agent_free(struct agent *agent)
+{
+    if (!agent) return;
+    const struct clock_port *clock = agent->options.clock;
+    size_t cursor = 0;
+    void *value = NULL;
+
+    channel_stop(agent);
+    clock->cancel(clock->self, agent->step_soon);
+    while (map_next(agent->units, &cursor, NULL, &value))
+        unit_free(value);
+    for (cursor = 0; map_next(agent->fetches, &cursor, NULL, &value);)
+        fetch_free(value);
+    for (cursor = 0; map_next(agent->execs, &cursor, NULL, &value);)
+        exec_free(value);
+    map_free(agent->units);
+    map_free(agent->fetches);
+    map_free(agent->drained);
+    map_free(agent->execs);
+    held_document_free(agent->good);
+    mem_free(agent->refused_reason);
+    mem_free(agent);
+}
+
+/* What the driver finds was made by an earlier agent; until a document says otherwise it is left alone. */
+static bool adopt(struct agent *agent, struct error *err)
+{
+    const struct compute_driver *compute = agent->options.compute;
+    struct vec found = VEC_OF(struct compute_found);
+
+    if (!compute->list(compute->self, &found, err)) return false;
+    for (size_t i = 0; i < found.length; i++) {
+        struct compute_found *item = vec_at(&found, i);
+        unit_adopt(unit_get(agent, item->instance), item);
+        mem_free(item->instance);
+        mem_free(item->personality_json);
+    }
+    vec_free(&found);
+    return true;
+}
+
+/* A balancer steers around a server that it finds bad by itself; the instance's own probe decides what
+ * happens to the instance. */
+static void health_noted(void *ctx, const char *balancer, const char *server, bool good)
+{
+    report_soon(ctx);
+}

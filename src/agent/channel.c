@@ -1,0 +1,268 @@
+/* The agent's words with the controller: hello, beats, the wait for a newer document, reports. */
+#include "agent/internal.h"
+#include "base/text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    BEAT_US = 250 * 1000, /* control.md: 4 a second, over each path */
+    BEAT_TIMEOUT_MS = 1000,
+    CALL_TIMEOUT_MS = 5000,
+    POLL_TIMEOUT_MS = 40000, /* the controller answers "none" after 20 s */
+    AGAIN_US = 200 * 1000,   /* between tries when the controller does not answer */
+};
+
+static void hello(void *ctx);
+static void hello_done(void *ctx, const struct answer *answer);
+static void beat(void *ctx);
+static void beat_done_0(void *ctx, const struct answer *answer);
+static void beat_done_1(void *ctx, const struct answer *answer);
+static void beat_done(struct agent *agent, size_t path, const struct answer *answer);
+static void poll(void *ctx);
+static void poll_done(void *ctx, const struct answer *answer);
+static void report(void *ctx);
+static void report_done(void *ctx, const struct answer *answer);
+static void write_report(struct agent *agent, struct arena *arena, struct buf *ret_json);
+static void report_unit(const struct unit *unit, struct instance_report *ret_report);
+static void greet_again(struct agent *agent);
+
+void channel_start(struct agent *agent)
+{
+    hello(agent);
+    beat(agent);
+}
+
+void channel_stop(struct agent *agent)
+{
+    const struct net_port *net = agent->options.net;
+    const struct clock_port *clock = agent->options.clock;
+    struct call *calls[] = {agent->hello, agent->poll, agent->report, agent->beats[0], agent->beats[1]};
+    struct timer *timers[] = {agent->hello_again, agent->poll_again, agent->report_again, agent->beat_next};
+
+    for (size_t i = 0; i < LENGTH(calls); i++)
+        net->cancel(net->self, calls[i]);
+    for (size_t i = 0; i < LENGTH(timers); i++)
+        clock->cancel(clock->self, timers[i]);
+}
+
+/* Reports of what happens in one turn of the loop go together. */
+void report_soon(struct agent *agent)
+{
+    const struct clock_port *clock = agent->options.clock;
+    agent->report_due = true;
+    if (agent->greeted && !agent->report && !agent->report_again)
+        agent->report_again = clock->after(clock->self, 0, report, agent);
+}
+
+static void hello(void *ctx)
+{
+    struct agent *agent = ctx;
+    const struct agent_options *options = &agent->options;
+    const struct net_port *net = options->net;
+    CLEANUP_BUF struct buf body = {0};
+
+    agent->hello_again = NULL;
+    buf_add_text(&body, "{\"host\":");
+    schema_write(&schema_host, NULL, options->host, &body);
+    buf_add_text(&body, ",\"boot\":");
+    buf_add_json_string(&body, options->boot);
+    buf_add_text(&body, ",\"addresses\":[");
+    buf_add_json_string(&body, options->addresses[0]);
+    buf_add_char(&body, ',');
+    buf_add_json_string(&body, options->addresses[1]);
+    buf_add_text(&body, "],\"underlay\":");
+    buf_add_json_string(&body, options->underlay);
+    buf_add_text(&body, ",\"agent_version\":");
+    buf_add_json_string(&body, CROFT_VERSION);
+    buf_printf(&body, ",\"pid\":%" PRId64 ",\"agent_pid\":%" PRId64 "}", options->pid, options->agent_pid);
+    struct request request = {
+        .method = "POST", .path = "/agent/hello", .body = body.data, .body_size = body.size};
+    agent->hello =
+        net->call(net->self, &options->controllers, &request, CALL_TIMEOUT_MS, NULL, hello_done, agent);
+}
+
+static void hello_done(void *ctx, const struct answer *answer)
+{
+    struct agent *agent = ctx;
+    const struct clock_port *clock = agent->options.clock;
+
+    agent->hello = NULL;
+    if (answer->status != 200) {
+        if (answer->status) {
+            struct error err;
+            error_set(&err, ERROR_REFUSED, "%s", answer->body);
+            agent_log(agent, "the controller refuses the hello", &err);
+        }
+        agent->hello_again = clock->after(clock->self, AGAIN_US, hello, agent);
+        return;
+    }
+    agent->greeted = true;
+    report_soon(agent);
+    if (!agent->poll && !agent->poll_again) poll(agent);
+}
+
+/* Over each path of its own, so that one that is broken shows and the other suffices. */
+static void beat(void *ctx)
+{
+    struct agent *agent = ctx;
+    const struct clock_port *clock = agent->options.clock;
+    const struct net_port *net = agent->options.net;
+    static void (*const dones[])(void *ctx, const struct answer *answer) = {beat_done_0, beat_done_1};
+
+    agent->beat_next = clock->after(clock->self, BEAT_US, beat, agent);
+    if (!agent->greeted) return;
+    for (size_t path = 0; path < agent->options.controllers.addresses_length; path++) {
+        char text[64];
+        struct peer peer = agent->options.controllers;
+        if (agent->beats[path]) continue;
+        peer.only_address = (int)path;
+        snprintf(text, sizeof(text), "/agent/beat?path=%zu", path);
+        struct request request = {.method = "POST", .path = text};
+        agent->beats[path] = net->call(net->self, &peer, &request, BEAT_TIMEOUT_MS, NULL, dones[path], agent);
+    }
+}
+
+static void beat_done_0(void *ctx, const struct answer *answer)
+{
+    beat_done(ctx, 0, answer);
+}
+
+static void beat_done_1(void *ctx, const struct answer *answer)
+{
+    beat_done(ctx, 1, answer);
+}
+
+/* A beat that got no answer says nothing: the next one is due anyway. */
+static void beat_done(struct agent *agent, size_t path, const struct answer *answer)
+{
+    agent->beats[path] = NULL;
+    if (answer->status == 404) greet_again(agent);
+}
+
+static void poll(void *ctx)
+{
+    struct agent *agent = ctx;
+    const struct net_port *net = agent->options.net;
+    int64_t after = agent->good && agent->confirmed_boot ? agent->good->document.version : 0;
+    char path[64];
+
+    agent->poll_again = NULL;
+    if (agent->refused_version > after) after = agent->refused_version;
+    snprintf(path, sizeof(path), "/agent/document?after=%" PRId64, after);
+    struct request request = {.method = "GET", .path = path};
+    agent->poll =
+        net->call(net->self, &agent->options.controllers, &request, POLL_TIMEOUT_MS, NULL, poll_done, agent);
+}
+
+static void poll_done(void *ctx, const struct answer *answer)
+{
+    struct agent *agent = ctx;
+    const struct clock_port *clock = agent->options.clock;
+    const char *signature = "";
+
+    agent->poll = NULL;
+    if (answer->status == 200) {
+        for (size_t i = 0; i < answer->headers_length; i++)
+            if (strcasecmp(answer->headers[i].name, "Croft-Signature") == 0)
+                signature = answer->headers[i].value;
+        document_take(agent, answer->body, answer->body_size, signature);
+    }
+    /* A controller that is new, or back, may not know this run of the host: greet it before anything else. */
+    if (answer->status == 0) greet_again(agent);
+    bool at_once = answer->status == 200 || answer->status == 204;
+    agent->poll_again = clock->after(clock->self, at_once ? 0 : AGAIN_US, poll, agent);
+}
+
+static void report(void *ctx)
+{
+    struct agent *agent = ctx;
+    const struct net_port *net = agent->options.net;
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    CLEANUP_BUF struct buf json = {0};
+
+    agent->report_again = NULL;
+    agent->report_due = false;
+    write_report(agent, arena, &json);
+    struct request request = {
+        .method = "POST", .path = "/agent/report", .body = json.data, .body_size = json.size};
+    agent->report = net->call(net->self, &agent->options.controllers, &request, CALL_TIMEOUT_MS, NULL,
+                              report_done, agent);
+}
+
+static void report_done(void *ctx, const struct answer *answer)
+{
+    struct agent *agent = ctx;
+    const struct clock_port *clock = agent->options.clock;
+
+    agent->report = NULL;
+    if (answer->status != 200) {
+        agent->report_due = true;
+        agent->report_again = clock->after(clock->self, AGAIN_US, report, agent);
+    } else if (agent->report_due) {
+        report_soon(agent);
+    }
+}
+
+static void write_report(struct agent *agent, struct arena *arena, struct buf *ret_json)
+{
+    struct instance_report *instances =
+        arena_alloc_array(arena, map_length(agent->units), sizeof(*instances));
+    const char **drained = arena_alloc_array(arena, map_length(agent->drained), sizeof(*drained));
+    struct host_report whole = {.host = agent->options.host->name,
+                                .boot = agent->options.boot,
+                                .agent_version = CROFT_VERSION,
+                                .pid = agent->options.pid,
+                                .agent_pid = agent->options.agent_pid,
+                                .refused_version = agent->refused_version,
+                                .refused_reason = agent->refused_version ? agent->refused_reason : "",
+                                .instances = instances,
+                                .drained = drained};
+    size_t cursor = 0;
+    const char *name = NULL;
+    void *value = NULL;
+
+    /* Before this boot's document is confirmed nothing is claimed: "nothing here" could be read as "wiped".
+     */
+    if (agent->good && agent->confirmed_boot) whole.document_version = agent->good->document.version;
+    while (map_next(agent->units, &cursor, NULL, &value)) {
+        const struct unit *unit = value;
+        if (unit->state == UNIT_ABSENT && !unit->wanted) continue;
+        report_unit(unit, &instances[whole.instances_length++]);
+    }
+    cursor = 0;
+    while (map_next(agent->drained, &cursor, &name, NULL))
+        drained[whole.drained_length++] = name;
+    schema_write(&schema_host_report, NULL, &whole, ret_json);
+}
+
+static void report_unit(const struct unit *unit, struct instance_report *ret_report)
+{
+    static const enum instance_state states[] = {
+        [UNIT_ABSENT] = INSTANCE_BOOTING, [UNIT_FETCHING] = INSTANCE_BOOTING,
+        [UNIT_MAKING] = INSTANCE_BOOTING, [UNIT_STARTING] = INSTANCE_BOOTING,
+        [UNIT_UP] = INSTANCE_RUNNING,     [UNIT_STOPPING] = INSTANCE_WIPING,
+        [UNIT_WIPING] = INSTANCE_WIPING,  [UNIT_RESTING] = INSTANCE_FAILED,
+    };
+    const struct personality *personality = unit->have ? unit->have : unit->wanted;
+    bool failing = unit->stop_asked && unit->wanted;
+
+    *ret_report = (struct instance_report){
+        .name = unit->name,
+        .incarnation = personality->incarnation,
+        .state = failing ? INSTANCE_FAILED : states[unit->state],
+        .health = unit->health,
+        .warm = unit->frozen,
+        .since_ms = unit->since_ms,
+        .restarts = unit->restarts,
+        .reason = unit->reason,
+    };
+}
+
+static void greet_again(struct agent *agent)
+{
+    const struct clock_port *clock = agent->options.clock;
+    if (agent->hello || agent->hello_again) return;
+    agent->hello_again = clock->after(clock->self, 0, hello, agent);
+}

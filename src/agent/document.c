@@ -1,0 +1,241 @@
+/* The host document: checked, stored, applied as a difference, and rolled back when it does not work.
+ *
+ * On disk: documents/<version>.json and .sig for the last few, `good` with the version of the last that
+ * worked, `boot` with the identity of the run of the host that it worked in. */
+#include "agent/internal.h"
+#include "base/text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DOCUMENTS_KEPT = 5 };
+
+static struct held_document *read_document(struct agent *agent, const char *text, size_t size,
+                                           const char *signature, struct error *err);
+static bool check(struct agent *agent, const struct host_document *document, struct error *err);
+static bool keep(struct agent *agent, const char *text, size_t size, const char *signature, int64_t version,
+                 struct error *err);
+static void forget_old(struct agent *agent, int64_t version);
+static bool apply_networks(struct agent *agent, const struct host_document *document, struct error *err);
+static void want(struct agent *agent, const struct host_document *document);
+static void refuse(struct agent *agent, int64_t version, const struct error *err);
+static bool farm_in_use(const struct agent *agent, const char *farm);
+
+/* After a restart of the agent alone, what the last good document says is kept up at once, controller or not.
+ * After a restart of the host it is not: while it was away the host may have been given up, and its
+ * instances may run elsewhere. The controller tells. */
+bool document_load(struct agent *agent, struct error *err)
+{
+    const struct disk_port *disk = agent->options.disk;
+    CLEANUP_BUF struct buf good = {0}, boot = {0}, text = {0}, signature = {0};
+    char path[64];
+    struct held_document *held = NULL;
+    struct error ignored;
+
+    if (!disk->read(disk->self, "boot", &boot, &ignored) ||
+        !text_equal(buf_text(&boot), agent->options.boot) || !disk->read(disk->self, "good", &good, &ignored))
+        return disk->write(disk->self, "boot", agent->options.boot, strlen(agent->options.boot), 0600, err);
+    snprintf(path, sizeof(path), "documents/%s.json", buf_text(&good));
+    if (!disk->read(disk->self, path, &text, err)) return false;
+    snprintf(path, sizeof(path), "documents/%s.sig", buf_text(&good));
+    if (!disk->read(disk->self, path, &signature, err)) return false;
+    held = read_document(agent, buf_text(&text), text.size, buf_text(&signature), err);
+    if (!held) return error_wrap(err, "the stored host document %s", buf_text(&good));
+    agent->good = held;
+    agent->confirmed_boot = true;
+    if (!apply_networks(agent, &held->document, err)) return false;
+    want(agent, &held->document);
+    return true;
+}
+
+void document_take(struct agent *agent, const char *text, size_t size, const char *signature)
+{
+    const struct disk_port *disk = agent->options.disk;
+    struct held_document *old = agent->good, *held = NULL;
+    char version[24];
+    struct error err;
+
+    held = read_document(agent, text, size, signature, &err);
+    if (!held) {
+        refuse(agent, 0, &err);
+        return;
+    }
+    if (old && held->document.version <= old->document.version && agent->confirmed_boot) {
+        held_document_free(held); /* a repeat of what is in force */
+        return;
+    }
+    snprintf(version, sizeof(version), "%" PRId64, held->document.version);
+    if (!check(agent, &held->document, &err) ||
+        !keep(agent, text, size, signature, held->document.version, &err)) {
+        refuse(agent, held->document.version, &err);
+        held_document_free(held);
+        return;
+    }
+    if (!apply_networks(agent, &held->document, &err)) {
+        struct error again;
+        refuse(agent, held->document.version, &err);
+        if (old && !apply_networks(agent, &old->document, &again))
+            agent_log(agent, "going back to the last good document", &again);
+        held_document_free(held);
+        return;
+    }
+    if (!disk->write(disk->self, "good", version, strlen(version), 0600, &err)) {
+        refuse(agent, held->document.version, &err);
+        held_document_free(held);
+        return;
+    }
+    agent->good = held;
+    agent->confirmed_boot = true;
+    agent->refused_version = 0;
+    want(agent, &held->document);
+    held_document_free(old);
+    forget_old(agent, held->document.version);
+    report_soon(agent);
+}
+
+void held_document_free(struct held_document *held)
+{
+    if (held) arena_free(held->arena);
+}
+
+void farms_trim(struct agent *agent)
+{
+    const struct net_driver *network = agent->options.network;
+    struct vec names = VEC_OF(char *);
+    struct error err;
+
+    if (!agent->confirmed_boot) return;
+    if (!network->farm_list(network->self, &names, &err)) agent_log(agent, "listing farms", &err);
+    for (size_t i = 0; i < names.length; i++) {
+        char *name = *(char **)vec_at(&names, i);
+        if (!farm_in_use(agent, name) && !network->farm_remove(network->self, name, &err))
+            agent_log(agent, "leaving a farm's network", &err);
+        mem_free(name);
+    }
+    vec_free(&names);
+}
+
+static struct held_document *read_document(struct agent *agent, const char *text, size_t size,
+                                           const char *signature, struct error *err)
+{
+    const struct identity_port *identity = agent->options.identity;
+    struct arena *arena = NULL;
+    struct held_document *held = NULL;
+
+    if (!identity->verify(identity->self, text, size, signature, err)) return NULL;
+    arena = arena_new();
+    held = arena_alloc(arena, sizeof(*held));
+    held->arena = arena;
+    if (!model_read_json(&schema_host_document, arena, text, size, &held->document, err)) {
+        arena_free(arena);
+        return NULL;
+    }
+    return held;
+}
+
+static bool check(struct agent *agent, const struct host_document *document, struct error *err)
+{
+    const struct host *host = agent->options.host;
+    struct resources sum = {0};
+
+    if (!text_equal(document->host, host->name))
+        return error_set(err, ERROR_REFUSED, "a document for %s, not for %s", document->host, host->name);
+    for (size_t i = 0; i < document->instances_length; i++) {
+        const struct resources *size = &document->instances[i].size;
+        sum.cpus_millis += size->cpus_millis;
+        sum.memory_bytes += size->memory_bytes;
+    }
+    if (sum.cpus_millis > host->capacity.cpus_millis || sum.memory_bytes > host->capacity.memory_bytes)
+        return error_set(err, ERROR_REFUSED,
+                         "more than this host has: cpus %" PRId64 "m of %" PRId64 "m, memory %" PRId64
+                         " of %" PRId64 " bytes",
+                         sum.cpus_millis, host->capacity.cpus_millis, sum.memory_bytes,
+                         host->capacity.memory_bytes);
+    return true;
+}
+
+static bool keep(struct agent *agent, const char *text, size_t size, const char *signature, int64_t version,
+                 struct error *err)
+{
+    const struct disk_port *disk = agent->options.disk;
+    char path[64];
+
+    snprintf(path, sizeof(path), "documents/%" PRId64 ".json", version);
+    if (!disk->write(disk->self, path, text, size, 0600, err)) return false;
+    snprintf(path, sizeof(path), "documents/%" PRId64 ".sig", version);
+    return disk->write(disk->self, path, signature, strlen(signature), 0600, err);
+}
+
+static void forget_old(struct agent *agent, int64_t version)
+{
+    const struct disk_port *disk = agent->options.disk;
+    struct vec names = VEC_OF(char *);
+    struct error err;
+
+    if (!disk->list(disk->self, "documents", &names, &err)) agent_log(agent, "listing old documents", &err);
+    for (size_t i = 0; i < names.length; i++) {
+        char *name = *(char **)vec_at(&names, i), path[128];
+        snprintf(path, sizeof(path), "documents/%s", name);
+        if (strtoll(name, NULL, 10) <= version - DOCUMENTS_KEPT && !disk->remove(disk->self, path, &err))
+            agent_log(agent, "removing an old document", &err);
+        mem_free(name);
+    }
+    vec_free(&names);
+}
+
+/* Networks first, so that a boundary has grown before an instance inside it can send. */
+static bool apply_networks(struct agent *agent, const struct host_document *document, struct error *err)
+{
+    const struct net_driver *network = agent->options.network;
+
+    if (!network->underlay_set(network->self, document->underlay_peers, document->underlay_peers_length, err))
+        return false;
+    for (size_t i = 0; i < document->farms_length; i++)
+        if (!network->farm_set(network->self, &document->farms[i], err))
+            return error_wrap(err, "network of farm %s", document->farms[i].name);
+    return true;
+}
+
+static void want(struct agent *agent, const struct host_document *document)
+{
+    size_t cursor = 0;
+    const char *name = NULL;
+    void *value = NULL;
+    struct map *named = map_new();
+
+    for (size_t i = 0; i < document->instances_length; i++) {
+        const struct personality *personality = &document->instances[i];
+        struct unit *unit = unit_get(agent, personality->instance);
+        map_put(named, personality->instance, unit);
+        unit_want(unit, personality);
+        unit_balance(unit);
+    }
+    while (map_next(agent->units, &cursor, &name, &value))
+        if (!map_get(named, name)) unit_want(value, NULL);
+    map_free(named);
+    drained_trim(agent);
+    units_step_soon(agent);
+}
+
+static void refuse(struct agent *agent, int64_t version, const struct error *err)
+{
+    agent_log(agent, "refusing a host document", err);
+    agent->refused_version = version;
+    mem_free(agent->refused_reason);
+    agent->refused_reason = mem_strdup(err->message);
+    report_soon(agent);
+}
+
+static bool farm_in_use(const struct agent *agent, const char *farm)
+{
+    size_t cursor = 0;
+    void *value = NULL;
+
+    for (size_t i = 0; agent->good && i < agent->good->document.farms_length; i++)
+        if (text_equal(agent->good->document.farms[i].name, farm)) return true;
+    while (map_next(agent->units, &cursor, NULL, &value))
+        if (((struct unit *)value)->have && text_equal(((struct unit *)value)->have->farm, farm)) return true;
+    return false;
+}

@@ -1,0 +1,313 @@
+/* Commands run inside instances for people. Each is a session: started, its output asked for in pieces by a
+ * long poll, input given, killed, or forgotten when nobody asks any more. All of it messages, so that a
+ * controller can pass it on and a simulation can lose it.
+ *
+ *   POST   /agent/exec?instance=NAME        {command[], tty, env[]} -> {"session":ID}
+ *   GET    /agent/exec/ID?after=OFFSET      -> {"output":[{stream,data}],"next":OFFSET,"exit":null|status}
+ *   POST   /agent/exec/ID/input             raw bytes; none closes the input
+ *   DELETE /agent/exec/ID                   kills
+ */
+#include "agent/internal.h"
+#include "base/text.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    POLL_US = 20 * 1000 * 1000,
+    ABANDONED_US = 60 * 1000 * 1000, /* nobody asked for so long: the session's person is gone */
+    OUTPUT_MAX = 4 * 1024 * 1024,    /* unread output; a command that says more is killed */
+    PIECE_MAX = 64 * 1024,
+    SESSIONS_MAX = 64,
+};
+
+/* A piece of output as it came: the bytes stand in exec_session.output. */
+struct piece {
+    int stream;
+    size_t size;
+};
+
+struct exec_session {
+    struct agent *agent;
+    char id[33];
+    struct process *process; /* NULL: it has ended */
+    bool ended;
+    int status;
+    struct vec pieces; /* struct piece, not yet read */
+    struct buf output;
+    int64_t offset; /* of the first byte in output */
+    struct exchange *waiting;
+    struct timer *timer; /* end of the poll, or of patience */
+};
+
+static void start(struct agent *agent, struct exchange *exchange, const struct request *request);
+static bool spawn(struct exec_session *session, const char *instance, const struct node *body,
+                  struct error *err);
+static struct exec_session *find(struct agent *agent, const char *path, char *ret_rest, size_t rest_size);
+static void read_output(struct exec_session *session, struct exchange *exchange, int64_t after);
+static void got_output(void *ctx, int stream, const char *data, size_t size);
+static void exited(void *ctx, struct process_exit exit);
+static void answer_output(struct exec_session *session);
+static void acknowledge(struct exec_session *session, int64_t after);
+static void poll_over(void *ctx);
+static void poll_gone(void *ctx);
+static void abandoned(void *ctx);
+static void be_patient(struct exec_session *session);
+static void add_base64(struct buf *ret_text, const char *data, size_t size);
+
+void exec_serve(struct agent *agent, struct exchange *exchange, const struct request *request)
+{
+    const struct process_port *process = agent->options.process;
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    const char *after = agent_query(arena, request->path, "after");
+    struct exec_session *session = NULL;
+    struct error err;
+    char rest[32];
+
+    if (text_starts(request->path, "/agent/exec?") && text_equal(request->method, "POST")) {
+        start(agent, exchange, request);
+        return;
+    }
+    session = find(agent, request->path, rest, sizeof(rest));
+    if (!session) {
+        error_set(&err, ERROR_NOT_FOUND,
+                  "no such session: it ended, or nobody asked for its output for a minute");
+        agent_answer_error(agent, exchange, &err);
+    } else if (text_equal(request->method, "GET")) {
+        read_output(session, exchange, after ? strtoll(after, NULL, 10) : 0);
+    } else if (text_equal(request->method, "DELETE")) {
+        map_remove(agent->execs, session->id);
+        exec_free(session);
+        agent_answer_json(agent, exchange, "{}");
+    } else if (text_equal(rest, "/input")) {
+        if (session->process)
+            process->write(process->self, session->process, request->body, request->body_size);
+        agent_answer_json(agent, exchange, "{}");
+    } else {
+        error_set(&err, ERROR_NOT_FOUND, "no %s %s here", request->method, request->path);
+        agent_answer_error(agent, exchange, &err);
+    }
+}
+
+void exec_free(struct exec_session *session)
+{
+    const struct process_port *process = session->agent->options.process;
+    const struct clock_port *clock = session->agent->options.clock;
+    const struct net_port *net = session->agent->options.net;
+
+    if (session->process) {
+        process->kill(process->self, session->process, SIGKILL);
+        process->detach(process->self, session->process);
+    }
+    if (session->waiting) net->answer(net->self, session->waiting, 410, NULL, 0, NULL, 0);
+    clock->cancel(clock->self, session->timer);
+    vec_free(&session->pieces);
+    buf_free(&session->output);
+    mem_free(session);
+}
+
+static void start(struct agent *agent, struct exchange *exchange, const struct request *request)
+{
+    const struct random_port *random = agent->options.random;
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    const char *instance = agent_query(arena, request->path, "instance");
+    struct exec_session *session = NULL;
+    struct node body;
+    struct error err;
+    unsigned char id[16];
+
+    if (map_length(agent->execs) >= SESSIONS_MAX) {
+        error_set(&err, ERROR_REFUSED, "%d sessions run on this host already: end one first", SESSIONS_MAX);
+        agent_answer_error(agent, exchange, &err);
+        return;
+    }
+    if (!node_from_json(arena, request->body ? request->body : "", request->body_size, &body, &err)) {
+        agent_answer_error(agent, exchange, &err);
+        return;
+    }
+    session = mem_alloc(sizeof(*session));
+    session->agent = agent;
+    session->pieces = VEC_OF(struct piece);
+    random->fill(random->self, id, sizeof(id));
+    for (size_t i = 0; i < sizeof(id); i++)
+        snprintf(session->id + 2 * i, 3, "%02x", id[i]);
+    if (!spawn(session, instance ? instance : "", &body, &err)) {
+        exec_free(session);
+        agent_answer_error(agent, exchange, &err);
+        return;
+    }
+    map_put(agent->execs, session->id, session);
+    be_patient(session);
+    agent_answer_json(agent, exchange, arena_printf(arena, "{\"session\":\"%s\"}", session->id));
+}
+
+static bool spawn(struct exec_session *session, const char *instance, const struct node *body,
+                  struct error *err)
+{
+    const struct compute_driver *compute = session->agent->options.compute;
+    const struct process_port *process = session->agent->options.process;
+    const struct node *list = node_get(body, "command");
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    struct vec argv = VEC_OF(char *);
+    size_t length = list ? list->length : 0;
+    const char **command = arena_alloc_array(arena, length + 1, sizeof(*command));
+    bool good = false;
+
+    for (size_t i = 0; i < length; i++)
+        command[i] = list->items[i].text ? list->items[i].text : "";
+    if (length == 0) return error_set(err, ERROR_INVALID, "no command was given");
+    if (!compute->exec_argv(compute->self, instance, command, length, node_bool(body, "tty", false), &argv,
+                            err))
+        return false;
+    const struct process_options options = {.argv = argv.items,
+                                            .in = PROCESS_CAPTURE,
+                                            .out = PROCESS_CAPTURE,
+                                            .err = PROCESS_CAPTURE,
+                                            .net_ns_fd = -1,
+                                            .die_with_parent = true,
+                                            .new_session = true};
+    good = process->spawn(process->self, &options, got_output, exited, session, &session->process, err);
+    for (size_t i = 0; i < argv.length; i++)
+        mem_free(*(char **)vec_at(&argv, i));
+    vec_free(&argv);
+    return good;
+}
+
+/* The session of "/agent/exec/ID…"; what stands behind the id, without the query, in ret_rest. */
+static struct exec_session *find(struct agent *agent, const char *path, char *ret_rest, size_t rest_size)
+{
+    static const char prefix[] = "/agent/exec/";
+    char id[33];
+
+    if (!text_starts(path, prefix) || strlen(path) < strlen(prefix) + 32) return NULL;
+    memcpy(id, path + strlen(prefix), 32);
+    id[32] = 0;
+    const char *rest = path + strlen(prefix) + 32;
+    snprintf(ret_rest, rest_size, "%.*s", (int)strcspn(rest, "?"), rest);
+    return map_get(agent->execs, id);
+}
+
+static void read_output(struct exec_session *session, struct exchange *exchange, int64_t after)
+{
+    const struct clock_port *clock = session->agent->options.clock;
+    const struct net_port *net = session->agent->options.net;
+
+    if (session->waiting) {
+        net->answer(net->self, session->waiting, 409, NULL, 0, NULL, 0);
+        session->waiting = NULL;
+    }
+    acknowledge(session, after);
+    session->waiting = exchange;
+    if (session->output.size > 0 || session->ended) {
+        answer_output(session);
+        return;
+    }
+    clock->cancel(clock->self, session->timer);
+    session->timer = clock->after(clock->self, POLL_US, poll_over, session);
+    net->on_gone(net->self, exchange, poll_gone, session);
+}
+
+static void got_output(void *ctx, int stream, const char *data, size_t size)
+{
+    struct exec_session *session = ctx;
+    const struct process_port *process = session->agent->options.process;
+    struct piece *piece = vec_push(&session->pieces);
+
+    *piece = (struct piece){stream, size};
+    buf_add(&session->output, data, size);
+    if (session->output.size > OUTPUT_MAX) process->kill(process->self, session->process, SIGKILL);
+    if (session->waiting) answer_output(session);
+}
+
+static void exited(void *ctx, struct process_exit exit)
+{
+    struct exec_session *session = ctx;
+    session->process = NULL;
+    session->ended = true;
+    session->status = exit.status;
+    if (session->waiting) answer_output(session);
+}
+
+/* What is there, up to a piece's size; told as ended only with the last of it. */
+static void answer_output(struct exec_session *session)
+{
+    CLEANUP_BUF struct buf json = {0};
+    size_t at = 0, i = 0;
+
+    buf_add_text(&json, "{\"output\":[");
+    for (; i < session->pieces.length && at < PIECE_MAX; i++) {
+        const struct piece *piece = vec_at(&session->pieces, i);
+        buf_printf(&json, "%s{\"stream\":%d,\"data\":\"", i ? "," : "", piece->stream);
+        add_base64(&json, session->output.data + at, piece->size);
+        buf_add_text(&json, "\"}");
+        at += piece->size;
+    }
+    buf_printf(&json, "],\"next\":%" PRId64 ",\"exit\":", session->offset + (int64_t)at);
+    if (session->ended && i == session->pieces.length)
+        buf_printf(&json, "%d}", session->status);
+    else
+        buf_add_text(&json, "null}");
+    struct exchange *exchange = session->waiting;
+    session->waiting = NULL;
+    agent_answer_json(session->agent, exchange, buf_text(&json));
+    be_patient(session);
+}
+
+/* Output is kept until it is asked what comes after it: an answer that was lost can be asked for again. */
+static void acknowledge(struct exec_session *session, int64_t after)
+{
+    while (session->pieces.length > 0 && session->offset < after) {
+        const struct piece *piece = vec_at(&session->pieces, 0);
+        session->offset += (int64_t)piece->size;
+        buf_consume(&session->output, piece->size);
+        vec_remove(&session->pieces, 0);
+    }
+}
+
+static void poll_over(void *ctx)
+{
+    struct exec_session *session = ctx;
+    session->timer = NULL;
+    if (session->waiting) answer_output(session);
+}
+
+static void poll_gone(void *ctx)
+{
+    struct exec_session *session = ctx;
+    session->waiting = NULL;
+    be_patient(session);
+}
+
+static void abandoned(void *ctx)
+{
+    struct exec_session *session = ctx;
+    session->timer = NULL;
+    map_remove(session->agent->execs, session->id);
+    exec_free(session);
+}
+
+static void be_patient(struct exec_session *session)
+{
+    const struct clock_port *clock = session->agent->options.clock;
+    clock->cancel(clock->self, session->timer);
+    session->timer = clock->after(clock->self, ABANDONED_US, abandoned, session);
+}
+
+/* RFC 4648, section 4. */
+static void add_base64(struct buf *ret_text, const char *data, size_t size)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+    for (size_t i = 0; i < size; i += 3) {
+        uint32_t three = (uint32_t)(unsigned char)data[i] << 16;
+        if (i + 1 < size) three |= (uint32_t)(unsigned char)data[i + 1] << 8;
+        if (i + 2 < size) three |= (unsigned char)data[i + 2];
+        buf_add_char(ret_text, digits[three >> 18]);
+        buf_add_char(ret_text, digits[three >> 12 & 63]);
+        buf_add_char(ret_text, i + 1 < size ? digits[three >> 6 & 63] : '=');
+        buf_add_char(ret_text, i + 2 < size ? digits[three & 63] : '=');
+    }
+}

@@ -1,0 +1,150 @@
+/* Images: layers come from the controller in pieces, are verified, and unpacked by the compute driver. One
+ * fetch for an image at a time; every instance that waits for it is told how it went. */
+#include "agent/internal.h"
+#include "base/text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { PIECE_TIMEOUT_MS = 30000 };
+
+struct fetch {
+    struct agent *agent;
+    struct arena *arena; /* the image's own copy: a newer document may come meanwhile */
+    struct image image;
+    size_t layer; /* that is being fetched */
+    struct call *call;
+};
+
+static void next_piece(struct fetch *fetch);
+static void got_piece(void *ctx, const struct answer *answer);
+static bool take_piece(struct fetch *fetch, const struct answer *answer, struct error *err);
+static void unpack(struct fetch *fetch);
+static void unpacked(void *ctx, const struct error *err);
+static void end(struct fetch *fetch, const struct error *err);
+
+const struct image *agent_image(const struct agent *agent, const char *digest)
+{
+    for (size_t i = 0; agent->good && i < agent->good->document.images_length; i++)
+        if (text_equal(agent->good->document.images[i].digest, digest))
+            return &agent->good->document.images[i];
+    return NULL;
+}
+
+void fetch_image(struct agent *agent, const char *digest)
+{
+    const struct image *image = agent_image(agent, digest);
+    CLEANUP_BUF struct buf json = {0};
+    struct fetch *fetch = NULL;
+    struct error err;
+
+    if (!image || map_get(agent->fetches, digest)) return;
+    fetch = mem_alloc(sizeof(*fetch));
+    fetch->agent = agent;
+    fetch->arena = arena_new();
+    schema_write(&schema_image, NULL, image, &json);
+    ASSERT(model_read_json(&schema_image, fetch->arena, buf_text(&json), json.size, &fetch->image, &err));
+    map_put(agent->fetches, digest, fetch);
+    next_piece(fetch);
+}
+
+void fetch_free(struct fetch *fetch)
+{
+    const struct net_port *net = fetch->agent->options.net;
+    net->cancel(net->self, fetch->call);
+    arena_free(fetch->arena);
+    mem_free(fetch);
+}
+
+/* Skips what is here already; asks for the next piece of the first layer that is not. */
+static void next_piece(struct fetch *fetch)
+{
+    const struct blob_port *blobs = fetch->agent->options.blobs;
+    const struct net_port *net = fetch->agent->options.net;
+    struct error ignored;
+    int64_t size = 0;
+    char path[192];
+
+    while (fetch->layer < fetch->image.layers_length &&
+           blobs->size(blobs->self, fetch->image.layers[fetch->layer], &size, &ignored))
+        fetch->layer++;
+    if (fetch->layer == fetch->image.layers_length) {
+        unpack(fetch);
+        return;
+    }
+    const char *digest = fetch->image.layers[fetch->layer];
+    snprintf(path, sizeof(path), "/agent/blob/%s?offset=%" PRId64, digest,
+             blobs->partial(blobs->self, digest));
+    struct request request = {.method = "GET", .path = path};
+    fetch->call = net->call(net->self, &fetch->agent->options.controllers, &request, PIECE_TIMEOUT_MS, NULL,
+                            got_piece, fetch);
+}
+
+static void got_piece(void *ctx, const struct answer *answer)
+{
+    struct fetch *fetch = ctx;
+    struct error err;
+
+    fetch->call = NULL;
+    if (take_piece(fetch, answer, &err))
+        next_piece(fetch);
+    else
+        end(fetch, &err);
+}
+
+static bool take_piece(struct fetch *fetch, const struct answer *answer, struct error *err)
+{
+    const struct blob_port *blobs = fetch->agent->options.blobs;
+    const char *digest = fetch->image.layers[fetch->layer];
+    uint64_t total = 0;
+
+    if (answer->status != 200)
+        return error_set(err, ERROR_UNREACHABLE, "layer %s: %s", digest,
+                         answer->status ? answer->body : answer->error->message);
+    for (size_t i = 0; i < answer->headers_length; i++)
+        if (strcasecmp(answer->headers[i].name, "Croft-Size") == 0 &&
+            !text_parse_u64(answer->headers[i].value, &total))
+            return error_set(err, ERROR_FAILED, "layer %s: the controller does not say its size", digest);
+    int64_t offset = blobs->partial(blobs->self, digest);
+    if (answer->body_size == 0 && (uint64_t)offset < total)
+        return error_set(err, ERROR_FAILED, "layer %s: the controller sends nothing", digest);
+    if (answer->body_size > 0 &&
+        !blobs->append(blobs->self, digest, offset, answer->body, answer->body_size, err))
+        return false;
+    if ((uint64_t)offset + answer->body_size < total) return true;
+    return blobs->finish(blobs->self, digest, err);
+}
+
+static void unpack(struct fetch *fetch)
+{
+    const struct blob_port *blobs = fetch->agent->options.blobs;
+    const struct compute_driver *compute = fetch->agent->options.compute;
+    const char **paths = arena_alloc_array(fetch->arena, fetch->image.layers_length, sizeof(*paths));
+
+    for (size_t i = 0; i < fetch->image.layers_length; i++)
+        paths[i] = arena_strdup(fetch->arena, blobs->path(blobs->self, fetch->image.layers[i]));
+    compute->add_image(compute->self, &fetch->image, paths, unpacked, fetch);
+}
+
+static void unpacked(void *ctx, const struct error *err)
+{
+    end(ctx, err);
+}
+
+static void end(struct fetch *fetch, const struct error *failure)
+{
+    struct agent *agent = fetch->agent;
+    size_t cursor = 0;
+    void *value = NULL;
+
+    map_remove(agent->fetches, fetch->image.digest);
+    while (map_next(agent->units, &cursor, NULL, &value)) {
+        struct unit *unit = value;
+        if (unit->state != UNIT_FETCHING || !unit->wanted) continue;
+        if (!text_equal(unit->wanted->digest, fetch->image.digest)) continue;
+        if (failure) unit_fail(unit, "image %s: %s", fetch->image.name, failure->message);
+    }
+    fetch_free(fetch);
+    units_step_soon(agent);
+}

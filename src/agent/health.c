@@ -1,0 +1,78 @@
+/* Health of instances: probes from the farm's gateway address, or commands inside. */
+#include "agent/internal.h"
+#include "base/text.h"
+
+#include <string.h>
+#include <unistd.h>
+
+static void probed(void *ctx, bool good, const char *reason);
+static void judge(struct unit *unit, enum instance_health health, const char *reason);
+
+void unit_watch(struct unit *unit)
+{
+    struct agent *agent = unit->agent;
+    const struct compute_driver *compute = agent->options.compute;
+    const struct net_driver *network = agent->options.network;
+    struct probe_options options = {.clock = agent->options.clock,
+                                    .watch = agent->options.watch,
+                                    .process = agent->options.process,
+                                    .health = &unit->have->health,
+                                    .address = unit->have->address,
+                                    .net_ns_fd = -1,
+                                    .changed = probed,
+                                    .ctx = unit};
+    struct vec argv = VEC_OF(char *);
+    struct error err;
+    bool good = true;
+
+    unit_unwatch(unit);
+    if (unit->frozen) {
+        judge(unit, HEALTH_GOOD, ""); /* it was good when it was frozen, and cannot change while it is */
+        return;
+    }
+    if (unit->have->health.kind == HEALTH_NONE) {
+        judge(unit, HEALTH_GOOD, "");
+        return;
+    }
+    if (unit->have->health.kind == HEALTH_EXEC)
+        good = compute->exec_argv(compute->self, unit->name, unit->have->health.command,
+                                  unit->have->health.command_length, false, &argv, &err);
+    else
+        good = network->farm_ns(network->self, unit->have->farm, &options.net_ns_fd, &err);
+    options.argv = argv.items;
+    if (good)
+        unit->probe = probe_start(&options);
+    else
+        judge(unit, HEALTH_BAD, err.message);
+    if (options.net_ns_fd >= 0) close(options.net_ns_fd);
+    for (size_t i = 0; i < argv.length; i++)
+        mem_free(*(char **)vec_at(&argv, i));
+    vec_free(&argv);
+}
+
+void unit_unwatch(struct unit *unit)
+{
+    probe_stop(unit->probe);
+    unit->probe = NULL;
+}
+
+static void probed(void *ctx, bool good, const char *reason)
+{
+    judge(ctx, good ? HEALTH_GOOD : HEALTH_BAD, reason);
+}
+
+/* An instance that was good and turns bad is restarted; so is one that never became good in its time. */
+static void judge(struct unit *unit, enum instance_health health, const char *reason)
+{
+    enum instance_health before = unit->health;
+
+    if (before == health) return;
+    unit->health = health;
+    report_soon(unit->agent);
+    if (health == HEALTH_GOOD) {
+        unit->reason[0] = 0;
+        units_step_soon(unit->agent);
+    } else if (unit->state == UNIT_UP) {
+        unit_fail(unit, "unhealthy: %s", reason);
+    }
+}

@@ -1,0 +1,122 @@
+/* What the files of this room share. */
+#ifndef CROFT_AGENT_INTERNAL_H
+#define CROFT_AGENT_INTERNAL_H
+
+#include "agent/agent.h"
+#include "base/mem.h"
+#include "driver/probe/probe.h"
+#include "model/schemas.h"
+
+/* A document and all that it points to. */
+struct held_document {
+    struct arena *arena;
+    struct host_document document;
+};
+
+/* Where an instance is on its way; unit.c has the table of transitions. */
+enum unit_state {
+    UNIT_ABSENT,   /* nothing of it is here */
+    UNIT_FETCHING, /* waits for its image */
+    UNIT_MAKING,   /* network, root, limits */
+    UNIT_STARTING, /* its command is being started */
+    UNIT_UP,
+    UNIT_STOPPING,
+    UNIT_WIPING,
+    UNIT_RESTING, /* failed; waits before the next try */
+};
+
+struct unit {
+    struct agent *agent;
+    char *name;
+    /* What is wanted: the document's personality, in text with its arena; NULL: nothing. */
+    struct arena *wanted_arena;
+    const struct personality *wanted;
+    /* What is here, from UNIT_MAKING to the end of UNIT_WIPING: a copy of its own. */
+    struct arena *have_arena;
+    const struct personality *have;
+    enum unit_state state;
+    bool frozen;
+    enum instance_health health;
+    struct probe *probe;
+    bool stop_asked; /* what is here has to go, whatever is wanted */
+    int64_t since_ms, started_us;
+    int64_t restarts;
+    unsigned tries; /* failures in a row: the back-off's exponent */
+    struct timer *rest;
+    char reason[512];
+};
+
+struct fetch;
+struct exec_session;
+
+struct agent {
+    struct agent_options options;
+    struct held_document *good; /* the last that worked; NULL: none yet */
+    int64_t refused_version;
+    char *refused_reason;
+    bool confirmed_boot; /* the controller gave (or confirmed) the document in this boot */
+    struct map *units;   /* full name -> struct unit */
+    struct map *fetches; /* image digest -> struct fetch */
+    struct map *drained; /* full name -> a unit's balancer (any pointer) */
+    struct map *execs;   /* session id -> struct exec_session */
+    struct timer *step_soon;
+
+    /* channel.c */
+    struct call *hello, *poll, *report, *beats[2];
+    struct timer *hello_again, *poll_again, *report_again, *beat_next;
+    bool greeted, report_due;
+};
+
+/* document.c */
+MUST_CHECK bool document_load(struct agent *agent, struct error *err);
+/* Checks, stores, applies; on failure the last good one is in force again. Idempotent. */
+void document_take(struct agent *agent, const char *text, size_t size, const char *signature);
+/* Leaves the networks of farms that have nothing here any more. */
+void farms_trim(struct agent *agent);
+void held_document_free(struct held_document *held);
+
+/* unit.c */
+struct unit *unit_get(struct agent *agent, const char *name);             /* made when missing */
+void unit_want(struct unit *unit, const struct personality *personality); /* copies; NULL: nothing */
+void unit_adopt(struct unit *unit, const struct compute_found *found);
+void unit_step(struct unit *unit);
+void unit_free(struct unit *unit);
+void units_step_soon(struct agent *agent); /* all of them, and removes those that are gone */
+void unit_exited(void *ctx, const char *instance, int64_t incarnation, int status, bool out_of_memory);
+void unit_fail(struct unit *unit, const char *format, ...) PRINTF_LIKE(2, 3);
+const char *unit_farm_short(const char *full_name); /* "web-1" of "acme/shop/web-1" */
+void unit_balance(struct unit *unit);               /* tells a running balancer of its servers */
+
+/* drain.c: members that the balancers here have no connections to any more */
+void drain_noted(void *ctx, const char *balancer, const char *server);
+void drained_trim(struct agent *agent);
+
+/* health.c */
+void unit_watch(struct unit *unit);
+void unit_unwatch(struct unit *unit);
+
+/* fetch.c: units that wait for the image are stepped when it is here, or failed */
+void fetch_image(struct agent *agent, const char *digest);
+void fetch_free(struct fetch *fetch);
+const struct image *agent_image(const struct agent *agent, const char *digest); /* of the good document */
+
+/* channel.c */
+void channel_start(struct agent *agent);
+void channel_stop(struct agent *agent);
+void report_soon(struct agent *agent);
+
+/* exec.c */
+void exec_free(struct exec_session *session);
+void exec_serve(struct agent *agent, struct exchange *exchange, const struct request *request);
+
+/* look.c: whether another host can be reached from here, over each of its paths */
+void look_serve(struct agent *agent, struct exchange *exchange, const struct node *body);
+
+/* serve.c */
+void agent_answer_error(struct agent *agent, struct exchange *exchange, const struct error *err);
+void agent_answer_json(struct agent *agent, struct exchange *exchange, const char *json);
+/* Value of a query parameter, decoded, in the arena; NULL when absent. */
+const char *agent_query(struct arena *arena, const char *path, const char *name);
+void agent_log(const struct agent *agent, const char *what, const struct error *err);
+
+#endif

@@ -1,0 +1,140 @@
+/* What an agent is asked: is it alive, does it reach another host, and for people: run this inside an
+ * instance, show its log, how much does it use. */
+#include "agent/internal.h"
+#include "base/text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LOG_PIECE_MAX = 256 * 1024 };
+
+static void serve_log(struct agent *agent, struct exchange *exchange, const struct request *request);
+static void serve_usage(struct agent *agent, struct exchange *exchange);
+static bool from_controller(const struct sender *sender);
+
+void agent_serve(void *ctx, struct exchange *exchange, const struct request *request,
+                 const struct sender *sender)
+{
+    struct agent *agent = ctx;
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    struct node body;
+    struct error err;
+
+    if (text_equal(request->path, "/agent/alive")) {
+        agent_answer_json(agent, exchange, "{\"answer\":\"alive\"}");
+    } else if (!from_controller(sender)) {
+        error_set(&err, ERROR_DENIED, "only a controller may ask for this");
+        agent_answer_error(agent, exchange, &err);
+    } else if (text_equal(request->path, "/agent/look")) {
+        if (node_from_json(arena, request->body ? request->body : "", request->body_size, &body, &err))
+            look_serve(agent, exchange, &body);
+        else
+            agent_answer_error(agent, exchange, &err);
+    } else if (text_starts(request->path, "/agent/exec")) {
+        exec_serve(agent, exchange, request);
+    } else if (text_starts(request->path, "/agent/log?")) {
+        serve_log(agent, exchange, request);
+    } else if (text_equal(request->path, "/agent/usage")) {
+        serve_usage(agent, exchange);
+    } else {
+        error_set(&err, ERROR_NOT_FOUND, "no %s here", request->path);
+        agent_answer_error(agent, exchange, &err);
+    }
+}
+
+void agent_answer_error(struct agent *agent, struct exchange *exchange, const struct error *err)
+{
+    const struct net_port *net = agent->options.net;
+    CLEANUP_BUF struct buf json = {0};
+    const struct header type = {"Content-Type", "application/problem+json"};
+
+    buf_add_text(&json, "{\"detail\":");
+    buf_add_json_string(&json, err->message);
+    buf_add_char(&json, '}');
+    net->answer(net->self, exchange, error_http_status(err->code), &type, 1, json.data, json.size);
+}
+
+void agent_answer_json(struct agent *agent, struct exchange *exchange, const char *json)
+{
+    const struct net_port *net = agent->options.net;
+    const struct header type = {"Content-Type", "application/json"};
+    net->answer(net->self, exchange, 200, &type, 1, json, strlen(json));
+}
+
+const char *agent_query(struct arena *arena, const char *path, const char *name)
+{
+    const char *at = strchr(path, '?');
+    size_t size = strlen(name);
+
+    while (at && *at) {
+        at++;
+        if (strncmp(at, name, size) == 0 && at[size] == '=')
+            return arena_strndup(arena, at + size + 1, strcspn(at + size + 1, "&"));
+        at = strchr(at, '&');
+    }
+    return NULL;
+}
+
+void agent_log(const struct agent *agent, const char *what, const struct error *err)
+{
+    const struct clock_port *clock = agent->options.clock;
+    char time[32];
+    fprintf(stderr, "%s %s: %s (%s:%d)\n", text_format_time(time, clock->wall_ms(clock->self)), what,
+            err->message, err->source_file, err->source_line);
+}
+
+static void serve_log(struct agent *agent, struct exchange *exchange, const struct request *request)
+{
+    const struct compute_driver *compute = agent->options.compute;
+    const struct net_port *net = agent->options.net;
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    CLEANUP_BUF struct buf data = {0};
+    const char *instance = agent_query(arena, request->path, "instance");
+    const char *after = agent_query(arena, request->path, "after");
+    int64_t offset = after ? strtoll(after, NULL, 10) : 0;
+    char next[32];
+    struct error err;
+
+    if (!compute->log(compute->self, instance ? instance : "", &offset, LOG_PIECE_MAX, &data, &err)) {
+        agent_answer_error(agent, exchange, &err);
+        return;
+    }
+    snprintf(next, sizeof(next), "%" PRId64, offset);
+    const struct header headers[] = {{"Content-Type", "text/plain; charset=utf-8"}, {"Croft-Offset", next}};
+    net->answer(net->self, exchange, 200, headers, LENGTH(headers), data.data, data.size);
+}
+
+/* {"instances":[{name, cpu_us, memory, processes}]}: totals; whoever asks makes rates of two answers. */
+static void serve_usage(struct agent *agent, struct exchange *exchange)
+{
+    const struct compute_driver *compute = agent->options.compute;
+    const struct clock_port *clock = agent->options.clock;
+    CLEANUP_BUF struct buf json = {0};
+    size_t cursor = 0;
+    void *value = NULL;
+    bool first = true;
+
+    buf_printf(&json, "{\"steady_us\":%" PRId64 ",\"instances\":[", clock->steady_us(clock->self));
+    while (map_next(agent->units, &cursor, NULL, &value)) {
+        const struct unit *unit = value;
+        struct compute_usage usage = {0};
+        struct error err;
+        if (unit->state != UNIT_UP || !compute->usage(compute->self, unit->name, &usage, &err)) continue;
+        buf_add_text(&json, first ? "{\"name\":" : ",{\"name\":");
+        buf_add_json_string(&json, unit->name);
+        buf_printf(&json,
+                   ",\"cpu_us\":%" PRId64 ",\"memory\":%" PRId64 ",\"processes\":%" PRId64
+                   ",\"restarts\":%" PRId64 "}",
+                   usage.cpu_us_total, usage.memory_bytes, usage.processes, unit->restarts);
+        first = false;
+    }
+    buf_add_text(&json, "]}");
+    agent_answer_json(agent, exchange, buf_text(&json));
+}
+
+static bool from_controller(const struct sender *sender)
+{
+    return text_equal(sender->certificate_name, "controller");
+}

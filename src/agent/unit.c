@@ -1,0 +1,507 @@
+/* One instance on this host: from what is here towards what is wanted, one asynchronous step at a time.
+ *
+ *   ABSENT -> FETCHING -> MAKING -> STARTING -> UP -> STOPPING -> WIPING -> ABSENT
+ *                 \__________\_________\____________________________^ \-> RESTING -> ABSENT (after a failure)
+ *
+ * A step is asked for whenever something changed; it does nothing while an operation is under way. */
+#include "agent/internal.h"
+#include "base/text.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    STOP_GRACE_MS = 5000, /* between SIGTERM and SIGKILL */
+    GONE_GRACE_MS = 1000, /* the same for an instance that was drained before */
+    STEADY_US =
+        10 * 1000 * 1000, /* an instance that ran for so long may fail without being punished for it */
+    REST_FIRST_MS = 250,
+    REST_MAX_MS = 60 * 1000,
+};
+
+static void want_nothing_here(struct unit *unit);
+static void make(struct unit *unit);
+static bool open_place(struct unit *unit, struct compute_place *ret_place, char *ret_path, size_t path_size,
+                       struct vec *ret_fds, struct error *err);
+static void made(void *ctx, const struct error *err);
+static void started(void *ctx, const struct error *err);
+static void settle(struct unit *unit);
+static void stopped(void *ctx, const struct error *err);
+static void wipe(struct unit *unit);
+static void wiped(void *ctx, const struct error *err);
+static void rest(struct unit *unit);
+static void rested(void *ctx);
+static void turn(struct unit *unit, enum unit_state state);
+static bool same_personality(const struct personality *a, const struct personality *b);
+static const struct personality *copy_personality(struct arena *arena, const struct personality *personality);
+static void step_all(void *ctx);
+static void close_all(struct vec *fds);
+
+/* Which state may follow which; anything else is a fault in this file. */
+static const unsigned transitions[] = {
+    [UNIT_ABSENT] = 1U << UNIT_FETCHING | 1U << UNIT_MAKING | 1U << UNIT_RESTING,
+    [UNIT_FETCHING] = 1U << UNIT_ABSENT | 1U << UNIT_RESTING,
+    [UNIT_MAKING] = 1U << UNIT_STARTING | 1U << UNIT_WIPING,
+    [UNIT_STARTING] = 1U << UNIT_UP | 1U << UNIT_WIPING,
+    [UNIT_UP] = 1U << UNIT_STOPPING | 1U << UNIT_WIPING,
+    [UNIT_STOPPING] = 1U << UNIT_WIPING,
+    [UNIT_WIPING] = 1U << UNIT_ABSENT | 1U << UNIT_RESTING,
+    [UNIT_RESTING] = 1U << UNIT_ABSENT,
+};
+
+struct unit *unit_get(struct agent *agent, const char *name)
+{
+    const struct clock_port *clock = agent->options.clock;
+    struct unit *unit = map_get(agent->units, name);
+
+    if (unit) return unit;
+    unit = mem_alloc(sizeof(*unit));
+    unit->agent = agent;
+    unit->name = mem_strdup(name);
+    unit->since_ms = clock->wall_ms(clock->self);
+    map_put(agent->units, name, unit);
+    return unit;
+}
+
+void unit_free(struct unit *unit)
+{
+    const struct clock_port *clock = unit->agent->options.clock;
+    unit_unwatch(unit);
+    clock->cancel(clock->self, unit->rest);
+    arena_free(unit->wanted_arena);
+    arena_free(unit->have_arena);
+    mem_free(unit->name);
+    mem_free(unit);
+}
+
+void unit_want(struct unit *unit, const struct personality *personality)
+{
+    struct arena *old = unit->wanted_arena;
+
+    unit->wanted_arena = NULL;
+    unit->wanted = NULL;
+    if (personality) {
+        unit->wanted_arena = arena_new();
+        unit->wanted = copy_personality(unit->wanted_arena, personality);
+    }
+    arena_free(old);
+}
+
+/* An instance that an earlier agent of this boot made. One that does not run is taken down and made anew. */
+void unit_adopt(struct unit *unit, const struct compute_found *found)
+{
+    const struct clock_port *clock = unit->agent->options.clock;
+    struct personality *have = NULL;
+    struct error err;
+
+    unit->have_arena = arena_new();
+    have = arena_alloc(unit->have_arena, sizeof(*have));
+    unit->state = UNIT_UP;
+    unit->frozen = found->frozen;
+    unit->started_us = clock->steady_us(clock->self);
+    unit->have = have;
+    if (!model_read_json(&schema_personality, unit->have_arena, found->personality_json,
+                         strlen(found->personality_json), have, &err)) {
+        *have = (struct personality){.instance = unit->name, .farm = "", .incarnation = found->incarnation};
+        unit->stop_asked = true;
+        snprintf(unit->reason, sizeof(unit->reason), "what is here cannot be read: %s", err.message);
+    } else if (!found->running) {
+        unit->restarts++;
+        unit->stop_asked = true;
+        snprintf(unit->reason, sizeof(unit->reason), "ended while the agent was away");
+    } else {
+        unit_watch(unit);
+    }
+}
+
+void unit_step(struct unit *unit)
+{
+    const struct compute_driver *compute = unit->agent->options.compute;
+
+    switch (unit->state) {
+    case UNIT_ABSENT:
+        unit->stop_asked = false;
+        if (!unit->wanted) return;
+        if (compute->has_image(compute->self, unit->wanted->digest)) {
+            make(unit);
+        } else {
+            turn(unit, UNIT_FETCHING);
+            fetch_image(unit->agent, unit->wanted->digest);
+        }
+        return;
+    case UNIT_FETCHING:
+        if (unit->wanted && !compute->has_image(compute->self, unit->wanted->digest)) return;
+        turn(unit, UNIT_ABSENT);
+        unit_step(unit);
+        return;
+    case UNIT_UP:
+        if (unit->stop_asked || !unit->wanted || !same_personality(unit->wanted, unit->have))
+            want_nothing_here(unit);
+        else
+            settle(unit);
+        return;
+    case UNIT_RESTING:
+        if (unit->wanted) return;
+        turn(unit, UNIT_ABSENT);
+        return;
+    case UNIT_MAKING:
+    case UNIT_STARTING:
+    case UNIT_STOPPING:
+    case UNIT_WIPING:
+        return; /* an operation is under way; its end steps again */
+    }
+}
+
+void units_step_soon(struct agent *agent)
+{
+    const struct clock_port *clock = agent->options.clock;
+    if (!agent->step_soon) agent->step_soon = clock->after(clock->self, 0, step_all, agent);
+}
+
+void unit_exited(void *ctx, const char *instance, int64_t incarnation, int status, bool out_of_memory)
+{
+    struct agent *agent = ctx;
+    const struct clock_port *clock = agent->options.clock;
+    struct unit *unit = map_get(agent->units, instance);
+    double ran_s = 0;
+
+    if (!unit || unit->state != UNIT_UP || unit->have->incarnation != incarnation) return;
+    ran_s = (double)(clock->steady_us(clock->self) - unit->started_us) / 1e6;
+    if (out_of_memory)
+        unit_fail(unit, "killed for want of memory after %.1f s: size.memory is too small for it", ran_s);
+    else if (status < 0)
+        unit_fail(unit, "ended while the agent was away");
+    else if (status > 128)
+        unit_fail(unit, "killed by signal %d after %.1f s", status - 128, ran_s);
+    else
+        unit_fail(unit, "exited with %d after %.1f s", status, ran_s);
+}
+
+/* It is not what it should be: take down what is here, and try again after a rest that grows while it fails
+ * soon after its start. */
+void unit_fail(struct unit *unit, const char *format, ...)
+{
+    const struct clock_port *clock = unit->agent->options.clock;
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(unit->reason, sizeof(unit->reason), format, arguments);
+    va_end(arguments);
+    unit->restarts++;
+    unit->stop_asked = true;
+    if (unit->state == UNIT_UP && clock->steady_us(clock->self) - unit->started_us > STEADY_US)
+        unit->tries = 0;
+    unit->tries++;
+    unit->health = HEALTH_BAD;
+    report_soon(unit->agent);
+    if (unit->state == UNIT_FETCHING) {
+        turn(unit, UNIT_RESTING);
+        rest(unit);
+    } else {
+        unit_step(unit);
+    }
+}
+
+const char *unit_farm_short(const char *full_name)
+{
+    const char *slash = strrchr(full_name, '/');
+    return slash ? slash + 1 : full_name;
+}
+
+/* Stops and wipes what is here. What was drained has no work to end, what failed nothing to save. */
+static void want_nothing_here(struct unit *unit)
+{
+    const struct compute_driver *compute = unit->agent->options.compute;
+    int64_t grace_ms = unit->wanted ? STOP_GRACE_MS : GONE_GRACE_MS;
+
+    unit_unwatch(unit);
+    if (unit->stop_asked) {
+        wipe(unit);
+        return;
+    }
+    turn(unit, UNIT_STOPPING);
+    compute->stop(compute->self, unit->name, grace_ms, stopped, unit);
+}
+
+static void make(struct unit *unit)
+{
+    const struct compute_driver *compute = unit->agent->options.compute;
+    const struct image *image = agent_image(unit->agent, unit->wanted->digest);
+    struct vec fds = VEC_OF(int);
+    struct compute_place place = {0};
+    struct error err;
+    char path[256];
+
+    if (!image) return; /* a newer document will name it; the one in force cannot */
+    turn(unit, UNIT_MAKING);
+    unit->have_arena = arena_new();
+    unit->have = copy_personality(unit->have_arena, unit->wanted);
+    unit->frozen = false;
+    unit->health = HEALTH_UNKNOWN;
+    if (!open_place(unit, &place, path, sizeof(path), &fds, &err)) {
+        made(unit, &err);
+    } else {
+        /* The driver works on what the balancer's command and files make of the personality, but what is
+         * compared with the document later is the personality as it came. */
+        CLEANUP_ARENA struct arena *arena = arena_new();
+        struct personality dressed = *unit->have;
+        const struct balance_driver *balance = unit->agent->options.balance;
+        if (dressed.frontends_length > 0) balance->personalize(balance->self, arena, &dressed);
+        compute->create(compute->self, &dressed, image, &place, made, unit);
+    }
+    close_all(&fds);
+}
+
+static bool open_place(struct unit *unit, struct compute_place *ret_place, char *ret_path, size_t path_size,
+                       struct vec *ret_fds, struct error *err)
+{
+    const struct net_driver *network = unit->agent->options.network;
+    const struct balance_driver *balance = unit->agent->options.balance;
+    const struct personality *have = unit->have;
+    const struct host_document *document = &unit->agent->good->document;
+    const char *slash = strchr(have->farm, '/');
+
+    if (!network->port_add(network->self, have->farm, unit_farm_short(unit->name), ret_path, path_size, err))
+        return false;
+    if (have->frontends_length > 0 && !balance->listen(balance->self, have, ret_fds, err)) return false;
+    ret_place->net_ns_path = ret_path;
+    ret_place->hostname = unit_farm_short(unit->name);
+    ret_place->domain = arena_printf(unit->have_arena, "%s.%s", slash ? slash + 1 : have->farm, have->party);
+    for (size_t i = 0; i < document->farms_length; i++)
+        if (text_equal(document->farms[i].name, have->farm)) ret_place->resolver = document->farms[i].gateway;
+    ret_place->keep_fds = ret_fds->items;
+    ret_place->keep_fds_length = ret_fds->length;
+    return true;
+}
+
+static void made(void *ctx, const struct error *err)
+{
+    struct unit *unit = ctx;
+    const struct compute_driver *compute = unit->agent->options.compute;
+
+    if (err) {
+        unit_fail(unit, "could not be made: %s", err->message);
+        wipe(unit);
+        return;
+    }
+    turn(unit, UNIT_STARTING);
+    compute->start(compute->self, unit->name, started, unit);
+}
+
+static void started(void *ctx, const struct error *err)
+{
+    struct unit *unit = ctx;
+    const struct clock_port *clock = unit->agent->options.clock;
+
+    if (err) {
+        unit_fail(unit, "could not be started: %s", err->message);
+        wipe(unit);
+        return;
+    }
+    turn(unit, UNIT_UP);
+    unit->started_us = clock->steady_us(clock->self);
+    unit->reason[0] = 0;
+    unit_watch(unit);
+    unit_balance(unit);
+    unit_step(unit);
+}
+
+/* It runs and is what is wanted, but for what can be changed while it runs. */
+static void settle(struct unit *unit)
+{
+    const struct compute_driver *compute = unit->agent->options.compute;
+    bool freeze = unit->wanted->wanted == WANTED_WARM && unit->health == HEALTH_GOOD;
+    struct error err;
+
+    if (unit->frozen && unit->wanted->wanted != WANTED_WARM) {
+        if (!compute->thaw(compute->self, unit->name, &err)) {
+            unit_fail(unit, "could not be let in from the door: %s", err.message);
+            return;
+        }
+        unit->frozen = false;
+        unit_watch(unit);
+        report_soon(unit->agent);
+    } else if (!unit->frozen && freeze) {
+        unit_unwatch(unit);
+        if (!compute->freeze(compute->self, unit->name, &err)) {
+            unit_fail(unit, "could not be held at the door: %s", err.message);
+            return;
+        }
+        unit->frozen = true;
+        report_soon(unit->agent);
+    }
+}
+
+void unit_balance(struct unit *unit)
+{
+    const struct compute_driver *compute = unit->agent->options.compute;
+    const struct balance_driver *balance = unit->agent->options.balance;
+
+    if (unit->state != UNIT_UP || !unit->wanted || unit->wanted->frontends_length == 0) return;
+    balance->apply(balance->self, unit->wanted, compute->control_directory(compute->self, unit->name), NULL,
+                   NULL);
+}
+
+static void stopped(void *ctx, const struct error *err)
+{
+    struct unit *unit = ctx;
+    if (err) agent_log(unit->agent, "stopping an instance", err);
+    wipe(unit); /* kills what did not want to stop */
+}
+
+static void wipe(struct unit *unit)
+{
+    const struct compute_driver *compute = unit->agent->options.compute;
+
+    unit_unwatch(unit);
+    turn(unit, UNIT_WIPING);
+    compute->wipe(compute->self, unit->name, wiped, unit);
+}
+
+static void wiped(void *ctx, const struct error *failure)
+{
+    struct unit *unit = ctx;
+    const struct net_driver *network = unit->agent->options.network;
+    const struct balance_driver *balance = unit->agent->options.balance;
+    bool failed = unit->stop_asked;
+    struct error err;
+    bool good = !failure;
+
+    if (failure) err = *failure;
+    if (good) good = network->port_remove(network->self, unit->have->farm, unit_farm_short(unit->name), &err);
+    if (!good) {
+        /* What cannot be wiped is not gone: it keeps its place and is tried again. */
+        snprintf(unit->reason, sizeof(unit->reason), "cannot be wiped: %s", err.message);
+        agent_log(unit->agent, unit->name, &err);
+        const struct clock_port *clock = unit->agent->options.clock;
+        unit->rest = clock->after(clock->self, REST_FIRST_MS * 1000, rested, unit);
+        report_soon(unit->agent);
+        return;
+    }
+    if (unit->have->frontends_length > 0) balance->remove(balance->self, unit->name);
+    arena_free(unit->have_arena);
+    unit->have_arena = NULL;
+    unit->have = NULL;
+    unit->frozen = false;
+    unit->stop_asked = false;
+    if (failed && unit->wanted) {
+        turn(unit, UNIT_RESTING);
+        rest(unit);
+    } else {
+        unit->restarts = 0;
+        unit->tries = 0;
+        turn(unit, UNIT_ABSENT);
+        units_step_soon(unit->agent);
+    }
+}
+
+/* The first failure is mended at once; then 250 ms, doubling up to a minute. */
+static void rest(struct unit *unit)
+{
+    const struct clock_port *clock = unit->agent->options.clock;
+    int64_t wait_ms = unit->tries <= 1 ? 0 : REST_FIRST_MS;
+    size_t used = strlen(unit->reason);
+
+    for (unsigned i = 2; i < unit->tries && wait_ms < REST_MAX_MS; i++)
+        wait_ms *= 2;
+    if (wait_ms > REST_MAX_MS) wait_ms = REST_MAX_MS;
+    if (wait_ms > 0 && used < sizeof(unit->reason))
+        snprintf(unit->reason + used, sizeof(unit->reason) - used, "; try %u in %.1f s", unit->tries + 1,
+                 (double)wait_ms / 1000);
+    clock->cancel(clock->self, unit->rest);
+    unit->rest = clock->after(clock->self, wait_ms * 1000, rested, unit);
+    report_soon(unit->agent);
+}
+
+static void rested(void *ctx)
+{
+    struct unit *unit = ctx;
+    unit->rest = NULL;
+    if (unit->state == UNIT_WIPING) {
+        const struct compute_driver *compute = unit->agent->options.compute;
+        compute->wipe(compute->self, unit->name, wiped, unit);
+    } else if (unit->state == UNIT_RESTING) {
+        turn(unit, UNIT_ABSENT);
+        unit_step(unit);
+    }
+}
+
+static void turn(struct unit *unit, enum unit_state state)
+{
+    const struct clock_port *clock = unit->agent->options.clock;
+
+    ASSERT(transitions[unit->state] & 1U << state);
+    unit->state = state;
+    unit->since_ms = clock->wall_ms(clock->self);
+    report_soon(unit->agent);
+}
+
+/* Equal but for what can change while the instance runs: warm or serving or draining, a balancer's servers.
+ */
+static bool same_personality(const struct personality *a, const struct personality *b)
+{
+    const struct personality *both[] = {a, b};
+    struct buf texts[2] = {{0}, {0}};
+
+    if (a->incarnation != b->incarnation) return false;
+    for (size_t i = 0; i < 2; i++) {
+        CLEANUP_ARENA struct arena *arena = arena_new();
+        struct personality plain = *both[i];
+        struct balance_frontend *frontends =
+            arena_alloc_array(arena, plain.frontends_length, sizeof(*frontends));
+        for (size_t j = 0; j < plain.frontends_length; j++) {
+            frontends[j] = plain.frontends[j];
+            frontends[j].servers = NULL;
+            frontends[j].servers_length = 0;
+        }
+        plain.wanted = WANTED_RUN;
+        plain.frontends = frontends;
+        /* A balancer's command and files are made from its frontends. */
+        if (plain.frontends_length > 0) plain.command_length = plain.files_length = 0;
+        schema_write(&schema_personality, NULL, &plain, &texts[i]);
+    }
+    bool same = text_equal(buf_text(&texts[0]), buf_text(&texts[1]));
+    buf_free(&texts[0]);
+    buf_free(&texts[1]);
+    return same;
+}
+
+/* Through its text: the one form that reaches everything that it points to. */
+static const struct personality *copy_personality(struct arena *arena, const struct personality *personality)
+{
+    CLEANUP_BUF struct buf json = {0};
+    struct personality *copy = arena_alloc(arena, sizeof(*copy));
+    struct error err;
+
+    schema_write(&schema_personality, NULL, personality, &json);
+    ASSERT(model_read_json(&schema_personality, arena, buf_text(&json), json.size, copy, &err));
+    return copy;
+}
+
+static void step_all(void *ctx)
+{
+    struct agent *agent = ctx;
+    size_t cursor = 0;
+    void *value = NULL;
+
+    agent->step_soon = NULL;
+    while (map_next(agent->units, &cursor, NULL, &value)) {
+        struct unit *unit = value;
+        unit_step(unit);
+        if (unit->wanted || unit->state != UNIT_ABSENT) continue;
+        map_remove(agent->units, unit->name);
+        unit_free(unit);
+        report_soon(agent);
+    }
+    farms_trim(agent);
+}
+
+static void close_all(struct vec *fds)
+{
+    for (size_t i = 0; i < fds->length; i++)
+        close(*(int *)vec_at(fds, i));
+    vec_free(fds);
+}

@@ -1,0 +1,98 @@
+#include "control/internal.h"
+
+#include "base/text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { TICK_US = 100 * 1000 };
+
+static void changed(void *ctx, enum record_kind kind, const char *name, const struct record *record);
+static void tick(void *ctx);
+
+bool controller_new(const struct controller_options *options, struct controller **ret_controller,
+                    struct error *err)
+{
+    struct controller *controller = mem_alloc(sizeof(*controller));
+    const struct clock_port *clock = options->clock;
+
+    controller->options = *options;
+    controller->sessions = map_new();
+    controller->started_us = clock->steady_us(clock->self);
+    if (!mirror_new(options->store, changed, controller, &controller->mirror, err) ||
+        !documents_load(controller, err)) {
+        controller_free(controller);
+        return false;
+    }
+    controller->tick = clock->after(clock->self, TICK_US, tick, controller);
+    think_soon(controller);
+    *ret_controller = controller;
+    return true;
+}
+
+void controller_free(struct controller *controller)
+{
+    if (!controller) return;
+    const struct clock_port *clock = controller->options.clock;
+    size_t cursor = 0;
+    void *session = NULL;
+
+    clock->cancel(clock->self, controller->think_soon);
+    clock->cancel(clock->self, controller->think_later);
+    clock->cancel(clock->self, controller->tick);
+    while (map_next(controller->sessions, &cursor, NULL, &session))
+        session_free(session);
+    map_free(controller->sessions);
+    mirror_free(controller->mirror);
+    mem_free(controller);
+}
+
+struct mirror *controller_mirror(struct controller *controller)
+{
+    return controller->mirror;
+}
+
+struct store *controller_store(struct controller *controller)
+{
+    return controller->options.store;
+}
+
+const struct controller_options *controller_options_of(struct controller *controller)
+{
+    return &controller->options;
+}
+
+void controller_ask_agent(struct controller *controller, const char *host, const struct request *request,
+                          int64_t timeout_ms, void (*chunk)(void *ctx, const char *data, size_t size),
+                          void (*done)(void *ctx, const struct answer *answer), void *ctx,
+                          struct call **ret_call)
+{
+    const struct net_port *net = controller->options.net;
+    const struct record *record = mirror_get(controller->mirror, RECORD_HOST_FACT, host);
+    struct peer peer = {.name = host, .tls = true, .only_address = -1};
+
+    /* An unknown host has no address: the call then fails as an unreachable one, by the usual way. */
+    if (record) peer = hosts_peer(record->object, -1);
+    *ret_call = net->call(net->self, &peer, request, timeout_ms, chunk, done, ctx);
+}
+
+void control_log(struct controller *controller, const char *what, const struct error *err)
+{
+    const struct clock_port *clock = controller->options.clock;
+    char time[32];
+    fprintf(stderr, "%s %s: %s (%s:%d)\n", text_format_time(time, clock->wall_ms(clock->self)), what,
+            err->message, err->source_file, err->source_line);
+}
+
+static void changed(void *ctx, enum record_kind kind, const char *name, const struct record *record)
+{
+    think_soon(ctx);
+}
+
+static void tick(void *ctx)
+{
+    struct controller *controller = ctx;
+    const struct clock_port *clock = controller->options.clock;
+    controller->tick = clock->after(clock->self, TICK_US, tick, controller);
+    hosts_tick(controller);
+}

@@ -1,0 +1,407 @@
+/* What people want, taken into the grid's state: documents, and the commands that are shorthands for a change
+ * of one. Everything is checked before anything is written, and written in one transaction. */
+#include "base/text.h"
+#include "control/internal.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+struct power_wait {
+    struct controller *controller;
+    char *host, *who;
+    enum power_order order;
+    void (*done)(void *ctx, const struct error *err);
+    void *ctx;
+};
+
+static enum record_kind record_kind_of(enum document_kind kind);
+static const char *party_of(const struct document *document);
+static const void *object_of(const struct document *document);
+static bool check_caller(const struct caller *caller, const struct documents *documents, struct error *err);
+static struct snapshot with_documents(struct arena *arena, const struct snapshot *snapshot,
+                                      const struct documents *documents);
+static const void *merge(struct arena *arena, const void *old, size_t old_length,
+                         const struct documents *documents, enum document_kind kind, size_t *ret_length);
+static const char *object_name(enum document_kind kind, const void *object);
+static bool check_delete(struct controller *controller, enum record_kind kind, const char *name,
+                         struct error *err);
+static bool commit(struct controller *controller, struct change *change, struct error *err);
+static void power_done(void *ctx, const struct error *err);
+static int64_t wall_ms(struct controller *controller);
+
+bool controller_apply(struct controller *controller, struct arena *arena, const struct caller *caller,
+                      const struct documents *documents, const char *file, uint64_t if_revision, bool dry_run,
+                      struct vec *ret_applied, struct error *err)
+{
+    CLEANUP_CHANGE struct change *change = change_new(controller->options.store);
+    struct vec applied = VEC_OF(struct applied);
+    uint64_t revision = store_revision(controller->options.store);
+
+    if (!check_caller(caller, documents, err) ||
+        !spec_check(mirror_snapshot(controller->mirror), documents, file, err))
+        return false;
+    for (size_t i = 0; i < documents->length; i++) {
+        const struct document *document = &documents->items[i];
+        enum record_kind kind = record_kind_of(document->kind->kind);
+        const char *name = arena_strdup(arena, document->name);
+        const struct record *record = mirror_get(controller->mirror, kind, name);
+        struct applied *item = vec_push(&applied);
+        CLEANUP_BUF struct buf json = {0};
+
+        schema_write(document->kind->schema, document->kind->name, object_of(document), &json);
+        *item =
+            (struct applied){document->kind->singular, name, APPLY_CREATED, record ? record->revision : 0};
+        if (record)
+            item->result = text_equal(record->json, buf_text(&json)) ? APPLY_UNCHANGED : APPLY_UPDATED;
+        if (if_revision != UINT64_MAX) change_expect(change, kind, name, if_revision);
+        if (item->result == APPLY_UNCHANGED) continue;
+        change_put(change, kind, name, object_of(document));
+        change_event(change, wall_ms(controller), caller->name, item->kind, name,
+                     item->result == APPLY_CREATED ? "created" : "updated", "a document was applied");
+    }
+    bool good = dry_run || change_is_empty(change) || change_commit(change, &revision, err);
+    if (good) {
+        for (size_t i = 0; i < applied.length; i++) {
+            struct applied *item = vec_at(&applied, i);
+            if (item->result != APPLY_UNCHANGED) item->revision = revision;
+            *(struct applied *)vec_push(ret_applied) = *item;
+        }
+    }
+    vec_free(&applied);
+    if (good && !dry_run) store_dispatch(controller->options.store);
+    return good;
+}
+
+bool controller_diff(struct controller *controller, struct arena *arena, const struct caller *caller,
+                     const struct documents *documents, const char *file, struct plan *ret_plan,
+                     struct error *err)
+{
+    const struct snapshot *now = mirror_snapshot(controller->mirror);
+
+    if (!check_caller(caller, documents, err) || !spec_check(now, documents, file, err)) return false;
+    struct snapshot *then = arena_alloc(arena, sizeof(*then));
+    *then = with_documents(arena, now, documents);
+    *ret_plan = plan_make(arena, then, wall_ms(controller));
+    return true;
+}
+
+bool controller_delete(struct controller *controller, const struct caller *caller, enum record_kind kind,
+                       const char *name, uint64_t if_revision, struct error *err)
+{
+    const struct record *record = mirror_get(controller->mirror, kind, name);
+    CLEANUP_CHANGE struct change *change = change_new(controller->options.store);
+
+    if (!record || !caller_may_see(caller, kind, record))
+        return error_set(err, ERROR_NOT_FOUND, "there is no %s %s", record_kind_name(kind), name);
+    if (!text_equal(caller->party, "landlord") && kind != RECORD_FARM && kind != RECORD_IMAGE)
+        return error_set(err, ERROR_DENIED, "only the landlord deletes a %s", record_kind_name(kind));
+    if (!check_delete(controller, kind, name, err)) return false;
+    if (if_revision != UINT64_MAX) change_expect(change, kind, name, if_revision);
+    change_delete(change, kind, name);
+    if (kind == RECORD_HOST) change_delete(change, RECORD_HOST_FACT, name);
+    change_event(change, wall_ms(controller), caller->name, record_kind_name(kind), name, "deleted",
+                 "as asked");
+    return commit(controller, change, err);
+}
+
+bool controller_scale(struct controller *controller, const struct caller *caller, const char *farm,
+                      const char *tier, int64_t count, struct error *err)
+{
+    const struct record *record = mirror_get(controller->mirror, RECORD_FARM, farm);
+    CLEANUP_ARENA struct arena *arena = arena_new();
+
+    if (!record || !caller_may_see(caller, RECORD_FARM, record))
+        return error_set(err, ERROR_NOT_FOUND, "there is no farm %s", farm);
+    struct farm copy = *(const struct farm *)record->object;
+    struct tier *tiers = arena_alloc_array(arena, copy.tiers_length, sizeof(*tiers));
+    struct tier *found = NULL;
+    memcpy(tiers, copy.tiers, copy.tiers_length * sizeof(*tiers));
+    for (size_t i = 0; i < copy.tiers_length; i++)
+        if (text_equal(tiers[i].name, tier)) found = &tiers[i];
+    if (!found) return error_set(err, ERROR_NOT_FOUND, "farm %s has no tier %s", farm, tier);
+    if (count < 0 || count > TIER_INSTANCES_MAX)
+        return error_set(err, ERROR_INVALID, "a tier has 0 to %d instances, not %" PRId64, TIER_INSTANCES_MAX,
+                         count);
+    /* guaranteed and max are promises of another kind: they follow only where they would fall below. */
+    found->count.committed = count;
+    if (found->count.guaranteed < count) found->count.guaranteed = count;
+    if (found->count.max < found->count.guaranteed) found->count.max = found->count.guaranteed;
+    copy.tiers = tiers;
+
+    /* The changed document goes the way of every document, so that every check of one holds here too. */
+    CLEANUP_BUF struct buf json = {0};
+    struct documents documents;
+    struct vec applied = VEC_OF(struct applied);
+    schema_write(&schema_farm, "Farm", &copy, &json);
+    bool good = spec_read(arena, "scale", buf_text(&json), json.size, &documents, err) &&
+                controller_apply(controller, arena, caller, &documents, "scale", record->revision, false,
+                                 &applied, err);
+    vec_free(&applied);
+    return good;
+}
+
+bool controller_move(struct controller *controller, const struct caller *caller, const char *instance,
+                     const char *host, struct error *err)
+{
+    const struct record *record = mirror_get(controller->mirror, RECORD_INSTANCE, instance);
+    const struct record *target = mirror_get(controller->mirror, RECORD_HOST_FACT, host);
+    CLEANUP_CHANGE struct change *change = change_new(controller->options.store);
+
+    if (!record || !caller_may_see(caller, RECORD_INSTANCE, record))
+        return error_set(err, ERROR_NOT_FOUND, "there is no instance %s", instance);
+    if (!text_equal(caller->party, "landlord"))
+        return error_set(err, ERROR_DENIED, "only the landlord chooses hosts");
+    if (!target) return error_set(err, ERROR_NOT_FOUND, "there is no host %s", host);
+    if (((const struct host_fact *)target->object)->state != HOST_UP)
+        return error_set(err, ERROR_REFUSED, "host %s is not up", host);
+    struct instance copy = *(const struct instance *)record->object;
+    if (text_equal(copy.host, host))
+        return error_set(err, ERROR_REFUSED, "%s is on %s already", instance, host);
+    if (copy.wanted != WANTED_RUN && copy.wanted != WANTED_WARM)
+        return error_set(err, ERROR_REFUSED, "%s is on its way out", instance);
+    copy.move_to = host;
+    change_put(change, RECORD_INSTANCE, instance, &copy);
+    change_event(change, wall_ms(controller), caller->name, "instance", instance, "move asked for", host);
+    return commit(controller, change, err);
+}
+
+bool controller_host_state(struct controller *controller, const struct caller *caller, const char *host,
+                           enum host_intent_state state, struct error *err)
+{
+    static const char *const whats[] = {"activated", "drained", "switched off"};
+    const struct record *record = mirror_get(controller->mirror, RECORD_HOST, host);
+    CLEANUP_CHANGE struct change *change = change_new(controller->options.store);
+
+    if (!text_equal(caller->party, "landlord"))
+        return error_set(err, ERROR_DENIED, "only the landlord changes hosts");
+    if (!record) return error_set(err, ERROR_NOT_FOUND, "there is no host %s", host);
+    struct host copy = *(const struct host *)record->object;
+    if (copy.state == state) return true;
+    copy.state = state;
+    change_put(change, RECORD_HOST, host, &copy);
+    change_event(change, wall_ms(controller), caller->name, "host", host, whats[state], "as asked");
+    return commit(controller, change, err);
+}
+
+void controller_power(struct controller *controller, const struct caller *caller, const char *host,
+                      enum power_order order, void (*done)(void *ctx, const struct error *err), void *ctx)
+{
+    const struct power_port *power = controller->options.power;
+    struct power_wait *wait = NULL;
+    struct error err;
+    bool good = true;
+
+    if (!text_equal(caller->party, "landlord"))
+        good = error_set(&err, ERROR_DENIED, "only the landlord switches hosts");
+    else if (!mirror_get(controller->mirror, RECORD_HOST_FACT, host))
+        good = error_set(&err, ERROR_NOT_FOUND, "there is no host %s", host);
+    else if (!power && order != POWER_OFF)
+        good = error_set(&err, ERROR_REFUSED, "no way to switch hosts is set up: use the switch on %s", host);
+    /* Without a power driver "off" is the landlord's word that the host is off: fencing by hand. */
+    if (good && !power)
+        good = hosts_set_state(controller, host, HOST_STATE_OFF, true, "off, says the landlord", &err);
+    if (!good || !power) {
+        done(ctx, good ? NULL : &err);
+        return;
+    }
+    wait = mem_alloc(sizeof(*wait));
+    *wait = (struct power_wait){controller, mem_strdup(host), mem_strdup(caller->name), order, done, ctx};
+    power->order(power->self, host, order, power_done, wait);
+}
+
+bool caller_may_see(const struct caller *caller, enum record_kind kind, const struct record *record)
+{
+    if (text_equal(caller->party, "landlord")) return true;
+    switch (kind) {
+    case RECORD_FARM:
+        return text_equal(((const struct farm *)record->object)->party, caller->party);
+    case RECORD_INSTANCE:
+        return text_equal(((const struct instance *)record->object)->party, caller->party);
+    case RECORD_PARTY:
+        return text_equal(((const struct party *)record->object)->name, caller->party);
+    case RECORD_IMAGE:
+        return text_equal(((const struct image *)record->object)->party, caller->party) ||
+               text_equal(((const struct image *)record->object)->party, "landlord");
+    case RECORD_HOST:
+    case RECORD_HOST_FACT:
+    case RECORD_FARM_FACT:
+    case RECORD_KINDS:
+        return false;
+    }
+    UNREACHABLE();
+}
+
+static enum record_kind record_kind_of(enum document_kind kind)
+{
+    static const enum record_kind record_kinds[KIND_COUNT] = {
+        [KIND_HOST] = RECORD_HOST,
+        [KIND_PARTY] = RECORD_PARTY,
+        [KIND_FARM] = RECORD_FARM,
+        [KIND_IMAGE] = RECORD_IMAGE,
+    };
+    return record_kinds[kind];
+}
+
+/* Whose document it is: who may write it, besides the landlord. */
+static const char *party_of(const struct document *document)
+{
+    switch (document->kind->kind) {
+    case KIND_FARM:
+        return document->farm->party;
+    case KIND_IMAGE:
+        return document->image->party;
+    case KIND_HOST:
+    case KIND_PARTY:
+    case KIND_COUNT:
+        return "landlord";
+    }
+    UNREACHABLE();
+}
+
+static const void *object_of(const struct document *document)
+{
+    switch (document->kind->kind) {
+    case KIND_HOST:
+        return document->host;
+    case KIND_PARTY:
+        return document->party;
+    case KIND_FARM:
+        return document->farm;
+    case KIND_IMAGE:
+        return document->image;
+    case KIND_COUNT:
+        break;
+    }
+    UNREACHABLE();
+}
+
+static bool check_caller(const struct caller *caller, const struct documents *documents, struct error *err)
+{
+    if (text_equal(caller->party, "landlord")) return true;
+    for (size_t i = 0; i < documents->length; i++) {
+        const struct document *document = &documents->items[i];
+        if (text_equal(party_of(document), caller->party)) continue;
+        return error_set(err, ERROR_DENIED, "%s %s is not %s's to change", document->kind->singular,
+                         document->name, caller->party);
+    }
+    return true;
+}
+
+/* The snapshot as it would be with the documents; shares what they do not touch. */
+static struct snapshot with_documents(struct arena *arena, const struct snapshot *snapshot,
+                                      const struct documents *documents)
+{
+    struct snapshot then = *snapshot;
+    then.hosts = merge(arena, then.hosts, then.hosts_length, documents, KIND_HOST, &then.hosts_length);
+    then.parties =
+        merge(arena, then.parties, then.parties_length, documents, KIND_PARTY, &then.parties_length);
+    then.farms = merge(arena, then.farms, then.farms_length, documents, KIND_FARM, &then.farms_length);
+    then.images = merge(arena, then.images, then.images_length, documents, KIND_IMAGE, &then.images_length);
+    return then;
+}
+
+/* Both are small against the work of planning that follows: replaced in place, or inserted in order. */
+static const void *merge(struct arena *arena, const void *old, size_t old_length,
+                         const struct documents *documents, enum document_kind kind, size_t *ret_length)
+{
+    size_t size = kinds[kind].schema->size, length = old_length;
+    char *items = arena_alloc_array(arena, old_length + documents->length, size);
+
+    if (old_length) memcpy(items, old, old_length * size);
+    for (size_t i = 0; i < documents->length; i++) {
+        const struct document *document = &documents->items[i];
+        size_t place = 0;
+        int order = -1;
+        if (document->kind->kind != kind) continue;
+        while (place < length) {
+            order = text_compare_natural(object_name(kind, items + place * size), document->name);
+            if (order >= 0) break;
+            place++;
+        }
+        if (place == length || order != 0) {
+            memmove(items + (place + 1) * size, items + place * size, (length - place) * size);
+            length++;
+        }
+        memcpy(items + place * size, object_of(document), size);
+    }
+    *ret_length = length;
+    return items;
+}
+
+static const char *object_name(enum document_kind kind, const void *object)
+{
+    switch (kind) {
+    case KIND_HOST:
+        return ((const struct host *)object)->name;
+    case KIND_PARTY:
+        return ((const struct party *)object)->name;
+    case KIND_FARM:
+        return ((const struct farm *)object)->full_name;
+    case KIND_IMAGE:
+        return ((const struct image *)object)->name;
+    case KIND_COUNT:
+        break;
+    }
+    UNREACHABLE();
+}
+
+/* Nothing that something else stands on is deleted. */
+static bool check_delete(struct controller *controller, enum record_kind kind, const char *name,
+                         struct error *err)
+{
+    const struct snapshot *snapshot = mirror_snapshot(controller->mirror);
+
+    for (size_t i = 0; i < snapshot->farms_length; i++) {
+        const struct farm *farm = &snapshot->farms[i];
+        if (kind == RECORD_PARTY && text_equal(farm->party, name))
+            return error_set(err, ERROR_REFUSED, "party %s has farm %s: delete that first", name,
+                             farm->full_name);
+        for (size_t j = 0; kind == RECORD_IMAGE && j < farm->tiers_length; j++) {
+            const struct record *image = mirror_get(controller->mirror, kind, name);
+            const struct image *object = image->object;
+            if (!text_equal(farm->tiers[j].image, object->name)) continue;
+            if (!text_equal(object->party, "landlord") && !text_equal(object->party, farm->party)) continue;
+            return error_set(err, ERROR_REFUSED, "tier %s of farm %s uses image %s", farm->tiers[j].name,
+                             farm->full_name, object->name);
+        }
+    }
+    for (size_t i = 0; kind == RECORD_PARTY && i < snapshot->parties_length; i++)
+        if (text_equal(snapshot->parties[i].parent, name))
+            return error_set(err, ERROR_REFUSED, "party %s is the parent of %s: delete that first", name,
+                             snapshot->parties[i].name);
+    for (size_t i = 0; kind == RECORD_HOST && i < snapshot->instances_length; i++)
+        if (text_equal(snapshot->instances[i].host, name))
+            return error_set(err, ERROR_REFUSED, "host %s has instance %s: drain it first", name,
+                             snapshot->instances[i].name);
+    return true;
+}
+
+static bool commit(struct controller *controller, struct change *change, struct error *err)
+{
+    if (!change_commit(change, NULL, err)) return false;
+    store_dispatch(controller->options.store);
+    return true;
+}
+
+static void power_done(void *ctx, const struct error *failure)
+{
+    struct power_wait *wait = ctx;
+    struct controller *controller = wait->controller;
+    struct session *session = session_get(controller, wait->host);
+    struct error err;
+    bool good = true;
+
+    if (!failure && wait->order == POWER_OFF) {
+        session->beat_us[0] = session->beat_us[1] = 0;
+        good = hosts_set_state(controller, wait->host, HOST_STATE_OFF, true, "switched off as asked", &err);
+    }
+    wait->done(wait->ctx, failure ? failure : good ? NULL : &err);
+    mem_free(wait->host);
+    mem_free(wait->who);
+    mem_free(wait);
+}
+
+static int64_t wall_ms(struct controller *controller)
+{
+    return controller->options.clock->wall_ms(controller->options.clock->self);
+}

@@ -1,0 +1,137 @@
+/* What hosts say of themselves, taken into the grid's state. */
+#include "base/text.h"
+#include "control/internal.h"
+
+static void take_instances(struct controller *controller, struct change *change, struct session *session,
+                           const struct host_report *report);
+static void take_instance(struct controller *controller, struct change *change, const char *host,
+                          const struct instance_report *report);
+static void take_gone(struct controller *controller, struct change *change, struct session *session,
+                      const struct host_report *report);
+static void take_drained(struct controller *controller, struct change *change, struct session *session,
+                         const struct host_report *report);
+static void take_document(struct controller *controller, struct change *change, struct session *session,
+                          const struct host_report *report);
+static bool reported(const struct host_report *report, const char *instance);
+
+/* One stage of a report a transaction: each stage changes instances from what the mirror holds, so it has to
+ * see what the stage before has changed. */
+typedef void (*stage_fn)(struct controller *controller, struct change *change, struct session *session,
+                         const struct host_report *report);
+
+bool report_take(struct controller *controller, struct session *session, const struct host_report *report,
+                 struct error *err)
+{
+    static const stage_fn stages[] = {take_document, take_instances, take_drained, take_gone};
+
+    session->confirmed_version = report->document_version;
+    for (size_t i = 0; i < LENGTH(stages); i++) {
+        CLEANUP_CHANGE struct change *change = change_new(controller->options.store);
+        stages[i](controller, change, session, report);
+        if (change_is_empty(change)) continue;
+        if (!change_commit(change, NULL, err))
+            return error_wrap(err, "taking the report of %s", report->host);
+        store_dispatch(controller->options.store);
+    }
+    return true;
+}
+
+static void take_instances(struct controller *controller, struct change *change, struct session *session,
+                           const struct host_report *report)
+{
+    for (size_t i = 0; i < report->instances_length; i++)
+        take_instance(controller, change, report->host, &report->instances[i]);
+}
+
+/* Only a report of this placement counts: an older incarnation's news is about something that is gone. */
+static void take_instance(struct controller *controller, struct change *change, const char *host,
+                          const struct instance_report *report)
+{
+    const struct clock_port *clock = controller->options.clock;
+    const struct record *record = mirror_get(controller->mirror, RECORD_INSTANCE, report->name);
+    int64_t now_ms = clock->wall_ms(clock->self);
+
+    if (!record) return;
+    struct instance instance = *(const struct instance *)record->object;
+    if (!text_equal(instance.host, host) || instance.incarnation != report->incarnation) return;
+    enum instance_state state = report->state;
+    /* Draining is the control plane's word: its host only sees a running instance. */
+    if (state == INSTANCE_RUNNING && instance.wanted == WANTED_DRAIN) state = INSTANCE_DRAINING;
+    bool same =
+        instance.state == state && instance.health == report->health && instance.restarts == report->restarts;
+    if (same && (text_equal(instance.reason, report->reason) || !report->reason[0])) return;
+    if (instance.state != state) {
+        instance.since_ms = now_ms;
+        change_event(change, now_ms, "croft", "instance", instance.name, instance_state_names[state],
+                     report->reason);
+    } else if (instance.health != report->health) {
+        change_event(change, now_ms, "croft", "instance", instance.name,
+                     report->health == HEALTH_GOOD ? "healthy" : "unhealthy", report->reason);
+    }
+    instance.state = state;
+    instance.health = report->health;
+    instance.restarts = report->restarts;
+    if (report->reason[0]) instance.reason = report->reason;
+    change_put(change, RECORD_INSTANCE, instance.name, &instance);
+}
+
+/* An instance that is to go is gone when its host has confirmed a document without it and says that nothing
+ * of it is there any more, its wiping included. */
+static void take_gone(struct controller *controller, struct change *change, struct session *session,
+                      const struct host_report *report)
+{
+    const struct clock_port *clock = controller->options.clock;
+    size_t length = 0;
+    const struct record *const *records = mirror_list(controller->mirror, RECORD_INSTANCE, &length);
+    int64_t now_ms = clock->wall_ms(clock->self);
+
+    if (report->document_version < session->document_version) return;
+    for (size_t i = 0; i < length; i++) {
+        struct instance instance = *(const struct instance *)records[i]->object;
+        if (instance.wanted != WANTED_GONE || instance.state == INSTANCE_STOPPED) continue;
+        if (!text_equal(instance.host, report->host) || reported(report, instance.name)) continue;
+        instance.state = INSTANCE_STOPPED;
+        instance.health = HEALTH_UNKNOWN;
+        instance.since_ms = now_ms;
+        change_put(change, RECORD_INSTANCE, instance.name, &instance);
+        change_event(change, now_ms, "croft", "instance", instance.name, "wiped", instance.reason);
+    }
+}
+
+static void take_drained(struct controller *controller, struct change *change, struct session *session,
+                         const struct host_report *report)
+{
+    for (size_t i = 0; i < report->drained_length; i++) {
+        const struct record *record = mirror_get(controller->mirror, RECORD_INSTANCE, report->drained[i]);
+        if (!record) continue;
+        struct instance instance = *(const struct instance *)record->object;
+        if (instance.wanted != WANTED_DRAIN || instance.drained) continue;
+        instance.drained = true;
+        change_put(change, RECORD_INSTANCE, instance.name, &instance);
+    }
+}
+
+static void take_document(struct controller *controller, struct change *change, struct session *session,
+                          const struct host_report *report)
+{
+    const struct clock_port *clock = controller->options.clock;
+    const struct record *record = mirror_get(controller->mirror, RECORD_HOST_FACT, report->host);
+
+    if (!record) return;
+    struct host_fact fact = *(const struct host_fact *)record->object;
+    const char *refused = report->refused_version ? report->refused_reason : "";
+    if (fact.document_version == report->document_version && text_equal(fact.document_error, refused)) return;
+    if (refused[0] && !text_equal(fact.document_error, refused))
+        change_event(change, clock->wall_ms(clock->self), "croft", "host", report->host, "document refused",
+                     refused);
+    fact.document_version = report->document_version;
+    fact.document_error = refused;
+    change_put(change, RECORD_HOST_FACT, report->host, &fact);
+}
+
+static bool reported(const struct host_report *report, const char *instance)
+{
+    for (size_t i = 0; i < report->instances_length; i++)
+        if (text_equal(report->instances[i].name, instance)) return true;
+    return false;
+}

@@ -1,0 +1,288 @@
+/* The agents' side of the controller: joining, beats, documents, reports, layers of images. */
+#include "base/text.h"
+#include "control/internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BLOB_CHUNK_MAX = 4 * 1024 * 1024 };
+
+/* One request in the hands of its route. */
+struct asked {
+    struct controller *controller;
+    struct exchange *exchange;
+    const struct request *request;
+    const char *host; /* the certificate's name; NULL before joining */
+    struct arena *arena;
+    struct node body;
+};
+
+static void route_join(struct asked *asked);
+static void route_hello(struct asked *asked);
+static void route_beat(struct asked *asked);
+static void route_document(struct asked *asked);
+static void route_report(struct asked *asked);
+static void route_blob(struct asked *asked);
+static bool take_hello(struct asked *asked, struct error *err);
+static void poll_gone(void *ctx);
+static bool parse_body(struct asked *asked, struct error *err);
+static void answer_error(struct asked *asked, const struct error *err);
+static void answer_json(struct asked *asked, const char *json);
+static int64_t query_int(const char *path, const char *name, int64_t fallback);
+
+struct route {
+    const char *method;
+    const char *path; /* without the query; ends in '/' when more follows */
+    bool certificate; /* only for agents that have joined */
+    void (*serve)(struct asked *asked);
+};
+
+static const struct route routes[] = {
+    {"POST", "/agent/join", false, route_join},    {"POST", "/agent/hello", true, route_hello},
+    {"POST", "/agent/beat", true, route_beat},     {"GET", "/agent/document", true, route_document},
+    {"POST", "/agent/report", true, route_report}, {"GET", "/agent/blob/", true, route_blob},
+};
+
+void controller_serve_agents(void *ctx, struct exchange *exchange, const struct request *request,
+                             const struct sender *sender)
+{
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    struct asked asked = {.controller = ctx, .exchange = exchange, .request = request, .arena = arena};
+    size_t size = strcspn(request->path, "?");
+    struct error err;
+
+    asked.host = arena_strdup(arena, sender->certificate_name);
+    for (size_t i = 0; i < LENGTH(routes); i++) {
+        const struct route *route = &routes[i];
+        size_t route_size = strlen(route->path);
+        bool open = text_ends(route->path, "/");
+        if (strncmp(request->path, route->path, route_size) != 0 || (!open && size != route_size)) continue;
+        if (!text_equal(request->method, route->method)) continue;
+        if (route->certificate && !asked.host) {
+            error_set(&err, ERROR_DENIED, "this needs a host's certificate: join first");
+            answer_error(&asked, &err);
+            return;
+        }
+        route->serve(&asked);
+        return;
+    }
+    error_set(&err, ERROR_NOT_FOUND, "no %s %.*s here", request->method, (int)size, request->path);
+    answer_error(&asked, &err);
+}
+
+/* {token, name, request, addresses[]} -> {certificate, authority}. Possession of the join token is the right
+ * to become a host; a name that is in use by a living host is refused. */
+static void route_join(struct asked *asked)
+{
+    const struct controller_options *options = &asked->controller->options;
+    CLEANUP_BUF struct buf certificate = {0}, json = {0};
+    const char *addresses[8];
+    size_t length = 0;
+    struct error err;
+
+    if (!parse_body(asked, &err)) goto failed;
+    const char *name = node_text(&asked->body, "name", "");
+    const struct node *list = node_get(&asked->body, "addresses");
+    if (!text_equal(node_text(&asked->body, "token", ""), options->join_token)) {
+        error_set(&err, ERROR_DENIED,
+                  "the join token is not this grid's: see join.token in the controller's state");
+        goto failed;
+    }
+    if (!text_is_name(name)) {
+        error_set(&err, ERROR_INVALID, "a host's name is 1 to 63 of a-z 0-9 -, not \"%s\"", name);
+        goto failed;
+    }
+    const struct record *record = mirror_get(asked->controller->mirror, RECORD_HOST_FACT, name);
+    if (record && ((const struct host_fact *)record->object)->state == HOST_UP) {
+        error_set(&err, ERROR_REFUSED, "a host %s is up already: give this one another name", name);
+        goto failed;
+    }
+    for (size_t i = 0; list && i < list->length && length < LENGTH(addresses); i++)
+        addresses[length++] = list->items[i].text;
+    if (!options->identity->certify(options->identity->self, node_text(&asked->body, "request", ""), name,
+                                    addresses, length, &certificate, &err))
+        goto failed;
+    buf_add_text(&json, "{\"certificate\":");
+    buf_add_json_string(&json, buf_text(&certificate));
+    buf_add_text(&json, ",\"authority\":");
+    buf_add_json_string(&json, options->identity->authority(options->identity->self));
+    buf_add_char(&json, '}');
+    answer_json(asked, buf_text(&json));
+    return;
+failed:
+    answer_error(asked, &err);
+}
+
+static void route_hello(struct asked *asked)
+{
+    struct error err;
+    if (parse_body(asked, &err) && take_hello(asked, &err)) {
+        hosts_beat(session_get(asked->controller, asked->host), 0);
+        answer_json(asked, "{}");
+        think_soon(asked->controller);
+    } else {
+        answer_error(asked, &err);
+    }
+}
+
+/* {host: document, boot, addresses[2], underlay, agent_version, pid, agent_pid}: once at the start of an
+ * agent. The document is taken when the grid has none for this host; after that the grid's is the truth. */
+static bool take_hello(struct asked *asked, struct error *err)
+{
+    struct controller *controller = asked->controller;
+    const struct clock_port *clock = controller->options.clock;
+    CLEANUP_CHANGE struct change *change = change_new(controller->options.store);
+    const struct node *document = node_get(&asked->body, "host");
+    const struct node *addresses = node_get(&asked->body, "addresses");
+    const struct record *record = mirror_get(controller->mirror, RECORD_HOST_FACT, asked->host);
+    struct host_fact fact = {.name = asked->host, .reason = "joined", .document_error = ""};
+    int64_t now_ms = clock->wall_ms(clock->self);
+
+    if (record) fact = *(const struct host_fact *)record->object;
+    if (!mirror_get(controller->mirror, RECORD_HOST, asked->host)) {
+        struct host host = {0};
+        if (!document || !schema_read(&schema_host, asked->arena, document, &host, err))
+            return document ? false : error_set(err, ERROR_INVALID, "hello without a host document");
+        if (!text_equal(host.name, asked->host))
+            return error_set(err, ERROR_DENIED, "%s cannot speak for %s", asked->host, host.name);
+        change_put(change, RECORD_HOST, asked->host, &host);
+        change_event(change, now_ms, asked->host, "host", asked->host, "joined",
+                     "said hello for the first time");
+    }
+    for (size_t i = 0; i < LENGTH(fact.addresses); i++)
+        fact.addresses[i] = addresses && i < addresses->length ? addresses->items[i].text : "";
+    if (!text_parse_ipv4(node_text(&asked->body, "underlay", ""), &fact.underlay))
+        return error_set(err, ERROR_INVALID, "hello without an underlay address");
+    const char *boot = node_text(&asked->body, "boot", "");
+    if (!text_equal(boot, fact.boot)) fact.document_version = 0;
+    if (fact.state != HOST_UP || !record) fact.since_ms = now_ms;
+    fact.boot = boot;
+    fact.agent_version = node_text(&asked->body, "agent_version", "");
+    fact.pid = node_int(&asked->body, "pid", 0);
+    fact.agent_pid = node_int(&asked->body, "agent_pid", 0);
+    fact.state = HOST_UP;
+    fact.fenced = false;
+    fact.reason = "its agent said hello";
+    change_put(change, RECORD_HOST_FACT, asked->host, &fact);
+    if (!change_commit(change, NULL, err)) return false;
+    store_dispatch(controller->options.store);
+    return true;
+}
+
+static void route_beat(struct asked *asked)
+{
+    struct session *session = session_get(asked->controller, asked->host);
+    int path = query_int(asked->request->path, "path", 0) == 1;
+
+    if (!mirror_get(asked->controller->mirror, RECORD_HOST_FACT, asked->host)) {
+        struct error err;
+        error_set(&err, ERROR_NOT_FOUND, "host %s is not known: say hello first", asked->host);
+        answer_error(asked, &err);
+        return;
+    }
+    hosts_beat(session, path);
+    answer_json(asked, "{}");
+}
+
+static void route_document(struct asked *asked)
+{
+    const struct clock_port *clock = asked->controller->options.clock;
+    const struct net_port *net = asked->controller->options.net;
+    struct session *session = session_get(asked->controller, asked->host);
+
+    document_answer(session, NULL); /* an older question of the same agent is of no use any more */
+    session->waiting = asked->exchange;
+    session->waiting_after = query_int(asked->request->path, "after", 0);
+    session->waiting_since_us = clock->steady_us(clock->self);
+    if (session->document && session->document_version > session->waiting_after)
+        document_answer(session, session->document);
+    else
+        net->on_gone(net->self, asked->exchange, poll_gone, session);
+}
+
+/* The agent's connection broke: that speeds up suspicion, but decides nothing (control.md). */
+static void poll_gone(void *ctx)
+{
+    struct session *session = ctx;
+    session->waiting = NULL;
+    hosts_doubt(session, "its connection broke");
+}
+
+static void route_report(struct asked *asked)
+{
+    struct session *session = session_get(asked->controller, asked->host);
+    struct host_report report = {0};
+    struct error err;
+
+    if (!parse_body(asked, &err) ||
+        !schema_read_lenient(&schema_host_report, asked->arena, &asked->body, &report, &err) ||
+        (!text_equal(report.host, asked->host) &&
+         !error_set(&err, ERROR_DENIED, "%s cannot speak for %s", asked->host, report.host)) ||
+        !report_take(asked->controller, session, &report, &err)) {
+        answer_error(asked, &err);
+        return;
+    }
+    answer_json(asked, "{}");
+}
+
+static void route_blob(struct asked *asked)
+{
+    const struct blob_port *blobs = asked->controller->options.blobs;
+    const struct net_port *net = asked->controller->options.net;
+    CLEANUP_BUF struct buf data = {0};
+    const char *digest = asked->request->path + strlen("/agent/blob/");
+    char *name = arena_strndup(asked->arena, digest, strcspn(digest, "?"));
+    int64_t offset = query_int(asked->request->path, "offset", 0);
+    char total[32];
+    int64_t size = 0;
+    struct error err;
+
+    if (offset < 0 || !blobs->size(blobs->self, name, &size, &err) ||
+        !blobs->read(blobs->self, name, offset, BLOB_CHUNK_MAX, &data, &err)) {
+        if (offset < 0) error_set(&err, ERROR_INVALID, "offset below zero");
+        answer_error(asked, &err);
+        return;
+    }
+    snprintf(total, sizeof(total), "%lld", (long long)size);
+    const struct header headers[] = {{"Content-Type", "application/octet-stream"}, {"Croft-Size", total}};
+    net->answer(net->self, asked->exchange, 200, headers, LENGTH(headers), data.data, data.size);
+}
+
+static bool parse_body(struct asked *asked, struct error *err)
+{
+    if (!asked->request->body) return error_set(err, ERROR_INVALID, "a JSON body is missing");
+    return node_from_json(asked->arena, asked->request->body, asked->request->body_size, &asked->body, err);
+}
+
+static void answer_error(struct asked *asked, const struct error *err)
+{
+    const struct net_port *net = asked->controller->options.net;
+    CLEANUP_BUF struct buf json = {0};
+    const struct header type = {"Content-Type", "application/problem+json"};
+
+    buf_add_text(&json, "{\"detail\":");
+    buf_add_json_string(&json, err->message);
+    buf_add_char(&json, '}');
+    net->answer(net->self, asked->exchange, error_http_status(err->code), &type, 1, json.data, json.size);
+}
+
+static void answer_json(struct asked *asked, const char *json)
+{
+    const struct net_port *net = asked->controller->options.net;
+    const struct header type = {"Content-Type", "application/json"};
+    net->answer(net->self, asked->exchange, 200, &type, 1, json, strlen(json));
+}
+
+static int64_t query_int(const char *path, const char *name, int64_t fallback)
+{
+    const char *at = strchr(path, '?');
+    size_t size = strlen(name);
+
+    while (at && *at) {
+        at++;
+        if (strncmp(at, name, size) == 0 && at[size] == '=') return strtoll(at + size + 1, NULL, 10);
+        at = strchr(at, '&');
+    }
+    return fallback;
+}

@@ -1,0 +1,11 @@
+/* Denials of one farm, read from its filters. For net.c only. */
+#ifndef CROFT_DRIVER_NET_COUNTERS_H
+#define CROFT_DRIVER_NET_COUNTERS_H
+
+#include "driver/net.h"
+#include "driver/net/farm.h"
+
+/* Adds a struct net_counter for each port and reason that has any. */
+MUST_CHECK bool counters_read(struct farm_net *farm, struct vec *ret_counters, struct error *err);
+
+#endif

@@ -1,0 +1,20 @@
+/* The one net driver: namespaces, bridges, VXLAN, nftables, dnsmasq. README.md draws it. */
+#ifndef CROFT_DRIVER_NET_NET_H
+#define CROFT_DRIVER_NET_NET_H
+
+#include "driver/net.h"
+#include "port/process.h"
+
+struct net_driver_options {
+    const char *underlay_device;        /* that carries the farms' networks between hosts */
+    uint32_t underlay_address;          /* of this host */
+    const char *run_directory;          /* made when missing; for what lives as long as the machine runs */
+    const struct process_port *process; /* starts name servers; may be NULL without resolver */
+    bool resolver;                      /* a name and address server for each farm */
+};
+
+/* The host's namespace is the one this process is in now. Needs root. */
+MUST_CHECK bool net_driver_new(const struct net_driver_options *options, struct net_driver *ret_driver,
+                               struct error *err);
+
+#endif

@@ -1,0 +1,46 @@
+/* The compiler of filters: a farm's members and rules to what nftables is told. Pure; README.md has the
+ * chains, tests/unit/driver the golden texts. */
+#ifndef CROFT_DRIVER_NET_RULES_H
+#define CROFT_DRIVER_NET_RULES_H
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "model/host_document.h"
+
+struct rules;
+
+/* underlay: of this host; members there are behind ports of their own, all others behind the VXLAN device.
+ * ERROR_INVALID when two members share an address or a MAC, or one has the gateway's. */
+MUST_CHECK bool rules_compile(const struct host_farm *farm, uint32_t underlay, struct rules **ret_rules,
+                              struct error *err);
+void rules_free(struct rules *rules); /* NULL is fine */
+
+/* Commands for one transaction: everything, whatever was there before (counters of denials stay); and the
+ * difference between two rulings of one farm ("" when there is none). */
+void rules_whole(const struct rules *rules, struct buf *ret_text);
+void rules_change(const struct rules *old, const struct rules *new, struct buf *ret_text);
+
+/* Is anything let pass, or anybody known, by old that is not by new? */
+bool rules_shrink(const struct rules *old, const struct rules *new);
+/* Would a new connection be let pass? The same answer as the kernel's; for connection tracking entries that
+ * no longer fit. `protocol` is IP's number. */
+bool rules_pass(const struct rules *rules, uint32_t from, uint32_t to, uint8_t protocol, uint16_t port);
+
+/* The port's link of the member with this address ("p0a000002"); `out` holds 16 bytes. Returns out. */
+char *rules_port_name(char *out, uint32_t address);
+/* MAC of the gateway: the same on every host, never seen between hosts. */
+uint64_t rules_gateway_mac(uint32_t gateway);
+
+/* Commands that let VXLAN into the host's namespace only from these hosts. */
+void rules_underlay(const uint32_t *peers, size_t length, struct buf *ret_text);
+
+/* The sets that count denials: keyed by port name in the bridge family, by source address in inet. */
+struct rules_reason {
+    const char *reason; /* as net_counter tells it */
+    const char *family; /* "bridge" or "inet" */
+};
+enum { RULES_REASONS = 9 };
+extern const struct rules_reason rules_reasons[RULES_REASONS];
+#define RULES_TABLE "croft"
+
+#endif

@@ -1,0 +1,241 @@
+#include "driver/net/rules_text.h"
+
+#include "base/text.h"
+
+struct set_words {
+    const char *family, *name, *type;
+};
+
+static const char *const bridge_chains[] = {"prerouting", "resolve", "known", "forward", "input", "output"};
+static const char *const inet_chains[] = {"forward", "input", "output"};
+static const char *const rate_sets[] = {"rate_packets", "rate_arp"};
+
+static void declare(struct buf *text);
+static void declare_chains(const char *family, const char *const *chains, size_t length, struct buf *text);
+static void flush(struct buf *text);
+static void fill_denials(struct buf *text);
+static void fill_bridge(const char *gateway, struct buf *text);
+static void fill_inet(const char *gateway, struct buf *text);
+
+static const struct set_words sets[RULES_SETS] = {
+    [RULES_SET_IDENTITY] = {"bridge", "set identity", "type ifname . ether_addr . ipv4_addr;"},
+    [RULES_SET_ARP] = {"bridge", "set arp_identity", "type ifname . ether_addr . ether_addr . ipv4_addr;"},
+    [RULES_SET_PORTS] = {"bridge", "set ports", "type ifname . ether_addr;"},
+    [RULES_SET_TIER] = {"inet", "map tier", "type ipv4_addr : mark;"},
+    [RULES_SET_ALLOW_PORT] = {"inet", "set allow_port",
+                              "type mark . mark . inet_proto . inet_service; flags interval;"},
+    [RULES_SET_ALLOW_PROTOCOL] = {"inet", "set allow_protocol", "type mark . mark . inet_proto;"},
+    [RULES_SET_ALLOW_ALL] = {"inet", "set allow_all", "type mark . mark;"},
+};
+
+const struct rules_reason rules_reasons[RULES_REASONS] = {
+    {"spoof", "bridge"},  {"arp", "bridge"},  {"ethertype", "bridge"},
+    {"dhcp", "bridge"},   {"rate", "bridge"}, {"boundary", "bridge"},
+    {"boundary", "inet"}, {"policy", "inet"}, {"state", "inet"},
+};
+
+void rules_text_tables(uint32_t gateway, struct buf *text)
+{
+    char address[32];
+    text_format_ipv4(address, gateway);
+    declare(text);
+    flush(text);
+    fill_denials(text);
+    fill_bridge(address, text);
+    fill_inet(address, text);
+}
+
+void rules_text_elements(const char *verb, enum rules_set set, const struct vec *elements, struct buf *text)
+{
+    if (elements->length == 0) return;
+    const char *name = sets[set].name + 4; /* behind "set " or "map " */
+    buf_printf(text, "%s element %s %s %s {", verb, sets[set].family, RULES_TABLE, name);
+    for (size_t i = 0; i < elements->length; i++)
+        buf_printf(text, "%s %s", i == 0 ? "" : ",", *(char **)vec_at(elements, i));
+    buf_add_text(text, " }\n");
+}
+
+void rules_text_forget(uint32_t address, struct buf *text)
+{
+    char ip[32], port[16];
+    text_format_ipv4(ip, address);
+    rules_port_name(port, address);
+    /* To delete what is not there is an error and would undo the transaction: so it is added before. */
+    for (size_t i = 0; i < RULES_REASONS; i++) {
+        const struct rules_reason *reason = &rules_reasons[i];
+        const char *quote = reason->family[0] == 'b' ? "\"" : "";
+        const char *key = reason->family[0] == 'b' ? port : ip;
+        buf_printf(text, "add element %s %s denied_%s { %s%s%s }\n", reason->family, RULES_TABLE,
+                   reason->reason, quote, key, quote);
+        buf_printf(text, "delete element %s %s denied_%s { %s%s%s }\n", reason->family, RULES_TABLE,
+                   reason->reason, quote, key, quote);
+    }
+}
+
+void rules_underlay(const uint32_t *peers, size_t length, struct buf *ret_text)
+{
+    buf_add_text(ret_text, "table inet croft_underlay {\n"
+                           " set peers { type ipv4_addr; }\n"
+                           " chain prerouting { type filter hook prerouting priority raw; policy accept; }\n"
+                           "}\n"
+                           "flush chain inet croft_underlay prerouting\n"
+                           "flush set inet croft_underlay peers\n"
+                           "table inet croft_underlay {\n"
+                           " chain prerouting {\n"
+                           "  udp dport 4789 ip saddr @peers accept\n"
+                           "  udp dport 4789 counter drop\n"
+                           " }\n"
+                           "}\n");
+    for (size_t i = 0; i < length; i++) {
+        char address[32];
+        buf_printf(ret_text, "add element inet croft_underlay peers { %s }\n",
+                   text_format_ipv4(address, peers[i]));
+    }
+}
+
+static void declare(struct buf *text)
+{
+    buf_printf(text, "add table bridge %s\nadd table inet %s\n", RULES_TABLE, RULES_TABLE);
+    for (size_t i = 0; i < RULES_SETS; i++)
+        buf_printf(text, "add %.3s %s %s %s { %s }\n", sets[i].name, sets[i].family, RULES_TABLE,
+                   sets[i].name + 4, sets[i].type);
+    for (size_t i = 0; i < LENGTH(rate_sets); i++)
+        buf_printf(text, "add set bridge %s %s { type ifname; size 65535; flags dynamic; }\n", RULES_TABLE,
+                   rate_sets[i]);
+    for (size_t i = 0; i < RULES_REASONS; i++) {
+        const struct rules_reason *reason = &rules_reasons[i];
+        buf_printf(text, "add set %s %s denied_%s { type %s; size 65535; flags dynamic; counter; }\n",
+                   reason->family, RULES_TABLE, reason->reason,
+                   reason->family[0] == 'b' ? "ifname" : "ipv4_addr");
+        buf_printf(text, "add chain %s %s deny_%s\n", reason->family, RULES_TABLE, reason->reason);
+    }
+    declare_chains("bridge", bridge_chains, LENGTH(bridge_chains), text);
+    declare_chains("inet", inet_chains, LENGTH(inet_chains), text);
+}
+
+static void declare_chains(const char *family, const char *const *chains, size_t length, struct buf *text)
+{
+    /* Bridge chains come before br_netfilter (priority 0) hands packets to connection tracking: what is
+     * forged leaves no trace there. The hooks have the chains' names. */
+    bool bridge = text_equal(family, "bridge");
+    for (size_t i = 0; i < length; i++) {
+        buf_printf(text, "add chain %s %s %s", family, RULES_TABLE, chains[i]);
+        if (!text_equal(chains[i], "resolve") && !text_equal(chains[i], "known"))
+            buf_printf(text, " { type filter hook %s priority %d; policy drop; }", chains[i],
+                       bridge ? -250 : 0);
+        buf_add_char(text, '\n');
+    }
+}
+
+static void flush(struct buf *text)
+{
+    for (size_t i = 0; i < RULES_SETS; i++)
+        buf_printf(text, "flush %.3s %s %s %s\n", sets[i].name, sets[i].family, RULES_TABLE,
+                   sets[i].name + 4);
+    buf_printf(text, "flush table bridge %s\nflush table inet %s\n", RULES_TABLE, RULES_TABLE);
+}
+
+static void fill_denials(struct buf *text)
+{
+    for (size_t i = 0; i < RULES_REASONS; i++) {
+        const struct rules_reason *reason = &rules_reasons[i];
+        buf_printf(text,
+                   "table %s %s {\n"
+                   " chain deny_%s {\n"
+                   "  update @denied_%s { %s counter }\n"
+                   "  drop\n"
+                   " }\n"
+                   "}\n",
+                   reason->family, RULES_TABLE, reason->reason, reason->reason,
+                   reason->family[0] == 'b' ? "iifname" : "ip saddr");
+    }
+}
+
+static void fill_bridge(const char *gateway, struct buf *text)
+{
+    /* `ether type` looks at the frame, VLAN tags included: br_netfilter lets tagged IP pass unseen, and a
+     * receiver takes a frame tagged with VLAN 0 for an untagged one. So tagged frames end here. */
+    buf_printf(
+        text,
+        "table bridge %s {\n"
+        " chain prerouting {\n"
+        "  ether type != { ip, arp } goto deny_ethertype\n"
+        "  ether type arp goto resolve\n"
+        "  iifname != \"vx0\" update @rate_packets { iifname limit rate over 200000/second burst 50000 "
+        "packets } goto deny_rate\n"
+        "  iifname . ether saddr . ip saddr @identity goto known\n"
+        "  ip saddr 0.0.0.0 ip daddr 255.255.255.255 udp sport 68 udp dport 67 iifname . ether saddr "
+        "@ports accept\n"
+        "  goto deny_spoof\n"
+        " }\n"
+        " chain resolve {\n"
+        "  iifname \"vx0\" goto deny_arp\n"
+        "  update @rate_arp { iifname limit rate over 50/second burst 100 packets } goto deny_rate\n"
+        "  arp htype 1 arp ptype ip arp hlen 6 arp plen 4 iifname . ether saddr . arp saddr ether . arp "
+        "saddr ip @arp_identity accept\n"
+        "  goto deny_arp\n"
+        " }\n"
+        " chain known {\n"
+        "  udp sport 67 goto deny_dhcp\n"
+        "  udp dport 68 goto deny_dhcp\n"
+        "  accept\n"
+        " }\n",
+        RULES_TABLE);
+    buf_printf(text,
+               " chain forward {\n"
+               "  ether type arp oifname \"vx0\" drop\n"
+               "  ether type arp arp daddr ip %s drop\n"
+               "  iifname \"vx0\" oifname \"vx0\" drop\n"
+               "  ether type ip udp dport 67 drop\n"
+               "  accept\n"
+               " }\n"
+               " chain input {\n"
+               "  iifname \"vx0\" goto deny_boundary\n"
+               "  ether type arp arp daddr ip %s accept\n"
+               "  ether type arp drop\n"
+               "  ip daddr %s accept\n"
+               "  ip daddr 255.255.255.255 udp dport 67 accept\n"
+               "  goto deny_boundary\n"
+               " }\n"
+               " chain output {\n"
+               "  oifname != \"vx0\" accept\n"
+               " }\n"
+               "}\n",
+               gateway, gateway, gateway);
+}
+
+static void fill_inet(const char *gateway, struct buf *text)
+{
+    /* The tier of the sender goes into the packet's mark and that of the receiver into the connection's: two
+     * registers for one lookup, whatever the number of rules. */
+    buf_printf(text,
+               "table inet %s {\n"
+               " chain forward {\n"
+               "  ct state established,related accept\n"
+               "  ct state invalid goto deny_state\n"
+               "  meta mark set 0\n"
+               "  meta mark set ip saddr map @tier\n"
+               "  ct mark set ip daddr map @tier\n"
+               "  meta mark . ct mark . meta l4proto . th dport @allow_port accept\n"
+               "  meta mark . ct mark . meta l4proto @allow_protocol accept\n"
+               "  meta mark . ct mark @allow_all accept\n"
+               "  goto deny_policy\n"
+               " }\n"
+               " chain input {\n"
+               "  iifname \"lo\" accept\n"
+               "  ct state established,related accept\n"
+               "  ct state invalid goto deny_state\n"
+               "  udp sport 68 udp dport 67 accept\n"
+               "  ip daddr %s udp dport 53 accept\n"
+               "  ip daddr %s tcp dport 53 accept\n"
+               "  ip daddr %s icmp type echo-request accept\n"
+               "  goto deny_boundary\n"
+               " }\n"
+               " chain output {\n"
+               "  oifname \"lo\" accept\n"
+               "  ct state established,related accept\n"
+               "  ip saddr %s accept\n"
+               " }\n"
+               "}\n",
+               RULES_TABLE, gateway, gateway, gateway, gateway);
+}

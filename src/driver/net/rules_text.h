@@ -1,0 +1,27 @@
+/* The words of the ruleset: tables, chains and sets as nftables reads them. For rules.c only. */
+#ifndef CROFT_DRIVER_NET_RULES_TEXT_H
+#define CROFT_DRIVER_NET_RULES_TEXT_H
+
+#include "driver/net/rules.h"
+
+#include "base/vec.h"
+
+enum rules_set {
+    RULES_SET_IDENTITY,       /* port . MAC . address */
+    RULES_SET_ARP,            /* port . MAC . sender's MAC . sender's address */
+    RULES_SET_PORTS,          /* port . MAC */
+    RULES_SET_TIER,           /* address : number of its tier */
+    RULES_SET_ALLOW_PORT,     /* tier . tier . protocol . ports */
+    RULES_SET_ALLOW_PROTOCOL, /* tier . tier . protocol */
+    RULES_SET_ALLOW_ALL,      /* tier . tier */
+    RULES_SETS
+};
+
+/* Declares tables, sets and chains, empties them but for the counters of denials, and fills the chains. */
+void rules_text_tables(uint32_t gateway, struct buf *text);
+/* One command with all elements (char *); nothing when there are none. verb: "add" or "delete". */
+void rules_text_elements(const char *verb, enum rules_set set, const struct vec *elements, struct buf *text);
+/* Drops the counters and rates of the member with this address, whether there are any or not. */
+void rules_text_forget(uint32_t address, struct buf *text);
+
+#endif

@@ -3,7 +3,6 @@
 #include "base/text.h"
 
 static bool adopt(struct agent *agent, struct error *err);
-static void health_noted(void *ctx, const char *balancer, const char *server, bool good);
 
 bool agent_new(const struct agent_options *options, struct agent **ret_agent, struct error *err)
 {
@@ -15,7 +14,9 @@ bool agent_new(const struct agent_options *options, struct agent **ret_agent, st
     agent->drained = map_new();
     agent->execs = map_new();
     const struct compute_events compute_events = {unit_exited, agent};
-    const struct balance_events balance_events = {drain_noted, health_noted, agent};
+    /* A balancer steers around a server that it finds bad by itself; the instance's own probe decides what
+     * happens to the instance. */
+    const struct balance_events balance_events = {.drained = drain_noted, .ctx = agent};
     options->compute->set_events(options->compute->self, &compute_events);
     options->balance->set_events(options->balance->self, &balance_events);
     if (!adopt(agent, err) || !document_load(agent, err)) {
@@ -66,11 +67,4 @@ static bool adopt(struct agent *agent, struct error *err)
     }
     vec_free(&found);
     return true;
-}
-
-/* A balancer steers around a server that it finds bad by itself; the instance's own probe decides what
- * happens to the instance. */
-static void health_noted(void *ctx, const char *balancer, const char *server, bool good)
-{
-    report_soon(ctx);
 }

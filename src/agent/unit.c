@@ -488,6 +488,7 @@ static void step_all(void *ctx)
     void *value = NULL;
 
     agent->step_soon = NULL;
+    if (!agent->confirmed_boot) return; /* nothing is wanted yet because nothing was said yet */
     while (map_next(agent->units, &cursor, NULL, &value)) {
         struct unit *unit = value;
         unit_step(unit);

@@ -3,6 +3,7 @@
 #include "base/text.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { TICK_US = 100 * 1000 };
@@ -82,6 +83,14 @@ void control_log(struct controller *controller, const char *what, const struct e
     char time[32];
     fprintf(stderr, "%s %s: %s (%s:%d)\n", text_format_time(time, clock->wall_ms(clock->self)), what,
             err->message, err->source_file, err->source_line);
+}
+
+void control_dispatch(struct controller *controller)
+{
+    struct error err;
+    if (store_dispatch(controller->options.store, &err)) return;
+    control_log(controller, "reading the store's changes", &err);
+    abort();
 }
 
 static void changed(void *ctx, enum record_kind kind, const char *name, const struct record *record)

@@ -153,7 +153,7 @@ bool hosts_set_state(struct controller *controller, const char *host, enum host_
     change_put(change, RECORD_HOST_FACT, host, &fact);
     change_event(change, now_ms, "croft", "host", host, is_fenced ? "fenced" : whats[state], reason);
     if (!change_commit(change, NULL, err)) return false;
-    store_dispatch(controller->options.store);
+    control_dispatch(controller);
     return true;
 }
 

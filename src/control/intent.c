@@ -68,7 +68,7 @@ bool controller_apply(struct controller *controller, struct arena *arena, const 
         }
     }
     vec_free(&applied);
-    if (good && !dry_run) store_dispatch(controller->options.store);
+    if (good && !dry_run) control_dispatch(controller);
     return good;
 }
 
@@ -379,7 +379,7 @@ static bool check_delete(struct controller *controller, enum record_kind kind, c
 static bool commit(struct controller *controller, struct change *change, struct error *err)
 {
     if (!change_commit(change, NULL, err)) return false;
-    store_dispatch(controller->options.store);
+    control_dispatch(controller);
     return true;
 }
 

@@ -54,6 +54,10 @@ void document_answer(struct session *session, const char *text_or_null);
 MUST_CHECK bool report_take(struct controller *controller, struct session *session,
                             const struct host_report *report, struct error *err);
 
+/* Brings the mirror up to the store. A controller that cannot read what it just wrote must not go on by an
+ * old view: it ends, and its successor starts from the store. */
+void control_dispatch(struct controller *controller);
+
 /* A failure that nobody waits for: into the log with where it came from. */
 void control_log(struct controller *controller, const char *what, const struct error *err);
 

@@ -31,7 +31,7 @@ bool report_take(struct controller *controller, struct session *session, const s
         if (change_is_empty(change)) continue;
         if (!change_commit(change, NULL, err))
             return error_wrap(err, "taking the report of %s", report->host);
-        store_dispatch(controller->options.store);
+        control_dispatch(controller);
     }
     return true;
 }

@@ -166,7 +166,7 @@ static bool take_hello(struct asked *asked, struct error *err)
     fact.reason = "its agent said hello";
     change_put(change, RECORD_HOST_FACT, asked->host, &fact);
     if (!change_commit(change, NULL, err)) return false;
-    store_dispatch(controller->options.store);
+    control_dispatch(controller);
     return true;
 }
 

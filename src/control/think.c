@@ -114,7 +114,7 @@ static bool decide(struct controller *controller, bool *ret_changed, struct erro
     for (size_t i = 0; i < plan.actions_length; i++)
         if (plan.actions[i].kind == ACTION_FENCE)
             hosts_fence(controller, plan.actions[i].name, plan.actions[i].reason);
-    store_dispatch(controller->options.store);
+    control_dispatch(controller);
     return true;
 }
 
@@ -210,7 +210,7 @@ static bool publish(struct controller *controller, struct error *err)
         document_answer(session, text);
     }
     vec_free(&news);
-    store_dispatch(controller->options.store);
+    control_dispatch(controller);
     return good;
 }
 

@@ -3,6 +3,7 @@
 #define CROFT_DRIVER_BALANCE_H
 
 #include "base/buf.h"
+#include "base/mem.h"
 #include "base/vec.h"
 #include "model/host_document.h"
 
@@ -11,14 +12,14 @@ typedef void (*balance_done)(void *ctx, const struct error *err);
 struct balance_events {
     /* A server that was set to drain has no connection left (or has none again after it was told so). */
     void (*drained)(void *ctx, const char *balancer, const char *server);
-    /* HAProxy's own health check of a server changed its mind. */
+    /* HAProxy's own health check of a server changed its mind. May be NULL. */
     void (*health)(void *ctx, const char *balancer, const char *server, bool good);
     void *ctx;
 };
 
 struct balance_driver {
     void *self;
-    void (*destroy)(void *self);
+    void (*destroy)(void *self); /* no event or done is called after; not from inside one */
     void (*set_events)(void *self, const struct balance_events *events);
 
     /* Command and files (haproxy.cfg) that the balancer instance gets, from its frontends: added to
@@ -29,12 +30,18 @@ struct balance_driver {
     bool (*listen)(void *self, const struct personality *personality, struct vec *ret_fds, struct error *err);
     /* Brings a running balancer's servers to what personality->frontends says, at run time, without losing a
      * request: adds, enables, drains, deletes. Retries until HAProxy answers on its socket under
-     * control_directory or 5 s are over. Later calls replace earlier ones that still wait. */
+     * control_directory or 5 s are over; goes on trying after a failure. From then on HAProxy is kept so,
+     * also when it is started anew. Later calls replace earlier ones that still wait: their dones are called
+     * together with the last one's. done comes once, from the loop, when all that is wanted is in and what
+     * has to go gets nothing new; the latter's connections have one more second. ERROR_REFUSED when HAProxy
+     * runs with other frontends: it needs a new personality. */
     void (*apply)(void *self, const struct personality *personality, const char *control_directory,
                   balance_done done, void *ctx);
-    /* Forgets a balancer that is gone. */
+    /* Forgets a balancer that is gone: no event and no done of it comes after. */
     void (*remove)(void *self, const char *instance);
-    /* Totals for measuring: JSON object of frontends and servers with counters as HAProxy gives them. */
+    /* Totals for measuring: JSON object {"age_ms":…,"frontends":{NAME:{…}},"servers":{"FRONTEND/NAME":{…}}}
+     * with counters as HAProxy gives them; kept at most 1.2 s old while somebody asks every 10 s.
+     * ERROR_NOT_FOUND before the first are there. */
     bool (*statistics)(void *self, const char *instance, struct buf *ret_json, struct error *err);
 };
 

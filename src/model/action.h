@@ -24,7 +24,7 @@ struct action {
     const char *host;           /* ACTION_CREATE, ACTION_PLACE: where to; "" waits */
     int step;                   /* ACTION_PLACE: recovery step of planning.md, 1 to 5; else 0 */
     const char *reason;         /* one sentence */
-    struct instance instance;   /* ACTION_CREATE: the whole new record */
+    struct instance instance;   /* of an instance, unless forgotten: its whole record after the action */
     struct farm_fact farm_fact; /* ACTION_FARM: the new fact; vni 0: delete it */
 };
 

@@ -40,6 +40,14 @@ struct quota { /* -1: no limit */
     int64_t farms;
 };
 
+/* The root of the tree of parties; it has no document. */
+#define PARTY_LANDLORD "landlord"
+/* Names with a meaning of their own inside a farm; no tier may have them. */
+#define TIER_BALANCE "balance"
+#define TIER_INTERNET "internet"
+/* What the balancer of a farm takes of its party's quota and of its host. */
+enum { BALANCER_CPUS_MILLIS = 100, BALANCER_MEMORY_BYTES = 64 << 20, BALANCER_DISK_BYTES = 64 << 20 };
+
 struct party {
     const char *name;
     const char *parent; /* "landlord" is built in */

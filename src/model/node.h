@@ -24,6 +24,10 @@ struct node {
  * Depth at most 64. For texts that croft wrote itself or got from its peers: fast, errors are terse. */
 MUST_CHECK bool node_from_json(struct arena *arena, const char *text, size_t size, struct node *ret_node,
                                struct error *err);
+/* What an unquoted scalar is by the core schema of YAML 1.2 (section 10.3): null, bool, number or string. */
+enum node_kind node_kind_of_plain(const char *text);
+/* "the text \"web\"", "the number 5", "a list": for messages. Into the arena. */
+const char *node_describe(struct arena *arena, const struct node *node);
 /* The value under the key of a map, or NULL (also when node is NULL or no map). */
 const struct node *node_get(const struct node *node, const char *key);
 /* The text of the scalar under the key, or fallback. */

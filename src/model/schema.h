@@ -17,6 +17,7 @@ struct scalar {
     /* Text of a node to value; false: not one. */
     bool (*parse)(struct arena *arena, const struct node *node, void *ret_value);
     void (*format)(const void *value, struct buf *ret_json); /* one JSON value */
+    bool is_text;          /* the value is a const char *; absent it is "", never NULL */
     const char *json_type; /* for OpenAPI: "string", "number", "integer", "boolean" */
     const char *pattern;   /* for OpenAPI, or NULL */
 };
@@ -46,6 +47,7 @@ struct field {
     const char *fallback; /* what a missing scalar or enum stands for, as it would be written; NULL: zero */
     int64_t min, max;     /* for scalars of int64_t, when max > min: inclusive; for lists: of the length */
     bool hidden_default;  /* not written when it has the fallback's value */
+    const char *limit;    /* what max counts when it is a limit of model.md: "tiers a farm"; else NULL */
     const char *help;     /* one line, for documentation */
 };
 
@@ -58,6 +60,9 @@ struct schema {
     /* Fills what follows from the rest and checks what a table cannot say; on failure error_set() with
      * err->field relative to this object. node gives positions. May be NULL. */
     bool (*finish)(struct arena *arena, const struct node *node, void *object, struct error *err);
+    /* True when the object says nothing: it is then left out by the writer. May be NULL: when all of its
+     * fields are left out. */
+    bool (*is_nothing)(const void *object);
 };
 
 /* Limits of model.md, enforced by the readers. */
@@ -69,8 +74,12 @@ enum {
     TIER_INSTANCES_MAX = 10000,
 };
 
+/* Puts the position of node (NULL: none) and the path of the field into a filled *err; returns false. */
+bool schema_error_at(struct error *err, const struct node *node, const char *field);
+
 /* Strict reading: unknown keys (with the nearest right spelling), wrong types, ranges, missing and doubled
- * fields are refused with err->line, column, field and what was expected. ret_object: schema->size bytes. */
+ * fields are refused with err->line, column, field and what was expected. ret_object: schema->size bytes.
+ * A key "kind" of the outermost map is accepted when it says the schema's name. */
 MUST_CHECK bool schema_read(const struct schema *schema, struct arena *arena, const struct node *node,
                             void *ret_object, struct error *err);
 /* As schema_read(), but keys that the schema does not know are skipped: for what a newer croft wrote. */

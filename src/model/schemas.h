@@ -16,6 +16,7 @@ extern const struct schema schema_instance;
 extern const struct schema schema_host_fact;
 extern const struct schema schema_farm_fact;
 extern const struct schema schema_host_document;
+extern const struct schema schema_personality;
 extern const struct schema schema_host_report;
 
 /* The names behind the enumerations, as written in documents and shown to people. */
@@ -23,6 +24,7 @@ extern const char *const host_intent_state_names[];
 extern const char *const farm_intent_state_names[];
 extern const char *const compute_kind_names[];
 extern const char *const protocol_names[];
+extern const char *const balance_mode_names[];
 extern const char *const instance_wanted_names[];
 extern const char *const instance_state_names[];  /* pending booting running draining wiping stopped failed */
 extern const char *const instance_health_names[]; /* unknown good bad */

@@ -72,8 +72,8 @@ bool socket_parse_address(const char *text, struct sockaddr_storage *ret_address
     struct in_addr v4;
     struct in6_addr v6;
     if (good && !brackets && inet_pton(AF_INET, host, &v4) == 1) {
-        *(struct sockaddr_in *)ret_address = (struct sockaddr_in){
-            .sin_family = AF_INET, .sin_addr = v4, .sin_port = htons((uint16_t)port)};
+        *(struct sockaddr_in *)ret_address =
+            (struct sockaddr_in){.sin_family = AF_INET, .sin_addr = v4, .sin_port = htons((uint16_t)port)};
         *ret_size = sizeof(struct sockaddr_in);
         return true;
     }

@@ -21,6 +21,7 @@ struct call {
     bool to_head;
     bool safe; /* RFC 9110 section 9.2.1: may be sent again when a kept connection broke unheard */
     bool repeated;
+    bool refused;
     size_t address; /* the one in use */
     size_t tried;
     struct buf head;
@@ -106,8 +107,9 @@ void call_connected(struct call *call)
     pool_send(call->conn, &call->head, &call->body, call->to_head);
 }
 
-void call_unconnected(struct call *call, const struct error *error)
+void call_unconnected(struct call *call, const struct error *error, bool refused)
 {
+    if (refused) call->refused = true;
     call->conn = NULL;
     call->error = *error;
     call->tried++;
@@ -178,8 +180,9 @@ static void try_addresses(struct call *call, bool reuse)
         if (connect_ms > CONNECT_TIMEOUT_MS_MAX) connect_ms = CONNECT_TIMEOUT_MS_MAX;
     }
     struct error error;
-    if (pool_connect(call->http, &target, connect_ms, call, &call->conn, &error)) return;
-    call_unconnected(call, &error); /* comes back here at most once */
+    bool refused = false;
+    if (pool_connect(call->http, &target, connect_ms, call, &call->conn, &refused, &error)) return;
+    call_unconnected(call, &error, refused); /* comes back here at most once */
 }
 
 static struct conn_target target_of(const struct call *call)
@@ -201,7 +204,7 @@ static void deliver_failure(void *ctx)
     struct call *call = ctx;
     call->failing = NULL;
     struct error error = call->error;
-    struct answer answer = {.body = "", .error = &error};
+    struct answer answer = {.body = "", .error = &error, .refused = call->refused};
     finish(call, &answer);
 }
 

@@ -59,7 +59,7 @@ struct client_conn {
 };
 
 static char *pool_key(const struct conn_target *target);
-static int open_socket(const char *address, struct error *err);
+static int open_socket(const char *address, bool *ret_refused, struct error *err);
 static void tcp_connected(void *ctx, unsigned ready);
 static void conn_ready(struct client_conn *conn);
 static void conn_read(struct bufferevent *bev, void *ctx);
@@ -69,7 +69,7 @@ static bool take_step(struct client_conn *conn, const char *data, size_t size, s
 static void complete(struct client_conn *conn);
 static void conn_event(struct bufferevent *bev, short what, void *ctx);
 static void conn_timer(int fd, short what, void *ctx);
-static void refuse(struct client_conn *conn, const struct error *error);
+static void give_up(struct client_conn *conn, const struct error *error, bool refused);
 static void break_call(struct client_conn *conn, enum error_code code, const char *why);
 static void make_idle(struct client_conn *conn);
 static void leave_idle(struct client_conn *conn);
@@ -95,12 +95,12 @@ struct client_conn *pool_take(struct http *http, const struct conn_target *targe
 }
 
 bool pool_connect(struct http *http, const struct conn_target *target, int64_t timeout_ms, struct call *call,
-                  struct client_conn **ret_conn, struct error *err)
+                  struct client_conn **ret_conn, bool *ret_refused, struct error *err)
 {
     if (target->tls && http->tls == NULL)
         return error_set(err, ERROR_UNREACHABLE, "cannot reach %s with TLS: no authority is known",
                          target->address);
-    int fd = open_socket(target->address, err);
+    int fd = open_socket(target->address, ret_refused, err);
     if (fd < 0) return false;
     struct client_conn *conn = mem_alloc(sizeof(*conn));
     conn->http = http;
@@ -163,7 +163,7 @@ static char *pool_key(const struct conn_target *target)
 }
 
 /* A socket on its way to the address, or -1. */
-static int open_socket(const char *text, struct error *err)
+static int open_socket(const char *text, bool *ret_refused, struct error *err)
 {
     struct sockaddr_storage address;
     socklen_t size;
@@ -177,6 +177,7 @@ static int open_socket(const char *text, struct error *err)
         if (connect(fd, (struct sockaddr *)&address, size) == 0 || errno == EINPROGRESS) return fd;
     }
     int failure = errno;
+    *ret_refused = failure == ECONNREFUSED;
     if (fd >= 0) close(fd);
     (void)error_errno(err, failure, "cannot reach %s", text);
     err->code = ERROR_UNREACHABLE;
@@ -192,13 +193,13 @@ static void tcp_connected(void *ctx, unsigned ready)
     if (getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &failure, &size) < 0) failure = errno;
     if (failure != 0) {
         (void)error_errno(&error, failure, "cannot reach %s at %s", who(conn), conn->address);
-        refuse(conn, &error);
+        give_up(conn, &error, failure == ECONNREFUSED);
         return;
     }
     SSL *ssl = NULL;
     if (conn->tls && (ssl = tls_connect(conn->http->tls)) == NULL) {
         (void)error_set(&error, ERROR_FAILED, "cannot begin TLS with %s", conn->address);
-        refuse(conn, &error);
+        give_up(conn, &error, false);
         return;
     }
     loop_watch_end(conn->connecting);
@@ -220,7 +221,7 @@ static void conn_ready(struct client_conn *conn)
         if (conn->name != NULL && !text_equal(name, conn->name)) {
             (void)error_set(&error, ERROR_UNREACHABLE, "%s at %s shows the certificate of %s", conn->name,
                             conn->address, name != NULL ? name : "nobody");
-            refuse(conn, &error);
+            give_up(conn, &error, false);
             return;
         }
     }
@@ -362,7 +363,7 @@ static void conn_event(struct bufferevent *bev, short what, void *ctx)
         struct error error;
         (void)error_set(&error, ERROR_UNREACHABLE, "cannot trust or be trusted by %s at %s: %s", who(conn),
                         conn->address, why);
-        refuse(conn, &error);
+        give_up(conn, &error, false);
     } else if (conn->state == CLIENT_BODY && conn->reading.length == WIRE_TO_CLOSE &&
                (what & BEV_EVENT_EOF) != 0) {
         complete(conn);
@@ -380,18 +381,18 @@ static void conn_timer(int fd, short what, void *ctx)
     }
     struct error error;
     (void)error_set(&error, ERROR_TIMEOUT, "cannot reach %s at %s in time", who(conn), conn->address);
-    refuse(conn, &error);
+    give_up(conn, &error, false);
 }
 
 /* It could not be established: nothing was sent. */
-static void refuse(struct client_conn *conn, const struct error *error)
+static void give_up(struct client_conn *conn, const struct error *error, bool refused)
 {
     struct error copy = *error;
     if (copy.code != ERROR_TIMEOUT) copy.code = ERROR_UNREACHABLE;
     struct call *call = conn->call;
     conn->call = NULL;
     conn_close(conn);
-    call_unconnected(call, &copy);
+    call_unconnected(call, &copy, refused);
 }
 
 /* It broke with a request under way. */

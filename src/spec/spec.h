@@ -8,6 +8,7 @@ struct document {
     const struct kind *kind;
     const char *name; /* full: a farm's "acme/shop" */
     unsigned line, column;
+    const struct node *node; /* where each field stands in the text; NULL: it did not come from one */
     union {
         struct host *host;
         struct party *party;
@@ -32,6 +33,10 @@ MUST_CHECK bool spec_read(struct arena *arena, const char *file, const char *tex
  * all of the documents are applied to the snapshot. err as of spec_read(). */
 MUST_CHECK bool spec_check(const struct snapshot *snapshot, const struct documents *documents,
                            const char *file, struct error *err);
+
+/* The one-line form of an error about a document: "FILE:LINE:COLUMN: FIELD: message"; what is not known of it
+ * is left out. Adds to ret_line, without a newline. */
+void spec_format_error(const struct error *err, struct buf *ret_line);
 
 /* YAML into a tree, for texts that are not documents (plan scenarios, policies). */
 MUST_CHECK bool spec_read_yaml(struct arena *arena, const char *text, size_t size, struct node *ret_documents,

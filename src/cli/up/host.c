@@ -22,7 +22,6 @@
 struct host {
     const struct host_context *context;
     unsigned number;
-    unsigned generation;
     char name[16];
     char zone[64];
     char cgroup[64];
@@ -77,7 +76,6 @@ bool host_on(struct host *host, struct error *err)
     int channel[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel) != 0)
         return error_errno(err, errno, "cannot make a socket");
-    host->generation++;
     host->failure[0] = 0;
     host->go = false;
     host->ordered_off = false;
@@ -180,7 +178,7 @@ static bool plug(struct host *host, struct error *err)
     (void)snprintf(path, sizeof path, "/proc/%d/ns/net", (int)host->pid); /* ours until we reap it */
     CLEANUP_FD int net_fd = open(path, O_RDONLY | O_CLOEXEC);
     if (net_fd < 0) return error_errno(err, errno, "cannot open its network namespace");
-    struct wires_end end = {.low16 = host_low16(host), .nets = WIRES_NETS, .generation = host->generation};
+    struct wires_end end = {.low16 = host_low16(host), .nets = WIRES_NETS};
     return wires_plug(host->context->wires, net_fd, &end, err);
 }
 

@@ -1,5 +1,5 @@
 /* Cables and switches: bridges in one network namespace, cables (veth pairs) from there into others.
- * Synchronous rtnetlink; namespaces are descriptors only, never names. */
+ * Synchronous, through driver/net; namespaces are descriptors only, never names. */
 #ifndef CROFT_CLI_UP_WIRES_H
 #define CROFT_CLI_UP_WIRES_H
 
@@ -23,10 +23,8 @@ MUST_CHECK bool wires_add_namespace(struct wires *wires, int *ret_net_fd, struct
 /* One end of cables: a computer. Address 10.9x.A.B, interfaces eth0 (mgmt0), eth1 (mgmt1), eth2 (underlay).
  */
 struct wires_end {
-    unsigned low16;      /* the last two bytes of its addresses, 1 to 65535 */
-    unsigned nets;       /* so many of the networks, from WIRES_MGMT0 on */
-    unsigned generation; /* differs between two plugged-in computers of one number: the kernel takes a dead
-                            one's cables away some time after its death */
+    unsigned low16; /* the last two bytes of its addresses, 1 to 65535 */
+    unsigned nets;  /* so many of the networks, from WIRES_MGMT0 on */
 };
 /* Plugs the computer in, loopback up included. */
 MUST_CHECK bool wires_plug(struct wires *wires, int net_fd, const struct wires_end *end, struct error *err);

@@ -57,7 +57,8 @@ def our_processes():
 
 def machine():
     """What may not change by a grid that came and went."""
-    cgroups = [str(path) for path in pathlib.Path('/sys/fs/cgroup').glob('**/croft*')]
+    cgroups = [str(path) for pattern in ('croft', '*/croft', 'croft/*', '*/croft/*')
+               for path in pathlib.Path('/sys/fs/cgroup').glob(pattern)]
     return {
         'mounts': sorted(line.split()[4] for line in open('/proc/self/mountinfo')),
         'links': sorted(line.split(':')[0].strip() for line in open('/proc/net/dev') if ':' in line),

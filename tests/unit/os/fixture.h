@@ -15,7 +15,7 @@ struct world {
     struct os_clock *clock;
     struct http *http; /* both sides */
     const struct net_port *net;
-    char address[64]; /* of the plain listener */
+    char address[64];      /* of the plain listener */
     struct exchange *held; /* by "/hold": the last one */
     size_t held_count;
     size_t gone_count;
@@ -29,6 +29,7 @@ struct reply {
     bool done;
     int status;
     enum error_code code;
+    bool refused;
     char message[1024];
     struct buf body;
     size_t chunks;
@@ -38,7 +39,8 @@ struct reply {
 int world_setup(void **state);
 int world_teardown(void **state);
 void world_listen(struct world *world, const struct http_listen_options *options, char *ret_address);
-/* The handler of every listener: "/echo" answers the body, "/hold" keeps, "/stream", "/who", "/flood"; see .c. */
+/* The handler of every listener: "/echo" answers the body, "/hold" keeps, "/stream", "/who", "/flood"; see
+ * .c. */
 void world_handle(void *ctx, struct exchange *exchange, const struct request *request,
                   const struct sender *sender);
 void world_gone(void *ctx);

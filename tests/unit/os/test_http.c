@@ -80,6 +80,12 @@ static void token_is_told(void **state)
     get(world, &reply, &peer, "/who");
     assert_string_equal(buf_text(&reply.body), "- -");
     reply_free(&reply);
+    int fd = raw_connect(world->address);
+    const char request[] = "GET /none HTTP/1.1\r\nHost: x\r\nauthorization: bearer  s3cret\r\n\r\n";
+    assert_int_equal(send(fd, request, sizeof(request) - 1, 0), sizeof(request) - 1);
+    run_until_count(world, &world->requests, 2);
+    assert_string_equal(world->sender, "- s3cret");
+    close(fd);
 }
 
 static void nobody_there_fails_fast(void **state)
@@ -93,6 +99,7 @@ static void nobody_there_fails_fast(void **state)
     assert_int_equal(reply.status, 0);
     assert_int_equal(reply.code, ERROR_UNREACHABLE);
     assert_non_null(strstr(reply.message, address));
+    assert_true(reply.refused);
     reply_free(&reply);
     peer.addresses[0] = "no address";
     get(world, &reply, &peer, "/echo");
@@ -167,6 +174,7 @@ static void time_out_and_gone(void **state)
     run_until(world, &reply.done);
     assert_int_equal(reply.status, 0);
     assert_int_equal(reply.code, ERROR_TIMEOUT);
+    assert_false(reply.refused);
     run_until_count(world, &world->gone_count, 1); /* the server learns that nobody waits */
     reply_free(&reply);
 }

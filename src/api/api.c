@@ -1,0 +1,324 @@
+#include "api/internal.h"
+
+#include "base/text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Answers to repeats are remembered for so many changes; older ones are forgotten first. */
+enum { REPEATS_MAX = 1000 };
+
+struct repeat {
+    uint64_t request; /* hash of method, path and body: another request under the same key is refused */
+    int status;       /* 0: under way */
+    char *json;
+};
+
+static bool identify(struct asked *asked, const struct sender *sender, struct error *err);
+static bool repeated(struct asked *asked);
+static char *repeat_key(struct asked *asked);
+static uint64_t repeat_hash(const struct asked *asked);
+static void repeat_keep(struct asked *asked, int status, const struct buf *json);
+static struct asked *asked_new(struct api *api, struct exchange *exchange, const struct request *request);
+static void take_headers(struct asked *asked, const struct request *request);
+static char *decode(struct arena *arena, const char *text, size_t size);
+static int hex_digit(char c);
+static const char *title(const struct error *err);
+static void repeat_free(struct repeat *repeat);
+
+struct api *api_new(const struct api_options *options)
+{
+    struct api *api = mem_alloc(sizeof(*api));
+    api->options = *options;
+    api->repeats = map_new();
+    api->watchers = VEC_OF(struct watcher *);
+    return api;
+}
+
+void api_free(struct api *api)
+{
+    if (!api) return;
+    size_t cursor = 0;
+    void *repeat = NULL;
+    watch_free_all(api);
+    while (map_next(api->repeats, &cursor, NULL, &repeat))
+        repeat_free(repeat);
+    map_free(api->repeats);
+    vec_free(&api->watchers);
+    mem_free(api);
+}
+
+void api_serve(void *ctx, struct exchange *exchange, const struct request *request,
+               const struct sender *sender)
+{
+    static bool (*const routes[])(struct asked * asked) = {route_objects, route_library, route_events,
+                                                           route_about, route_documents};
+    struct asked *asked = asked_new(ctx, exchange, request);
+    struct error err;
+
+    take_headers(asked, request);
+    if (route_open(asked)) return;
+    if (!text_starts(request->path, "/v1/")) {
+        error_set(&err, ERROR_NOT_FOUND, "no %s here: the API is under /v1/", request->path);
+        answer_error(asked, &err);
+        return;
+    }
+    if (!identify(asked, sender, &err)) {
+        answer_error(asked, &err);
+        return;
+    }
+    if (repeated(asked)) return;
+    for (size_t i = 0; i < LENGTH(routes); i++)
+        if (routes[i](asked)) return;
+    error_set(&err, ERROR_NOT_FOUND, "no %s /v1/%s here: see /v1/openapi.json", asked->method, asked->path);
+    answer_error(asked, &err);
+}
+
+void answer_json(struct asked *asked, int status, const struct buf *json)
+{
+    const struct header type = {"Content-Type", "application/json"};
+    repeat_keep(asked, status, json);
+    answer_raw(asked, status, &type, 1, json->data, json->size);
+}
+
+void answer_error(struct asked *asked, const struct error *err)
+{
+    CLEANUP_BUF struct buf json = {0};
+    const struct header headers[] = {{"Content-Type", "application/problem+json"},
+                                     {"WWW-Authenticate", "Bearer"}};
+    int status = error_http_status(err->code);
+    /* RFC 9110, 15.5.2: 401 when it is not known who asks, 403 when it is. */
+    bool nobody = err->code == ERROR_DENIED && !asked->caller.party;
+
+    if (nobody) status = 401;
+    buf_printf(&json, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"detail\":", title(err),
+               status);
+    buf_add_json_string(&json, err->message);
+    buf_printf(&json, ",\"code\":\"%s\",\"file\":", error_code_name(err->code));
+    buf_add_json_string(&json, err->file);
+    buf_add_text(&json, ",\"field\":");
+    buf_add_json_string(&json, err->field);
+    buf_printf(&json, ",\"line\":%u,\"column\":%u}", err->line, err->column);
+    repeat_keep(asked, status, NULL);
+    answer_raw(asked, status, headers, nobody ? 2 : 1, json.data, json.size);
+}
+
+void answer_raw(struct asked *asked, int status, const struct header *headers, size_t headers_length,
+                const void *data, size_t size)
+{
+    const struct net_port *net = asked->api->options.net;
+    net->answer(net->self, asked->exchange, status, headers, headers_length, data, size);
+    asked_free(asked);
+}
+
+void asked_free(struct asked *asked)
+{
+    arena_free(asked->arena); /* asked itself lives in it */
+}
+
+const char *query_text(const struct asked *asked, const char *name)
+{
+    const char *at = asked->query;
+    size_t size = strlen(name);
+
+    while (*at) {
+        size_t pair = strcspn(at, "&");
+        if (strncmp(at, name, size) == 0 && (at[size] == '=' || size == pair))
+            return size == pair ? "" : decode(asked->arena, at + size + 1, pair - size - 1);
+        at += pair;
+        if (*at) at++;
+    }
+    return NULL;
+}
+
+bool query_number(const struct asked *asked, const char *name, int64_t fallback, int64_t *ret_number,
+                  struct error *err)
+{
+    const char *text = query_text(asked, name);
+    char *end = NULL;
+
+    *ret_number = fallback;
+    if (!text) return true;
+    *ret_number = strtoll(text, &end, 10);
+    if (end != text && *end == 0) return true;
+    return error_set(err, ERROR_USAGE, "?%s= takes a number, not \"%s\"", name, text);
+}
+
+bool asked_body(struct asked *asked, struct node *ret_body, struct error *err)
+{
+    if (!asked->body_size) return error_set(err, ERROR_INVALID, "a JSON body is missing");
+    if (!node_from_json(asked->arena, asked->body, asked->body_size, ret_body, err)) return false;
+    if (ret_body->kind != NODE_MAP) return error_set(err, ERROR_INVALID, "the body has to be a JSON object");
+    return true;
+}
+
+static bool identify(struct asked *asked, const struct sender *sender, struct error *err)
+{
+    const char *own = asked->api->options.landlord_token;
+    size_t size = strlen(own);
+    unsigned char difference = 0;
+
+    if (!sender->token)
+        return error_set(err, ERROR_DENIED,
+                         "who asks? send a token: --token, CROFT_TOKEN, or \"Authorization: "
+                         "Bearer TOKEN\"");
+    /* Not by strcmp: how long the comparison takes must not tell how much of a guess was right. */
+    for (size_t i = 0; i < size; i++)
+        difference |= (unsigned char)(own[i] ^ (i < strlen(sender->token) ? sender->token[i] : 0));
+    if (difference == 0 && strlen(sender->token) == size) {
+        asked->caller = (struct caller){"landlord", "landlord"};
+        return true;
+    }
+    return token_caller(asked->api, asked->arena, sender->token, &asked->caller, err);
+}
+
+/* The same key and request again gets the same answer without anything happening again. */
+static bool repeated(struct asked *asked)
+{
+    struct repeat *repeat = NULL;
+    struct error err;
+
+    if (!asked->idempotency_key || text_equal(asked->method, "GET")) {
+        asked->idempotency_key = NULL;
+        return false;
+    }
+    repeat = map_get(asked->api->repeats, repeat_key(asked));
+    if (!repeat) {
+        repeat = mem_alloc(sizeof(*repeat));
+        repeat->request = repeat_hash(asked);
+        map_put(asked->api->repeats, repeat_key(asked), repeat);
+        return false;
+    }
+    const char *key = asked->idempotency_key;
+    asked->idempotency_key = NULL; /* what is answered now is not to be kept */
+    if (repeat->request != repeat_hash(asked)) {
+        error_set(&err, ERROR_INVALID, "Idempotency-Key %s was used for another request", key);
+        answer_error(asked, &err);
+    } else if (repeat->status == 0) {
+        error_set(&err, ERROR_REFUSED, "the first request with Idempotency-Key %s is still under way", key);
+        answer_error(asked, &err);
+    } else {
+        CLEANUP_BUF struct buf json = {0};
+        buf_add_text(&json, repeat->json);
+        answer_json(asked, repeat->status, &json);
+    }
+    return true;
+}
+
+static char *repeat_key(struct asked *asked)
+{
+    return arena_printf(asked->arena, "%s %s", asked->caller.name, asked->idempotency_key);
+}
+
+static uint64_t repeat_hash(const struct asked *asked)
+{
+    uint64_t hash = text_hash(TEXT_HASH_SEED, asked->method, strlen(asked->method));
+    hash = text_hash(hash, asked->path, strlen(asked->path) + 1);
+    hash = text_hash(hash, asked->query, strlen(asked->query) + 1);
+    return text_hash(hash, asked->body ? asked->body : "", asked->body_size);
+}
+
+/* A refusal (json NULL) is not kept: nothing happened, and the same request may be right later. */
+static void repeat_keep(struct asked *asked, int status, const struct buf *json)
+{
+    struct map *repeats = asked->api->repeats;
+    struct repeat *repeat = NULL;
+    size_t cursor = 0;
+    const char *oldest = NULL;
+
+    if (!asked->idempotency_key || !asked->caller.name) return;
+    if (!json) {
+        repeat_free(map_remove(repeats, repeat_key(asked)));
+        return;
+    }
+    repeat = map_get(repeats, repeat_key(asked));
+    if (!repeat) return;
+    repeat->status = status;
+    repeat->json = mem_strdup(buf_text(json));
+    if (map_length(repeats) > REPEATS_MAX && map_next(repeats, &cursor, &oldest, NULL))
+        repeat_free(map_remove(repeats, oldest));
+}
+
+static struct asked *asked_new(struct api *api, struct exchange *exchange, const struct request *request)
+{
+    struct arena *arena = arena_new();
+    struct asked *asked = arena_alloc(arena, sizeof(*asked));
+    size_t size = strcspn(request->path, "?");
+    const char *path = request->path;
+
+    asked->api = api;
+    asked->exchange = exchange;
+    asked->arena = arena;
+    asked->method = arena_strdup(arena, request->method);
+    asked->query = arena_strdup(arena, path[size] ? path + size + 1 : "");
+    if (text_starts(path, "/v1/")) {
+        path += strlen("/v1/");
+        size -= strlen("/v1/");
+    }
+    asked->path = decode(arena, path, size);
+    asked->body = arena_strndup(arena, request->body ? request->body : "", 0);
+    if (request->body_size > 0) {
+        char *body = arena_alloc(arena, request->body_size + 1);
+        memcpy(body, request->body, request->body_size);
+        asked->body = body;
+    }
+    asked->body_size = request->body_size;
+    asked->file = "request";
+    asked->if_revision = UINT64_MAX;
+    return asked;
+}
+
+static void take_headers(struct asked *asked, const struct request *request)
+{
+    for (size_t i = 0; i < request->headers_length; i++) {
+        const struct header *header = &request->headers[i];
+        if (strcasecmp(header->name, "Croft-File") == 0) {
+            asked->file = arena_strdup(asked->arena, header->value);
+        } else if (strcasecmp(header->name, "Idempotency-Key") == 0) {
+            asked->idempotency_key = arena_strdup(asked->arena, header->value);
+        } else if (strcasecmp(header->name, "If-Match") == 0 && !text_equal(header->value, "*")) {
+            const char *digits = header->value + (header->value[0] == '"');
+            /* Anything that is no revision of ours matches nothing. */
+            asked->if_revision = strtoull(digits, NULL, 10);
+        } else if (strcasecmp(header->name, "If-None-Match") == 0 && text_equal(header->value, "*")) {
+            asked->if_revision = 0; /* only if it does not exist */
+        }
+    }
+}
+
+static char *decode(struct arena *arena, const char *text, size_t size)
+{
+    char *out = arena_alloc(arena, size + 1);
+    size_t used = 0;
+
+    for (size_t i = 0; i < size; i++) {
+        if (text[i] == '%' && i + 2 < size && hex_digit(text[i + 1]) >= 0 && hex_digit(text[i + 2]) >= 0) {
+            out[used++] = (char)(hex_digit(text[i + 1]) * 16 + hex_digit(text[i + 2]));
+            i += 2;
+        } else {
+            out[used++] = text[i];
+        }
+    }
+    return out;
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+}
+
+static const char *title(const struct error *err)
+{
+    return error_code_name(err->code);
+}
+
+static void repeat_free(struct repeat *repeat)
+{
+    if (!repeat) return;
+    mem_free(repeat->json);
+    mem_free(repeat);
+}

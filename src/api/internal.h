@@ -1,0 +1,70 @@
+/* What the files of this room share. */
+#ifndef CROFT_API_INTERNAL_H
+#define CROFT_API_INTERNAL_H
+
+#include "api/api.h"
+
+struct watcher;
+
+struct api {
+    struct api_options options;
+    struct map *repeats; /* Idempotency-Key with its caller -> struct repeat */
+    struct vec watchers; /* struct watcher * */
+};
+
+/* One request in the hands of its route. Everything lives in the arena, which goes with the answer. */
+struct asked {
+    struct api *api;
+    struct exchange *exchange;
+    struct arena *arena;
+    struct caller caller;
+    const char *method;
+    char *path;        /* decoded, without the query, after "/v1/" */
+    const char *query; /* behind '?', or "" */
+    const char *body;
+    size_t body_size;
+    const char *file;            /* for messages about documents */
+    uint64_t if_revision;        /* If-Match; UINT64_MAX: none */
+    const char *idempotency_key; /* NULL: none */
+    void *later;                 /* a route's own, for answers that come later */
+};
+
+/* api.c: every answer ends the asked, whose memory goes with it */
+void answer_json(struct asked *asked, int status, const struct buf *json);
+void answer_error(struct asked *asked, const struct error *err);
+void answer_raw(struct asked *asked, int status, const struct header *headers, size_t headers_length,
+                const void *data, size_t size);
+void asked_free(struct asked *asked);
+const char *query_text(const struct asked *asked, const char *name); /* decoded, in the arena; NULL: absent */
+MUST_CHECK bool query_number(const struct asked *asked, const char *name, int64_t fallback,
+                             int64_t *ret_number, struct error *err);
+MUST_CHECK bool asked_body(struct asked *asked, struct node *ret_body, struct error *err);
+
+/* documents.c: KIND and KIND/NAME, apply, diff, export */
+bool route_documents(struct asked *asked); /* false: not its path */
+MUST_CHECK bool record_kind_of_path(const char *path, enum record_kind *ret_kind, const char **ret_name,
+                                    struct error *err);
+/* objects.c: what is done with farms, instances and hosts by name */
+bool route_objects(struct asked *asked);
+/* library.c: blobs and tokens */
+bool route_library(struct asked *asked);
+MUST_CHECK bool token_caller(struct api *api, struct arena *arena, const char *token,
+                             struct caller *ret_caller, struct error *err);
+/* events.c */
+bool route_events(struct asked *asked);
+bool event_visible(const struct caller *caller, const struct node *event);
+/* watch.c: turns the asked into a stream */
+void watch_start(struct asked *asked, const char *prefix, uint64_t revision);
+void watch_free_all(struct api *api);
+/* about.c: openapi, metrics, version, health, top */
+bool route_about(struct asked *asked);
+bool route_open(struct asked *asked); /* what needs no token */
+
+/* view.c: one item as GET shows it, as JSON */
+struct view;
+struct view *view_new(struct arena *arena,
+                      struct controller *controller); /* sums over the whole grid, once */
+void view_free(struct view *view);
+void view_record(struct view *view, const struct record *record, struct buf *ret_json);
+
+#endif

@@ -1,0 +1,216 @@
+/* Layers of images on their way in, and the tokens of parties. */
+#include "api/internal.h"
+#include "base/text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char token_prefix[] = "token/";
+
+static void blob_show(struct asked *asked, const char *digest);
+static void blob_append(struct asked *asked, const char *digest);
+static void blob_finish(struct asked *asked, const char *digest);
+static void token_make(struct asked *asked);
+static void token_list(struct asked *asked);
+static void token_delete(struct asked *asked, const char *id);
+static bool landlord_only(struct asked *asked);
+
+bool route_library(struct asked *asked)
+{
+    if (text_starts(asked->path, "blobs/")) {
+        char *digest = arena_strdup(asked->arena, asked->path + strlen("blobs/"));
+        if (text_equal(asked->method, "GET")) {
+            blob_show(asked, digest);
+        } else if (text_equal(asked->method, "PUT")) {
+            blob_append(asked, digest);
+        } else if (text_equal(asked->method, "POST") && text_ends(digest, "/finish")) {
+            digest[strlen(digest) - strlen("/finish")] = 0;
+            blob_finish(asked, digest);
+        } else {
+            return false;
+        }
+        return true;
+    }
+    if (text_equal(asked->path, "tokens") && text_equal(asked->method, "POST")) {
+        token_make(asked);
+    } else if (text_equal(asked->path, "tokens") && text_equal(asked->method, "GET")) {
+        token_list(asked);
+    } else if (text_starts(asked->path, "tokens/") && text_equal(asked->method, "DELETE")) {
+        token_delete(asked, asked->path + strlen("tokens/"));
+    } else {
+        return false;
+    }
+    return true;
+}
+
+bool token_caller(struct api *api, struct arena *arena, const char *token, struct caller *ret_caller,
+                  struct error *err)
+{
+    const struct identity_port *identity = api->options.identity;
+    struct store_item item = {0};
+    struct node node;
+    char digest[65], key[128];
+
+    /* Only the digest is stored: whoever reads the store cannot act as anybody. */
+    identity->digest(identity->self, token, strlen(token), digest);
+    snprintf(key, sizeof(key), "%s%s", token_prefix, digest);
+    if (!store_get(controller_store(api->options.controller), key, &item, err))
+        return error_set(err, ERROR_DENIED, "the token is not known here: it may have been deleted");
+    bool good = node_from_json(arena, item.value, strlen(item.value), &node, err);
+    store_item_free(&item);
+    if (!good) return false;
+    ret_caller->party = node_text(&node, "party", "");
+    ret_caller->name = arena_printf(arena, "%s/%s", ret_caller->party, node_text(&node, "name", ""));
+    return true;
+}
+
+static void blob_show(struct asked *asked, const char *digest)
+{
+    const struct blob_port *blobs = controller_options_of(asked->api->options.controller)->blobs;
+    CLEANUP_BUF struct buf json = {0};
+    int64_t size = 0;
+    struct error err;
+
+    if (blobs->size(blobs->self, digest, &size, &err)) {
+        buf_printf(&json, "{\"size\":%" PRId64 "}", size);
+        answer_json(asked, 200, &json);
+    } else if (err.code == ERROR_NOT_FOUND) {
+        /* Not a failure for whoever sends it: this is how much is here. */
+        buf_printf(&json, "{\"partial\":%" PRId64 "}", blobs->partial(blobs->self, digest));
+        answer_json(asked, 404, &json);
+    } else {
+        answer_error(asked, &err);
+    }
+}
+
+static void blob_append(struct asked *asked, const char *digest)
+{
+    const struct blob_port *blobs = controller_options_of(asked->api->options.controller)->blobs;
+    CLEANUP_BUF struct buf json = {0};
+    int64_t offset = 0;
+    struct error err;
+
+    if (query_number(asked, "offset", 0, &offset, &err) &&
+        blobs->append(blobs->self, digest, offset, asked->body, asked->body_size, &err)) {
+        buf_printf(&json, "{\"partial\":%" PRId64 "}", blobs->partial(blobs->self, digest));
+        answer_json(asked, 200, &json);
+    } else {
+        answer_error(asked, &err);
+    }
+}
+
+static void blob_finish(struct asked *asked, const char *digest)
+{
+    const struct blob_port *blobs = controller_options_of(asked->api->options.controller)->blobs;
+    CLEANUP_BUF struct buf json = {0};
+    struct error err;
+
+    if (blobs->finish(blobs->self, digest, &err)) {
+        buf_add_text(&json, "{}");
+        answer_json(asked, 200, &json);
+    } else {
+        answer_error(asked, &err);
+    }
+}
+
+static void token_make(struct asked *asked)
+{
+    struct controller *controller = asked->api->options.controller;
+    const struct random_port *random = asked->api->options.random;
+    const struct identity_port *identity = asked->api->options.identity;
+    const struct clock_port *clock = asked->api->options.clock;
+    CLEANUP_CHANGE struct change *change = change_new(controller_store(controller));
+    CLEANUP_BUF struct buf record = {0}, json = {0};
+    unsigned char bytes[24];
+    char token[2 * sizeof(bytes) + 1], digest[65], created[32];
+    struct node body;
+    struct error err;
+
+    if (!landlord_only(asked)) return;
+    if (!asked_body(asked, &body, &err)) {
+        answer_error(asked, &err);
+        return;
+    }
+    const char *party = node_text(&body, "party", ""), *name = node_text(&body, "name", "default");
+    if (!text_equal(party, "landlord") && !mirror_get(controller_mirror(controller), RECORD_PARTY, party)) {
+        error_set(&err, ERROR_NOT_FOUND, "there is no party \"%s\"", party);
+        answer_error(asked, &err);
+        return;
+    }
+    random->fill(random->self, bytes, sizeof(bytes));
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        snprintf(token + 2 * i, 3, "%02x", bytes[i]);
+    identity->digest(identity->self, token, strlen(token), digest);
+    buf_add_text(&record, "{\"party\":");
+    buf_add_json_string(&record, party);
+    buf_add_text(&record, ",\"name\":");
+    buf_add_json_string(&record, name);
+    buf_printf(&record, ",\"created\":\"%s\"}", text_format_time(created, clock->wall_ms(clock->self)));
+    change_put_text(change, arena_printf(asked->arena, "%s%s", token_prefix, digest), buf_text(&record));
+    change_event(change, clock->wall_ms(clock->self), asked->caller.name, "party", party, "token made", name);
+    if (!change_commit(change, NULL, &err)) {
+        answer_error(asked, &err);
+        return;
+    }
+    buf_printf(&json, "{\"id\":\"%s\",\"token\":\"%s\"}", digest, token);
+    answer_json(asked, 201, &json);
+}
+
+static void token_list(struct asked *asked)
+{
+    CLEANUP_BUF struct buf json = {0};
+    struct vec items = VEC_OF(struct store_item);
+    struct error err;
+
+    if (!landlord_only(asked)) return;
+    if (!store_list(controller_store(asked->api->options.controller), token_prefix, NULL, 0, &items, &err)) {
+        answer_error(asked, &err);
+        return;
+    }
+    buf_add_char(&json, '[');
+    for (size_t i = 0; i < items.length; i++) {
+        const struct store_item *item = vec_at(&items, i);
+        buf_printf(&json, "%s{\"id\":\"%s\",%s", i ? "," : "", item->key + strlen(token_prefix),
+                   item->value + 1);
+    }
+    buf_add_char(&json, ']');
+    store_items_free(&items);
+    answer_json(asked, 200, &json);
+}
+
+static void token_delete(struct asked *asked, const char *id)
+{
+    struct controller *controller = asked->api->options.controller;
+    const struct clock_port *clock = asked->api->options.clock;
+    CLEANUP_CHANGE struct change *change = change_new(controller_store(controller));
+    CLEANUP_BUF struct buf json = {0};
+    struct store_item item = {0};
+    struct error err;
+    char *key = arena_printf(asked->arena, "%s%s", token_prefix, id);
+
+    if (!landlord_only(asked)) return;
+    if (!store_get(controller_store(controller), key, &item, &err)) {
+        error_set(&err, ERROR_NOT_FOUND, "there is no token %s", id);
+        answer_error(asked, &err);
+        return;
+    }
+    store_item_free(&item);
+    change_delete_key(change, key);
+    change_event(change, clock->wall_ms(clock->self), asked->caller.name, "token", id, "deleted", "as asked");
+    if (!change_commit(change, NULL, &err)) {
+        answer_error(asked, &err);
+        return;
+    }
+    buf_add_text(&json, "{}");
+    answer_json(asked, 200, &json);
+}
+
+static bool landlord_only(struct asked *asked)
+{
+    struct error err;
+    if (text_equal(asked->caller.party, "landlord")) return true;
+    error_set(&err, ERROR_DENIED, "only the landlord handles tokens");
+    answer_error(asked, &err);
+    return false;
+}

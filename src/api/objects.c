@@ -1,0 +1,193 @@
+/* What is done with one farm, instance or host by name. */
+#include "api/internal.h"
+#include "base/text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { RELAY_TIMEOUT_MS = 25000 }; /* an agent holds a poll for 20 s */
+
+static void scale(struct asked *asked, const char *farm);
+static void move(struct asked *asked, const char *instance);
+static void host_state(struct asked *asked, const char *host, enum host_intent_state state);
+static void power(struct asked *asked, const char *host);
+static void power_done(void *ctx, const struct error *err);
+static void relay(struct asked *asked, const char *instance, const char *rest);
+static void relayed(void *ctx, const struct answer *answer);
+static void done(struct asked *asked, bool good, const struct error *err);
+static const char *between(struct asked *asked, const char *prefix, const char *suffix);
+
+bool route_objects(struct asked *asked)
+{
+    const char *name = NULL;
+    const char *rest = NULL;
+
+    if (text_starts(asked->path, "instance") && (rest = strstr(asked->path, "/exec"))) {
+        const char *slash = strchr(asked->path, '/');
+        relay(asked, arena_strndup(asked->arena, slash + 1, (size_t)(rest - slash - 1)), rest);
+        return true;
+    }
+    if (text_equal(asked->method, "GET")) {
+        name = between(asked, "instance", "/log");
+        if (name) relay(asked, name, "/log");
+        return name != NULL;
+    }
+    if (!text_equal(asked->method, "POST")) return false;
+    if ((name = between(asked, "farm", "/scale")))
+        scale(asked, name);
+    else if ((name = between(asked, "instance", "/move")))
+        move(asked, name);
+    else if ((name = between(asked, "host", "/drain")))
+        host_state(asked, name, HOST_DRAINING);
+    else if ((name = between(asked, "host", "/activate")))
+        host_state(asked, name, HOST_ACTIVE);
+    else if ((name = between(asked, "host", "/power")))
+        power(asked, name);
+    return name != NULL;
+}
+
+static void scale(struct asked *asked, const char *farm)
+{
+    struct node body;
+    struct error err;
+
+    bool good = asked_body(asked, &body, &err);
+    int64_t wanted = good ? node_int(&body, "count", -1) : 0;
+    if (good && wanted < 0) good = error_set(&err, ERROR_INVALID, "\"count\" has to be a number from 0 on");
+    done(asked,
+         good && controller_scale(asked->api->options.controller, &asked->caller, farm,
+                                  node_text(&body, "tier", ""), wanted, &err),
+         &err);
+}
+
+static void move(struct asked *asked, const char *instance)
+{
+    struct node body;
+    struct error err;
+
+    done(asked,
+         asked_body(asked, &body, &err) && controller_move(asked->api->options.controller, &asked->caller,
+                                                           instance, node_text(&body, "host", ""), &err),
+         &err);
+}
+
+static void host_state(struct asked *asked, const char *host, enum host_intent_state state)
+{
+    struct error err;
+    done(asked, controller_host_state(asked->api->options.controller, &asked->caller, host, state, &err),
+         &err);
+}
+
+static void power(struct asked *asked, const char *host)
+{
+    static const char *const orders[] = {[POWER_ON] = "on", [POWER_OFF] = "off", [POWER_CYCLE] = "cycle"};
+    struct node body;
+    struct error err;
+
+    if (!asked_body(asked, &body, &err)) {
+        answer_error(asked, &err);
+        return;
+    }
+    for (size_t i = 0; i < LENGTH(orders); i++) {
+        if (!text_equal(orders[i], node_text(&body, "order", ""))) continue;
+        controller_power(asked->api->options.controller, &asked->caller, host, (enum power_order)i,
+                         power_done, asked);
+        return;
+    }
+    error_set(&err, ERROR_INVALID, "\"order\" is \"on\", \"off\" or \"cycle\", not \"%s\"",
+              node_text(&body, "order", ""));
+    answer_error(asked, &err);
+}
+
+static void power_done(void *ctx, const struct error *err)
+{
+    done(ctx, err == NULL, err);
+}
+
+/* Passes a question about an instance on to the agent that has it, and the answer back as it is. */
+static void relay(struct asked *asked, const char *instance, const char *rest)
+{
+    struct controller *controller = asked->api->options.controller;
+    const struct record *record = mirror_get(controller_mirror(controller), RECORD_INSTANCE, instance);
+    const struct instance *object = NULL;
+    struct call *call = NULL;
+    struct error err;
+    const char *path = NULL;
+
+    if (!record || !caller_may_see(&asked->caller, RECORD_INSTANCE, record)) {
+        error_set(&err, ERROR_NOT_FOUND, "there is no instance %s", instance);
+        answer_error(asked, &err);
+        return;
+    }
+    object = record->object;
+    if (!object->host[0]) {
+        error_set(&err, ERROR_REFUSED, "%s runs nowhere: %s", instance, object->reason);
+        answer_error(asked, &err);
+        return;
+    }
+    /* A session belongs to the instance it was opened for: its agent finds it by its unguessable name. */
+    if (text_equal(rest, "/exec"))
+        path = arena_printf(asked->arena, "/agent/exec?instance=%s", instance);
+    else if (text_equal(rest, "/log"))
+        path = arena_printf(asked->arena, "/agent/log?instance=%s&%s", instance, asked->query);
+    else
+        path = arena_printf(asked->arena, "/agent%s?%s", rest, asked->query);
+    struct request request = {
+        .method = asked->method, .path = path, .body = asked->body, .body_size = asked->body_size};
+    controller_ask_agent(controller, object->host, &request, RELAY_TIMEOUT_MS, NULL, relayed, asked, &call);
+}
+
+static void relayed(void *ctx, const struct answer *answer)
+{
+    struct asked *asked = ctx;
+    struct vec headers = VEC_OF(struct header);
+    struct error err;
+
+    if (answer->status == 0) {
+        err = *answer->error;
+        error_wrap(&err, "asking the instance's host");
+        answer_error(asked, &err);
+        vec_free(&headers);
+        return;
+    }
+    if (answer->status >= 400) {
+        struct node body = {0};
+        const char *detail = "";
+        if (node_from_json(asked->arena, answer->body, answer->body_size, &body, &err))
+            detail = node_text(&body, "detail", "");
+        error_set(&err, error_from_http_status(answer->status), "%s", detail);
+        answer_error(asked, &err);
+        vec_free(&headers);
+        return;
+    }
+    for (size_t i = 0; i < answer->headers_length; i++)
+        if (strcasecmp(answer->headers[i].name, "Content-Type") == 0 ||
+            strcasecmp(answer->headers[i].name, "Croft-Offset") == 0)
+            *(struct header *)vec_push(&headers) = answer->headers[i];
+    answer_raw(asked, answer->status, headers.items, headers.length, answer->body, answer->body_size);
+    vec_free(&headers);
+}
+
+static void done(struct asked *asked, bool good, const struct error *err)
+{
+    CLEANUP_BUF struct buf json = {0};
+    if (good) {
+        buf_add_text(&json, "{}");
+        answer_json(asked, 200, &json);
+    } else {
+        answer_error(asked, err);
+    }
+}
+
+/* "farms/acme/shop/scale" with "farm", "/scale" -> "acme/shop"; NULL when it is not of that form. */
+static const char *between(struct asked *asked, const char *prefix, const char *suffix)
+{
+    const char *path = asked->path;
+    size_t size = strlen(prefix);
+
+    if (!text_starts(path, prefix) || !text_ends(path, suffix)) return NULL;
+    if (path[size] == 's') size++;
+    if (path[size] != '/' || strlen(path) <= size + 1 + strlen(suffix)) return NULL;
+    return arena_strndup(asked->arena, path + size + 1, strlen(path) - size - 1 - strlen(suffix));
+}

@@ -1,0 +1,302 @@
+/* Items as people see them: the document with what is, under "status". */
+#include "api/internal.h"
+#include "base/text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+struct view {
+    struct arena *arena;
+    struct controller *controller;
+    const struct snapshot *snapshot;
+    struct map *host_sums;  /* host -> struct sum */
+    struct map *party_sums; /* party -> struct sum */
+    struct map *tier_sums;  /* "acme/shop/web" -> struct sum */
+};
+
+struct sum {
+    struct resources used;
+    int64_t instances, running;
+};
+
+static void count(struct view *view);
+static void add(struct arena *arena, struct map *sums, const char *key, const struct instance *instance);
+static const struct sum *sum_of(const struct map *sums, const char *key);
+static void view_host(struct view *view, const struct record *record, struct buf *ret_json);
+static void view_farm(struct view *view, const struct record *record, struct buf *ret_json);
+static void view_tier(struct view *view, const struct farm *farm, const char *tier, int64_t wanted,
+                      bool first, struct buf *ret_json);
+static void view_party(struct view *view, const struct record *record, struct buf *ret_json);
+static void view_image(const struct record *record, struct buf *ret_json);
+static void view_instance(struct view *view, const struct record *record, struct buf *ret_json);
+static void write_resources(struct buf *ret_json, const struct resources *resources);
+static void write_text(struct buf *ret_json, const char *key, const char *value);
+static void write_time(struct buf *ret_json, const char *key, int64_t wall_ms);
+static void write_number(struct buf *ret_json, const char *key, int64_t value);
+static void open_status(const struct record *record, struct buf *ret_json);
+
+struct view *view_new(struct arena *arena, struct controller *controller)
+{
+    struct view *view = arena_alloc(arena, sizeof(*view));
+    view->arena = arena;
+    view->controller = controller;
+    view->snapshot = mirror_snapshot(controller_mirror(controller));
+    view->host_sums = map_new();
+    view->party_sums = map_new();
+    view->tier_sums = map_new();
+    count(view);
+    return view;
+}
+
+void view_free(struct view *view)
+{
+    map_free(view->host_sums);
+    map_free(view->party_sums);
+    map_free(view->tier_sums);
+}
+
+void view_record(struct view *view, const struct record *record, struct buf *ret_json)
+{
+    switch (record->kind) {
+    case RECORD_HOST:
+        view_host(view, record, ret_json);
+        return;
+    case RECORD_FARM:
+        view_farm(view, record, ret_json);
+        return;
+    case RECORD_PARTY:
+        view_party(view, record, ret_json);
+        return;
+    case RECORD_IMAGE:
+        view_image(record, ret_json);
+        return;
+    case RECORD_INSTANCE:
+        view_instance(view, record, ret_json);
+        return;
+    case RECORD_HOST_FACT:
+    case RECORD_FARM_FACT:
+    case RECORD_KINDS:
+        break;
+    }
+    UNREACHABLE();
+}
+
+static void count(struct view *view)
+{
+    const struct snapshot *snapshot = view->snapshot;
+
+    for (size_t i = 0; i < snapshot->instances_length; i++) {
+        const struct instance *instance = &snapshot->instances[i];
+        char tier[256];
+        if (instance->host[0]) add(view->arena, view->host_sums, instance->host, instance);
+        add(view->arena, view->party_sums, instance->party, instance);
+        if (instance->wanted == WANTED_WARM) continue;
+        snprintf(tier, sizeof(tier), "%s/%s", instance->farm, instance->tier);
+        add(view->arena, view->tier_sums, tier, instance);
+    }
+}
+
+static void add(struct arena *arena, struct map *sums, const char *key, const struct instance *instance)
+{
+    struct sum *sum = map_get(sums, key);
+    if (!sum) {
+        sum = arena_alloc(arena, sizeof(*sum));
+        map_put(sums, key, sum);
+    }
+    sum->used.cpus_millis += instance->size.cpus_millis;
+    sum->used.memory_bytes += instance->size.memory_bytes;
+    sum->used.disk_bytes += instance->size.disk_bytes;
+    sum->used.network_bits_per_s += instance->size.network_bits_per_s;
+    sum->instances++;
+    sum->running += instance->state == INSTANCE_RUNNING && instance->health != HEALTH_BAD;
+}
+
+static const struct sum *sum_of(const struct map *sums, const char *key)
+{
+    static const struct sum none;
+    const struct sum *sum = map_get(sums, key);
+    return sum ? sum : &none;
+}
+
+static void view_host(struct view *view, const struct record *record, struct buf *ret_json)
+{
+    const struct host *host = record->object;
+    const struct record *fact_record =
+        mirror_get(controller_mirror(view->controller), RECORD_HOST_FACT, host->name);
+    static const struct host_fact unknown = {.state = HOST_STATE_OFF,
+                                             .agent_version = "",
+                                             .document_error = "",
+                                             .reason = "no agent has joined for it yet"};
+    const struct host_fact *fact = fact_record ? fact_record->object : &unknown;
+    const struct sum *sum = sum_of(view->host_sums, host->name);
+    enum host_state state = fact->state;
+
+    if (state == HOST_UP && host->state == HOST_DRAINING) state = HOST_STATE_DRAINING;
+    open_status(record, ret_json);
+    buf_add_text(ret_json, "\"name\":");
+    buf_add_json_string(ret_json, host->name);
+    write_text(ret_json, "zone", host->zone);
+    write_text(ret_json, "pool", host->pool);
+    write_text(ret_json, "state", host_state_names[state]);
+    buf_add_text(ret_json, ",\"capacity\":");
+    write_resources(ret_json, &host->capacity);
+    buf_add_text(ret_json, ",\"used\":");
+    write_resources(ret_json, &sum->used);
+    write_number(ret_json, "instances", sum->instances);
+    write_text(ret_json, "agent_version", fact->agent_version);
+    write_time(ret_json, "since", fact->since_ms);
+    write_number(ret_json, "pid", fact->pid);
+    write_number(ret_json, "agent_pid", fact->agent_pid);
+    buf_add_text(ret_json, ",\"fenced\":");
+    buf_add_text(ret_json, fact->fenced ? "true" : "false");
+    write_number(ret_json, "document_version", fact->document_version);
+    write_text(ret_json, "document_error", fact->document_error);
+    write_text(ret_json, "reason", fact->reason);
+    buf_add_text(ret_json, "}}");
+}
+
+static void view_farm(struct view *view, const struct record *record, struct buf *ret_json)
+{
+    const struct farm *farm = record->object;
+    const char *reason = "";
+    const char *state = plan_farm_state(view->arena, view->snapshot, farm, &reason);
+    const struct record *fact_record =
+        mirror_get(controller_mirror(view->controller), RECORD_FARM_FACT, farm->full_name);
+    const struct farm_fact *fact = fact_record ? fact_record->object : NULL;
+    bool runs = farm->state == FARM_RUNNING;
+
+    open_status(record, ret_json);
+    buf_add_text(ret_json, "\"name\":");
+    buf_add_json_string(ret_json, farm->full_name);
+    write_text(ret_json, "party", farm->party);
+    write_text(ret_json, "state", state);
+    buf_add_text(ret_json, ",\"tiers\":[");
+    for (size_t i = 0; i < farm->tiers_length; i++)
+        view_tier(view, farm, farm->tiers[i].name, runs ? farm->tiers[i].count.committed : 0, i == 0,
+                  ret_json);
+    if (farm->balance_length > 0) view_tier(view, farm, "balance", runs, farm->tiers_length == 0, ret_json);
+    buf_add_text(ret_json, "],\"endpoints\":[");
+    for (size_t i = 0; fact && i < fact->endpoints_length; i++) {
+        buf_add_text(ret_json, i ? ",{\"name\":" : "{\"name\":");
+        buf_add_json_string(ret_json, fact->endpoints[i].name);
+        write_text(ret_json, "address", fact->endpoints[i].value);
+        buf_add_char(ret_json, '}');
+    }
+    buf_add_char(ret_json, ']');
+    write_text(ret_json, "sla", farm->sla);
+    write_text(ret_json, "level", "committed");
+    write_text(ret_json, "reason", reason);
+    buf_add_text(ret_json, "}}");
+}
+
+static void view_tier(struct view *view, const struct farm *farm, const char *tier, int64_t wanted,
+                      bool first, struct buf *ret_json)
+{
+    const char *key = arena_printf(view->arena, "%s/%s", farm->full_name, tier);
+    const struct sum *sum = sum_of(view->tier_sums, key);
+
+    buf_add_text(ret_json, first ? "{\"name\":" : ",{\"name\":");
+    buf_add_json_string(ret_json, tier);
+    write_number(ret_json, "wanted", wanted);
+    write_number(ret_json, "running", sum->running);
+    write_number(ret_json, "instances", sum->instances);
+    buf_add_char(ret_json, '}');
+}
+
+static void view_party(struct view *view, const struct record *record, struct buf *ret_json)
+{
+    const struct party *party = record->object;
+    const struct sum *sum = sum_of(view->party_sums, party->name);
+
+    open_status(record, ret_json);
+    buf_add_text(ret_json, "\"name\":");
+    buf_add_json_string(ret_json, party->name);
+    write_text(ret_json, "parent", party->parent);
+    buf_add_text(ret_json, ",\"used\":");
+    write_resources(ret_json, &sum->used);
+    write_number(ret_json, "instances", sum->instances);
+    buf_add_text(ret_json, "}}");
+}
+
+static void view_image(const struct record *record, struct buf *ret_json)
+{
+    const struct image *image = record->object;
+
+    open_status(record, ret_json);
+    buf_add_text(ret_json, "\"name\":");
+    buf_add_json_string(ret_json, image->name);
+    write_text(ret_json, "party", image->party);
+    write_text(ret_json, "digest", image->digest);
+    write_number(ret_json, "size", image->size_bytes);
+    write_number(ret_json, "layers", (int64_t)image->layers_length);
+    buf_add_text(ret_json, "}}");
+}
+
+/* An instance is nobody's document: it is shown flat, as `get instances -o json` prints it. */
+static void view_instance(struct view *view, const struct record *record, struct buf *ret_json)
+{
+    const struct instance *instance = record->object;
+    const struct record *host_record =
+        mirror_get(controller_mirror(view->controller), RECORD_HOST, instance->host);
+    const struct host *host = host_record ? host_record->object : NULL;
+    char address[32];
+
+    buf_add_text(ret_json, "{\"kind\":\"Instance\"");
+    write_text(ret_json, "name", instance->name);
+    write_text(ret_json, "farm", instance->farm);
+    write_text(ret_json, "tier", instance->tier);
+    write_text(ret_json, "party", instance->party);
+    write_text(ret_json, "host", instance->host);
+    write_text(ret_json, "zone", host ? host->zone : "");
+    write_text(ret_json, "address", text_format_ipv4(address, instance->address));
+    write_text(ret_json, "driver", compute_kind_names[instance->driver]);
+    write_text(ret_json, "image", instance->image);
+    write_text(ret_json, "state", instance_state_names[instance->state]);
+    write_text(ret_json, "health", instance_health_names[instance->health]);
+    write_time(ret_json, "since", instance->since_ms);
+    write_number(ret_json, "restarts", instance->restarts);
+    buf_add_text(ret_json, instance->wanted == WANTED_WARM ? ",\"warm\":true" : ",\"warm\":false");
+    write_number(ret_json, "incarnation", instance->incarnation);
+    write_number(ret_json, "priority", instance->priority);
+    write_text(ret_json, "digest", instance->digest);
+    buf_add_text(ret_json, ",\"size\":");
+    write_resources(ret_json, &instance->size);
+    write_text(ret_json, "reason", instance->reason);
+    buf_add_char(ret_json, '}');
+}
+
+static void write_resources(struct buf *ret_json, const struct resources *resources)
+{
+    char text[32];
+    buf_printf(ret_json, "{\"cpus\":%s", text_format_cpus(text, resources->cpus_millis));
+    write_text(ret_json, "memory", text_format_bytes(text, resources->memory_bytes));
+    write_text(ret_json, "disk", text_format_bytes(text, resources->disk_bytes));
+    write_text(ret_json, "network", text_format_rate(text, resources->network_bits_per_s));
+    buf_add_char(ret_json, '}');
+}
+
+static void write_text(struct buf *ret_json, const char *key, const char *value)
+{
+    buf_printf(ret_json, ",\"%s\":", key);
+    buf_add_json_string(ret_json, value);
+}
+
+static void write_time(struct buf *ret_json, const char *key, int64_t wall_ms)
+{
+    char text[32];
+    write_text(ret_json, key, wall_ms ? text_format_time(text, wall_ms) : "");
+}
+
+static void write_number(struct buf *ret_json, const char *key, int64_t value)
+{
+    buf_printf(ret_json, ",\"%s\":%" PRId64, key, value);
+}
+
+/* The stored document, left open, and the beginning of its status. */
+static void open_status(const struct record *record, struct buf *ret_json)
+{
+    buf_add_text(ret_json, record->json);
+    ASSERT(ret_json->data[ret_json->size - 1] == '}');
+    ret_json->size--;
+    buf_add_text(ret_json, ",\"status\":{");
+}

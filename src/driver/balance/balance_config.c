@@ -1,0 +1,81 @@
+#include "driver/balance/balance_config.h"
+
+#include "base/text.h"
+#include "driver/http_path.h"
+
+static void write_frontend(const struct personality *personality, const struct balance_frontend *frontend,
+                           int publish_fd, struct buf *ret_text);
+static void write_backend(const struct balance_frontend *frontend, struct buf *ret_text);
+
+/* Memory: 14 MB when idle. Of a connection's memory the buffers are the bulk, three in the worst case
+ * (request, answer, copy for a retry). So 1,000 connections fit into 64 MiB, and a request's head may have 9
+ * KiB. Not with tune.buffers.limit: in 2.6.12 connections are dropped where they should wait for a buffer
+ * (seen with 950). */
+static const char GLOBAL[] = "global\n"
+                             "    nbthread 1\n"
+                             "    maxconn 1000\n"
+                             "    no strict-limits\n"
+                             "    tune.bufsize 10240\n"
+                             "    tune.maxaccept 64\n"
+                             "    stats socket /run/croft/" BALANCE_SOCKET_NAME " mode 600 level admin\n"
+                             "    stats timeout 1h\n"
+                             "\n"
+                             "defaults\n"
+                             "    timeout connect 300ms\n"
+                             "    timeout http-request 10s\n"
+                             "    timeout http-keep-alive 60s\n"
+                             "    timeout client 60s\n"
+                             "    timeout server 60s\n"
+                             "    timeout tunnel 1h\n"
+                             "    retries 3\n"
+                             "    option redispatch 1\n";
+
+void balance_config_write(const struct personality *personality, struct buf *ret_text)
+{
+    int publish_fd = 3;
+    buf_add_text(ret_text, GLOBAL);
+    for (size_t i = 0; i < personality->frontends_length; i++) {
+        const struct balance_frontend *frontend = &personality->frontends[i];
+        bool published = frontend->publish[0] != 0;
+        write_frontend(personality, frontend, published ? publish_fd : -1, ret_text);
+        write_backend(frontend, ret_text);
+        if (published) publish_fd++;
+    }
+}
+
+static void write_frontend(const struct personality *personality, const struct balance_frontend *frontend,
+                           int publish_fd, struct buf *ret_text)
+{
+    char address[32] = "";
+    /* A name goes into configuration and commands as it is. */
+    ASSERT(text_is_name(frontend->name));
+    if (personality->address) text_format_ipv4(address, personality->address);
+    buf_printf(ret_text, "\nfrontend %s\n    mode %s\n", frontend->name,
+               frontend->mode == BALANCE_HTTP ? "http" : "tcp");
+    buf_printf(ret_text, "    bind %s:%u\n", address, (unsigned)frontend->port);
+    if (publish_fd >= 0) buf_printf(ret_text, "    bind fd@%d\n", publish_fd);
+    buf_add_text(ret_text, frontend->mode == BALANCE_HTTP ? "    option forwardfor\n"
+                                                          : "    timeout client 1h\n    option clitcpka\n");
+    buf_printf(ret_text, "    default_backend %s\n", frontend->name);
+}
+
+static void write_backend(const struct balance_frontend *frontend, struct buf *ret_text)
+{
+    buf_printf(ret_text, "\nbackend %s\n    mode %s\n    balance leastconn\n", frontend->name,
+               frontend->mode == BALANCE_HTTP ? "http" : "tcp");
+    if (frontend->mode == BALANCE_HTTP)
+        /* A server that dies loses the requests it was working on unless they are sent again. Only methods
+         * that may be repeated (RFC 9110 section 9.2.2) are, after more than a failed connection. */
+        buf_add_text(ret_text, "    option http-keep-alive\n"
+                               "    http-reuse safe\n"
+                               "    retry-on conn-failure empty-response\n"
+                               "    http-request disable-l7-retry unless"
+                               " { method GET HEAD PUT DELETE OPTIONS TRACE }\n");
+    else
+        buf_add_text(ret_text, "    timeout server 1h\n    option srvtcpka\n");
+    if (frontend->health_path[0]) {
+        buf_add_text(ret_text, "    option httpchk\n    http-check send meth GET uri '");
+        http_path_add(ret_text, frontend->health_path);
+        buf_add_text(ret_text, "' ver HTTP/1.1 hdr Host croft\n    http-check expect status 200-399\n");
+    }
+}

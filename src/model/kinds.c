@@ -1,0 +1,37 @@
+#include "model/schemas.h"
+
+#include "base/text.h"
+
+const char *const host_intent_state_names[] = {"active", "draining", "off", NULL};
+const char *const farm_intent_state_names[] = {"running", "stopped", NULL};
+const char *const compute_kind_names[] = {"container", "vm", "host", NULL};
+const char *const protocol_names[] = {"tcp", "udp", "icmp", "any", NULL};
+const char *const balance_mode_names[] = {"http", "tcp", NULL};
+const char *const instance_wanted_names[] = {"run", "warm", "drain", "gone", NULL};
+const char *const instance_state_names[] = {"pending", "booting", "running", "draining",
+                                            "wiping",  "stopped", "failed",  NULL};
+const char *const instance_health_names[] = {"unknown", "good", "bad", NULL};
+const char *const host_state_names[] = {"up", "suspect", "down", "draining", "off", NULL};
+const char *const action_kind_names[] = {"create", "place",   "activate", "drain", "stop", "unplace",
+                                         "forget", "explain", "fence",    "farm",  NULL};
+
+const struct kind kinds[KIND_COUNT] = {
+    [KIND_HOST] = {KIND_HOST, "Host", "host", "hosts", &schema_host},
+    [KIND_PARTY] = {KIND_PARTY, "Party", "party", "parties", &schema_party},
+    [KIND_FARM] = {KIND_FARM, "Farm", "farm", "farms", &schema_farm},
+    [KIND_IMAGE] = {KIND_IMAGE, "Image", "image", "images", &schema_image},
+};
+
+const struct kind *kind_by_name(const char *name)
+{
+    for (size_t i = 0; i < LENGTH(kinds); i++)
+        if (text_equal(kinds[i].name, name)) return &kinds[i];
+    return NULL;
+}
+
+const struct kind *kind_by_command(const char *name)
+{
+    for (size_t i = 0; i < LENGTH(kinds); i++)
+        if (text_equal(kinds[i].singular, name) || text_equal(kinds[i].plural, name)) return &kinds[i];
+    return NULL;
+}

@@ -1,0 +1,108 @@
+/* Tables of what the landlord writes: hosts, parties, images. */
+#include "model/table.h"
+#include "model/tables.h"
+
+#include "base/text.h"
+
+static bool finish_host(struct arena *arena, const struct node *node, void *object, struct error *err);
+
+static const struct field resources_fields[] = {
+    SCALAR(struct resources, cpus_millis, "cpus", scalar_cpus, "cores", .max = CPUS_MILLIS_MAX,
+           .hidden_default = true),
+    SCALAR(struct resources, memory_bytes, "memory", scalar_bytes, "bytes of memory", .max = BYTES_MAX,
+           .hidden_default = true),
+    SCALAR(struct resources, disk_bytes, "disk", scalar_bytes, "bytes of disk", .max = BYTES_MAX,
+           .hidden_default = true),
+    SCALAR(struct resources, network_bits_per_s, "network", scalar_rate, "bits per second of network",
+           .max = BITS_PER_S_MAX, .hidden_default = true),
+};
+const struct schema schema_resources = SCHEMA(struct resources, "resources", resources_fields);
+
+static const struct field capacity_fields[] = {
+    SCALAR(struct resources, cpus_millis, "cpus", scalar_cpus, "cores", .required = true, .min = 1,
+           .max = CPUS_MILLIS_MAX),
+    SCALAR(struct resources, memory_bytes, "memory", scalar_bytes, "bytes of memory", .required = true,
+           .min = 1, .max = BYTES_MAX),
+    SCALAR(struct resources, disk_bytes, "disk", scalar_bytes, "bytes of disk", .max = BYTES_MAX,
+           .hidden_default = true),
+    SCALAR(struct resources, network_bits_per_s, "network", scalar_rate, "bits per second of network",
+           .max = BITS_PER_S_MAX, .hidden_default = true),
+};
+static const struct schema schema_capacity = SCHEMA(struct resources, "capacity", capacity_fields);
+
+static const struct field host_fields[] = {
+    SCALAR(struct host, name, "name", scalar_name, "the host's name", .required = true),
+    SCALAR(struct host, zone, "zone", scalar_zone, "path of the zones it is in; the first is the site",
+           .required = true),
+    SCALAR(struct host, pool, "pool", scalar_name, "hosts that can stand in for each other",
+           .fallback = "general"),
+    SCALAR(struct host, class_name, "class", scalar_name,
+           "hardware class; pools of one class can fail over to each other", .fallback = "general"),
+    STRUCT(struct host, capacity, "capacity", schema_capacity, "what the host has", .required = true),
+    STRUCT(struct host, reserve, "reserve", schema_resources, "what is kept for the host itself",
+           .hidden_default = true),
+    ENUM(struct host, state, "state", host_intent_state_names, "whether it takes and keeps instances",
+         .fallback = "active"),
+};
+const struct schema schema_host = SCHEMA(struct host, "Host", host_fields, .finish = finish_host);
+
+static const struct field quota_fields[] = {
+    SCALAR(struct quota, resources.cpus_millis, "cpus", scalar_quota_cpus, "most cores",
+           .fallback = "unlimited", .hidden_default = true),
+    SCALAR(struct quota, resources.memory_bytes, "memory", scalar_quota_bytes, "most bytes of memory",
+           .fallback = "unlimited", .hidden_default = true),
+    SCALAR(struct quota, resources.disk_bytes, "disk", scalar_quota_bytes, "most bytes of disk",
+           .fallback = "unlimited", .hidden_default = true),
+    SCALAR(struct quota, resources.network_bits_per_s, "network", scalar_quota_rate,
+           "most bits per second of network", .fallback = "unlimited", .hidden_default = true),
+    SCALAR(struct quota, instances, "instances", scalar_quota_int, "most instances", .fallback = "unlimited",
+           .hidden_default = true),
+    SCALAR(struct quota, farms, "farms", scalar_quota_int, "most farms", .fallback = "unlimited",
+           .hidden_default = true),
+};
+static const struct schema schema_quota = SCHEMA(struct quota, "quota", quota_fields);
+
+static const struct field party_fields[] = {
+    SCALAR(struct party, name, "name", scalar_name, "the party's name", .required = true),
+    SCALAR(struct party, parent, "parent", scalar_name, "the party it leases from; `landlord` is built in",
+           .fallback = PARTY_LANDLORD),
+    STRUCT(struct party, quota, "quota", schema_quota, "the most that it and those below it may use",
+           .hidden_default = true),
+};
+const struct schema schema_party = SCHEMA(struct party, "Party", party_fields);
+
+static const struct field image_fields[] = {
+    SCALAR(struct image, name, "name", scalar_image_name, "NAME:TAG", .required = true),
+    SCALAR(struct image, party, "party", scalar_name, "whose it is; the landlord's are everyone's",
+           .fallback = PARTY_LANDLORD),
+    SCALAR(struct image, digest, "digest", scalar_digest, "hash of the canonical text of what follows",
+           .required = true),
+    SCALARS(struct image, layers, "layers", scalar_digest, "hashes of the layers' tars, lowest first",
+            .required = true, .max = 256, .limit = "layers an image"),
+    SCALAR(struct image, size_bytes, "size", scalar_bytes, "bytes of the layers together", .max = BYTES_MAX,
+           .fallback = "0"),
+    SCALARS(struct image, command, "command", scalar_text, "what runs unless the tier says otherwise",
+            .max = 4096, .limit = "words a command", .hidden_default = true),
+    PAIRS(struct image, env, "env", "environment of the command", .max = 4096, .limit = "variables an image",
+          .hidden_default = true),
+    SCALAR(struct image, directory, "directory", scalar_absolute_path, "working directory of the command",
+           .fallback = "/"),
+    SCALAR(struct image, user, "user", scalar_user, "who runs the command, by number", .fallback = "0"),
+};
+const struct schema schema_image = SCHEMA(struct image, "Image", image_fields);
+
+static bool finish_host(struct arena *arena, const struct node *node, void *object, struct error *err)
+{
+    const struct host *host = object;
+    const struct resources *reserve = &host->reserve;
+    const struct resources *capacity = &host->capacity;
+    const char *field = NULL;
+    if (reserve->cpus_millis > capacity->cpus_millis) field = "cpus";
+    if (reserve->memory_bytes > capacity->memory_bytes) field = "memory";
+    if (reserve->disk_bytes > capacity->disk_bytes) field = "disk";
+    if (reserve->network_bits_per_s > capacity->network_bits_per_s) field = "network";
+    if (field == NULL) return true;
+    const struct node *at = node_get(node_get(node, "reserve"), field);
+    error_set(err, ERROR_INVALID, "more is reserved than the host's capacity has");
+    return schema_error_at(err, at, arena_printf(arena, "reserve.%s", field));
+}

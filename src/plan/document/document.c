@@ -1,0 +1,165 @@
+#include "base/text.h"
+#include "plan/document/find.h"
+#include "plan/document/frontend.h"
+#include "plan/reach/reach.h"
+#include "plan/scale/personality.h"
+#include "plan/work.h"
+
+static bool is_here(const struct instance *instance, const char *host);
+static void add_farm(struct arena *arena, const struct snapshot *s, const struct farm *farm,
+                     struct host_document *document, struct host_farm *farms);
+static const struct member *members_of(struct arena *arena, const struct snapshot *s, const struct farm *farm,
+                                       size_t *ret_length);
+static void fill_personality(struct arena *arena, const struct snapshot *s, const struct farm *farm,
+                             const struct instance *instance, struct personality *ret_personality);
+static const struct image *image_of(const struct snapshot *s, const struct instance *instance);
+static void fill_env(struct arena *arena, const struct image *image, const struct tier *tier,
+                     struct personality *personality);
+static void add_image(const struct image *image, struct image *images, size_t *length);
+static void add_peers(struct arena *arena, const struct snapshot *s, struct host_document *document);
+
+struct host_document plan_host_document(struct arena *arena, const struct snapshot *snapshot,
+                                        const char *host)
+{
+    struct host_document document = {.host = host};
+    size_t length = 0;
+    for (size_t n = 0; n < snapshot->instances_length; n++)
+        length += is_here(&snapshot->instances[n], host);
+    struct personality *instances = arena_alloc_array(arena, length + 1, sizeof(*instances));
+    struct host_farm *farms = arena_alloc_array(arena, length + 1, sizeof(*farms));
+    struct image *images = arena_alloc_array(arena, length + 1, sizeof(*images));
+
+    for (size_t n = 0; n < snapshot->instances_length; n++) {
+        const struct instance *instance = &snapshot->instances[n];
+        if (!is_here(instance, host)) continue;
+        const struct farm *farm = find_farm(snapshot, instance->farm);
+        /* Without a farm or tier nothing says what it is; the next plan stops it. */
+        if (farm == NULL || find_tier(arena, farm, instance->tier) == NULL) continue;
+        fill_personality(arena, snapshot, farm, instance, &instances[document.instances_length++]);
+        add_farm(arena, snapshot, farm, &document, farms);
+        const struct image *image = image_of(snapshot, instance);
+        if (image) add_image(image, images, &document.images_length);
+    }
+    document.instances = instances;
+    document.farms = farms;
+    document.images = images;
+    add_peers(arena, snapshot, &document);
+    return document;
+}
+
+static bool is_here(const struct instance *instance, const char *host)
+{
+    return instance->wanted != WANTED_GONE && text_equal(instance->host, host);
+}
+
+/* Instances come in the order of their names, so a farm that is there already is the last one. */
+static void add_farm(struct arena *arena, const struct snapshot *s, const struct farm *farm,
+                     struct host_document *document, struct host_farm *farms)
+{
+    const struct farm_fact *fact = find_farm_fact(s, farm->full_name);
+    size_t length = document->farms_length;
+    if (length > 0 && text_equal(farms[length - 1].name, farm->full_name)) return;
+    struct host_farm *to = &farms[document->farms_length++];
+    *to = (struct host_farm){.name = farm->full_name,
+                             .vni = fact ? fact->vni : 0,
+                             .subnet = farm->subnet,
+                             .gateway = farm->subnet.address + 1,
+                             .mtu = MTU_BYTES};
+    to->members = members_of(arena, s, farm, &to->members_length);
+    to->rules = reach_rules(arena, farm, &to->rules_length);
+}
+
+static const struct member *members_of(struct arena *arena, const struct snapshot *s, const struct farm *farm,
+                                       size_t *ret_length)
+{
+    size_t length = 0, members_length = 0;
+    const struct instance *instances = find_instances(arena, s, farm->full_name, &length);
+    struct member *members = arena_alloc_array(arena, length + 1, sizeof(*members));
+    for (size_t n = 0; n < length; n++) {
+        const struct instance *instance = &instances[n];
+        const struct host_fact *fact = find_host_fact(s, instance->host);
+        if (instance->wanted == WANTED_GONE || fact == NULL || find_is_lost(s, instance)) continue;
+        members[members_length++] = (struct member){.instance = frontend_short_name(instance),
+                                                    .tier = instance->tier,
+                                                    .address = instance->address,
+                                                    .mac = instance->mac,
+                                                    .underlay = fact->underlay};
+    }
+    *ret_length = members_length;
+    return members;
+}
+
+static void fill_personality(struct arena *arena, const struct snapshot *s, const struct farm *farm,
+                             const struct instance *instance, struct personality *ret_personality)
+{
+    const struct tier *tier = find_tier(arena, farm, instance->tier);
+    const struct image *image = image_of(s, instance);
+    struct personality personality = {
+        .instance = instance->name,
+        .party = instance->party,
+        .farm = instance->farm,
+        .tier = instance->tier,
+        .incarnation = instance->incarnation,
+        .wanted = instance->wanted,
+        .driver = instance->driver,
+        .digest = instance->digest,
+        .command = tier->command,
+        .command_length = tier->command_length,
+        .files = tier->files,
+        .files_length = tier->files_length,
+        .size = instance->size,
+        .health = tier->health,
+        .address = instance->address,
+        .mac = instance->mac,
+    };
+    if (tier->command_length == 0 && image) {
+        personality.command = image->command;
+        personality.command_length = image->command_length;
+    }
+    fill_env(arena, image, tier, &personality);
+    if (personality_tier(farm, tier->name) == NULL)
+        personality.frontends = frontends_of(arena, s, farm, &personality.frontends_length);
+    *ret_personality = personality;
+}
+
+/* By digest: what the instance was made from, whatever its tag means today. */
+static const struct image *image_of(const struct snapshot *s, const struct instance *instance)
+{
+    for (size_t n = 0; n < s->images_length; n++)
+        if (text_equal(s->images[n].digest, instance->digest)) return &s->images[n];
+    return NULL;
+}
+
+/* The image's environment; the tier's word goes before the image's. */
+static void fill_env(struct arena *arena, const struct image *image, const struct tier *tier,
+                     struct personality *personality)
+{
+    size_t image_length = image ? image->env_length : 0, length = 0;
+    struct pair *env = arena_alloc_array(arena, image_length + tier->env_length + 1, sizeof(*env));
+    for (size_t n = 0; n < image_length; n++) {
+        bool overruled = false;
+        for (size_t t = 0; t < tier->env_length; t++)
+            overruled |= text_equal(tier->env[t].name, image->env[n].name);
+        if (!overruled) env[length++] = image->env[n];
+    }
+    for (size_t t = 0; t < tier->env_length; t++)
+        env[length++] = tier->env[t];
+    personality->env = env;
+    personality->env_length = length;
+}
+
+static void add_image(const struct image *image, struct image *images, size_t *length)
+{
+    for (size_t n = 0; n < *length; n++)
+        if (text_equal(images[n].digest, image->digest)) return;
+    images[(*length)++] = *image;
+}
+
+static void add_peers(struct arena *arena, const struct snapshot *s, struct host_document *document)
+{
+    uint32_t *peers = arena_alloc_array(arena, s->host_facts_length + 1, sizeof(*peers));
+    for (size_t n = 0; n < s->host_facts_length; n++)
+        if (s->host_facts[n].underlay != 0)
+            peers[document->underlay_peers_length++] = s->host_facts[n].underlay;
+    document->underlay_peers = peers;
+}

@@ -1,0 +1,85 @@
+#include "base/text.h"
+#include "plan/document/find.h"
+#include "plan/scale/personality.h"
+#include "plan/work.h"
+
+struct tally {
+    int64_t want, healthy;
+    bool moving;        /* something is on its way */
+    const char *broken; /* what is wrong, or NULL */
+};
+
+static void tally_tier(struct arena *arena, const struct snapshot *s, const struct farm *farm,
+                       const struct tier *tier, struct tally *ret_tally);
+static void tally_one(struct arena *arena, const struct snapshot *s, const struct instance *instance,
+                      const struct tier *tier, const char *personality, struct tally *tally);
+
+const char *plan_farm_state(struct arena *arena, const struct snapshot *snapshot, const struct farm *farm,
+                            const char **ret_reason)
+{
+    size_t length = 0, tiers = farm->tiers_length + (farm->balance_length > 0 ? 1 : 0);
+    find_instances(arena, snapshot, farm->full_name, &length);
+    const char *state = "ready", *reason = "every tier has what it wants";
+    if (farm->state == FARM_STOPPED) {
+        *ret_reason = length == 0 ? "it is stopped on request" : "it is being stopped and wiped";
+        return length == 0 ? "stopped" : "changing";
+    }
+    for (size_t t = 0; t < tiers; t++) {
+        const struct tier *tier = t < farm->tiers_length ? &farm->tiers[t] : balance_tier(arena, farm);
+        struct tally tally = {0};
+        tally_tier(arena, snapshot, farm, tier, &tally);
+        bool whole = tally.healthy >= tally.want;
+        if (!whole && tally.broken) {
+            *ret_reason = arena_printf(arena, "tier %s has %lld of %lld: %s", tier->name,
+                                       (long long)tally.healthy, (long long)tally.want, tally.broken);
+            return "degraded";
+        }
+        if (!text_equal(state, "ready") || (whole && !tally.moving)) continue;
+        state = "changing";
+        reason = tally.broken ? tally.broken
+                              : arena_printf(arena, "tier %s has %lld of %lld and is on its way", tier->name,
+                                             (long long)tally.healthy, (long long)tally.want);
+    }
+    *ret_reason = reason;
+    return state;
+}
+
+static void tally_tier(struct arena *arena, const struct snapshot *s, const struct farm *farm,
+                       const struct tier *tier, struct tally *ret_tally)
+{
+    size_t length = 0;
+    const struct instance *instances = find_instances(arena, s, farm->full_name, &length);
+    const struct image *image = personality_image(s, farm->party, tier->image);
+    const struct farm_fact *fact = find_farm_fact(s, farm->full_name);
+    bool is_balance = personality_tier(farm, tier->name) == NULL;
+    const char *personality =
+        image && fact ? plan_personality_hash(arena, farm, tier, is_balance, image->digest, fact) : NULL;
+
+    ret_tally->want = tier->count.committed;
+    for (size_t n = 0; n < length; n++)
+        if (text_equal(instances[n].tier, tier->name))
+            tally_one(arena, s, &instances[n], tier, personality, ret_tally);
+}
+
+static void tally_one(struct arena *arena, const struct snapshot *s, const struct instance *instance,
+                      const struct tier *tier, const char *personality, struct tally *tally)
+{
+    if (instance->wanted == WANTED_WARM) return;
+    bool healthy = instance_healthy(instance, tier) && !find_is_lost(s, instance);
+    if (instance_leaving(instance)) {
+        tally->moving = true;
+        return;
+    }
+    tally->healthy += healthy;
+    if (instance->host[0] != '\0' && personality && !text_equal(instance->personality, personality))
+        tally->moving = true;
+    if (healthy) return;
+    tally->moving = true;
+    bool waits = instance->state == INSTANCE_PENDING && instance->host[0] == '\0' &&
+                 !text_starts(instance->reason, "waits for tier");
+    bool lost = find_is_lost(s, instance);
+    if (tally->broken == NULL &&
+        (waits || lost || instance->state == INSTANCE_FAILED || instance->health == HEALTH_BAD))
+        tally->broken = arena_printf(arena, "%s: %s", instance->name,
+                                     instance->reason[0] != '\0' ? instance->reason : "is not healthy");
+}

@@ -1,0 +1,12 @@
+/* A balancer's doors and the servers behind them. */
+#ifndef CROFT_PLAN_DOCUMENT_FRONTEND_H
+#define CROFT_PLAN_DOCUMENT_FRONTEND_H
+
+#include "plan/plan.h"
+
+const struct balance_frontend *frontends_of(struct arena *arena, const struct snapshot *snapshot,
+                                            const struct farm *farm, size_t *ret_length);
+/* "web-1" of "acme/shop/web-1" */
+const char *frontend_short_name(const struct instance *instance);
+
+#endif

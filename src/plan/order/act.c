@@ -1,0 +1,229 @@
+#include "plan/order/act.h"
+
+#include "plan/place/address.h"
+#include "plan/place/place.h"
+
+#include "base/text.h"
+
+static struct action *push(struct work *work, enum action_kind kind, size_t instance, const char *reason);
+static bool fold(struct work *work, enum action_kind kind, size_t instance, const char *reason);
+static void explain(struct work *work, size_t instance, enum instance_state state, const char *reason,
+                    const char *move_to);
+static bool is_obstacle(const char *reason);
+static void grow(struct work *work);
+static void set_state(struct work *work, struct instance *record, enum instance_state state);
+
+size_t act_create(struct work *work, size_t tier, enum instance_wanted wanted, const char *reason)
+{
+    struct work_tier *t = &work->tiers[tier];
+    struct work_farm *farm = &work->farms[t->farm];
+    if (farm->fact.vni == 0) return NONE;
+    struct instance record = {
+        .name =
+            arena_printf(work->arena, "%s/%s-%lld", farm->name, t->intent->name, (long long)t->number_next),
+        .party = farm->intent->party,
+        .farm = farm->name,
+        .tier = t->intent->name,
+        .number = t->number_next,
+        .wanted = wanted,
+        .host = "",
+        .move_to = "",
+        .state = INSTANCE_PENDING,
+        .since_ms = work->now_ms,
+        .reason = reason,
+    };
+    t->number_next++;
+    place_renew(work, tier, &record);
+    size_t instance = work_add(work, &record, t->farm, tier);
+    address_give(work, instance);
+    push(work, ACTION_CREATE, instance, reason);
+    return instance;
+}
+
+void act_place(struct work *work, size_t instance, size_t host, int step, const char *reason)
+{
+    struct work_instance *i = &work->instances[instance];
+    struct instance *record = &i->record;
+    bool is_new = i->action != NONE && work->actions[i->action].kind == ACTION_CREATE;
+
+    if (i->promise != NONE) {
+        for (size_t d = 0; d < DIMENSIONS; d++)
+            work->hosts[i->promise].promised.of[d] -= amount_of(&record->size).of[d];
+        i->promise = NONE;
+    }
+    work_set_host(work, instance, NONE); /* the old size leaves the accounts before the new one enters */
+    place_renew(work, i->tier, record);
+    record->incarnation++;
+    record->wanted = record->wanted == WANTED_WARM ? WANTED_WARM : WANTED_RUN;
+    record->move_to = "";
+    record->health = HEALTH_UNKNOWN;
+    record->restarts = 0;
+    record->drained = false;
+    record->state = INSTANCE_PENDING;
+    record->since_ms = work->now_ms;
+    record->reason = reason;
+    work_set_host(work, instance, host);
+    if (is_new) {
+        fold(work, ACTION_PLACE, instance, reason);
+        return;
+    }
+    push(work, ACTION_PLACE, instance, reason)->step = step;
+}
+
+void act_activate(struct work *work, size_t instance, const char *reason)
+{
+    struct instance *record = &work->instances[instance].record;
+    if (record->state == INSTANCE_DRAINING) set_state(work, record, INSTANCE_RUNNING);
+    record->wanted = WANTED_RUN;
+    record->drained = false;
+    record->reason = reason;
+    push(work, ACTION_ACTIVATE, instance, reason);
+}
+
+void act_drain(struct work *work, size_t instance, const char *reason)
+{
+    struct instance *record = &work->instances[instance].record;
+    record->wanted = WANTED_DRAIN;
+    record->drained = false;
+    set_state(work, record, INSTANCE_DRAINING);
+    record->reason = reason;
+    push(work, ACTION_DRAIN, instance, reason);
+}
+
+void act_stop(struct work *work, size_t instance, const char *reason)
+{
+    struct instance *record = &work->instances[instance].record;
+    record->wanted = WANTED_GONE;
+    set_state(work, record, INSTANCE_WIPING);
+    record->reason = reason;
+    push(work, ACTION_STOP, instance, reason);
+}
+
+void act_unplace(struct work *work, size_t instance, const char *reason)
+{
+    struct work_instance *i = &work->instances[instance];
+    i->from = i->host;
+    work_set_host(work, instance, NONE);
+    i->record.wanted = WANTED_RUN;
+    i->record.health = HEALTH_UNKNOWN;
+    i->record.drained = false;
+    set_state(work, &i->record, INSTANCE_PENDING);
+    i->record.reason = reason;
+    push(work, ACTION_UNPLACE, instance, reason);
+}
+
+void act_forget(struct work *work, size_t instance, const char *reason)
+{
+    struct work_instance *i = &work->instances[instance];
+    address_release(work, instance);
+    work_set_host(work, instance, NONE);
+    push(work, ACTION_FORGET, instance, reason);
+    i->forgotten = true;
+    work->farms[i->farm].living--;
+}
+
+void act_explain(struct work *work, size_t instance, enum instance_state state, const char *reason,
+                 const char *move_to)
+{
+    struct work_instance *i = &work->instances[instance];
+    if (i->why && text_equal(move_to, i->why_move_to)) return;
+    if (i->why && !text_equal(i->why_move_to, i->record.move_to)) return;
+    i->why = reason;
+    i->why_state = state;
+    i->why_move_to = move_to;
+}
+
+void act_explain_all(struct work *work)
+{
+    for (size_t n = 0; n < work->instances_length; n++) {
+        struct work_instance *i = &work->instances[n];
+        if (i->forgotten) continue;
+        if (i->why)
+            explain(work, n, i->why_state, i->why, i->why_move_to);
+        else if (i->host != NONE && is_obstacle(i->record.reason))
+            explain(work, n, i->record.state, "", i->record.move_to);
+        i->why = NULL;
+    }
+}
+
+void act_fence(struct work *work, size_t host, const char *reason)
+{
+    grow(work);
+    work->hosts[host].fence_reason = reason;
+    work->actions[work->actions_length++] =
+        (struct action){.kind = ACTION_FENCE, .name = work->hosts[host].name, .host = "", .reason = reason};
+    work->changes++;
+}
+
+static void explain(struct work *work, size_t instance, enum instance_state state, const char *reason,
+                    const char *move_to)
+{
+    struct instance *record = &work->instances[instance].record;
+    if (record->state == state && text_equal(record->reason, reason) && text_equal(record->move_to, move_to))
+        return;
+    if (record->state != state) set_state(work, record, state);
+    record->reason = reason;
+    record->move_to = move_to;
+    if (!fold(work, ACTION_EXPLAIN, instance, reason)) push(work, ACTION_EXPLAIN, instance, reason);
+}
+
+/* Something stood in the way of a change to an instance that runs: true only as long as a pass says it again.
+ */
+static bool is_obstacle(const char *reason)
+{
+    return text_starts(reason, "keeps its older form: ") || text_starts(reason, "its move to ") ||
+           strstr(reason, " is to be emptied, but: ") != NULL;
+}
+
+/* A new action about an instance. What only explained it before is overtaken. */
+static struct action *push(struct work *work, enum action_kind kind, size_t instance, const char *reason)
+{
+    struct work_instance *i = &work->instances[instance];
+    if (i->action != NONE && work->actions[i->action].kind == ACTION_EXPLAIN)
+        work->actions[i->action].name = NULL;
+    i->why = NULL;
+    grow(work);
+    i->action = work->actions_length;
+    struct action *action = &work->actions[work->actions_length++];
+    *action = (struct action){.kind = kind,
+                              .name = i->record.name,
+                              .host = i->record.host,
+                              .reason = reason,
+                              .instance = i->record};
+    work->changes++;
+    return action;
+}
+
+/* A creation, or another explanation, of this plan takes the news in: one action says both. */
+static bool fold(struct work *work, enum action_kind kind, size_t instance, const char *reason)
+{
+    struct work_instance *i = &work->instances[instance];
+    if (i->action == NONE) return false;
+    struct action *action = &work->actions[i->action];
+    bool takes = action->kind == ACTION_CREATE ||
+                 (kind == ACTION_EXPLAIN && action->kind == ACTION_EXPLAIN) ||
+                 (kind == ACTION_EXPLAIN && action->kind == ACTION_UNPLACE);
+    if (!takes) return false;
+    i->why = NULL;
+    action->host = i->record.host;
+    action->reason = reason;
+    action->instance = i->record;
+    work->changes++;
+    return true;
+}
+
+static void grow(struct work *work)
+{
+    if (work->actions_length < work->actions_capacity) return;
+    size_t capacity = work->actions_capacity ? 2 * work->actions_capacity : 64;
+    struct action *actions = arena_alloc_array(work->arena, capacity, sizeof(*actions));
+    if (work->actions_length) memcpy(actions, work->actions, work->actions_length * sizeof(*actions));
+    work->actions = actions;
+    work->actions_capacity = capacity;
+}
+
+static void set_state(struct work *work, struct instance *record, enum instance_state state)
+{
+    record->state = state;
+    record->since_ms = work->now_ms;
+}

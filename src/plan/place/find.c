@@ -1,0 +1,251 @@
+/* The search: one pass over the usable hosts with a key to compare. README.md says what it costs. */
+#include "plan/place/place.h"
+
+#include "base/buf.h"
+#include "base/text.h"
+
+enum { LEVEL_NONE = -2, LEVEL_HOST = -1 }; /* of spread; else an index into zones[] */
+
+/* Smaller is better, field by field. */
+struct key {
+    int step;
+    uint32_t in_zone;  /* members of the tier already in the zone that they should spread over */
+    unsigned distance; /* from the lost host, in levels of the hierarchy */
+    uint32_t on_host;
+    int64_t left; /* of the tightest dimension, after */
+};
+
+static void count_tier(struct work *work, size_t tier);
+static int spread_level(const struct tier *tier);
+static uint32_t zone_count(const struct work *work, const struct place_ask *ask, int level, size_t host);
+static struct key key_of(const struct work *work, const struct place_ask *ask, int level, size_t host);
+static int compare_keys(const struct key *a, const struct key *b);
+static unsigned distance_of(const struct work_host *a, const struct work_host *b);
+static int step_of(const struct work_host *lost, const struct work_host *host);
+static int64_t left_of(const struct work *work, const struct place_ask *ask, size_t host);
+static struct amount ask_size(const struct work *work, const struct place_ask *ask);
+static int64_t free_of(const struct work *work, const struct place_ask *ask, size_t host, size_t dimension);
+static void say_most(struct buf *text, size_t dimension, int64_t amount);
+
+size_t place_find(struct work *work, const struct place_ask *ask, int *ret_step)
+{
+    size_t best = NONE;
+    struct key best_key = {0};
+    int level = spread_level(work->tiers[ask->tier].intent);
+
+    count_tier(work, ask->tier);
+    for (size_t n = 0; n < work->usable_length; n++) {
+        size_t host = work->usable[n];
+        if (host == ask->avoid || (ask->only != NONE && host != ask->only)) continue;
+        if (!place_fits(work, ask, host, NULL)) continue;
+        struct key key = key_of(work, ask, level, host);
+        if (key.step > 3 || place_breaks_spread(work, ask, host)) continue;
+        int order = best == NONE ? -1 : compare_keys(&key, &best_key);
+        if (order > 0) continue;
+        if (order == 0 && text_compare_natural(work->hosts[host].name, work->hosts[best].name) > 0) continue;
+        best = host;
+        best_key = key;
+    }
+    if (best != NONE && ret_step) *ret_step = best_key.step;
+    return best;
+}
+
+bool place_breaks_spread(struct work *work, const struct place_ask *ask, size_t host)
+{
+    const struct tier *tier = work->tiers[ask->tier].intent;
+    int level = spread_level(tier);
+    if (!tier->spread.strict || level == LEVEL_NONE) return false;
+    count_tier(work, ask->tier);
+    return zone_count(work, ask, level, host) > 0;
+}
+
+bool place_fits(const struct work *work, const struct place_ask *ask, size_t host, size_t *ret_lacking)
+{
+    struct amount size = ask_size(work, ask);
+    for (size_t d = 0; d < DIMENSIONS; d++) {
+        if (size.of[d] == 0 || size.of[d] <= free_of(work, ask, host, d)) continue;
+        if (ret_lacking) *ret_lacking = d;
+        return false;
+    }
+    return true;
+}
+
+const char *place_why_not(struct work *work, const struct place_ask *ask)
+{
+    static const char *const names[DIMENSIONS] = {"cpus", "memory", "disk", "network"};
+    size_t lack[DIMENSIONS] = {0}, most_on[DIMENSIONS] = {0}, shared = 0, other_class = 0, counted = 0;
+    struct amount size = ask_size(work, ask), most = {{0}};
+    CLEANUP_BUF struct buf text = {0};
+
+    for (size_t n = 0; n < work->usable_length; n++) {
+        size_t host = work->usable[n], d = 0;
+        if (host == ask->avoid) continue;
+        counted++;
+        if (!place_fits(work, ask, host, &d)) {
+            int64_t left = free_of(work, ask, host, d);
+            int order = lack[d] == 0 ? 1 : (left > most.of[d]) - (left < most.of[d]);
+            if (order > 0 || (order == 0 && text_compare_natural(work->hosts[host].name,
+                                                                 work->hosts[most_on[d]].name) < 0)) {
+                most.of[d] = left;
+                most_on[d] = host;
+            }
+            lack[d]++;
+        } else if (ask->near != NONE && step_of(&work->hosts[ask->near], &work->hosts[host]) > 3) {
+            other_class++;
+        } else {
+            shared++;
+        }
+    }
+    if (counted == 0)
+        return ask->avoid == NONE ? "no host is up and active" : "no other host is up and active";
+    buf_add_text(&text, ask->avoid == NONE ? "no host has room for" : "no other host has room for");
+    for (size_t d = 0, said = 0; d < DIMENSIONS; d++) {
+        if (size.of[d] == 0) continue;
+        buf_printf(&text, "%s %s ", said++ ? "," : "", names[d]);
+        say_most(&text, d, size.of[d]);
+    }
+    buf_printf(&text, ": of %zu host%s", counted, counted == 1 ? "" : "s");
+    const char *comma = "";
+    for (size_t d = 0; d < DIMENSIONS; d++) {
+        if (lack[d] == 0) continue;
+        buf_printf(&text, "%s %zu lack%s %s (most free: ", comma, lack[d], lack[d] == 1 ? "s" : "", names[d]);
+        say_most(&text, d, most.of[d] < 0 ? 0 : most.of[d]);
+        buf_printf(&text, " on %s)", work->hosts[most_on[d]].name);
+        comma = ",";
+    }
+    if (shared) {
+        buf_printf(&text, "%s %zu would share a %s with another member, which spread forbids", comma, shared,
+                   work->tiers[ask->tier].intent->spread.by);
+        comma = ",";
+    }
+    if (other_class)
+        buf_printf(&text, "%s %zu %s of another class", comma, other_class, other_class == 1 ? "is" : "are");
+    return arena_strdup(work->arena, buf_text(&text));
+}
+
+/* Fills on_host and in_zone for the tier, unless they are its already. */
+static void count_tier(struct work *work, size_t tier)
+{
+    if (work->spread_tier == tier) return;
+    memset(work->on_host, 0, work->hosts_length * sizeof(*work->on_host));
+    memset(work->in_zone, 0, work->zones_length * sizeof(*work->in_zone));
+    work->spread_tier = tier;
+    const struct index *members = &work->tiers[tier].members;
+    for (size_t m = 0; m < members->length; m++) {
+        const struct work_instance *i = &work->instances[members->items[m]];
+        if (i->host == NONE) continue;
+        work->on_host[i->host]++;
+        for (unsigned d = 0; d < work->hosts[i->host].depth; d++)
+            work->in_zone[work->hosts[i->host].zones[d]]++;
+    }
+}
+
+static int spread_level(const struct tier *tier)
+{
+    const char *by = tier->spread.by;
+    if (by == NULL || by[0] == '\0') return LEVEL_NONE;
+    if (text_equal(by, "host")) return LEVEL_HOST;
+    if (text_equal(by, "site")) return 0;
+    if (by[0] >= '1' && by[0] <= '8' && by[1] == '\0') return by[0] - '1';
+    return ZONE_DEPTH_MAX - 1; /* rack, zone: the whole path */
+}
+
+/* Other members in the host's zone at the level of the spread. */
+static uint32_t zone_count(const struct work *work, const struct place_ask *ask, int level, size_t host)
+{
+    const struct work_host *h = &work->hosts[host];
+    size_t own = ask->instance == NONE ? NONE : work->instances[ask->instance].host;
+    if (level == LEVEL_NONE) return 0;
+    if (level == LEVEL_HOST) return work->on_host[host] - (own == host);
+    unsigned d = (unsigned)level < h->depth ? (unsigned)level : h->depth - 1;
+    const struct work_host *o = own == NONE ? NULL : &work->hosts[own];
+    bool is_own = o && d < o->depth && o->zones[d] == h->zones[d];
+    return work->in_zone[h->zones[d]] - is_own;
+}
+
+static struct key key_of(const struct work *work, const struct place_ask *ask, int level, size_t host)
+{
+    const struct work_host *h = &work->hosts[host];
+    struct key key = {.in_zone = zone_count(work, ask, level, host), .left = left_of(work, ask, host)};
+    size_t own = ask->instance == NONE ? NONE : work->instances[ask->instance].host;
+    if (level != LEVEL_NONE) key.on_host = work->on_host[host] - (own == host);
+    if (ask->near == NONE) return key;
+    key.step = step_of(&work->hosts[ask->near], h);
+    key.distance = distance_of(&work->hosts[ask->near], h);
+    return key;
+}
+
+static int compare_keys(const struct key *a, const struct key *b)
+{
+    if (a->step != b->step) return a->step < b->step ? -1 : 1;
+    if (a->in_zone != b->in_zone) return a->in_zone < b->in_zone ? -1 : 1;
+    if (a->distance != b->distance) return a->distance < b->distance ? -1 : 1;
+    if (a->on_host != b->on_host) return a->on_host < b->on_host ? -1 : 1;
+    if (a->left != b->left) return a->left < b->left ? -1 : 1;
+    return 0;
+}
+
+/* Levels to climb from a to the first zone that holds b too; 0: the same zone. */
+static unsigned distance_of(const struct work_host *a, const struct work_host *b)
+{
+    unsigned common = 0;
+    while (common < a->depth && common < b->depth && a->zones[common] == b->zones[common])
+        common++;
+    return common == a->depth && common == b->depth ? 0 : 1 + a->depth - common;
+}
+
+/* planning.md, Recovery; 4 and more: capacity of others, or of another class. */
+static int step_of(const struct work_host *lost, const struct work_host *host)
+{
+    if (lost->intent == NULL) return 3; /* deleted: nothing is known of its pool */
+    if (text_equal(lost->pool, host->pool)) return distance_of(lost, host) == 0 ? 1 : 2;
+    return text_equal(lost->class_name, host->class_name) ? 3 : 4;
+}
+
+/* What is left in the tightest dimension, in parts of 2^20 of the largest host's. The least wins: a full host
+ * is filled up, and the emptiest stays whole for the largest request. */
+static int64_t left_of(const struct work *work, const struct place_ask *ask, size_t host)
+{
+    struct amount size = ask_size(work, ask);
+    int64_t least = INT64_MAX;
+    for (size_t d = 0; d < DIMENSIONS; d++) {
+        int64_t whole = work->largest.of[d], left = free_of(work, ask, host, d) - size.of[d];
+        unsigned shift = 0;
+        if (size.of[d] == 0 || whole <= 0) continue;
+        while (whole >> shift >= 1LL << 40)
+            shift++;
+        int64_t part = (left >> shift) * (1LL << 20) / (whole >> shift);
+        if (part < least) least = part;
+    }
+    return least;
+}
+
+static struct amount ask_size(const struct work *work, const struct place_ask *ask)
+{
+    return amount_of(&work->tiers[ask->tier].intent->size);
+}
+
+static int64_t free_of(const struct work *work, const struct place_ask *ask, size_t host, size_t dimension)
+{
+    const struct work_host *h = &work->hosts[host];
+    int64_t left = h->total.of[dimension] - h->used.of[dimension] - h->promised.of[dimension];
+    if (ask->instance == NONE) return left;
+    const struct work_instance *i = &work->instances[ask->instance];
+    if (i->promise == host) left += amount_of(&i->record.size).of[dimension];
+    return left;
+}
+
+static void say_most(struct buf *text, size_t dimension, int64_t amount)
+{
+    char out[32];
+    switch (dimension) {
+    case 0:
+        buf_add_text(text, text_format_cpus(out, amount));
+        return;
+    case 3:
+        buf_add_text(text, text_format_rate(out, amount));
+        return;
+    default:
+        buf_add_text(text, text_format_bytes(out, amount));
+    }
+}

@@ -1,0 +1,135 @@
+#include "plan/place/place.h"
+
+#include "base/text.h"
+#include "plan/order/act.h"
+#include "plan/place/address.h"
+
+static bool waits_for_place(const struct work *work, const struct work_instance *i);
+static void place_one(struct work *work, size_t instance);
+static void wait_for_place(struct work *work, size_t instance, const char *why);
+static const char *how(struct work *work, const struct work_instance *i, size_t host, int step);
+static const char *waits_for_need(struct work *work, size_t tier);
+
+void place_all(struct work *work)
+{
+    struct index waiting = {0};
+    for (size_t n = 0; n < work->instances_length; n++)
+        if (waits_for_place(work, &work->instances[n])) index_add(work->arena, &waiting, n);
+    work_sort_by_priority(work, waiting.items, waiting.length);
+    for (size_t n = 0; n < waiting.length; n++)
+        place_one(work, waiting.items[n]);
+}
+
+const char *place_blocked(struct work *work, size_t tier)
+{
+    const struct work_tier *t = &work->tiers[tier];
+    const struct work_farm *farm = &work->farms[t->farm];
+    if (farm->fact.vni == 0) return "waits for the farm's network: all network numbers are given out";
+    if (t->image == NULL)
+        return arena_printf(work->arena,
+                            "image %s is not in the library: import it with 'croft image import'",
+                            t->intent->image);
+    if (t->is_balance && farm->conflict) return farm->conflict;
+    return waits_for_need(work, tier);
+}
+
+void place_renew(const struct work *work, size_t tier, struct instance *record)
+{
+    const struct work_tier *t = &work->tiers[tier];
+    record->driver = t->intent->driver;
+    record->image = t->intent->image;
+    record->digest = t->digest ? t->digest : "";
+    record->personality = t->personality ? t->personality : "";
+    record->size = t->intent->size;
+    record->priority = t->intent->priority;
+}
+
+static bool waits_for_place(const struct work *work, const struct work_instance *i)
+{
+    if (i->forgotten || i->dies || i->tier == NONE) return false;
+    return i->host == NONE || work->hosts[i->host].standing == STANDING_LOST;
+}
+
+static void place_one(struct work *work, size_t instance)
+{
+    struct work_instance *i = &work->instances[instance];
+    size_t was = i->host != NONE ? i->host : i->from;
+    bool lost = was != NONE && work->hosts[was].standing == STANDING_LOST;
+    struct place_ask ask = {.tier = i->tier, .instance = instance, .near = was, .avoid = was, .only = NONE};
+    int step = 0;
+
+    const char *blocked = place_blocked(work, i->tier);
+    if (blocked) {
+        wait_for_place(work, instance, blocked);
+        return;
+    }
+    if (i->record.address == 0 && !address_give(work, instance)) {
+        wait_for_place(work, instance, "waits for an address: the farm's subnet is full");
+        return;
+    }
+    size_t host = NONE;
+    if (i->record.move_to[0] != '\0') {
+        ask.only = work_host(work, i->record.move_to);
+        if (ask.only != NONE) host = place_find(work, &ask, &step);
+        ask.only = NONE;
+    }
+    if (host == NONE && i->promise != NONE) {
+        ask.only = i->promise;
+        host = place_find(work, &ask, &step);
+        ask.only = NONE;
+    }
+    if (host == NONE) host = place_find(work, &ask, &step);
+    if (host == NONE && was != NONE && !lost) {
+        ask.avoid = NONE; /* better back where it was than nowhere */
+        host = place_find(work, &ask, &step);
+    }
+    if (host == NONE) {
+        ask.avoid = NONE;
+        wait_for_place(work, instance, place_why_not(work, &ask));
+        return;
+    }
+    act_place(work, instance, host, lost ? step : 0, how(work, i, host, lost ? step : 0));
+}
+
+static void wait_for_place(struct work *work, size_t instance, const char *why)
+{
+    struct work_instance *i = &work->instances[instance];
+    act_explain(work, instance, INSTANCE_PENDING, why, i->record.move_to);
+}
+
+static const char *how(struct work *work, const struct work_instance *i, size_t host, int step)
+{
+    const char *to = work->hosts[host].name;
+    const char *from = i->host != NONE   ? work->hosts[i->host].name
+                       : i->from != NONE ? work->hosts[i->from].name
+                                         : "";
+    switch (step) {
+    case 1:
+        return arena_printf(work->arena, "step 1: %s is lost; %s in the same zone and pool has room", from,
+                            to);
+    case 2:
+        return arena_printf(work->arena, "step 2: %s is lost; %s is the nearest of pool %s with room", from,
+                            to, work->hosts[host].pool);
+    case 3:
+        return arena_printf(work->arena, "step 3: %s is lost and its pool is full; %s of pool %s has room",
+                            from, to, work->hosts[host].pool);
+    default:
+        if (from[0] != '\0') return arena_printf(work->arena, "moves from %s to %s", from, to);
+        return arena_printf(work->arena, "%s has room and fits best", to);
+    }
+}
+
+/* A needed tier that should run and has no member that does, or NULL. */
+static const char *waits_for_need(struct work *work, size_t tier)
+{
+    const struct work_tier *t = &work->tiers[tier];
+    const struct work_farm *farm = &work->farms[t->farm];
+    for (size_t n = 0; n < t->intent->needs_length; n++)
+        for (size_t o = farm->tier_first; o < farm->tier_first + farm->tiers_length; o++) {
+            const struct work_tier *other = &work->tiers[o];
+            if (!text_equal(other->intent->name, t->intent->needs[n])) continue;
+            if (other->want > 0 && other->healthy == 0)
+                return arena_printf(work->arena, "waits for tier %s", other->intent->name);
+        }
+    return NULL;
+}

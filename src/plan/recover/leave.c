@@ -1,0 +1,201 @@
+#include "base/text.h"
+#include "plan/order/act.h"
+#include "plan/place/place.h"
+#include "plan/recover/recover.h"
+#include "plan/scale/scale.h"
+
+static bool is_traveller(const struct work *work, const struct work_instance *i);
+static void promise(struct work *work, size_t instance, size_t host);
+static void leave_host(struct work *work, size_t instance);
+static void move_asked(struct work *work, size_t instance);
+static const char *move_refusal(struct work *work, const struct place_ask *ask, size_t to);
+static void wander(struct work *work, size_t instance);
+static int64_t wander_ms(int64_t incarnation);
+static const char *busy(struct work *work, size_t instance);
+static void start(struct work *work, size_t instance, size_t to, const char *reason);
+static bool nothing_sends_away(const struct work *work, const struct work_instance *i);
+
+void recover_promise(struct work *work)
+{
+    for (size_t h = 0; h < work->hosts_length; h++)
+        work->hosts[h].promised = (struct amount){{0}};
+    for (size_t n = 0; n < work->instances_length; n++) {
+        struct work_instance *i = &work->instances[n];
+        i->promise = NONE;
+        if (!is_traveller(work, i)) continue;
+        struct place_ask ask = {
+            .tier = i->tier, .instance = n, .near = i->host, .avoid = i->host, .only = NONE};
+        if (i->record.move_to[0] != '\0') ask.only = work_host(work, i->record.move_to);
+        size_t host = place_find(work, &ask, NULL);
+        if (host != NONE) promise(work, n, host);
+    }
+}
+
+void recover_leave(struct work *work)
+{
+    for (size_t n = 0; n < work->instances_length; n++) {
+        const struct work_instance *i = &work->instances[n];
+        if (i->forgotten || i->dies || i->tier == NONE || i->host == NONE) continue;
+        enum standing standing = work->hosts[i->host].standing;
+        if (standing != STANDING_USABLE && standing != STANDING_LEAVING) continue;
+        if (instance_leaving(&i->record)) {
+            if (i->record.wanted == WANTED_DRAIN && i->record.move_to[0] != '\0') move_asked(work, n);
+        } else if (i->record.wanted == WANTED_WARM && standing == STANDING_LEAVING) {
+            act_stop(work, n, arena_printf(work->arena, "%s is to be emptied", i->record.host));
+        } else if (i->record.wanted == WANTED_RUN) {
+            if (i->record.move_to[0] != '\0')
+                move_asked(work, n);
+            else if (standing == STANDING_LEAVING)
+                leave_host(work, n);
+            else
+                wander(work, n);
+        }
+    }
+}
+
+void recover_drained(struct work *work)
+{
+    for (size_t n = 0; n < work->instances_length; n++) {
+        const struct work_instance *i = &work->instances[n];
+        if (i->forgotten || i->record.wanted != WANTED_DRAIN || !work_placed(work, i)) continue;
+        int64_t until_ms = i->record.since_ms + DRAIN_MS_MAX;
+        bool running = i->record.state == INSTANCE_RUNNING || i->record.state == INSTANCE_DRAINING;
+        if (nothing_sends_away(work, i))
+            act_activate(work, n, "nothing sends it away any more");
+        else if (i->record.drained)
+            act_stop(work, n, "it has no connections left");
+        else if (!running || !scale_balancer_runs(work, i->farm))
+            act_stop(work, n, "nobody uses it");
+        else if (work->now_ms >= until_ms)
+            act_stop(work, n, "its connections did not end within 30s");
+        else
+            work_again(work, until_ms);
+    }
+}
+
+/* On its way out of its host, to be placed again. */
+static bool is_traveller(const struct work *work, const struct work_instance *i)
+{
+    return !i->forgotten && !i->dies && i->tier != NONE && work_placed(work, i) &&
+           instance_leaving(&i->record);
+}
+
+static void promise(struct work *work, size_t instance, size_t host)
+{
+    struct work_instance *i = &work->instances[instance];
+    i->promise = host;
+    for (size_t d = 0; d < DIMENSIONS; d++)
+        work->hosts[host].promised.of[d] += amount_of(&i->record.size).of[d];
+}
+
+static void leave_host(struct work *work, size_t instance)
+{
+    const struct work_instance *i = &work->instances[instance];
+    struct place_ask ask = {
+        .tier = i->tier, .instance = instance, .near = i->host, .avoid = i->host, .only = NONE};
+    const char *why = place_blocked(work, i->tier);
+    size_t to = NONE;
+    if (!why) why = busy(work, instance);
+    if (!why) {
+        to = place_find(work, &ask, NULL);
+        if (to == NONE) why = place_why_not(work, &ask);
+    }
+    if (why)
+        act_explain(work, instance, i->record.state,
+                    arena_printf(work->arena, "%s is to be emptied, but: %s", i->record.host, why), "");
+    else
+        start(work, instance, to, arena_printf(work->arena, "%s is to be emptied", i->record.host));
+}
+
+static void move_asked(struct work *work, size_t instance)
+{
+    const struct work_instance *i = &work->instances[instance];
+    size_t to = work_host(work, i->record.move_to);
+    struct place_ask ask = {
+        .tier = i->tier, .instance = instance, .near = NONE, .avoid = i->host, .only = to};
+    const char *refusal = move_refusal(work, &ask, to);
+    if (refusal) {
+        act_explain(work, instance, i->record.state,
+                    arena_printf(work->arena, "not moved to %s: %s", i->record.move_to, refusal), "");
+        return;
+    }
+    if (i->record.wanted != WANTED_RUN) return;
+    const char *why = busy(work, instance);
+    if (!why) why = place_blocked(work, i->tier);
+    if (why)
+        act_explain(work, instance, i->record.state,
+                    arena_printf(work->arena, "its move to %s waits: %s", i->record.move_to, why),
+                    i->record.move_to);
+    else
+        start(work, instance, to, arena_printf(work->arena, "it is to move to %s", i->record.move_to));
+}
+
+static const char *move_refusal(struct work *work, const struct place_ask *ask, size_t to)
+{
+    size_t lacking = 0;
+    if (to == NONE || !work->hosts[to].intent) return "there is no such host";
+    if (to == ask->avoid) return "it is there already";
+    if (work->hosts[to].standing != STANDING_USABLE) return "that host is not up and active";
+    if (!place_fits(work, ask, to, &lacking)) {
+        static const char *const names[DIMENSIONS] = {"cpus", "memory", "disk", "network"};
+        return arena_printf(work->arena, "that host lacks %s", names[lacking]);
+    }
+    if (place_breaks_spread(work, ask, to)) return "spread is strict, and a member is there already";
+    return NULL;
+}
+
+/* Its host gave up on it again and again: another host may do better. With a broken image none does, so the
+ * wait doubles with every try. */
+static void wander(struct work *work, size_t instance)
+{
+    const struct work_instance *i = &work->instances[instance];
+    bool bad = i->record.state == INSTANCE_FAILED ||
+               (i->record.state == INSTANCE_RUNNING && i->record.health == HEALTH_BAD);
+    if (!bad || i->record.restarts < RESTARTS_MAX) return;
+    int64_t due_ms = i->record.since_ms + wander_ms(i->record.incarnation);
+    if (work->now_ms < due_ms) {
+        work_again(work, due_ms);
+        return;
+    }
+    struct place_ask ask = {
+        .tier = i->tier, .instance = instance, .near = i->host, .avoid = i->host, .only = NONE};
+    size_t to = place_find(work, &ask, NULL);
+    if (to == NONE || place_blocked(work, i->tier) || busy(work, instance)) return;
+    start(work, instance, to,
+          arena_printf(work->arena, "it did not come up on %s in %lld starts", i->record.host,
+                       (long long)i->record.restarts));
+}
+
+static int64_t wander_ms(int64_t incarnation)
+{
+    int64_t wait_ms = WANDER_MS_FIRST;
+    if (incarnation <= 1) return BAD_MS_MAX;
+    for (int64_t n = 2; n < incarnation && wait_ms < WANDER_MS_MAX; n++)
+        wait_ms *= 2;
+    return wait_ms < WANDER_MS_MAX ? wait_ms : WANDER_MS_MAX;
+}
+
+/* Another member of the tier is on the move: never more than one at once. */
+static const char *busy(struct work *work, size_t instance)
+{
+    const struct work_tier *tier = &work->tiers[work->instances[instance].tier];
+    const struct instance *record = &work->instances[instance].record;
+    bool self = record->state != INSTANCE_FAILED && !instance_healthy(record, tier->intent) &&
+                !(record->health == HEALTH_BAD && record->state == INSTANCE_RUNNING &&
+                  work->now_ms - record->since_ms >= BAD_MS_MAX);
+    if (tier->motion - (self ? 1 : 0) <= 0) return NULL;
+    return arena_printf(work->arena, "another member of tier %s is on the move", tier->intent->name);
+}
+
+static void start(struct work *work, size_t instance, size_t to, const char *reason)
+{
+    promise(work, instance, to);
+    work->tiers[work->instances[instance].tier].motion++;
+    scale_remove(work, instance, reason);
+}
+
+static bool nothing_sends_away(const struct work *work, const struct work_instance *i)
+{
+    return !i->dies && !i->outdated && i->record.move_to[0] == '\0' &&
+           work->hosts[i->host].standing == STANDING_USABLE;
+}

@@ -1,0 +1,106 @@
+#include "base/text.h"
+#include "plan/order/act.h"
+#include "plan/scale/scale.h"
+
+static void count_one(struct work *work, struct work_tier *tier, struct work_instance *i);
+static void mark_leavers(struct work *work, struct work_tier *tier);
+static bool in_motion(struct work *work, const struct work_tier *tier, const struct instance *record);
+
+/* Of the members that serve or shall serve:
+ *   current   wanted, today's personality (an instance without a place gets today's when it is placed)
+ *   outdated  wanted, an older personality
+ *   returning on the way out of its place, but the tier still needs it: it is placed again
+ *   dying     on the way out for good */
+void scale_census(struct work *work)
+{
+    for (size_t n = 0; n < work->instances_length; n++)
+        work->instances[n].dies = work->instances[n].tier == NONE;
+    for (size_t t = 0; t < work->tiers_length; t++) {
+        struct work_tier *tier = &work->tiers[t];
+        size_t kept = 0;
+        tier->current = tier->outdated = tier->returning = tier->dying = 0;
+        tier->warm_now = tier->healthy = tier->motion = 0;
+        for (size_t m = 0; m < tier->members.length; m++) {
+            size_t instance = tier->members.items[m];
+            if (work->instances[instance].forgotten) continue;
+            tier->members.items[kept++] = instance;
+            count_one(work, tier, &work->instances[instance]);
+        }
+        tier->members.length = kept;
+        mark_leavers(work, tier);
+    }
+}
+
+void scale_settle(struct work *work)
+{
+    for (size_t n = 0; n < work->instances_length; n++) {
+        struct work_instance *i = &work->instances[n];
+        if (i->forgotten || i->host == NONE) continue;
+        const char *host = work->hosts[i->host].name;
+        bool lost = work->hosts[i->host].standing == STANDING_LOST;
+        bool wiped = i->record.wanted == WANTED_GONE && i->record.state == INSTANCE_STOPPED;
+        if (lost && i->record.wanted == WANTED_WARM)
+            act_forget(work, n,
+                       arena_printf(work->arena, "%s is lost, and it only waited at the door", host));
+        else if (lost && i->dies)
+            act_forget(work, n, arena_printf(work->arena, "%s is lost, and it is not wanted any more", host));
+        else if (wiped && i->dies)
+            act_forget(work, n, "it is wiped and not wanted any more");
+        else if (wiped && !lost)
+            act_unplace(work, n, arena_printf(work->arena, "it is wiped on %s and goes elsewhere", host));
+    }
+}
+
+static void count_one(struct work *work, struct work_tier *tier, struct work_instance *i)
+{
+    const struct instance *record = &i->record;
+    i->outdated = work_placed(work, i) && tier->personality && record->personality[0] != '\0' &&
+                  !text_equal(record->personality, tier->personality);
+    if (record->wanted == WANTED_WARM) {
+        tier->warm_now++;
+        return;
+    }
+    if (!instance_leaving(record) && work_placed(work, i) && in_motion(work, tier, record)) tier->motion++;
+    if (record->wanted != WANTED_GONE && work_placed(work, i) && instance_healthy(record, tier->intent))
+        tier->healthy++;
+    if (!instance_leaving(record)) {
+        if (i->outdated)
+            tier->outdated++;
+        else
+            tier->current++;
+        return;
+    }
+    tier->motion++;
+    i->dies = i->outdated;
+    if (i->outdated)
+        tier->dying++;
+    else
+        tier->returning++;
+}
+
+/* Too many: those that are on their way out already are the first that do not come back. While a new form
+ * rolls out the tier may have one more than wanted. */
+static void mark_leavers(struct work *work, struct work_tier *tier)
+{
+    int64_t spare = tier->outdated > 0 && tier->want > 0 ? 1 : 0;
+    tier->surplus = tier->current + tier->outdated + tier->returning - tier->want - spare;
+    for (size_t m = tier->members.length; m > 0 && tier->surplus > 0; m--) {
+        struct work_instance *i = &work->instances[tier->members.items[m - 1]];
+        if (i->dies || !instance_leaving(&i->record)) continue;
+        i->dies = true;
+        tier->returning--;
+        tier->dying++;
+        tier->surplus--;
+    }
+    if (tier->surplus < 0) tier->surplus = 0;
+}
+
+/* Placed and not yet what it will be. What is bad or failed for long is not on its way to anything. */
+static bool in_motion(struct work *work, const struct work_tier *tier, const struct instance *record)
+{
+    if (record->state == INSTANCE_FAILED || instance_healthy(record, tier->intent)) return false;
+    if (record->health != HEALTH_BAD || record->state != INSTANCE_RUNNING) return true;
+    if (work->now_ms - record->since_ms >= BAD_MS_MAX) return false;
+    work_again(work, record->since_ms + BAD_MS_MAX);
+    return true;
+}

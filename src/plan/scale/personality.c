@@ -1,0 +1,99 @@
+#include "plan/scale/personality.h"
+
+#include "base/text.h"
+
+#include <string.h>
+
+static uint64_t add_text(uint64_t hash, const char *text);
+static uint64_t add_number(uint64_t hash, int64_t number);
+static uint64_t add_health(uint64_t hash, const struct health *health);
+static uint64_t add_frontends(uint64_t hash, const struct farm *farm, const struct farm_fact *fact);
+
+const struct image *personality_image(const struct snapshot *snapshot, const char *party, const char *name)
+{
+    const struct image *found = NULL;
+    for (size_t n = 0; n < snapshot->images_length; n++) {
+        const struct image *image = &snapshot->images[n];
+        if (!text_equal(image->name, name)) continue;
+        if (text_equal(image->party, party)) return image;
+        if (text_equal(image->party, "landlord")) found = image;
+    }
+    return found;
+}
+
+const char *plan_personality_hash(struct arena *arena, const struct farm *farm, const struct tier *tier,
+                                  bool is_balance, const char *digest, const struct farm_fact *fact)
+{
+    uint64_t hash = add_text(TEXT_HASH_SEED, digest);
+    hash = add_number(hash, (int64_t)tier->driver);
+    hash = add_number(hash, (int64_t)tier->command_length);
+    for (size_t n = 0; n < tier->command_length; n++)
+        hash = add_text(hash, tier->command[n]);
+    hash = add_number(hash, (int64_t)tier->env_length);
+    for (size_t n = 0; n < tier->env_length; n++)
+        hash = add_text(add_text(hash, tier->env[n].name), tier->env[n].value);
+    hash = add_number(hash, (int64_t)tier->files_length);
+    for (size_t n = 0; n < tier->files_length; n++) {
+        hash = add_text(add_text(hash, tier->files[n].path), tier->files[n].content);
+        hash = add_number(hash, (int64_t)tier->files[n].mode);
+    }
+    hash = add_number(add_number(hash, tier->size.cpus_millis), tier->size.memory_bytes);
+    hash = add_number(add_number(hash, tier->size.disk_bytes), tier->size.network_bits_per_s);
+    hash = add_health(hash, &tier->health);
+    hash = add_number(add_number(hash, (int64_t)farm->subnet.address), (int64_t)farm->subnet.bits);
+    if (is_balance) hash = add_frontends(hash, farm, fact);
+    return arena_printf(arena, "%016llx", (unsigned long long)hash);
+}
+
+const char *personality_endpoint(const struct farm_fact *fact, const char *balance)
+{
+    for (size_t n = 0; n < fact->endpoints_length; n++)
+        if (text_equal(fact->endpoints[n].name, balance)) return fact->endpoints[n].value;
+    return "";
+}
+
+const struct tier *personality_tier(const struct farm *farm, const char *name)
+{
+    for (size_t t = 0; t < farm->tiers_length; t++)
+        if (text_equal(farm->tiers[t].name, name)) return &farm->tiers[t];
+    return NULL;
+}
+
+/* With its closing zero byte, so that "ab","c" is not "a","bc". */
+static uint64_t add_text(uint64_t hash, const char *text)
+{
+    return text_hash(hash, text ? text : "", text ? strlen(text) + 1 : 1);
+}
+
+static uint64_t add_number(uint64_t hash, int64_t number)
+{
+    unsigned char bytes[8];
+    for (size_t n = 0; n < sizeof(bytes); n++)
+        bytes[n] = (unsigned char)((uint64_t)number >> (8 * n)); /* one order on every machine */
+    return text_hash(hash, bytes, sizeof(bytes));
+}
+
+static uint64_t add_health(uint64_t hash, const struct health *health)
+{
+    hash = add_number(add_number(hash, (int64_t)health->kind), health->port);
+    hash = add_text(hash, health->path);
+    hash = add_number(hash, (int64_t)health->command_length);
+    for (size_t n = 0; n < health->command_length; n++)
+        hash = add_text(hash, health->command[n]);
+    hash = add_number(add_number(hash, health->every_ms), health->timeout_ms);
+    return add_number(hash, health->fails);
+}
+
+/* The balancer's doors, but not its servers: those change while it runs. */
+static uint64_t add_frontends(uint64_t hash, const struct farm *farm, const struct farm_fact *fact)
+{
+    for (size_t n = 0; n < farm->balance_length; n++) {
+        const struct balance *balance = &farm->balance[n];
+        const struct tier *to = personality_tier(farm, balance->to_tier);
+        hash = add_number(add_text(hash, balance->name), (int64_t)balance->mode);
+        hash = add_number(hash, balance->port);
+        hash = add_text(hash, personality_endpoint(fact, balance->name));
+        if (to) hash = add_health(hash, &to->health);
+    }
+    return hash;
+}

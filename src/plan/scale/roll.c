@@ -1,0 +1,93 @@
+#include "base/text.h"
+#include "plan/order/act.h"
+#include "plan/place/place.h"
+#include "plan/scale/scale.h"
+
+static void roll(struct work *work, size_t tier);
+static size_t stuck_new(const struct work *work, const struct work_tier *tier, bool *ret_waits);
+static size_t next_old(const struct work *work, const struct work_tier *tier, bool *ret_healthy);
+static bool can_surge(struct work *work, size_t tier);
+
+void scale_roll(struct work *work)
+{
+    for (size_t t = 0; t < work->tiers_length; t++)
+        if (work->tiers[t].outdated > 0 && work->tiers[t].want > 0) roll(work, t);
+}
+
+/* One step: a new one first where there is room, else an old one goes first. Nothing while the last step is
+ * not done, so that the tier never has fewer healthy members than wanted less one. */
+static void roll(struct work *work, size_t tier)
+{
+    struct work_tier *t = &work->tiers[tier];
+    bool waits = false, healthy = false;
+    size_t stuck = stuck_new(work, t, &waits);
+    size_t old = next_old(work, t, &healthy);
+    int64_t there = t->current + t->outdated;
+    const char *blocked = place_blocked(work, tier);
+
+    if (old == NONE || t->dying > 0 || t->returning > 0 || waits) return;
+    const struct instance *record = &work->instances[old].record;
+    if (blocked) {
+        act_explain(work, old, record->state, arena_printf(work->arena, "keeps its older form: %s", blocked),
+                    record->move_to);
+        return;
+    }
+    if (stuck != NONE && (healthy || there <= t->want)) {
+        const struct instance *new = &work->instances[stuck].record;
+        act_explain(work, old, record->state,
+                    arena_printf(work->arena, "keeps its older form: the roll-out stopped because %s %s",
+                                 new->name, new->state == INSTANCE_FAILED ? "failed" : "is not healthy"),
+                    record->move_to);
+        return;
+    }
+    if (healthy && there == t->want && can_surge(work, tier)) {
+        act_create(work, tier, WANTED_RUN,
+                   arena_printf(work->arena, "tier %s gets a new form: one more before an old one goes",
+                                t->intent->name));
+        t->current++;
+        return;
+    }
+    if (healthy && t->healthy < t->want) return;
+    t->outdated--;
+    t->dying++;
+    scale_remove(work, old, arena_printf(work->arena, "tier %s gets a new form", t->intent->name));
+}
+
+/* A new one that failed or is bad, or NONE; ret_waits: one is still on its way. */
+static size_t stuck_new(const struct work *work, const struct work_tier *tier, bool *ret_waits)
+{
+    size_t stuck = NONE;
+    for (size_t m = 0; m < tier->members.length; m++) {
+        const struct work_instance *i = &work->instances[tier->members.items[m]];
+        if (i->forgotten || i->outdated || i->record.wanted != WANTED_RUN) continue;
+        if (i->record.state == INSTANCE_FAILED || i->record.health == HEALTH_BAD)
+            stuck = stuck == NONE ? tier->members.items[m] : stuck;
+        else if (work_placed(work, i) && !instance_healthy(&i->record, tier->intent))
+            *ret_waits = true;
+    }
+    return stuck;
+}
+
+/* The old one to replace next: one that is not healthy costs nothing; else the lowest number. */
+static size_t next_old(const struct work *work, const struct work_tier *tier, bool *ret_healthy)
+{
+    size_t best = NONE;
+    for (size_t m = 0; m < tier->members.length; m++) {
+        const struct work_instance *i = &work->instances[tier->members.items[m]];
+        if (i->forgotten || !i->outdated || i->record.wanted != WANTED_RUN) continue;
+        /* What its check was in the older form is not known any more: only what the check says counts. */
+        bool healthy = i->record.state == INSTANCE_RUNNING && i->record.health != HEALTH_BAD;
+        if (best == NONE || (!healthy && *ret_healthy)) {
+            best = tier->members.items[m];
+            *ret_healthy = healthy;
+        }
+    }
+    return best;
+}
+
+/* A balancer has addresses that only one can publish: its old one goes first. */
+static bool can_surge(struct work *work, size_t tier)
+{
+    struct place_ask ask = {.tier = tier, .instance = NONE, .near = NONE, .avoid = NONE, .only = NONE};
+    return !work->tiers[tier].is_balance && place_find(work, &ask, NULL) != NONE;
+}

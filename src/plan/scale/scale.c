@@ -1,0 +1,187 @@
+#include "plan/scale/scale.h"
+
+#include "base/text.h"
+#include "plan/order/act.h"
+
+/* How gladly a member is given up; sorted, the first goes first. */
+struct victim {
+    int rank;        /* 0 has no place, 1 not running yet, 2 not healthy, 3 older form, 4 healthy */
+    size_t zone_nth; /* it is its zone's so manieth member: the highest is in the most crowded */
+    size_t host_nth;
+    int64_t number;
+    size_t instance;
+};
+
+static void fewer(struct work *work, size_t tier);
+static void more(struct work *work, size_t tier);
+static void warm_level(struct work *work, size_t tier);
+static size_t best_warm(const struct work *work, const struct work_tier *tier);
+static struct victim victim_of(const struct work *work, size_t instance);
+static void count_crowds(struct work *work, struct victim *victims, size_t length);
+static int compare_victims(const void *a, const void *b);
+static int compare_numbers(const void *a, const void *b);
+
+void scale_counts(struct work *work)
+{
+    for (size_t t = 0; t < work->tiers_length; t++) {
+        if (work->tiers[t].surplus > 0) fewer(work, t);
+        more(work, t);
+        warm_level(work, t);
+    }
+    for (size_t n = 0; n < work->instances_length; n++) {
+        const struct work_instance *i = &work->instances[n];
+        if (i->forgotten || i->tier != NONE) continue;
+        bool deleted = work->farms[i->farm].intent == NULL;
+        scale_remove(work, n, deleted ? "its farm is deleted" : "its tier is not in the farm any more");
+    }
+}
+
+void scale_remove(struct work *work, size_t instance, const char *reason)
+{
+    const struct work_instance *i = &work->instances[instance];
+    if (!work_placed(work, i)) {
+        act_forget(work, instance, reason);
+        return;
+    }
+    if (i->record.wanted == WANTED_GONE) return;
+    const struct work_farm *farm = &work->farms[i->farm];
+    bool serves = i->tier != NONE && work->tiers[i->tier].is_balanced &&
+                  i->record.state == INSTANCE_RUNNING && i->record.wanted == WANTED_RUN &&
+                  farm->intent->state == FARM_RUNNING;
+    if (serves && scale_balancer_runs(work, i->farm))
+        act_drain(work, instance, reason);
+    else if (i->record.wanted != WANTED_DRAIN || i->tier == NONE)
+        act_stop(work, instance, reason);
+}
+
+bool scale_balancer_runs(const struct work *work, size_t farm)
+{
+    const struct work_farm *f = &work->farms[farm];
+    for (size_t t = f->tier_first; t < f->tier_first + f->tiers_length; t++)
+        if (work->tiers[t].is_balance) return work->tiers[t].healthy > 0;
+    return false;
+}
+
+static void fewer(struct work *work, size_t tier)
+{
+    struct work_tier *t = &work->tiers[tier];
+    struct victim *victims = arena_alloc_array(work->arena, t->members.length, sizeof(*victims));
+    size_t length = 0;
+    for (size_t m = 0; m < t->members.length; m++) {
+        const struct work_instance *i = &work->instances[t->members.items[m]];
+        if (i->forgotten || i->record.wanted != WANTED_RUN) continue;
+        victims[length++] = victim_of(work, t->members.items[m]);
+    }
+    count_crowds(work, victims, length);
+    array_sort(victims, length, sizeof(*victims), compare_victims);
+    bool stopped = work->farms[t->farm].intent->state == FARM_STOPPED;
+    const char *reason =
+        stopped ? "the farm is stopped"
+                : arena_printf(work->arena, "tier %s wants %lld", t->intent->name, (long long)t->want);
+    for (size_t v = 0; v < length && t->surplus > 0; v++, t->surplus--) {
+        if (work->instances[victims[v].instance].outdated)
+            t->outdated--;
+        else
+            t->current--;
+        work->instances[victims[v].instance].dies = true;
+        scale_remove(work, victims[v].instance, reason);
+    }
+}
+
+static void more(struct work *work, size_t tier)
+{
+    struct work_tier *t = &work->tiers[tier];
+    int64_t there = t->current + t->outdated + t->returning + t->dying;
+    for (; there < t->want; there++) {
+        const char *reason =
+            arena_printf(work->arena, "tier %s wants %lld", t->intent->name, (long long)t->want);
+        size_t warm = best_warm(work, t);
+        if (warm != NONE) {
+            act_activate(work, warm, reason);
+            t->warm_now--;
+        } else if (act_create(work, tier, WANTED_RUN, reason) == NONE) {
+            return;
+        }
+        t->current++;
+    }
+}
+
+static void warm_level(struct work *work, size_t tier)
+{
+    struct work_tier *t = &work->tiers[tier];
+    for (size_t m = t->members.length; m > 0; m--) {
+        size_t instance = t->members.items[m - 1];
+        const struct work_instance *i = &work->instances[instance];
+        if (i->forgotten || i->record.wanted != WANTED_WARM) continue;
+        if (!i->outdated && t->warm_now <= t->warm) continue;
+        scale_remove(work, instance,
+                     i->outdated ? "its form is not today's"
+                                 : arena_printf(work->arena, "tier %s wants %lld warm", t->intent->name,
+                                                (long long)t->warm));
+        t->warm_now--;
+    }
+    for (; t->warm_now < t->warm; t->warm_now++) {
+        const char *reason =
+            arena_printf(work->arena, "tier %s wants %lld warm", t->intent->name, (long long)t->warm);
+        if (act_create(work, tier, WANTED_WARM, reason) == NONE) return;
+    }
+}
+
+/* The warm member that serves soonest; what failed or has no place saves nothing. */
+static size_t best_warm(const struct work *work, const struct work_tier *tier)
+{
+    size_t best = NONE;
+    for (size_t m = 0; m < tier->members.length; m++) {
+        size_t instance = tier->members.items[m];
+        const struct work_instance *i = &work->instances[instance];
+        if (i->forgotten || i->outdated || i->record.wanted != WANTED_WARM) continue;
+        if (!work_placed(work, i) || work->hosts[i->host].standing != STANDING_USABLE) continue;
+        if (i->record.state == INSTANCE_RUNNING) return instance;
+        if (best == NONE && i->record.state != INSTANCE_FAILED) best = instance;
+    }
+    return best;
+}
+
+static struct victim victim_of(const struct work *work, size_t instance)
+{
+    const struct work_instance *i = &work->instances[instance];
+    const struct instance *record = &i->record;
+    bool running = record->state == INSTANCE_RUNNING;
+    int rank = !work_placed(work, i)                              ? 0
+               : !running && record->state != INSTANCE_FAILED     ? 1
+               : !instance_healthy(record, work_tier_of(work, i)) ? 2
+               : i->outdated                                      ? 3
+                                                                  : 4;
+    return (struct victim){.rank = rank, .number = record->number, .instance = instance};
+}
+
+/* Numbers the members of each host and zone. Taking those with the highest numbers first is the same as
+ * taking one from the most crowded place again and again, without counting again. */
+static void count_crowds(struct work *work, struct victim *victims, size_t length)
+{
+    uint32_t *hosts = arena_alloc_array(work->arena, work->hosts_length + 1, sizeof(*hosts));
+    uint32_t *zones = arena_alloc_array(work->arena, work->zones_length + 1, sizeof(*zones));
+    array_sort(victims, length, sizeof(*victims), compare_numbers);
+    for (size_t v = 0; v < length; v++) {
+        size_t host = work->instances[victims[v].instance].host;
+        if (host == NONE) continue;
+        const struct work_host *h = &work->hosts[host];
+        victims[v].host_nth = ++hosts[host];
+        victims[v].zone_nth = ++zones[h->zones[h->depth - 1]];
+    }
+}
+
+static int compare_victims(const void *a, const void *b)
+{
+    const struct victim *x = a, *y = b;
+    if (x->rank != y->rank) return x->rank < y->rank ? -1 : 1;
+    if (x->host_nth != y->host_nth) return x->host_nth > y->host_nth ? -1 : 1;
+    if (x->zone_nth != y->zone_nth) return x->zone_nth > y->zone_nth ? -1 : 1;
+    return x->number > y->number ? -1 : x->number < y->number;
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+    const struct victim *x = a, *y = b;
+    return x->number < y->number ? -1 : x->number > y->number;
+}

@@ -1,0 +1,352 @@
+/* What a document cannot say about itself: is the grid, as it will be, one in which it can stand? */
+#include "spec/spec.h"
+
+#include "base/text.h"
+#include "base/vec.h"
+
+#include <string.h>
+
+struct usage {
+    struct resources resources;
+    int64_t instances;
+    int64_t farms;
+};
+
+/* A party as it will be, with what it and those below it will use. */
+struct seat {
+    const struct party *party;
+    const struct document *document; /* that says so, or NULL: the snapshot did */
+    const struct document *cause;    /* the last document that has to do with its use, or NULL */
+    struct usage usage;
+};
+
+struct holding {
+    const struct farm *farm;
+    const struct document *document;
+};
+
+/* The grid after the documents. */
+struct grid {
+    struct arena *arena;
+    struct map *parties; /* name to struct seat */
+    struct map *farms;   /* full name to struct holding */
+    struct map *images;  /* "party name:tag" to the same text */
+    struct vec image_names;
+};
+
+struct measure {
+    const char *name;
+    int64_t used, allowed;
+    char *(*format)(char *out, int64_t value);
+};
+
+static void gather(struct grid *grid, const struct snapshot *snapshot, const struct documents *documents);
+static void add_party(struct grid *grid, const struct party *party, const struct document *document);
+static void add_farm(struct grid *grid, const struct farm *farm, const struct document *document);
+static void add_image(struct grid *grid, const struct image *image);
+static bool check_references(struct grid *grid, const struct document *document, struct error *err);
+static bool check_parents(struct grid *grid, const struct document *document, struct error *err);
+static bool check_owner(struct grid *grid, const struct document *document, const char *party,
+                        struct error *err);
+static bool refuse_party(struct grid *grid, const struct document *document, const char *name,
+                         const char *field, struct error *err);
+static bool check_images(struct grid *grid, const struct document *document, struct error *err);
+static bool refuse_image(struct grid *grid, const struct document *document, size_t tier, struct error *err);
+static bool has_image(const struct grid *grid, const char *party, const char *name);
+static bool check_quotas(struct grid *grid, struct error *err);
+static struct usage usage_of(const struct farm *farm);
+static void use(struct grid *grid, const struct holding *holding);
+static bool check_quota(const struct seat *seat, struct error *err);
+static char *format_number(char *out, int64_t value);
+static void add_usage(struct usage *sum, const struct usage *more);
+static int64_t sum_of(int64_t a, int64_t b);
+static int64_t product_of(int64_t a, int64_t b);
+static bool refuse_at(const struct document *document, const struct node *node, const char *field,
+                      struct error *err);
+
+bool spec_check(const struct snapshot *snapshot, const struct documents *documents, const char *file,
+                struct error *err)
+{
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    struct grid grid = {.arena = arena,
+                        .parties = map_new(),
+                        .farms = map_new(),
+                        .images = map_new(),
+                        .image_names = VEC_OF(const char *)};
+    gather(&grid, snapshot, documents);
+    bool done = true;
+    for (size_t i = 0; i < documents->length && done; i++)
+        done = check_references(&grid, &documents->items[i], err);
+    done = done && check_quotas(&grid, err);
+    vec_free(&grid.image_names);
+    map_free(grid.images);
+    map_free(grid.farms);
+    map_free(grid.parties);
+    if (done) return true;
+    size_t size = strnlen(file, sizeof(err->file) - 1);
+    memcpy(err->file, file, size);
+    err->file[size] = '\0';
+    return false;
+}
+
+static void gather(struct grid *grid, const struct snapshot *snapshot, const struct documents *documents)
+{
+    for (size_t i = 0; i < snapshot->parties_length; i++)
+        add_party(grid, &snapshot->parties[i], NULL);
+    for (size_t i = 0; i < snapshot->farms_length; i++)
+        add_farm(grid, &snapshot->farms[i], NULL);
+    for (size_t i = 0; i < snapshot->images_length; i++)
+        add_image(grid, &snapshot->images[i]);
+    for (size_t i = 0; i < documents->length; i++) {
+        const struct document *document = &documents->items[i];
+        if (document->kind->kind == KIND_PARTY) add_party(grid, document->party, document);
+        if (document->kind->kind == KIND_FARM) add_farm(grid, document->farm, document);
+        if (document->kind->kind == KIND_IMAGE) add_image(grid, document->image);
+    }
+}
+
+static void add_party(struct grid *grid, const struct party *party, const struct document *document)
+{
+    struct seat *seat = map_get(grid->parties, party->name);
+    if (seat == NULL) {
+        seat = arena_alloc(grid->arena, sizeof(*seat));
+        map_put(grid->parties, party->name, seat);
+    }
+    *seat = (struct seat){.party = party, .document = document, .cause = document};
+}
+
+static void add_farm(struct grid *grid, const struct farm *farm, const struct document *document)
+{
+    struct holding *holding = map_get(grid->farms, farm->full_name);
+    if (holding == NULL) {
+        holding = arena_alloc(grid->arena, sizeof(*holding));
+        map_put(grid->farms, farm->full_name, holding);
+    }
+    *holding = (struct holding){.farm = farm, .document = document};
+}
+
+static void add_image(struct grid *grid, const struct image *image)
+{
+    char *key = arena_printf(grid->arena, "%s %s", image->party, image->name);
+    map_put(grid->images, key, key);
+    *(const char **)vec_push(&grid->image_names) = image->name;
+}
+
+static bool check_references(struct grid *grid, const struct document *document, struct error *err)
+{
+    switch (document->kind->kind) {
+    case KIND_HOST:
+        return true;
+    case KIND_PARTY:
+        return check_parents(grid, document, err);
+    case KIND_FARM:
+        return check_owner(grid, document, document->farm->party, err) && check_images(grid, document, err);
+    case KIND_IMAGE:
+        return check_owner(grid, document, document->image->party, err);
+    case KIND_COUNT:
+        break;
+    }
+    UNREACHABLE();
+}
+
+/* Every party's line of parents ends at the landlord. */
+static bool check_parents(struct grid *grid, const struct document *document, struct error *err)
+{
+    CLEANUP_BUF struct buf line = {0};
+    buf_add_text(&line, document->party->name);
+    const struct party *party = document->party;
+    for (size_t steps = 0; !text_equal(party->parent, PARTY_LANDLORD); steps++) {
+        const struct seat *parent = map_get(grid->parties, party->parent);
+        if (parent == NULL) return refuse_party(grid, document, party->parent, "parent", err);
+        buf_printf(&line, " under %s", party->parent);
+        party = parent->party;
+        if (party != document->party && steps < map_length(grid->parties)) continue;
+        error_set(err, ERROR_INVALID, "parties are under each other in a circle: %s", buf_text(&line));
+        return refuse_at(document, node_get(document->node, "parent"), "parent", err);
+    }
+    return true;
+}
+
+static bool check_owner(struct grid *grid, const struct document *document, const char *party,
+                        struct error *err)
+{
+    if (text_equal(party, PARTY_LANDLORD) || map_get(grid->parties, party) != NULL) return true;
+    return refuse_party(grid, document, party, "party", err);
+}
+
+static bool refuse_party(struct grid *grid, const struct document *document, const char *name,
+                         const char *field, struct error *err)
+{
+    size_t length = 0;
+    const char **names = arena_alloc_array(grid->arena, map_length(grid->parties) + 1, sizeof(*names));
+    size_t cursor = 0;
+    void *value;
+    while (map_next(grid->parties, &cursor, &names[length], &value))
+        length++;
+    names[length++] = PARTY_LANDLORD;
+    const char *nearest = text_nearest(name, names, length);
+    if (nearest != NULL)
+        error_set(err, ERROR_INVALID, "there is no party \"%s\", did you mean \"%s\"?", name, nearest);
+    else
+        error_set(err, ERROR_INVALID, "there is no party \"%s\"", name);
+    return refuse_at(document, node_get(document->node, field), field, err);
+}
+
+static bool check_images(struct grid *grid, const struct document *document, struct error *err)
+{
+    const struct farm *farm = document->farm;
+    for (size_t i = 0; i < farm->tiers_length; i++) {
+        const char *image = farm->tiers[i].image;
+        if (has_image(grid, PARTY_LANDLORD, image) || has_image(grid, farm->party, image)) continue;
+        return refuse_image(grid, document, i, err);
+    }
+    return true;
+}
+
+/* Only images that the party can see are named: others are none of its business. */
+static bool refuse_image(struct grid *grid, const struct document *document, size_t tier, struct error *err)
+{
+    const struct farm *farm = document->farm;
+    const char *image = farm->tiers[tier].image;
+    const char **names = arena_alloc_array(grid->arena, grid->image_names.length, sizeof(*names));
+    size_t length = 0;
+    for (size_t i = 0; i < grid->image_names.length; i++) {
+        const char *name = *(const char **)vec_at(&grid->image_names, i);
+        if (has_image(grid, PARTY_LANDLORD, name) || has_image(grid, farm->party, name))
+            names[length++] = name;
+    }
+    const char *nearest = text_nearest(image, names, length);
+    if (nearest != NULL)
+        error_set(err, ERROR_INVALID, "there is no image \"%s\" for %s, did you mean \"%s\"?", image,
+                  farm->party, nearest);
+    else
+        error_set(err, ERROR_INVALID, "there is no image \"%s\" for %s, import it with croft image import",
+                  image, farm->party);
+    const struct node *tiers = node_get(document->node, "tiers");
+    const struct node *node = tiers == NULL ? NULL : node_get(&tiers->items[tier], "image");
+    return refuse_at(document, node, arena_printf(grid->arena, "tiers[%zu].image", tier), err);
+}
+
+static bool has_image(const struct grid *grid, const char *party, const char *name)
+{
+    return map_get(grid->images, arena_printf(grid->arena, "%s %s", party, name)) != NULL;
+}
+
+static bool check_quotas(struct grid *grid, struct error *err)
+{
+    size_t cursor = 0;
+    const char *name;
+    void *value;
+    while (map_next(grid->farms, &cursor, &name, &value))
+        use(grid, value);
+    cursor = 0;
+    while (map_next(grid->parties, &cursor, &name, &value))
+        if (!check_quota(value, err)) return false;
+    return true;
+}
+
+/* Adds what the farm takes to its party and all above it. */
+static void use(struct grid *grid, const struct holding *holding)
+{
+    struct usage usage = usage_of(holding->farm);
+    const char *name = holding->farm->party;
+    for (size_t steps = 0; steps <= map_length(grid->parties); steps++) {
+        struct seat *seat = map_get(grid->parties, name);
+        if (seat == NULL) return;
+        add_usage(&seat->usage, &usage);
+        if (holding->document != NULL) seat->cause = holding->document;
+        name = seat->party->parent;
+    }
+}
+
+/* What is promised: the committed counts, and the balancer. */
+static struct usage usage_of(const struct farm *farm)
+{
+    struct usage usage = {.farms = 1};
+    for (size_t i = 0; i < farm->tiers_length; i++) {
+        const struct tier *tier = &farm->tiers[i];
+        int64_t count = tier->count.committed;
+        struct usage more = {
+            .resources = {.cpus_millis = product_of(count, tier->size.cpus_millis),
+                          .memory_bytes = product_of(count, tier->size.memory_bytes),
+                          .disk_bytes = product_of(count, tier->size.disk_bytes),
+                          .network_bits_per_s = product_of(count, tier->size.network_bits_per_s)},
+            .instances = count};
+        add_usage(&usage, &more);
+    }
+    struct usage balancer = {.resources = {.cpus_millis = BALANCER_CPUS_MILLIS,
+                                           .memory_bytes = BALANCER_MEMORY_BYTES,
+                                           .disk_bytes = BALANCER_DISK_BYTES},
+                             .instances = 1};
+    if (farm->balance_length > 0) add_usage(&usage, &balancer);
+    return usage;
+}
+
+/* Only what the documents have to do with is judged: nobody is refused for what was so before. */
+static bool check_quota(const struct seat *seat, struct error *err)
+{
+    if (seat->cause == NULL) return true;
+    const struct usage *usage = &seat->usage;
+    const struct quota *quota = &seat->party->quota;
+    const struct measure measures[] = {
+        {"cpus", usage->resources.cpus_millis, quota->resources.cpus_millis, text_format_cpus},
+        {"memory", usage->resources.memory_bytes, quota->resources.memory_bytes, text_format_bytes},
+        {"disk", usage->resources.disk_bytes, quota->resources.disk_bytes, text_format_bytes},
+        {"network", usage->resources.network_bits_per_s, quota->resources.network_bits_per_s,
+         text_format_rate},
+        {"instances", usage->instances, quota->instances, format_number},
+        {"farms", usage->farms, quota->farms, format_number},
+    };
+    for (size_t i = 0; i < LENGTH(measures); i++) {
+        const struct measure *measure = &measures[i];
+        if (measure->allowed < 0 || measure->used <= measure->allowed) continue;
+        char used[32];
+        char allowed[32];
+        error_set(err, ERROR_REFUSED, "party %s would use %s %s, its quota is %s", seat->party->name,
+                  measure->format(used, measure->used), measure->name,
+                  measure->format(allowed, measure->allowed));
+        bool is_farm = seat->cause->kind->kind == KIND_FARM;
+        const struct node *node = node_get(seat->cause->node, is_farm ? "tiers" : "quota");
+        return refuse_at(seat->cause, node, is_farm ? "tiers" : "quota", err);
+    }
+    return true;
+}
+
+static char *format_number(char *out, int64_t value)
+{
+    CLEANUP_MEM char *text = mem_printf("%lld", (long long)value);
+    memcpy(out, text, strlen(text) + 1);
+    return out;
+}
+
+static void add_usage(struct usage *sum, const struct usage *more)
+{
+    sum->resources.cpus_millis = sum_of(sum->resources.cpus_millis, more->resources.cpus_millis);
+    sum->resources.memory_bytes = sum_of(sum->resources.memory_bytes, more->resources.memory_bytes);
+    sum->resources.disk_bytes = sum_of(sum->resources.disk_bytes, more->resources.disk_bytes);
+    sum->resources.network_bits_per_s =
+        sum_of(sum->resources.network_bits_per_s, more->resources.network_bits_per_s);
+    sum->instances = sum_of(sum->instances, more->instances);
+    sum->farms = sum_of(sum->farms, more->farms);
+}
+
+/* Stay at the top rather than turn over: too much is then still too much. */
+static int64_t sum_of(int64_t a, int64_t b)
+{
+    int64_t sum;
+    return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
+}
+
+static int64_t product_of(int64_t a, int64_t b)
+{
+    int64_t product;
+    return __builtin_mul_overflow(a, b, &product) ? INT64_MAX : product;
+}
+
+/* node: the exact place, or NULL: the document. */
+static bool refuse_at(const struct document *document, const struct node *node, const char *field,
+                      struct error *err)
+{
+    struct node start = {.line = document->line, .column = document->column};
+    return schema_error_at(err, node == NULL ? &start : node, field);
+}

@@ -1,0 +1,171 @@
+#include "check.h"
+
+#include "base/mem.h"
+#include "os/disk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct place {
+    char root[64];
+    struct os_disk *disk;
+    const struct disk_port *port;
+};
+
+static int setup(void **state)
+{
+    struct place *place = mem_alloc(sizeof(*place));
+    struct error err;
+    strcpy(place->root, "/tmp/croft-disk-XXXXXX");
+    assert_non_null(mkdtemp(place->root));
+    assert_true(os_disk_new(place->root, &place->disk, &err));
+    place->port = os_disk_port(place->disk);
+    *state = place;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct place *place = *state;
+    os_disk_free(place->disk);
+    CLEANUP_MEM char *command = mem_printf("rm -r %s", place->root);
+    assert_int_equal(system(command), 0);
+    mem_free(place);
+    return 0;
+}
+
+static void put(struct place *place, const char *path, const char *text)
+{
+    struct error err;
+    if (!place->port->write(place->port->self, path, text, strlen(text), 0640, &err))
+        fail_msg("%s", err.message);
+}
+
+static void holds(struct place *place, const char *path, const char *text)
+{
+    struct error err;
+    CLEANUP_BUF struct buf data = {0};
+    buf_add_text(&data, "before ");
+    if (!place->port->read(place->port->self, path, &data, &err)) fail_msg("%s", err.message);
+    assert_string_equal(buf_text(&data) + 7, text);
+}
+
+static void writes_replace(void **state)
+{
+    struct place *place = *state;
+    put(place, "a", "one");
+    holds(place, "a", "one");
+    CLEANUP_MEM char *path = mem_printf("%s/a", place->root);
+    int old = open(path, O_RDONLY | O_CLOEXEC);
+    umask(0077);
+    put(place, "a", "two");
+    holds(place, "a", "two");
+    char text[8] = "";
+    assert_int_equal(read(old, text, sizeof(text)), 3); /* a reader of the old file keeps it whole */
+    assert_string_equal(text, "one");
+    close(old);
+    struct stat info;
+    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(info.st_mode & 0777, 0640); /* whatever the umask */
+    put(place, "deep/er/still/b", "three");
+    holds(place, "deep/er/still/b", "three");
+    put(place, "empty", "");
+    holds(place, "empty", "");
+}
+
+static void unfinished_write_is_not_seen(void **state)
+{
+    struct place *place = *state;
+    put(place, "a", "whole");
+    CLEANUP_MEM char *path = mem_printf("%s/.~a", place->root);
+    FILE *left = fopen(path, "we"); /* what a crash leaves behind */
+    assert_non_null(left);
+    (void)fputs("ha", left);
+    (void)fclose(left);
+    holds(place, "a", "whole");
+    struct error err;
+    struct vec names = VEC_OF(char *);
+    assert_true(place->port->list(place->port->self, "", &names, &err));
+    assert_int_equal(names.length, 1);
+    mem_free(*(char **)vec_at(&names, 0));
+    vec_free(&names);
+    put(place, "a", "new");
+    holds(place, "a", "new");
+    assert_int_equal(access(path, F_OK), -1);
+}
+
+static void missing_and_removed(void **state)
+{
+    struct place *place = *state;
+    struct error err;
+    CLEANUP_BUF struct buf data = {0};
+    static const char *const missing[] = {"a", "b/c"};
+    for (size_t i = 0; i < 2; i++) {
+        assert_false(place->port->read(place->port->self, missing[i], &data, &err));
+        assert_int_equal(err.code, ERROR_NOT_FOUND);
+        assert_true(place->port->remove(place->port->self, missing[i], &err));
+    }
+    put(place, "b/c", "x");
+    assert_true(place->port->remove(place->port->self, "b/c", &err));
+    assert_false(place->port->read(place->port->self, "b/c", &data, &err));
+    assert_int_equal(err.code, ERROR_NOT_FOUND);
+    assert_false(place->port->read(place->port->self, "b", &data, &err)); /* a directory */
+    assert_int_equal(data.size, 0);
+}
+
+static void lists_in_order(void **state)
+{
+    struct place *place = *state;
+    struct error err;
+    struct vec names = VEC_OF(char *);
+    assert_true(place->port->list(place->port->self, "none/such", &names, &err));
+    assert_int_equal(names.length, 0);
+    put(place, "d/b", "");
+    put(place, "d/a", "");
+    put(place, "d/c", "");
+    put(place, "d/inner/x", "");
+    assert_true(place->port->list(place->port->self, "d", &names, &err));
+    assert_int_equal(names.length, 3);
+    for (size_t i = 0; i < names.length; i++) {
+        char *name = *(char **)vec_at(&names, i);
+        assert_int_equal(name[0], 'a' + (int)i);
+        mem_free(name);
+    }
+    vec_free(&names);
+}
+
+static void stays_below_its_root(void **state)
+{
+    struct place *place = *state;
+    struct error err;
+    CLEANUP_BUF struct buf data = {0};
+    CLEANUP_MEM char *link = mem_printf("%s/link", place->root);
+    CLEANUP_MEM char *file = mem_printf("%s/file", place->root);
+    assert_int_equal(symlink("/etc", link), 0);
+    assert_int_equal(symlink("/etc/passwd", file), 0);
+    static const char *const outside[] = {"../x", "a/../../x", "/etc/passwd", "",     "a//b",
+                                          "a/",   ".",         "link/passwd", "file", ".~x"};
+    for (size_t i = 0; i < sizeof(outside) / sizeof(outside[0]); i++) {
+        assert_false(place->port->read(place->port->self, outside[i], &data, &err));
+        if (strcmp(outside[i], "file") == 0) continue; /* writing replaces the link itself */
+        assert_false(place->port->write(place->port->self, outside[i], "x", 1, 0600, &err));
+    }
+    assert_int_equal(access("/etc/x", F_OK), -1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(writes_replace, setup, teardown),
+        cmocka_unit_test_setup_teardown(unfinished_write_is_not_seen, setup, teardown),
+        cmocka_unit_test_setup_teardown(missing_and_removed, setup, teardown),
+        cmocka_unit_test_setup_teardown(lists_in_order, setup, teardown),
+        cmocka_unit_test_setup_teardown(stays_below_its_root, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,250 @@
+/* Mutual TLS: who is let in, and whom a client believes. */
+#include "fixture.h"
+
+#include "os/pki.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct authority {
+    struct buf key;
+    struct buf certificate;
+};
+
+struct secure {
+    struct world *world;
+    struct authority ours;
+    struct authority other;
+    char strict[64];
+    char open[64];
+    struct tls *tls[8];
+    size_t tls_length;
+};
+
+static void authority_make(struct authority *authority)
+{
+    struct error err;
+    assert_true(pki_make_authority("croft", 30, &authority->key, &authority->certificate, &err));
+}
+
+/* A TLS identity signed by `signer` that believes `believes`. */
+static struct tls *identity(struct secure *secure, const struct authority *signer,
+                            const struct authority *believes, const char *name)
+{
+    struct error err;
+    CLEANUP_BUF struct buf key = {0};
+    CLEANUP_BUF struct buf request = {0};
+    CLEANUP_BUF struct buf certificate = {0};
+    struct tls *tls = NULL;
+    const char *addresses[] = {"127.0.0.1", "::1"};
+    if (name != NULL) {
+        assert_true(pki_make_request("somebody else", &key, &request, &err));
+        if (!pki_sign_request(buf_text(&signer->key), buf_text(&signer->certificate), buf_text(&request),
+                              name, addresses, 2, 30, &certificate, &err))
+            fail_msg("%s", err.message);
+    }
+    if (!tls_new(buf_text(&believes->certificate), name != NULL ? buf_text(&certificate) : NULL,
+                 name != NULL ? buf_text(&key) : NULL, &tls, &err))
+        fail_msg("%s", err.message);
+    assert_int_equal(tls_can_serve(tls), name != NULL);
+    secure->tls[secure->tls_length++] = tls;
+    return tls;
+}
+
+static int secure_setup(void **state)
+{
+    struct secure *secure = mem_alloc(sizeof(*secure));
+    void *world = NULL;
+    assert_int_equal(world_setup(&world), 0);
+    secure->world = world;
+    authority_make(&secure->ours);
+    authority_make(&secure->other);
+    http_set_tls(secure->world->http, identity(secure, &secure->ours, &secure->ours, "controller"));
+    world_listen(secure->world, &(struct http_listen_options){.address = "127.0.0.1:0", .tls = true},
+                 secure->strict);
+    world_listen(
+        secure->world,
+        &(struct http_listen_options){.address = "127.0.0.1:0", .tls = true, .allow_anonymous = true},
+        secure->open);
+    *state = secure;
+    return 0;
+}
+
+static int secure_teardown(void **state)
+{
+    struct secure *secure = *state;
+    void *world = secure->world;
+    assert_int_equal(world_teardown(&world), 0);
+    for (size_t i = 0; i < secure->tls_length; i++)
+        tls_free(secure->tls[i]);
+    buf_free(&secure->ours.key);
+    buf_free(&secure->ours.certificate);
+    buf_free(&secure->other.key);
+    buf_free(&secure->other.certificate);
+    mem_free(secure);
+    return 0;
+}
+
+/* Asks `address` for /who from an http of its own with the identity. */
+static void ask_as(struct secure *secure, struct tls *tls, const char *address, const char *name,
+                   struct reply *reply)
+{
+    struct world client = *secure->world;
+    client.http = http_new(client.loop, tls);
+    client.net = http_port(client.http);
+    struct peer peer = peer_at(address);
+    peer.tls = true;
+    peer.name = name;
+    get(&client, reply, &peer, "/who");
+    if (reply->status == 200) { /* and again, on the kept connection */
+        reply_free(reply);
+        get(&client, reply, &peer, "/who");
+    }
+    http_free(client.http);
+}
+
+static void names_are_told(void **state)
+{
+    struct secure *secure = *state;
+    struct tls *h1 = identity(secure, &secure->ours, &secure->ours, "h1");
+    struct reply reply = {0};
+    ask_as(secure, h1, secure->strict, "controller", &reply);
+    assert_string_equal(reply.message, "");
+    assert_string_equal(buf_text(&reply.body), "h1 -");
+    reply_free(&reply);
+    ask_as(secure, h1, secure->open, NULL, &reply); /* the name is not checked */
+    assert_string_equal(buf_text(&reply.body), "h1 -");
+    reply_free(&reply);
+}
+
+static void wrong_name_is_not_believed(void **state)
+{
+    struct secure *secure = *state;
+    struct reply reply = {0};
+    ask_as(secure, identity(secure, &secure->ours, &secure->ours, "h1"), secure->strict, "controller-2",
+           &reply);
+    assert_int_equal(reply.status, 0);
+    assert_int_equal(reply.code, ERROR_UNREACHABLE);
+    assert_non_null(strstr(reply.message, "certificate of controller"));
+    assert_int_equal(secure->world->requests, 0);
+    reply_free(&reply);
+}
+
+static void wrong_authority_on_either_side(void **state)
+{
+    struct secure *secure = *state;
+    struct reply reply = {0};
+    ask_as(secure, identity(secure, &secure->other, &secure->other, "h1"), secure->open, NULL, &reply);
+    assert_int_equal(reply.code, ERROR_UNREACHABLE); /* the client does not believe the server */
+    assert_non_null(strstr(reply.message, "certificate"));
+    reply_free(&reply);
+    ask_as(secure, identity(secure, &secure->other, &secure->ours, "h1"), secure->open, "controller", &reply);
+    assert_int_equal(reply.code, ERROR_UNREACHABLE); /* the server does not believe the client */
+    assert_int_equal(secure->world->requests, 0);
+    reply_free(&reply);
+}
+
+static void anonymous_only_where_allowed(void **state)
+{
+    struct secure *secure = *state;
+    struct tls *anonymous = identity(secure, NULL, &secure->ours, NULL);
+    struct reply reply = {0};
+    ask_as(secure, anonymous, secure->strict, "controller", &reply);
+    assert_int_equal(reply.code, ERROR_UNREACHABLE);
+    assert_int_equal(secure->world->requests, 0);
+    reply_free(&reply);
+    ask_as(secure, anonymous, secure->open, "controller", &reply);
+    assert_string_equal(buf_text(&reply.body), "- -");
+    reply_free(&reply);
+    /* Without any authority nothing is believed. */
+    ask_as(secure, NULL, secure->open, "controller", &reply);
+    assert_int_equal(reply.code, ERROR_UNREACHABLE);
+    reply_free(&reply);
+}
+
+static void large_bodies_and_streams(void **state)
+{
+    struct secure *secure = *state;
+    struct peer peer = peer_at(secure->strict);
+    peer.tls = true;
+    peer.name = "controller";
+    const size_t size = (size_t)16 * 1024 * 1024;
+    CLEANUP_MEM char *body = mem_alloc(size);
+    for (size_t i = 0; i < size; i++)
+        body[i] = (char)(i * 13);
+    struct reply reply = {0};
+    (void)ask(secure->world, &reply, &peer, "PUT", "/echo", body, size, 20000);
+    run_until(secure->world, &reply.done);
+    assert_int_equal(reply.status, 200);
+    assert_int_equal(reply.body.size, size);
+    assert_memory_equal(reply.body.data, body, size);
+    reply_free(&reply);
+    (void)ask_stream(secure->world, &reply, &peer, "/ten-thousand");
+    run_until(secure->world, &reply.done);
+    assert_int_equal(reply.status, 200);
+    assert_int_equal(reply.body.size, 98890);
+    reply_free(&reply);
+}
+
+static void gone_is_noticed(void **state)
+{
+    struct secure *secure = *state;
+    struct world *world = secure->world;
+    struct peer peer = peer_at(secure->strict);
+    peer.tls = true;
+    struct reply reply = {0};
+    struct call *call = ask(world, &reply, &peer, "GET", "/hold", NULL, 0, 5000);
+    run_until_count(world, &world->held_count, 1);
+    world->net->cancel(world->net->self, call);
+    run_until_count(world, &world->gone_count, 1);
+}
+
+/* Plain talk at a TLS door. */
+static void plain_text_is_refused(void **state)
+{
+    struct secure *secure = *state;
+    struct peer peer = peer_at(secure->strict);
+    struct reply reply = {0};
+    get(secure->world, &reply, &peer, "/who");
+    assert_int_equal(reply.code, ERROR_UNREACHABLE);
+    assert_int_equal(secure->world->requests, 0);
+    reply_free(&reply);
+}
+
+static void round_trips_are_short(void **state)
+{
+    struct secure *secure = *state;
+    const struct clock_port *clock = os_clock_port(secure->world->clock);
+    struct peer peer = peer_at(secure->strict);
+    peer.tls = true;
+    int64_t best_us = INT64_MAX;
+    for (int i = 0; i < 500; i++) {
+        struct reply reply = {0};
+        int64_t before_us = clock->steady_us(clock->self);
+        (void)ask(secure->world, &reply, &peer, "POST", "/echo", "ping", 4, 5000);
+        run_until(secure->world, &reply.done);
+        int64_t took_us = clock->steady_us(clock->self) - before_us;
+        if (took_us < best_us) best_us = took_us;
+        assert_int_equal(reply.status, 200);
+        reply_free(&reply);
+    }
+    print_message("# round trip with TLS: best %lld us\n", (long long)best_us);
+    assert_true(best_us < 20000);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(names_are_told, secure_setup, secure_teardown),
+        cmocka_unit_test_setup_teardown(wrong_name_is_not_believed, secure_setup, secure_teardown),
+        cmocka_unit_test_setup_teardown(wrong_authority_on_either_side, secure_setup, secure_teardown),
+        cmocka_unit_test_setup_teardown(anonymous_only_where_allowed, secure_setup, secure_teardown),
+        cmocka_unit_test_setup_teardown(large_bodies_and_streams, secure_setup, secure_teardown),
+        cmocka_unit_test_setup_teardown(gone_is_noticed, secure_setup, secure_teardown),
+        cmocka_unit_test_setup_teardown(plain_text_is_refused, secure_setup, secure_teardown),
+        cmocka_unit_test_setup_teardown(round_trips_are_short, secure_setup, secure_teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,165 @@
+#include "check.h"
+
+#include "base/mem.h"
+#include "os/clock.h"
+
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+struct record {
+    struct loop *loop;
+    const struct clock_port *clock;
+    char order[32];
+    size_t length;
+    struct loop_watch *watch;
+    struct loop_later *cancelled;
+    struct timer *timer;
+    int64_t start_us;
+    int fd;
+};
+
+static void note(struct record *record, char c)
+{
+    record->order[record->length++] = c;
+}
+
+static void say_again(void *ctx)
+{
+    note(ctx, 'c');
+    loop_stop(((struct record *)ctx)->loop);
+}
+
+static void say_b(void *ctx)
+{
+    note(ctx, 'b');
+}
+
+static void say_a(void *ctx)
+{
+    struct record *record = ctx;
+    note(record, 'a');
+    loop_later_cancel(record->loop, record->cancelled);
+    (void)loop_later(record->loop, say_again, record);
+}
+
+static void later_in_order(void **state)
+{
+    struct error err;
+    struct record record = {0};
+    assert_true(loop_new(&record.loop, &err));
+    (void)loop_later(record.loop, say_a, &record);
+    (void)loop_later(record.loop, say_b, &record);
+    record.cancelled = loop_later(record.loop, say_b, &record);
+    assert_int_equal(record.length, 0);
+    loop_run(record.loop);
+    assert_string_equal(record.order, "abc");
+    (void)loop_later(record.loop, say_a, &record); /* never run: freed with the loop */
+    loop_stop(record.loop);
+    loop_run(record.loop);
+    assert_string_equal(record.order, "abc");
+    loop_free(record.loop);
+    loop_free(NULL);
+}
+
+static void fire_b(void *ctx)
+{
+    struct record *record = ctx;
+    assert_true(record->clock->steady_us(record->clock->self) - record->start_us >= 20000);
+    note(record, 'b');
+    loop_stop(record->loop);
+}
+
+static void fire_a(void *ctx)
+{
+    struct record *record = ctx;
+    assert_true(record->clock->steady_us(record->clock->self) - record->start_us >= 1500);
+    note(record, 'a');
+    record->clock->cancel(record->clock->self, record->timer);
+}
+
+static void timers_are_never_early(void **state)
+{
+    struct error err;
+    struct record record = {0};
+    assert_true(loop_new(&record.loop, &err));
+    struct os_clock *clock = os_clock_new(record.loop);
+    record.clock = os_clock_port(clock);
+    record.start_us = record.clock->steady_us(record.clock->self);
+    (void)record.clock->after(record.clock->self, 20000, fire_b, &record);
+    (void)record.clock->after(record.clock->self, 1500, fire_a, &record);
+    record.timer = record.clock->after(record.clock->self, 10000, fire_b, &record); /* cancelled by a */
+    (void)record.clock->after(record.clock->self, 3600000000, fire_b, &record);     /* freed with the clock */
+    record.clock->cancel(record.clock->self, NULL);
+    loop_run(record.loop);
+    assert_string_equal(record.order, "ab");
+    assert_true(record.clock->wall_ms(record.clock->self) > 1700000000000);
+    os_clock_free(clock);
+    loop_free(record.loop);
+}
+
+static void ready(void *ctx, unsigned ready)
+{
+    struct record *record = ctx;
+    if ((ready & LOOP_WRITE) != 0) {
+        note(record, 'w');
+        loop_watch_change(record->watch, LOOP_READ);
+        assert_int_equal(write(record->fd, "x", 1), 1);
+        return;
+    }
+    note(record, 'r');
+    loop_watch_end(record->watch);
+    loop_stop(record->loop);
+}
+
+static void watches(void **state)
+{
+    struct error err;
+    struct record record = {0};
+    int fds[2];
+    assert_int_equal(pipe(fds), 0);
+    assert_true(loop_new(&record.loop, &err));
+    record.fd = fds[1];
+    record.watch = loop_watch_fd(record.loop, fds[0], LOOP_READ, ready, &record);
+    loop_watch_change(record.watch, 0);
+    loop_watch_change(record.watch, LOOP_READ);
+    assert_int_equal(write(record.fd, "x", 1), 1);
+    loop_run(record.loop);
+    assert_string_equal(record.order, "r");
+    loop_free(record.loop);
+    close(fds[0]);
+    close(fds[1]);
+}
+
+static void signalled(void *ctx, int signal_number)
+{
+    struct record *record = ctx;
+    note(record, signal_number == SIGTERM ? 't' : 'i');
+    if (signal_number == SIGINT) loop_stop(record->loop);
+    if (signal_number == SIGTERM) assert_int_equal(raise(SIGINT), 0);
+}
+
+static void signals_are_told(void **state)
+{
+    struct error err;
+    struct record record = {0};
+    assert_true(loop_new(&record.loop, &err));
+    assert_true(loop_on_signal(record.loop, signalled, &record, &err));
+    assert_int_equal(raise(SIGTERM), 0);
+    assert_int_equal(raise(SIGPIPE), 0); /* ignored */
+    assert_int_equal(record.length, 0);
+    loop_run(record.loop);
+    assert_string_equal(record.order, "ti");
+    loop_free(record.loop);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(later_in_order),
+        cmocka_unit_test(timers_are_never_early),
+        cmocka_unit_test(watches),
+        cmocka_unit_test(signals_are_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

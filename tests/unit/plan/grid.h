@@ -1,0 +1,48 @@
+/* A small grid in memory for the planner's tests, and a world that carries out what the planner decides. */
+#ifndef CROFT_TESTS_PLAN_GRID_H
+#define CROFT_TESTS_PLAN_GRID_H
+
+#include "plan/plan.h"
+
+enum { GRID_HOSTS_MAX = 256, GRID_FARMS_MAX = 64, GRID_TIERS_MAX = 4 };
+
+struct grid {
+    struct arena *arena;
+    int64_t now_ms;
+    struct snapshot now;
+    struct host hosts[GRID_HOSTS_MAX];
+    struct host_fact facts[GRID_HOSTS_MAX]; /* copied into the snapshot when they change */
+    struct farm farms[GRID_FARMS_MAX];
+    struct tier tiers[GRID_FARMS_MAX][GRID_TIERS_MAX];
+    struct balance balance[GRID_FARMS_MAX];
+    struct image images[4];
+    struct plan plan; /* the last one */
+};
+
+struct grid *grid_new(void); /* with images hello:1 and croft-balancer:1 */
+void grid_free(struct grid *grid);
+void grid_host(struct grid *grid, const char *name, const char *zone, const char *pool, int64_t cpus,
+               int64_t memory_gi);
+/* state, fenced, and the intent's state */
+struct host_fact *grid_fact(struct grid *grid, const char *host);
+struct host *grid_intent(struct grid *grid, const char *host);
+struct farm *grid_farm(struct grid *grid, const char *party_and_name);
+struct tier *grid_tier(struct grid *grid, struct farm *farm, const char *name, int64_t count,
+                       int64_t cpus_millis, int64_t memory_mi);
+void grid_balance(struct grid *grid, struct farm *farm, const char *to, const char *publish);
+struct tier *grid_tier_of(struct grid *grid, struct farm *farm, const char *name);
+void grid_delete_farm(struct grid *grid, struct farm *farm);
+
+/* Plans, applies, and fails the test when the same plan made again wants something. */
+void grid_plan(struct grid *grid);
+/* What agents do with the documents until nothing changes; plans in between. */
+void grid_settle(struct grid *grid);
+/* One round: documents are carried out, the new facts noted. Hosts that are down do nothing. */
+void grid_work(struct grid *grid);
+struct instance *grid_instance(struct grid *grid, const char *name); /* NULL when there is none */
+/* The actions of the last plan, one a line: "place acme/shop/web-1 h2 1: reason". */
+const char *grid_said(struct grid *grid);
+void grid_check(struct grid *grid); /* invariants: capacity, one place, one address */
+size_t grid_count(struct grid *grid, const char *farm, const char *tier, enum instance_state state);
+
+#endif

@@ -1,0 +1,226 @@
+/* Random histories over a small world that runs what the host documents say. After every step: nothing runs
+ * twice, no host holds more than it has, a plan made again wants nothing, and the order of the input does not
+ * matter. When the faults end everything converges. The seed is printed on failure. */
+#include "grid.h"
+
+#include "base/text.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { SEEDS = 60, STEPS = 60, HOSTS = 7, FARMS = 4, RUNNING_MAX = 400 };
+
+/* What really runs where, whatever anybody believes. */
+struct world {
+    struct grid *grid;
+    uint64_t random;
+    const char *running[HOSTS][RUNNING_MAX];
+    size_t running_length[HOSTS];
+};
+
+static uint64_t draw(struct world *world, uint64_t below)
+{
+    /* Marsaglia's xorshift64: "Xorshift RNGs", 2003 */
+    world->random ^= world->random << 13;
+    world->random ^= world->random >> 7;
+    world->random ^= world->random << 17;
+    return world->random % below;
+}
+
+static void build(struct world *world)
+{
+    static const char *const racks[] = {"east/b1/r1", "east/b1/r2", "east/b2/r3", "west/b1/r1"};
+    static const char *const spreads[] = {"", "host", "rack", "site"};
+    struct grid *grid = world->grid;
+    for (int h = 0; h < HOSTS; h++)
+        grid_host(grid, arena_printf(grid->arena, "h%d", h + 1), racks[draw(world, 4)],
+                  draw(world, 4) ? "general" : "spare", 4 + (int64_t)draw(world, 5), 16);
+    for (int f = 0; f < FARMS; f++) {
+        struct farm *farm = grid_farm(grid, arena_printf(grid->arena, "acme/f%d", f));
+        struct tier *web = grid_tier(grid, farm, "web", (int64_t)draw(world, 5), 500, 512);
+        web->spread.by = spreads[draw(world, 4)];
+        web->spread.strict = draw(world, 3) == 0;
+        web->warm = (int64_t)draw(world, 3);
+        grid_tier(grid, farm, "db", 1, 1000, 1024)->priority = 70;
+        if (draw(world, 2)) {
+            static const char *const needs[] = {"db"};
+            web->needs = needs;
+            web->needs_length = 1;
+        }
+        if (draw(world, 2)) grid_balance(grid, farm, "web", "auto");
+    }
+}
+
+static void host_works(struct world *world, size_t h)
+{
+    struct grid *grid = world->grid;
+    struct host_document document = plan_host_document(grid->arena, &grid->now, grid->hosts[h].name);
+    world->running_length[h] = 0;
+    for (size_t n = 0; n < document.instances_length; n++)
+        world->running[h][world->running_length[h]++] = document.instances[n].instance;
+    for (size_t n = 0; n < grid->now.instances_length; n++) {
+        struct instance *i = grid_instance(grid, grid->now.instances[n].name);
+        if (!text_equal(i->host, grid->hosts[h].name)) continue;
+        if (i->wanted == WANTED_GONE) {
+            i->state = INSTANCE_STOPPED;
+        } else if (i->wanted == WANTED_DRAIN) {
+            i->drained = draw(world, 2);
+        } else if (draw(world, 12) == 0) {
+            i->state = INSTANCE_FAILED;
+            i->restarts++;
+            i->since_ms = grid->now_ms;
+        } else if (i->state != INSTANCE_RUNNING || i->health != HEALTH_GOOD) {
+            i->state = draw(world, 2) ? INSTANCE_RUNNING : INSTANCE_BOOTING;
+            i->health = i->state == INSTANCE_RUNNING ? HEALTH_GOOD : HEALTH_UNKNOWN;
+            i->since_ms = grid->now_ms;
+        }
+    }
+}
+
+static void disturb(struct world *world)
+{
+    struct grid *grid = world->grid;
+    size_t h = draw(world, HOSTS);
+    struct host_fact *fact = grid_fact(grid, grid->hosts[h].name);
+    struct farm *farm = &grid->farms[draw(world, FARMS)];
+    struct tier *web = grid_tier_of(grid, farm, "web");
+    switch (draw(world, 10)) {
+    case 0:
+        if (fact->state == HOST_UP) fact->state = HOST_SUSPECT;
+        return;
+    case 1:
+        if (fact->state == HOST_SUSPECT) fact->state = HOST_DOWN;
+        return;
+    case 2:
+        if (fact->state != HOST_DOWN) return;
+        fact->fenced = true;
+        world->running_length[h] = 0;
+        return;
+    case 3: /* comes back, and its agent starts with what the document says now */
+        fact->state = HOST_UP;
+        fact->fenced = false;
+        return;
+    case 4:
+        grid->hosts[h].state = (enum host_intent_state)draw(world, 3);
+        return;
+    case 5:
+        web->count.committed = (int64_t)draw(world, 7);
+        return;
+    case 6:
+        web->image = draw(world, 2) ? "hello:1" : "hello:2";
+        return;
+    case 7:
+        farm->state = draw(world, 4) ? FARM_RUNNING : FARM_STOPPED;
+        return;
+    case 8:
+        if (grid->now.instances_length == 0) return;
+        grid_instance(grid, grid->now.instances[draw(world, grid->now.instances_length)].name)->move_to =
+            grid->hosts[h].name;
+        return;
+    default:
+        web->warm = (int64_t)draw(world, 3);
+    }
+}
+
+static void check_once(const struct world *world)
+{
+    for (size_t a = 0; a < HOSTS; a++)
+        for (size_t b = 0; b < a; b++)
+            for (size_t n = 0; n < world->running_length[a]; n++)
+                for (size_t m = 0; m < world->running_length[b]; m++)
+                    assert_string_not_equal(world->running[a][n], world->running[b][m]);
+}
+
+static void check_order(struct world *world, const struct snapshot *before, const struct plan *plan)
+{
+    struct arena *arena = world->grid->arena;
+    struct snapshot turned = *before;
+    struct instance *instances = arena_alloc_array(arena, turned.instances_length + 1, sizeof(*instances));
+    struct host *hosts = arena_alloc_array(arena, turned.hosts_length, sizeof(*hosts));
+    struct farm *farms = arena_alloc_array(arena, turned.farms_length, sizeof(*farms));
+    for (size_t n = 0; n < turned.instances_length; n++)
+        instances[n] = before->instances[turned.instances_length - 1 - n];
+    for (size_t n = 0; n < turned.hosts_length; n++)
+        hosts[n] = before->hosts[turned.hosts_length - 1 - n];
+    for (size_t n = 0; n < turned.farms_length; n++)
+        farms[n] = before->farms[turned.farms_length - 1 - n];
+    turned.instances = instances;
+    turned.hosts = hosts;
+    turned.farms = farms;
+    struct plan other = plan_make(arena, &turned, world->grid->now_ms);
+    assert_int_equal(plan->actions_length, other.actions_length);
+    for (size_t a = 0; a < plan->actions_length; a++) {
+        assert_int_equal(plan->actions[a].kind, other.actions[a].kind);
+        assert_string_equal(plan->actions[a].name, other.actions[a].name);
+        assert_string_equal(plan->actions[a].host, other.actions[a].host);
+        assert_string_equal(plan->actions[a].reason, other.actions[a].reason);
+    }
+}
+
+static void step(struct world *world)
+{
+    struct grid *grid = world->grid;
+    struct snapshot before = grid->now;
+    grid_plan(grid);
+    check_order(world, &before, &grid->plan);
+    grid->now_ms += 1 + (int64_t)draw(world, 20000);
+    for (size_t h = 0; h < HOSTS; h++)
+        if (grid_fact(grid, grid->hosts[h].name)->state == HOST_UP && draw(world, 4)) {
+            host_works(world, h);
+            check_once(world);
+        }
+}
+
+static void check_converged(struct world *world)
+{
+    struct grid *grid = world->grid;
+    for (int h = 0; h < HOSTS; h++) {
+        struct host_fact *fact = grid_fact(grid, grid->hosts[h].name);
+        grid->hosts[h].state = HOST_ACTIVE;
+        fact->state = HOST_UP;
+        fact->fenced = false;
+    }
+    for (int f = 0; f < FARMS; f++) {
+        grid->farms[f].state = FARM_RUNNING;
+        grid_tier_of(grid, &grid->farms[f], "web")->spread.strict = false;
+        grid_tier_of(grid, &grid->farms[f], "web")->count.committed = 3;
+        grid_tier_of(grid, &grid->farms[f], "web")->warm = 1;
+    }
+    grid_settle(grid);
+    for (int f = 0; f < FARMS; f++) {
+        const char *reason = "";
+        const char *state = plan_farm_state(grid->arena, &grid->now, &grid->farms[f], &reason);
+        if (!text_equal(state, "ready")) print_error("%s: %s\n", grid->farms[f].full_name, reason);
+        assert_string_equal(state, "ready");
+        assert_int_equal(grid_count(grid, grid->farms[f].full_name, "web", INSTANCE_RUNNING), 4);
+    }
+}
+
+static void histories_hold(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        struct world *world = mem_alloc(sizeof(*world));
+        world->grid = grid_new();
+        world->random = seed * 0x9e3779b97f4a7c15ULL;
+        build(world);
+        print_message("# seed %llu\n", (unsigned long long)seed);
+        for (int s = 0; s < STEPS; s++) {
+            disturb(world);
+            step(world);
+        }
+        check_converged(world);
+        grid_free(world->grid);
+        mem_free(world);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(histories_hold)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,99 @@
+#include "grid.h"
+
+#include "base/text.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void creates_places_and_runs(void **state)
+{
+    struct grid *grid = *state;
+    grid_host(grid, "h1", "east/b1/r1", "general", 8, 32);
+    grid_host(grid, "h2", "east/b1/r2", "general", 8, 32);
+    struct farm *farm = grid_farm(grid, "acme/shop");
+    grid_tier(grid, farm, "web", 2, 500, 64)->spread.by = "rack";
+    grid_balance(grid, farm, "web", "auto");
+    grid_plan(grid);
+    assert_string_equal(grid_said(grid), "farm acme/shop: the farm is new: network 1\n"
+                                         "create acme/shop/web-1 h1: h1 has room and fits best\n"
+                                         "create acme/shop/web-2 h2: h2 has room and fits best\n"
+                                         "create acme/shop/balance-1 h1: h1 has room and fits best\n");
+    grid_settle(grid);
+    assert_int_equal(grid_count(grid, "acme/shop", "web", INSTANCE_RUNNING), 2);
+    assert_int_equal(grid_instance(grid, "acme/shop/web-1")->address, 0x0a000003);
+    const char *reason = NULL;
+    assert_string_equal(plan_farm_state(grid->arena, &grid->now, farm, &reason), "ready");
+    struct host_document document = plan_host_document(grid->arena, &grid->now, "h1");
+    assert_int_equal(document.instances_length, 2);
+    assert_int_equal(document.farms[0].members_length, 3);
+    assert_int_equal(document.images_length, 2);
+    assert_string_equal(document.instances[0].frontends[0].publish, "127.0.0.1:30000");
+    assert_int_equal(document.instances[0].frontends[0].servers_length, 2);
+}
+
+static void drains_stops_and_forgets(void **state)
+{
+    struct grid *grid = *state;
+    grid_host(grid, "h1", "east/b1/r1", "general", 8, 32);
+    struct farm *farm = grid_farm(grid, "acme/shop");
+    struct tier *web = grid_tier(grid, farm, "web", 3, 500, 64);
+    grid_balance(grid, farm, "web", "auto");
+    grid_settle(grid);
+    web->count.committed = 2;
+    grid_plan(grid);
+    assert_string_equal(grid_said(grid), "drain acme/shop/web-3 h1: tier web wants 2\n");
+    assert_int_equal(grid->plan.again_ms, grid->now_ms + 30000);
+    grid_work(grid);
+    grid_plan(grid);
+    assert_string_equal(grid_said(grid), "stop acme/shop/web-3 h1: it has no connections left\n");
+    grid_work(grid);
+    grid_plan(grid);
+    assert_string_equal(grid_said(grid), "forget acme/shop/web-3: it is wiped and not wanted any more\n");
+    web->count.committed = 3;
+    grid_settle(grid);
+    assert_null(grid_instance(grid, "acme/shop/web-3"));
+    assert_non_null(grid_instance(grid, "acme/shop/web-4"));
+    grid_delete_farm(grid, farm);
+    grid_settle(grid);
+    assert_int_equal(grid->now.instances_length, 0);
+    assert_int_equal(grid->now.farm_facts_length, 0);
+}
+
+static void says_what_lacks(void **state)
+{
+    struct grid *grid = *state;
+    grid_host(grid, "h1", "east", "general", 2, 32);
+    grid_host(grid, "h2", "east", "general", 8, 3);
+    grid_host(grid, "h3", "east", "general", 8, 2);
+    grid_tier(grid, grid_farm(grid, "acme/shop"), "big", 1, 4000, 8192);
+    grid_plan(grid);
+    assert_string_equal(grid_instance(grid, "acme/shop/big-1")->reason,
+                        "no host has room for cpus 4, memory 8Gi, disk 1Gi: of 3 hosts 1 lacks cpus "
+                        "(most free: 2 on h1), 2 lack memory (most free: 3Gi on h2)");
+}
+
+static int setup(void **state)
+{
+    *state = grid_new();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    grid_free(*state);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(creates_places_and_runs, setup, teardown),
+        cmocka_unit_test_setup_teardown(drains_stops_and_forgets, setup, teardown),
+        cmocka_unit_test_setup_teardown(says_what_lacks, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -18,9 +18,7 @@ void unit_watch(struct unit *unit)
                                     .process = agent->options.process,
                                     .health = &unit->have->health,
                                     .address = unit->have->address,
-                                    .net_ns_fd = -1,
-                                    .changed = probed,
-                                    .ctx = unit};
+                                    .net_ns_fd = -1};
     struct vec argv = VEC_OF(char *);
     struct error err;
     bool good = true;
@@ -39,12 +37,12 @@ void unit_watch(struct unit *unit)
                                   unit->have->health.command_length, false, &argv, &err);
     else
         good = network->farm_ns(network->self, unit->have->farm, &options.net_ns_fd, &err);
-    options.argv = argv.items;
+    options.exec_argv = argv.items;
+    unit->probe_ns_fd = options.net_ns_fd;
     if (good)
-        unit->probe = probe_start(&options);
+        unit->probe = probe_start(&options, probed, unit);
     else
         judge(unit, HEALTH_BAD, err.message);
-    if (options.net_ns_fd >= 0) close(options.net_ns_fd);
     for (size_t i = 0; i < argv.length; i++)
         mem_free(*(char **)vec_at(&argv, i));
     vec_free(&argv);
@@ -54,6 +52,8 @@ void unit_unwatch(struct unit *unit)
 {
     probe_stop(unit->probe);
     unit->probe = NULL;
+    if (unit->probe_ns_fd >= 0) close(unit->probe_ns_fd);
+    unit->probe_ns_fd = -1;
 }
 
 static void probed(void *ctx, bool good, const char *reason)

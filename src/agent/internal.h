@@ -38,6 +38,7 @@ struct unit {
     bool frozen;
     enum instance_health health;
     struct probe *probe;
+    int probe_ns_fd; /* where the probe connects from, -1: none */
     bool stop_asked; /* what is here has to go, whatever is wanted */
     int64_t since_ms, started_us;
     int64_t restarts;

@@ -22,6 +22,7 @@ enum {
     REST_MAX_MS = 60 * 1000,
 };
 
+static void say(struct unit *unit, const char *format, ...) PRINTF_LIKE(2, 3);
 static void want_nothing_here(struct unit *unit);
 static void make(struct unit *unit);
 static bool open_place(struct unit *unit, struct compute_place *ret_place, char *ret_path, size_t path_size,
@@ -61,6 +62,7 @@ struct unit *unit_get(struct agent *agent, const char *name)
     unit = mem_alloc(sizeof(*unit));
     unit->agent = agent;
     unit->name = mem_strdup(name);
+    unit->probe_ns_fd = -1;
     unit->since_ms = clock->wall_ms(clock->self);
     map_put(agent->units, name, unit);
     return unit;
@@ -107,11 +109,11 @@ void unit_adopt(struct unit *unit, const struct compute_found *found)
                          strlen(found->personality_json), have, &err)) {
         *have = (struct personality){.instance = unit->name, .farm = "", .incarnation = found->incarnation};
         unit->stop_asked = true;
-        snprintf(unit->reason, sizeof(unit->reason), "what is here cannot be read: %s", err.message);
+        say(unit, "what is here cannot be read: %s", err.message);
     } else if (!found->running) {
         unit->restarts++;
         unit->stop_asked = true;
-        snprintf(unit->reason, sizeof(unit->reason), "ended while the agent was away");
+        say(unit, "ended while the agent was away");
     } else {
         unit_watch(unit);
     }
@@ -209,6 +211,15 @@ const char *unit_farm_short(const char *full_name)
 {
     const char *slash = strrchr(full_name, '/');
     return slash ? slash + 1 : full_name;
+}
+
+/* The reason that is shown; a longer one is cut. */
+static void say(struct unit *unit, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(unit->reason, sizeof(unit->reason), format, arguments);
+    va_end(arguments);
 }
 
 /* Stops and wipes what is here. What was drained has no work to end, what failed nothing to save. */
@@ -374,7 +385,7 @@ static void wiped(void *ctx, const struct error *failure)
     if (good) good = network->port_remove(network->self, unit->have->farm, unit_farm_short(unit->name), &err);
     if (!good) {
         /* What cannot be wiped is not gone: it keeps its place and is tried again. */
-        snprintf(unit->reason, sizeof(unit->reason), "cannot be wiped: %s", err.message);
+        say(unit, "cannot be wiped: %s", err.message);
         agent_log(unit->agent, unit->name, &err);
         const struct clock_port *clock = unit->agent->options.clock;
         unit->rest = clock->after(clock->self, REST_FIRST_MS * 1000, rested, unit);

@@ -2,6 +2,7 @@
 #ifndef CROFT_DRIVER_BALANCE_H
 #define CROFT_DRIVER_BALANCE_H
 
+#include "base/error.h"
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/vec.h"

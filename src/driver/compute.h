@@ -2,6 +2,7 @@
 #ifndef CROFT_DRIVER_COMPUTE_H
 #define CROFT_DRIVER_COMPUTE_H
 
+#include "base/error.h"
 #include "base/buf.h"
 #include "model/host_document.h"
 

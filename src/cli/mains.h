@@ -1,0 +1,33 @@
+/* The long-running parts: each wires the ports of this machine to one of croft's loops and runs it. */
+#ifndef CROFT_CLI_MAINS_H
+#define CROFT_CLI_MAINS_H
+
+#include "model/intent.h"
+
+struct controller_main_options {
+    const char *state;  /* directory, made when missing */
+    const char *listen; /* "ADDR:PORT" of the API, or NULL with listen_fd */
+    int listen_fd;      /* an inherited listening socket, or -1 */
+    const char *agents; /* "ADDR:PORT[,ADDR:PORT]" on the management network */
+    const char *power;  /* "unix:PATH" of `croft up`, or NULL */
+};
+
+struct agent_main_options {
+    const char *state; /* durable directory, made when missing */
+    const char *run;   /* directory that a reboot empties, made when missing */
+    const char *join;  /* "https://ADDR:PORT[,https://ADDR:PORT]" */
+    const char *token; /* join token; NULL: from token_file; neither is needed once the host has joined */
+    const char *token_file;
+    const char *listen;   /* "ADDR:PORT[,ADDR:PORT]" on the management network */
+    const char *underlay; /* device that carries the farms' networks */
+    const char *cgroup;   /* below which instances get theirs */
+    int publish_net_fd;   /* network namespace where published addresses are; -1: this one */
+    const char *whoami;   /* socket of `croft up` that knows the host's process ids, or NULL */
+    struct host host;     /* name, zone, pool, class, capacity, reserve as given */
+};
+
+/* Each runs until SIGTERM or SIGINT and returns the exit code. */
+int controller_main(const struct controller_main_options *options);
+int agent_main(const struct agent_main_options *options);
+
+#endif

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #define LINE_SIZE_MAX 256U
-#define CLIENTS_MAX 64U
+#define CLIENTS_MAX 1024U /* a controller may switch all hosts at once, each over a connection */
 
 enum order { ORDER_NONE, ORDER_ON, ORDER_OFF, ORDER_CYCLE };
 

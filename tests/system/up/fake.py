@@ -106,6 +106,8 @@ def answer_forever(sock, text):
 
 def agent(options):
     name, state = options['--name'], options['--state']
+    if os.path.exists(f'{state}/fail-at-once'):
+        sys.exit(5)
     for address in options['--listen'].split(','):
         sock = listener(address_of(address))
         threading.Thread(target=answer_forever, args=[sock, name], daemon=True).start()

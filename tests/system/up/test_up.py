@@ -314,6 +314,15 @@ def test_an_agent_that_dies_is_started_again(grid):
     equal(after['pid'], before['pid'])
 
 
+def test_an_agent_that_keeps_dying_is_started_slower(grid):
+    fail, log = (pathlib.Path(grid.state, path) for path in ('hosts/h3/fail-at-once', 'log/h3.log'))
+    fail.touch()
+    Process(grid.hosts()['h3']['agent_pid']).kill()
+    wait_until('the delay doubled', lambda: '(exit status 5); starting it again in 200 ms' in log.read_text())
+    fail.unlink()
+    wait_until('h3 is up again', lambda: 'h3' in grid.hosts())
+
+
 def test_a_controller_that_dies_is_started_again(grid):
     before = Process(grid.facts()['pid'])
     before.kill()
@@ -441,14 +450,31 @@ def test_down_leaves_nothing(grid, before):
     equal((again.returncode, again.stdout), (0, f'no grid is running in {grid.state}\n'))
 
 
-def test_sigterm_stops_in_order(grid, before):
+def test_signals_stop_in_order(grid, before):
     grid.arguments[grid.arguments.index('--hosts') + 1] = '2'
-    grid.up()
-    grid.process.send_signal(signal.SIGTERM)
-    output = grid.process.communicate(timeout=WAIT_S)
-    equal((grid.process.returncode, output[0]), (0, ''))
-    assert 'knows 4 more hosts than --hosts 2 starts' in output[1], output
-    equal(machine(), before)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        grid.up()
+        grid.process.send_signal(number)
+        output = grid.process.communicate(timeout=WAIT_S)
+        equal((grid.process.returncode, output[0]), (0, ''))
+        assert 'knows 4 more hosts than --hosts 2 starts' in output[1], output
+        equal(machine(), before)
+
+
+def test_a_start_that_is_interrupted_leaves_nothing(grid, before):
+    pathlib.Path(grid.state, 'hosts/h2/fail-at-once').touch()  # so that it is never ready
+    for options in ([], ['--detach']):
+        name, value = MARK.split('=')
+        starting = subprocess.Popen(grid.arguments + options, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                    text=True, env=dict(os.environ, **{name: value}), stdin=subprocess.DEVNULL)
+        log = pathlib.Path(grid.state, 'log/h2.log')
+        size = log.stat().st_size
+        wait_until('agent of h2 ended', lambda: b'exit status 5' in log.read_bytes()[size:])
+        starting.send_signal(signal.SIGINT)
+        output = starting.communicate(timeout=WAIT_S)
+        equal((starting.returncode, output[0]), (1, ''))
+        assert output[1].endswith('croft: stopped by a signal before it was ready\n'), output
+        equal(machine(), before)
 
 
 def test_down_without_a_grid(grid, before):
@@ -462,12 +488,14 @@ RUNNING = [
     test_every_network_connects_everybody, test_the_underlay_is_not_the_management_network,
     test_whoami_tells_the_numbers_of_the_machine, test_orphans_are_reaped, test_power_off_means_that_nothing_runs,
     test_power_refuses_nonsense, test_power_off_of_a_frozen_host, test_an_agent_that_dies_is_started_again,
-    test_a_controller_that_dies_is_started_again, test_a_host_whose_first_process_dies_stays_off,
+    test_an_agent_that_keeps_dying_is_started_slower, test_a_controller_that_dies_is_started_again,
+    test_a_host_whose_first_process_dies_stays_off,
     test_a_host_stops_in_order, test_a_second_up_is_refused, test_a_port_in_use_is_told,
     test_a_controller_that_ends_at_once_is_told, test_two_grids_side_by_side,
     test_a_killed_supervisor_leaves_no_process, test_a_supervisor_killed_with_something_frozen,
 ]
-ENDING = [test_down_leaves_nothing, test_sigterm_stops_in_order, test_down_without_a_grid]
+ENDING = [test_down_leaves_nothing, test_signals_stop_in_order, test_a_start_that_is_interrupted_leaves_nothing,
+          test_down_without_a_grid]
 
 
 def run(number, test, *arguments):

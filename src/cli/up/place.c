@@ -1,0 +1,264 @@
+#include "cli/up/place.h"
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "cli/up/child.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define LOG_SIZE_MAX ((off_t)10 * 1024 * 1024)
+#define FILE_SIZE_MAX 65536U
+
+static bool make_directories(const char *path, struct error *err);
+static bool check_place(const struct place *place, struct error *err);
+static bool grid_info_read(const char *path, struct grid_info *ret_info);
+static bool read_file(const char *path, struct buf *ret_text);
+static bool replace_file(const char *path, const char *text, struct error *err);
+static char *pointer_path(const struct place *place);
+
+bool place_open(const char *directory, bool make, struct place *ret_place, struct error *err)
+{
+    static const char *const parts[] = {"run", "log", "hosts", "controller"};
+    if (make && !make_directories(directory, err)) return false;
+    char *real = realpath(directory, NULL);
+    if (!real)
+        return errno == ENOENT ? error_set(err, ERROR_NOT_FOUND, "there is no state directory %s", directory)
+                               : error_errno(err, errno, "cannot open the state directory %s", directory);
+    struct place place = {.state = mem_strdup(real)};
+    free(real);
+    place.grid =
+        mem_printf("%08" PRIx32, (uint32_t)text_hash(TEXT_HASH_SEED, place.state, strlen(place.state)));
+    bool good = !make || check_place(&place, err);
+    for (size_t i = 0; good && make && i < LENGTH(parts); i++) {
+        CLEANUP_MEM char *path = place_path(&place, parts[i]);
+        good = make_directories(path, err);
+    }
+    if (!good) {
+        place_clear(&place);
+        return false;
+    }
+    *ret_place = place;
+    return true;
+}
+
+void place_clear(struct place *place)
+{
+    mem_free(place->state);
+    mem_free(place->grid);
+    *place = (struct place){0};
+}
+
+char *place_path(const struct place *place, const char *relative)
+{
+    return mem_printf("%s/%s", place->state, relative);
+}
+
+bool place_lock(const struct place *place, int *ret_lock_fd, struct error *err)
+{
+    CLEANUP_MEM char *path = place_path(place, "lock");
+    CLEANUP_FD int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) return error_errno(err, errno, "cannot open %s", path);
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK) return error_errno(err, errno, "cannot lock %s", path);
+        char pid[32] = "?";
+        ssize_t size = pread(fd, pid, sizeof pid - 1, 0);
+        if (size > 0) pid[size] = 0;
+        return error_set(err, ERROR_REFUSED,
+                         "a grid is running there already (pid %s); stop it with: croft down --state %s", pid,
+                         place->state);
+    }
+    char pid[32];
+    int size = snprintf(pid, sizeof pid, "%d", (int)getpid());
+    if (ftruncate(fd, 0) != 0 || pwrite(fd, pid, (size_t)size, 0) != size)
+        return error_errno(err, errno, "cannot write %s", path);
+    *ret_lock_fd = fd;
+    fd = -1;
+    return true;
+}
+
+bool place_open_log(const struct place *place, const char *name, int *ret_fd, struct error *err)
+{
+    CLEANUP_MEM char *path = mem_printf("%s/log/%s.log", place->state, name);
+    struct stat status;
+    if (stat(path, &status) == 0 && status.st_size > LOG_SIZE_MAX) {
+        CLEANUP_MEM char *old = mem_printf("%s.1", path);
+        if (rename(path, old) != 0) return error_errno(err, errno, "cannot move %s away", path);
+    }
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) return error_errno(err, errno, "cannot open %s", path);
+    *ret_fd = fd;
+    return true;
+}
+
+void grid_info_clear(struct grid_info *info)
+{
+    mem_free(info->url);
+    mem_free(info->token_path);
+    mem_free(info->state);
+    *info = (struct grid_info){0};
+}
+
+bool grid_info_of(const struct place *place, struct grid_info *ret_info, struct error *err)
+{
+    CLEANUP_MEM char *path = place_path(place, "run/grid.json");
+    if (!grid_info_read(path, ret_info))
+        return error_set(err, ERROR_NOT_FOUND, "no grid is running in %s", place->state);
+    return true;
+}
+
+void grid_info_all(struct vec *ret_infos)
+{
+    DIR *directory = opendir(PLACE_POINTERS);
+    if (!directory) return;
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+        if (!text_ends(entry->d_name, ".json")) continue;
+        CLEANUP_MEM char *path = mem_printf("%s/%s", PLACE_POINTERS, entry->d_name);
+        struct grid_info info = {0};
+        if (!grid_info_read(path, &info)) continue;
+        if (info.ready)
+            *(struct grid_info *)vec_push(ret_infos) = info;
+        else
+            grid_info_clear(&info);
+    }
+    (void)closedir(directory);
+}
+
+bool grid_info_write(const struct place *place, const char *json, struct error *err)
+{
+    CLEANUP_MEM char *path = place_path(place, "run/grid.json");
+    CLEANUP_MEM char *pointer = pointer_path(place);
+    return make_directories(PLACE_POINTERS, err) && replace_file(path, json, err) &&
+           replace_file(pointer, json, err);
+}
+
+void place_sweep_files(const struct place *place)
+{
+    CLEANUP_MEM char *run = place_path(place, "run");
+    DIR *directory = opendir(run);
+    if (directory) {
+        for (struct dirent *entry; (entry = readdir(directory)) != NULL;)
+            if (entry->d_name[0] != '.') (void)unlinkat(dirfd(directory), entry->d_name, 0);
+        (void)closedir(directory);
+    }
+    CLEANUP_MEM char *pointer = pointer_path(place);
+    (void)unlink(pointer);
+    (void)rmdir(PLACE_POINTERS); /* stays while another grid has its pointer there */
+}
+
+uint64_t process_start_ticks(int64_t pid)
+{
+    char path[64];
+    (void)snprintf(path, sizeof path, "/proc/%" PRId64 "/stat", pid);
+    struct buf text = {0};
+    uint64_t ticks = 0;
+    if (read_file(path, &text)) {
+        /* The name in brackets may hold anything: count from behind it. Field 22 is the start time. */
+        const char *at = strrchr(buf_text(&text), ')');
+        for (int field = 2; at && field < 22; field++) {
+            at = strchr(at + 1, ' ');
+            if (at && field == 2 && at[1] == 'Z') at = NULL; /* a zombie runs nothing */
+        }
+        if (at) ticks = strtoull(at + 1, NULL, 10);
+    }
+    buf_free(&text);
+    return ticks;
+}
+
+/* The last component and its parents, for root only. */
+static bool make_directories(const char *path, struct error *err)
+{
+    CLEANUP_MEM char *copy = mem_strdup(path);
+    for (char *at = copy; *at; at++) {
+        if (*at != '/' || at == copy) continue;
+        *at = 0;
+        if (mkdir(copy, 0755) != 0 && errno != EEXIST) return error_errno(err, errno, "cannot make %s", copy);
+        *at = '/';
+    }
+    if (mkdir(path, 0700) != 0 && errno != EEXIST) return error_errno(err, errno, "cannot make %s", path);
+    return true;
+}
+
+static bool check_place(const struct place *place, struct error *err)
+{
+    if (text_equal(place->state, PLACE_POINTERS) || text_starts(place->state, PLACE_POINTERS "/"))
+        return error_set(
+            err, ERROR_REFUSED,
+            "the state directory cannot be in " PLACE_POINTERS
+            ", which every host covers with a directory of its own: choose another with --state");
+    size_t size_max = sizeof((struct sockaddr_un *)NULL)->sun_path - sizeof "/run/whoami.sock";
+    if (strlen(place->state) > size_max)
+        return error_set(
+            err, ERROR_REFUSED,
+            "the path of the state directory is longer than %zu bytes, too long for the sockets in "
+            "it: choose a shorter one with --state",
+            size_max);
+    if (chmod(place->state, 0700) != 0)
+        return error_errno(err, errno, "cannot close %s to others", place->state);
+    return true;
+}
+
+static bool grid_info_read(const char *path, struct grid_info *ret_info)
+{
+    struct buf text = {0};
+    json_t *root = read_file(path, &text) ? json_loadb(buf_text(&text), text.size, 0, NULL) : NULL;
+    buf_free(&text);
+    const char *url, *token, *state;
+    json_int_t pid, start;
+    int ready;
+    bool good =
+        root && json_unpack(root, "{s:I, s:I, s:b, s:s, s:s, s:s}", "pid", &pid, "start_ticks", &start,
+                            "ready", &ready, "server", &url, "token_path", &token, "state", &state) == 0;
+    if (good && process_start_ticks(pid) == (uint64_t)start && start != 0)
+        *ret_info = (struct grid_info){
+            .pid = pid,
+            .start_ticks = (uint64_t)start,
+            .ready = ready != 0,
+            .url = mem_strdup(url),
+            .token_path = mem_strdup(token),
+            .state = mem_strdup(state),
+        };
+    else
+        good = false;
+    json_decref(root);
+    return good;
+}
+
+static bool read_file(const char *path, struct buf *ret_text)
+{
+    CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return false;
+    char piece[4096];
+    ssize_t size = 0;
+    while (ret_text->size < FILE_SIZE_MAX && (size = read(fd, piece, sizeof piece)) > 0)
+        buf_add(ret_text, piece, (size_t)size);
+    return size >= 0;
+}
+
+static bool replace_file(const char *path, const char *text, struct error *err)
+{
+    CLEANUP_MEM char *new_path = mem_printf("%s.new", path);
+    CLEANUP_FD int fd = open(new_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) return error_errno(err, errno, "cannot open %s", new_path);
+    size_t size = strlen(text);
+    if (write(fd, text, size) != (ssize_t)size) return error_errno(err, errno, "cannot write %s", new_path);
+    if (rename(new_path, path) != 0) return error_errno(err, errno, "cannot rename %s", new_path);
+    return true;
+}
+
+static char *pointer_path(const struct place *place)
+{
+    return mem_printf("%s/%s.json", PLACE_POINTERS, place->grid);
+}

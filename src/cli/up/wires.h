@@ -1,0 +1,34 @@
+/* Cables and switches: bridges in one network namespace, cables (veth pairs) from there into others.
+ * Synchronous, through driver/net; namespaces are descriptors only, never names. */
+#ifndef CROFT_CLI_UP_WIRES_H
+#define CROFT_CLI_UP_WIRES_H
+
+#include "base/error.h"
+
+#include <stdint.h>
+
+enum wires_net { WIRES_MGMT0, WIRES_MGMT1, WIRES_UNDERLAY, WIRES_NETS };
+
+struct wires;
+
+/* The switch: a new namespace with one bridge for each network. Lives until wires_free(). */
+MUST_CHECK bool wires_new(struct wires **ret_wires, struct error *err);
+void wires_free(struct wires *wires); /* NULL is fine */
+/* The machine's own network namespace; stays the wires'. */
+int wires_machine_fd(const struct wires *wires);
+
+/* A new namespace for a process that is started into it later. The caller closes the descriptor. */
+MUST_CHECK bool wires_add_namespace(struct wires *wires, int *ret_net_fd, struct error *err);
+
+/* One end of cables: a computer. Address 10.9x.A.B, interfaces eth0 (mgmt0), eth1 (mgmt1), eth2 (underlay).
+ */
+struct wires_end {
+    unsigned low16; /* the last two bytes of its addresses, 1 to 65535 */
+    unsigned nets;  /* so many of the networks, from WIRES_MGMT0 on */
+};
+/* Plugs the computer in, loopback up included. */
+MUST_CHECK bool wires_plug(struct wires *wires, int net_fd, const struct wires_end *end, struct error *err);
+/* "10.90.1.3"; `out` holds at least 32 bytes. Returns out. */
+char *wires_address(char *out, enum wires_net net, unsigned low16);
+
+#endif

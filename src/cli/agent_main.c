@@ -80,7 +80,6 @@ static bool read_token(struct running *running, struct buf *ret_token, struct er
 static void join_call(void *ctx);
 static void join_done(void *ctx, const struct answer *answer);
 static bool take_certificate(struct running *running, const struct answer *answer, struct error *err);
-static void personality_text(const struct personality *personality, struct buf *ret_json);
 static void stop(struct running *running);
 static void signalled(void *ctx, int signal_number);
 
@@ -149,8 +148,7 @@ static bool make_drivers(struct running *running, struct error *err)
                                               .cgroup = options->cgroup,
                                               .clock = os_clock_port(running->clock),
                                               .process = os_process_port(running->process),
-                                              .watch = os_watch_port(running->watch),
-                                              .personality_text = personality_text};
+                                              .watch = os_watch_port(running->watch)};
     const struct balance_options balance = {.clock = os_clock_port(running->clock),
                                             .watch = os_watch_port(running->watch),
                                             .publish_ns_fd = options->publish_net_fd};
@@ -394,11 +392,6 @@ static bool take_certificate(struct running *running, const struct answer *answe
            disk->write(disk->self, "host.key", running->key.data, running->key.size, 0600, err) &&
            disk->write(disk->self, "host.crt", running->certificate.data, running->certificate.size, 0600,
                        err);
-}
-
-static void personality_text(const struct personality *personality, struct buf *ret_json)
-{
-    schema_write(&schema_personality, NULL, personality, ret_json);
 }
 
 /* Instances, networks and balancers stay as they are. */

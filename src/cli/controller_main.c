@@ -207,7 +207,7 @@ static bool put_image(struct running *running, struct image *image, struct error
 {
     CLEANUP_CHANGE struct change *change = change_new(running->store);
     CLEANUP_BUF struct buf json = {0};
-    static const char name[] = "landlord/croft-balancer:1";
+    static const char name[] = "croft-balancer:1";
     const struct record *record = NULL;
 
     image->name = "croft-balancer:1";

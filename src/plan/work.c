@@ -23,7 +23,7 @@ struct work *work_new(struct arena *arena, const struct snapshot *snapshot, int6
     work->arena = arena;
     work->snapshot = snapshot;
     work->now_ms = now_ms;
-    work->spread_tier = NONE;
+    work->spread_tier = work->account_host = work->found.host = NONE;
     work->host_by_name = map_new();
     work->farm_by_name = map_new();
     add_hosts(work);
@@ -182,13 +182,14 @@ static void host_finish(struct work *work, struct work_host *host)
         for (size_t d = 0; d < DIMENSIONS; d++)
             host->total.of[d] = capacity.of[d] - reserve.of[d];
         /* Nobody says what the network can carry: it is not counted. */
-        if (capacity.of[3] == 0) host->total.of[3] = INT64_MAX / 4;
+        if (capacity.of[3] == 0) host->total.of[3] = UNCOUNTED;
     }
     host->standing = standing_of(host);
     if (host->standing != STANDING_USABLE) return;
     work->usable[work->usable_length++] = (size_t)(host - work->hosts);
     for (size_t d = 0; d < DIMENSIONS; d++)
-        if (host->total.of[d] > work->largest.of[d]) work->largest.of[d] = host->total.of[d];
+        if (host->total.of[d] > work->largest.of[d] && host->total.of[d] != UNCOUNTED)
+            work->largest.of[d] = host->total.of[d];
 }
 
 static enum standing standing_of(const struct work_host *host)
@@ -224,7 +225,7 @@ static void number_zones(struct work *work)
             uintptr_t number = (uintptr_t)map_get(numbers, prefix);
             if (number == 0) {
                 number = ++work->zones_length;
-                map_put(numbers, prefix, (char *)NULL + number);
+                map_put(numbers, prefix, (void *)number);
             }
             host->zones[host->depth++] = (uint32_t)(number - 1);
         } while (at < size);
@@ -327,6 +328,8 @@ static void account(struct work *work, size_t instance, int sign)
     if (i->host == NONE) return;
     struct work_host *host = &work->hosts[i->host];
     struct amount size = amount_of(&i->record.size);
+    work->accounts++;
+    work->account_host = sign > 0 ? i->host : NONE;
     for (size_t d = 0; d < DIMENSIONS; d++)
         host->used.of[d] += sign * size.of[d];
     if (i->tier == NONE || i->tier != work->spread_tier) return;

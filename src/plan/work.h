@@ -10,6 +10,8 @@
 
 #define NONE SIZE_MAX /* no such host, tier, farm, action */
 
+#define UNCOUNTED (INT64_MAX / 4) /* capacity of a dimension that nobody measured: more than anybody asks */
+
 enum {
     ZONE_DEPTH_MAX = 8,
     DRAIN_MS_MAX = 30 * 1000,       /* a member that its balancers do not let go is stopped after this */
@@ -114,6 +116,12 @@ struct work {
     size_t changes; /* counts decisions: a pass without one ends the plan */
     struct map *host_by_name, *farm_by_name;
     struct amount largest; /* of any host, by dimension: what fit is measured against */
+    size_t accounts;       /* counts changes of what hosts hold */
+    size_t account_host;   /* of the last change, when that was more; else NONE */
+    struct {               /* the last search without any preference: find.c says why */
+        struct amount size;
+        size_t host, accounts;
+    } found;
     /* How many members of the tier `spread_tier` each host and zone holds. */
     size_t spread_tier;
     uint32_t *on_host, *in_zone;

@@ -27,6 +27,7 @@ static void fill_instance(struct reading *reading, struct instance *i, size_t nt
 static const struct farm *farm_of(const struct reading *reading, const char *name);
 static void write_actions(const struct plan *plan, struct buf *out);
 static void write_after(struct arena *arena, const struct snapshot *after, struct buf *out);
+static const void *kept(struct arena *arena, const struct vec *vec);
 static void line(struct buf *out, const char *text);
 
 bool scenario_read(struct arena *arena, const char *text, size_t size, struct scenario *ret_scenario,
@@ -54,21 +55,24 @@ bool scenario_read(struct arena *arena, const char *text, size_t size, struct sc
         *ret_scenario = (struct scenario){
             .expected = expect ? expect : "",
             .input_size = input_size,
-            .snapshot = {.hosts = r.hosts.items,
+            .snapshot = {.hosts = kept(arena, &r.hosts),
                          .hosts_length = r.hosts.length,
-                         .host_facts = r.host_facts.items,
+                         .host_facts = kept(arena, &r.host_facts),
                          .host_facts_length = r.host_facts.length,
-                         .images = r.images.items,
+                         .images = kept(arena, &r.images),
                          .images_length = r.images.length,
-                         .farms = r.farms.items,
+                         .farms = kept(arena, &r.farms),
                          .farms_length = r.farms.length,
-                         .farm_facts = r.farm_facts.items,
+                         .farm_facts = kept(arena, &r.farm_facts),
                          .farm_facts_length = r.farm_facts.length,
-                         .instances = r.instances.items,
+                         .instances = kept(arena, &r.instances),
                          .instances_length = r.instances.length},
         };
     }
-    return good; /* the process ends soon: the arrays stay with the snapshot */
+    struct vec *const all[] = {&r.hosts, &r.host_facts, &r.farms, &r.farm_facts, &r.images, &r.instances};
+    for (size_t n = 0; n < LENGTH(all); n++)
+        vec_free(all[n]);
+    return good;
 }
 
 bool scenario_run(struct arena *arena, const struct scenario *scenario, struct buf *ret_expect)
@@ -250,6 +254,13 @@ static void write_after(struct arena *arena, const struct snapshot *after, struc
         const char *state = plan_farm_state(arena, after, &after->farms[n], &reason);
         line(out, arena_printf(arena, "%s is %s: %s", after->farms[n].full_name, state, reason));
     }
+}
+
+static const void *kept(struct arena *arena, const struct vec *vec)
+{
+    void *items = arena_alloc_array(arena, vec->length + 1, vec->item_size);
+    if (vec->length) memcpy(items, vec->items, vec->length * vec->item_size);
+    return items;
 }
 
 static void line(struct buf *out, const char *text)

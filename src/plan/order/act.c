@@ -52,6 +52,7 @@ void act_place(struct work *work, size_t instance, size_t host, int step, const 
         for (size_t d = 0; d < DIMENSIONS; d++)
             work->hosts[i->promise].promised.of[d] -= amount_of(&record->size).of[d];
         i->promise = NONE;
+        work->accounts += 2; /* more than one placing: nothing found before holds */
     }
     work_set_host(work, instance, NONE); /* the old size leaves the accounts before the new one enters */
     place_renew(work, i->tier, record);

@@ -6,6 +6,18 @@
 
 enum { LEVEL_NONE = -2, LEVEL_HOST = -1 }; /* of spread; else an index into zones[] */
 
+/* What of the request is the same for every host. */
+struct search {
+    const struct place_ask *ask;
+    struct amount size;
+    size_t own;     /* host of the instance itself, which it does not share with itself */
+    size_t promise; /* host that keeps room for it */
+    int level;
+    bool strict;
+    unsigned shift[DIMENSIONS]; /* makes the largest host less than 2^20 */
+    int64_t weight[DIMENSIONS]; /* makes the largest host about 2^40: fit without a division */
+};
+
 /* Smaller is better, field by field. */
 struct key {
     int step;
@@ -15,48 +27,56 @@ struct key {
     int64_t left; /* of the tightest dimension, after */
 };
 
+static struct search search_of(struct work *work, const struct place_ask *ask);
+static bool is_plain(const struct search *search);
+static bool remembers(const struct work *work, const struct search *search);
 static void count_tier(struct work *work, size_t tier);
 static int spread_level(const struct tier *tier);
-static uint32_t zone_count(const struct work *work, const struct place_ask *ask, int level, size_t host);
-static struct key key_of(const struct work *work, const struct place_ask *ask, int level, size_t host);
+static uint32_t zone_count(const struct work *work, const struct search *search, size_t host);
+static struct key key_of(const struct work *work, const struct search *search, size_t host);
 static int compare_keys(const struct key *a, const struct key *b);
 static unsigned distance_of(const struct work_host *a, const struct work_host *b);
 static int step_of(const struct work_host *lost, const struct work_host *host);
-static int64_t left_of(const struct work *work, const struct place_ask *ask, size_t host);
+static int64_t left_of(const struct work *work, const struct search *search, size_t host);
+static bool fits(const struct work *work, const struct search *search, size_t host);
 static struct amount ask_size(const struct work *work, const struct place_ask *ask);
 static int64_t free_of(const struct work *work, const struct place_ask *ask, size_t host, size_t dimension);
 static void say_most(struct buf *text, size_t dimension, int64_t amount);
 
 size_t place_find(struct work *work, const struct place_ask *ask, int *ret_step)
 {
+    struct search search = search_of(work, ask);
     size_t best = NONE;
     struct key best_key = {0};
-    int level = spread_level(work->tiers[ask->tier].intent);
+    bool again = remembers(work, &search) && fits(work, &search, work->found.host);
 
-    count_tier(work, ask->tier);
-    for (size_t n = 0; n < work->usable_length; n++) {
+    if (again) best = work->found.host;
+    for (size_t n = 0; !again && n < work->usable_length; n++) {
         size_t host = work->usable[n];
         if (host == ask->avoid || (ask->only != NONE && host != ask->only)) continue;
-        if (!place_fits(work, ask, host, NULL)) continue;
-        struct key key = key_of(work, ask, level, host);
-        if (key.step > 3 || place_breaks_spread(work, ask, host)) continue;
+        if (!fits(work, &search, host)) continue;
+        struct key key = key_of(work, &search, host);
+        if (key.step > 3 || (search.strict && key.in_zone > 0)) continue;
         int order = best == NONE ? -1 : compare_keys(&key, &best_key);
         if (order > 0) continue;
         if (order == 0 && text_compare_natural(work->hosts[host].name, work->hosts[best].name) > 0) continue;
         best = host;
         best_key = key;
     }
-    if (best != NONE && ret_step) *ret_step = best_key.step;
+    if (best == NONE) return NONE;
+    if (is_plain(&search)) {
+        work->found.size = search.size;
+        work->found.host = best;
+        work->found.accounts = work->accounts;
+    }
+    if (ret_step) *ret_step = best_key.step;
     return best;
 }
 
 bool place_breaks_spread(struct work *work, const struct place_ask *ask, size_t host)
 {
-    const struct tier *tier = work->tiers[ask->tier].intent;
-    int level = spread_level(tier);
-    if (!tier->spread.strict || level == LEVEL_NONE) return false;
-    count_tier(work, ask->tier);
-    return zone_count(work, ask, level, host) > 0;
+    struct search search = search_of(work, ask);
+    return search.strict && zone_count(work, &search, host) > 0;
 }
 
 bool place_fits(const struct work *work, const struct place_ask *ask, size_t host, size_t *ret_lacking)
@@ -123,6 +143,42 @@ const char *place_why_not(struct work *work, const struct place_ask *ask)
     return arena_strdup(work->arena, buf_text(&text));
 }
 
+static struct search search_of(struct work *work, const struct place_ask *ask)
+{
+    const struct tier *tier = work->tiers[ask->tier].intent;
+    struct search search = {.ask = ask,
+                            .size = ask_size(work, ask),
+                            .own = ask->instance == NONE ? NONE : work->instances[ask->instance].host,
+                            .promise = ask->instance == NONE ? NONE : work->instances[ask->instance].promise,
+                            .level = spread_level(tier)};
+    search.strict = tier->spread.strict && search.level != LEVEL_NONE;
+    if (search.level != LEVEL_NONE) count_tier(work, ask->tier);
+    for (size_t d = 0; d < DIMENSIONS; d++) {
+        int64_t whole = work->largest.of[d];
+        while (whole >> search.shift[d] >= 1LL << 20)
+            search.shift[d]++;
+        if (whole > 0) search.weight[d] = (1LL << 40) / (whole >> search.shift[d]);
+    }
+    return search;
+}
+
+/* No preference but fit. */
+static bool is_plain(const struct search *search)
+{
+    const struct place_ask *ask = search->ask;
+    return search->level == LEVEL_NONE && ask->near == NONE && ask->avoid == NONE && ask->only == NONE &&
+           search->promise == NONE;
+}
+
+/* The host found last for the same size, on which that was then placed, has become even fuller, and so is
+ * still the best while it has room: one search fills a whole host. */
+static bool remembers(const struct work *work, const struct search *search)
+{
+    return is_plain(search) && work->found.host != NONE && work->account_host == work->found.host &&
+           work->accounts == work->found.accounts + 1 &&
+           memcmp(&work->found.size, &search->size, sizeof(search->size)) == 0;
+}
+
 /* Fills on_host and in_zone for the tier, unless they are its already. */
 static void count_tier(struct work *work, size_t tier)
 {
@@ -151,27 +207,26 @@ static int spread_level(const struct tier *tier)
 }
 
 /* Other members in the host's zone at the level of the spread. */
-static uint32_t zone_count(const struct work *work, const struct place_ask *ask, int level, size_t host)
+static uint32_t zone_count(const struct work *work, const struct search *search, size_t host)
 {
     const struct work_host *h = &work->hosts[host];
-    size_t own = ask->instance == NONE ? NONE : work->instances[ask->instance].host;
-    if (level == LEVEL_NONE) return 0;
-    if (level == LEVEL_HOST) return work->on_host[host] - (own == host);
-    unsigned d = (unsigned)level < h->depth ? (unsigned)level : h->depth - 1;
-    const struct work_host *o = own == NONE ? NULL : &work->hosts[own];
+    if (search->level == LEVEL_NONE) return 0;
+    if (search->level == LEVEL_HOST) return work->on_host[host] - (search->own == host);
+    unsigned d = (unsigned)search->level < h->depth ? (unsigned)search->level : h->depth - 1;
+    const struct work_host *o = search->own == NONE ? NULL : &work->hosts[search->own];
     bool is_own = o && d < o->depth && o->zones[d] == h->zones[d];
     return work->in_zone[h->zones[d]] - is_own;
 }
 
-static struct key key_of(const struct work *work, const struct place_ask *ask, int level, size_t host)
+static struct key key_of(const struct work *work, const struct search *search, size_t host)
 {
     const struct work_host *h = &work->hosts[host];
-    struct key key = {.in_zone = zone_count(work, ask, level, host), .left = left_of(work, ask, host)};
-    size_t own = ask->instance == NONE ? NONE : work->instances[ask->instance].host;
-    if (level != LEVEL_NONE) key.on_host = work->on_host[host] - (own == host);
-    if (ask->near == NONE) return key;
-    key.step = step_of(&work->hosts[ask->near], h);
-    key.distance = distance_of(&work->hosts[ask->near], h);
+    size_t near = search->ask->near;
+    struct key key = {.in_zone = zone_count(work, search, host), .left = left_of(work, search, host)};
+    if (search->level != LEVEL_NONE) key.on_host = work->on_host[host] - (search->own == host);
+    if (near == NONE) return key;
+    key.step = step_of(&work->hosts[near], h);
+    key.distance = distance_of(&work->hosts[near], h);
     return key;
 }
 
@@ -202,22 +257,31 @@ static int step_of(const struct work_host *lost, const struct work_host *host)
     return text_equal(lost->class_name, host->class_name) ? 3 : 4;
 }
 
-/* What is left in the tightest dimension, in parts of 2^20 of the largest host's. The least wins: a full host
- * is filled up, and the emptiest stays whole for the largest request. */
-static int64_t left_of(const struct work *work, const struct place_ask *ask, size_t host)
+/* What is left in the tightest dimension, in parts of the largest host's. The least wins: a full host is
+ * filled up, and the emptiest stays whole for the largest request. */
+static int64_t left_of(const struct work *work, const struct search *search, size_t host)
 {
-    struct amount size = ask_size(work, ask);
+    const struct work_host *h = &work->hosts[host];
     int64_t least = INT64_MAX;
     for (size_t d = 0; d < DIMENSIONS; d++) {
-        int64_t whole = work->largest.of[d], left = free_of(work, ask, host, d) - size.of[d];
-        unsigned shift = 0;
-        if (size.of[d] == 0 || whole <= 0) continue;
-        while (whole >> shift >= 1LL << 40)
-            shift++;
-        int64_t part = (left >> shift) * (1LL << 20) / (whole >> shift);
+        if (search->size.of[d] == 0 || h->total.of[d] == UNCOUNTED) continue;
+        int64_t left = h->total.of[d] - h->used.of[d] - h->promised.of[d] - search->size.of[d];
+        if (search->promise == host) left += search->size.of[d];
+        int64_t part = (left >> search->shift[d]) * search->weight[d];
         if (part < least) least = part;
     }
     return least;
+}
+
+static bool fits(const struct work *work, const struct search *search, size_t host)
+{
+    const struct work_host *h = &work->hosts[host];
+    if (search->promise == host) return place_fits(work, search->ask, host, NULL);
+    for (size_t d = 0; d < DIMENSIONS; d++)
+        if (search->size.of[d] != 0 &&
+            search->size.of[d] > h->total.of[d] - h->used.of[d] - h->promised.of[d])
+            return false;
+    return true;
 }
 
 static struct amount ask_size(const struct work *work, const struct place_ask *ask)

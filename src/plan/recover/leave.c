@@ -17,6 +17,7 @@ static bool nothing_sends_away(const struct work *work, const struct work_instan
 
 void recover_promise(struct work *work)
 {
+    work->accounts += 2; /* what is free changes */
     for (size_t h = 0; h < work->hosts_length; h++)
         work->hosts[h].promised = (struct amount){{0}};
     for (size_t n = 0; n < work->instances_length; n++) {
@@ -84,6 +85,7 @@ static void promise(struct work *work, size_t instance, size_t host)
 {
     struct work_instance *i = &work->instances[instance];
     i->promise = host;
+    work->accounts += 2; /* more than one placing: nothing found before holds */
     for (size_t d = 0; d < DIMENSIONS; d++)
         work->hosts[host].promised.of[d] += amount_of(&i->record.size).of[d];
 }

@@ -36,7 +36,6 @@ static void wiped(void *ctx, const struct error *err);
 static void rest(struct unit *unit);
 static void rested(void *ctx);
 static void turn(struct unit *unit, enum unit_state state);
-static bool same_personality(const struct personality *a, const struct personality *b);
 static const struct personality *copy_personality(struct arena *arena, const struct personality *personality);
 static void step_all(void *ctx);
 static void close_all(struct vec *fds);
@@ -140,7 +139,7 @@ void unit_step(struct unit *unit)
         unit_step(unit);
         return;
     case UNIT_UP:
-        if (unit->stop_asked || !unit->wanted || !same_personality(unit->wanted, unit->have))
+        if (unit->stop_asked || !unit->wanted || unit->wanted->incarnation != unit->have->incarnation)
             want_nothing_here(unit);
         else
             settle(unit);
@@ -320,7 +319,9 @@ static void started(void *ctx, const struct error *err)
     unit_step(unit);
 }
 
-/* It runs and is what is wanted, but for what can be changed while it runs. */
+/* It runs and is of the incarnation that is wanted. While a roll-out goes on, the document shows an old
+ * instance with today's command, environment and files: what an incarnation was made from stays, and only
+ * whether it serves, and a balancer's servers, are followed. A new personality comes as a new incarnation. */
 static void settle(struct unit *unit)
 {
     const struct compute_driver *compute = unit->agent->options.compute;
@@ -448,36 +449,6 @@ static void turn(struct unit *unit, enum unit_state state)
     unit->state = state;
     unit->since_ms = clock->wall_ms(clock->self);
     report_soon(unit->agent);
-}
-
-/* Equal but for what can change while the instance runs: warm or serving or draining, a balancer's servers.
- */
-static bool same_personality(const struct personality *a, const struct personality *b)
-{
-    const struct personality *both[] = {a, b};
-    struct buf texts[2] = {{0}, {0}};
-
-    if (a->incarnation != b->incarnation) return false;
-    for (size_t i = 0; i < 2; i++) {
-        CLEANUP_ARENA struct arena *arena = arena_new();
-        struct personality plain = *both[i];
-        struct balance_frontend *frontends =
-            arena_alloc_array(arena, plain.frontends_length, sizeof(*frontends));
-        for (size_t j = 0; j < plain.frontends_length; j++) {
-            frontends[j] = plain.frontends[j];
-            frontends[j].servers = NULL;
-            frontends[j].servers_length = 0;
-        }
-        plain.wanted = WANTED_RUN;
-        plain.frontends = frontends;
-        /* A balancer's command and files are made from its frontends. */
-        if (plain.frontends_length > 0) plain.command_length = plain.files_length = 0;
-        schema_write(&schema_personality, NULL, &plain, &texts[i]);
-    }
-    bool same = text_equal(buf_text(&texts[0]), buf_text(&texts[1]));
-    buf_free(&texts[0]);
-    buf_free(&texts[1]);
-    return same;
 }
 
 /* Through its text: the one form that reaches everything that it points to. */

@@ -66,6 +66,9 @@ bool record_kind_of_path(const char *path, enum record_kind *ret_kind, const cha
         if (!singular && !plural) continue;
         *ret_kind = names[i].kind;
         *ret_name = path[size] && path[size + 1] ? path + size + 1 : NULL;
+        /* The landlord's images are everyone's and named without a party; with it is fine too. */
+        if (*ret_name && names[i].kind == RECORD_IMAGE && text_starts(*ret_name, "landlord/"))
+            *ret_name += strlen("landlord/");
         return true;
     }
     return error_set(err, ERROR_NOT_FOUND, "no kind %.*s", (int)size, path);

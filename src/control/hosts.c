@@ -13,6 +13,7 @@ enum {
     LOOK_AGAIN_US = 50 * 1000,             /* a refused connection: the host lives, its agent may come back */
     AGENT_AWAY_US = 10 * 1000 * 1000,      /* a host that lives without an agent for so long is given up */
     CONTROLLER_GRACE_US = 3 * 1000 * 1000, /* after its own start a controller gives agents time to find it */
+    FENCE_AGAIN_US = 1000 * 1000,          /* between tries to switch a host off */
     POLL_US = 20 * 1000 * 1000, /* a question for a newer document is answered with "none" after this */
 };
 
@@ -82,9 +83,9 @@ void hosts_doubt(struct session *session, const char *why)
     if (session->doubted || session->fencing || !fact || fact->state != HOST_UP) return;
     session->doubted = true;
     session->doubt_since_us = clock->steady_us(clock->self);
-    look_round(session);
     if (!hosts_set_state(controller, session->host, HOST_SUSPECT, false, why, &err))
         control_log(controller, "noting that a host is suspected", &err);
+    look_round(session);
 }
 
 void hosts_tick(struct controller *controller)
@@ -101,6 +102,9 @@ void hosts_tick(struct controller *controller)
         int64_t last_us =
             session->beat_us[0] > session->beat_us[1] ? session->beat_us[0] : session->beat_us[1];
 
+        if (fact->state == HOST_DOWN && !fact->fenced && session->fence_not_before_us && !session->fencing &&
+            now_us >= session->fence_not_before_us)
+            think_soon(controller); /* the planner asks for the fence as long as it is not done */
         if (session->waiting && now_us - session->waiting_since_us > POLL_US) document_answer(session, NULL);
         if (last_us == 0) last_us = controller->started_us + CONTROLLER_GRACE_US;
         bool alive = fact->state == HOST_UP || (fact->state == HOST_SUSPECT && !session->doubted);
@@ -116,11 +120,11 @@ void hosts_fence(struct controller *controller, const char *host, const char *re
 {
     struct session *session = session_get(controller, host);
     const struct power_port *power = controller->options.power;
+    const struct clock_port *clock = controller->options.clock;
     struct fence *fence = NULL;
     struct error err;
 
-    if (session->fencing) return;
-    session->fencing = true;
+    if (session->fencing || clock->steady_us(clock->self) < session->fence_not_before_us) return;
     if (!power) {
         const char *why = "no way to switch it off is set up: once it is surely off, say so with "
                           "'croft power HOST off'";
@@ -128,6 +132,7 @@ void hosts_fence(struct controller *controller, const char *host, const char *re
             control_log(controller, "noting that a host cannot be fenced", &err);
         return;
     }
+    session->fencing = true;
     fence = mem_alloc(sizeof(*fence));
     fence->controller = controller;
     fence->host = mem_strdup(host);
@@ -257,7 +262,12 @@ static void judge(struct session *session)
 {
     const struct clock_port *clock = session->controller->options.clock;
     int64_t away_us = clock->steady_us(clock->self) - session->doubt_since_us;
+    const struct host_fact *fact = fact_of(session->controller, session->host);
 
+    if (!fact || fact->state != HOST_SUSPECT) { /* switched off as asked meanwhile */
+        doubt_end(session);
+        return;
+    }
     if (!session->look_alive && !session->look_refused)
         give_up(session, "neither other hosts nor the controller reach it over any path");
     else if (session->look_refused && !session->look_alive && away_us > AGENT_AWAY_US)
@@ -294,7 +304,9 @@ static void fenced(void *ctx, const struct error *failure)
     session->fencing = false;
     session->beat_us[0] = session->beat_us[1] = 0;
     if (failure) {
+        const struct clock_port *clock = controller->options.clock;
         char reason[1200];
+        session->fence_not_before_us = clock->steady_us(clock->self) + FENCE_AGAIN_US;
         snprintf(reason, sizeof(reason), "switching it off failed: %s", failure->message);
         good = hosts_set_state(controller, fence->host, HOST_DOWN, false, reason, &err);
     } else {

@@ -22,6 +22,7 @@ struct session {
     size_t looks_open;
     bool look_alive, look_refused;
     bool fencing;
+    int64_t fence_not_before_us; /* after a failed try; 0: never tried */
 };
 
 struct controller {

@@ -59,7 +59,8 @@ static void take_instance(struct controller *controller, struct change *change, 
     if (state == INSTANCE_RUNNING && instance.wanted == WANTED_DRAIN) state = INSTANCE_DRAINING;
     bool same =
         instance.state == state && instance.health == report->health && instance.restarts == report->restarts;
-    if (same && (text_equal(instance.reason, report->reason) || !report->reason[0])) return;
+    /* News only: the planner may have written a reason of its own behind the state that the host reported. */
+    if (same) return;
     if (instance.state != state) {
         instance.since_ms = now_ms;
         change_event(change, now_ms, "croft", "instance", instance.name, instance_state_names[state],

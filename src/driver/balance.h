@@ -2,8 +2,8 @@
 #ifndef CROFT_DRIVER_BALANCE_H
 #define CROFT_DRIVER_BALANCE_H
 
-#include "base/error.h"
 #include "base/buf.h"
+#include "base/error.h"
 #include "base/mem.h"
 #include "base/vec.h"
 #include "model/host_document.h"

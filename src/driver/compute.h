@@ -2,7 +2,6 @@
 #ifndef CROFT_DRIVER_COMPUTE_H
 #define CROFT_DRIVER_COMPUTE_H
 
-#include "base/error.h"
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/vec.h"

@@ -88,8 +88,7 @@ static const struct field host_document_fields[] = {
     OBJECTS(struct host_document, instances, "instances", schema_personality, "what should be here"),
     SCALARS(struct host_document, underlay_peers, "underlay_peers", scalar_ipv4, "who may send VXLAN here"),
 };
-const struct schema schema_host_document =
-    SCHEMA(struct host_document, "host_document", host_document_fields);
+const struct schema schema_host_document = SCHEMA(struct host_document, "HostDocument", host_document_fields);
 
 static const struct field instance_report_fields[] = {
     SCALAR(struct instance_report, name, "name", scalar_text, "full name", .required = true),
@@ -123,4 +122,4 @@ static const struct field host_report_fields[] = {
     SCALARS(struct host_report, drained, "drained", scalar_text,
             "members that the balancers here have no connections to"),
 };
-const struct schema schema_host_report = SCHEMA(struct host_report, "host_report", host_report_fields);
+const struct schema schema_host_report = SCHEMA(struct host_report, "HostReport", host_report_fields);

@@ -32,7 +32,7 @@ static const struct field instance_fields[] = {
            .fallback = "false"),
     SCALAR(struct instance, reason, "reason", scalar_text, "why it is in this state and place"),
 };
-const struct schema schema_instance = SCHEMA(struct instance, "instance", instance_fields);
+const struct schema schema_instance = SCHEMA(struct instance, "Instance", instance_fields);
 
 static const struct field host_fact_fields[] = {
     SCALAR(struct host_fact, name, "name", scalar_text, "the host's name", .required = true),
@@ -54,7 +54,7 @@ static const struct field host_fact_fields[] = {
            "why the newest was refused or rolled back"),
     SCALAR(struct host_fact, reason, "reason", scalar_text, "why it is in this state"),
 };
-const struct schema schema_host_fact = SCHEMA(struct host_fact, "host_fact", host_fact_fields);
+const struct schema schema_host_fact = SCHEMA(struct host_fact, "HostFact", host_fact_fields);
 
 static const struct field tier_counter_fields[] = {
     SCALAR(struct tier_counter, tier, "tier", scalar_text, "the tier's name", .required = true),
@@ -69,4 +69,4 @@ static const struct field farm_fact_fields[] = {
     OBJECTS(struct farm_fact, counters, "counters", schema_tier_counter, "numbers of the next instances"),
     PAIRS(struct farm_fact, endpoints, "endpoints", "where the outside reaches what is published"),
 };
-const struct schema schema_farm_fact = SCHEMA(struct farm_fact, "farm_fact", farm_fact_fields);
+const struct schema schema_farm_fact = SCHEMA(struct farm_fact, "FarmFact", farm_fact_fields);

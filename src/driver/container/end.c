@@ -179,8 +179,8 @@ static bool still_alive(struct held *instance)
     return instance->crun != NULL || instance->pid > 0;
 }
 
-/* A crun whose driver died (its own death follows, but when?) could make things behind our back. It is known by the
- * bundle in its arguments; so are its children until they run the command. */
+/* A crun whose driver died (its own death follows, but when?) could make things behind our back. It is known
+ * by the bundle in its arguments; so are its children until they run the command. */
 static bool kill_strays(const struct held *instance)
 {
     DIR *directory = opendir("/proc");

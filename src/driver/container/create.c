@@ -94,6 +94,7 @@ void instance_load(struct held *instance)
         !instance_adopt(instance, pid, &err)) {
         instance->pid = 0;
     }
+    instance->strays = instance->pid == 0;
 }
 
 bool instance_adopt(struct held *instance, int64_t pid, struct error *err)

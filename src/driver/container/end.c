@@ -4,6 +4,7 @@
 #include "driver/container/inside.h"
 #include "driver/container/root.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -21,6 +22,8 @@ static void thaw(const struct held *instance);
 static int reap(const struct held *instance);
 static void wipe_step(void *ctx);
 static bool still_alive(struct held *instance);
+static bool kill_strays(const struct held *instance);
+static bool names_argument(const struct buf *command_line, const char *argument);
 static bool remove_traces(struct held *instance, struct error *err);
 
 void container_stop(void *self, const char *name, int64_t grace_ms, compute_done done, void *ctx)
@@ -172,7 +175,39 @@ static void wipe_step(void *ctx)
 static bool still_alive(struct held *instance)
 {
     if (instance->id != NULL && cgroup_kill(instance->container->cgroups, instance->id) > 0) return true;
+    if (instance->strays && kill_strays(instance)) return true;
     return instance->crun != NULL || instance->pid > 0;
+}
+
+/* A crun whose driver died (its own death follows, but when?) could make things behind our back. It is known
+ * by the bundle in its arguments; so are its children until they run the command. */
+static bool kill_strays(const struct held *instance)
+{
+    DIR *directory = opendir("/proc");
+    if (directory == NULL) return false;
+    bool found = false;
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+        uint64_t pid;
+        struct error err;
+        CLEANUP_BUF struct buf text = {0};
+        if (!text_parse_u64(entry->d_name, &pid) || pid <= 1 || (pid_t)pid == getpid()) continue;
+        CLEANUP_MEM char *path = mem_printf("/proc/%llu/cmdline", (unsigned long long)pid);
+        if (!file_read(path, &text, &err) || !names_argument(&text, instance->directory)) continue;
+        if (!names_argument(&text, instance->id)) continue;
+        kill((pid_t)pid, SIGKILL);
+        found = true;
+    }
+    closedir(directory);
+    return found;
+}
+
+/* The arguments stand one behind the other, each ended by a zero byte. */
+static bool names_argument(const struct buf *command_line, const char *argument)
+{
+    for (size_t at = 0; at < command_line->size; at += strlen(command_line->data + at) + 1) {
+        if (text_equal(command_line->data + at, argument)) return true;
+    }
+    return false;
 }
 
 static bool remove_traces(struct held *instance, struct error *err)

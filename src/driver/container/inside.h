@@ -45,6 +45,7 @@ struct held {
     struct fd_watch *watch;
     struct process *crun; /* on its way */
     struct vec keep_fds;  /* int: for the command, until it is started */
+    bool strays;          /* an earlier driver may have left a crun on its way */
     int64_t oom_kills;    /* that were seen */
 
     enum operation operation;

@@ -327,7 +327,7 @@ static void processes_scratch_and_log_are_limited(void **state)
                                     "dd if=/dev/zero of=/fill bs=1M count=4 2>/dev/null || echo FULL; "
                                     "stat -c %s /fill",
                                     &more);
-    assert_string_equal(full, "FULL\n2093056\n");
+    assert_string_equal(full, "FULL\n2084864\n");
     create(world, "acme/shop/web-1", "f() { f | f & }; f; sleep 1000", NULL);
     start(world, "acme/shop/web-1");
     struct compute_usage usage = {0};

@@ -112,7 +112,7 @@ bool client_stream(struct client *client, const char *path,
 
     asking.call = send_request(client, &request, streamed, stream_ended, &asking);
     loop_run(client->loop);
-    if (!asking.over) client_cancel(client, asking.call);
+    if (!asking.over) client_drop(client, asking.call);
     return asking.good;
 }
 
@@ -129,7 +129,7 @@ struct call *client_start(struct client *client, const struct client_request *re
     return send_request(client, request, NULL, done, ctx);
 }
 
-void client_cancel(struct client *client, struct call *call)
+void client_drop(struct client *client, struct call *call)
 {
     const struct net_port *net = http_port(client->http);
     net->cancel(net->self, call);

@@ -55,7 +55,7 @@ void client_sleep(struct client *client, int64_t ms);
 /* For what needs several things at once (exec): a request whose answer comes from the loop. */
 struct call *client_start(struct client *client, const struct client_request *request,
                           void (*done)(void *ctx, const struct answer *answer), void *ctx);
-void client_cancel(struct client *client, struct call *call);
+void client_drop(struct client *client, struct call *call);
 struct loop *client_loop(const struct client *client);
 const struct clock_port *client_clock(const struct client *client);
 /* The error that an answer tells; returns false. The answer has failed: status 0 or from 400 on. */

@@ -1,0 +1,97 @@
+#include "cli/help.h"
+
+#include "base/mem.h"
+#include "base/text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void add_options(const struct option *options, size_t length, const char *title, struct buf *ret_text);
+static void add_option(const struct option *option, struct buf *ret_text);
+static void add_signature(const struct option *option, struct buf *ret_text);
+
+void help_all(struct buf *ret_text)
+{
+    size_t length = 0, shared_length = 0;
+    const struct command *table = command_table(&length);
+    const struct option *shared = command_shared_options(&shared_length);
+
+    buf_add_text(ret_text, "croft runs farms of instances on a grid of hosts.\n\n"
+                           "usage: croft COMMAND [ARGUMENT…] [OPTION…]\n");
+    for (int group = 0; group < GROUP_COUNT; group++) {
+        bool titled = false;
+        for (size_t i = 0; i < length; i++) {
+            if (table[i].hidden || table[i].group != (enum command_group)group) continue;
+            if (!titled) buf_printf(ret_text, "\n%s\n", command_group_title((enum command_group)group));
+            titled = true;
+            buf_printf(ret_text, "  %-14s %s\n", table[i].name, table[i].summary);
+        }
+    }
+    add_options(shared, shared_length, "\nOptions of every command that asks a controller\n", ret_text);
+    buf_add_text(ret_text,
+                 "\n`croft COMMAND --help` tells more. Exit codes: 0 done, 1 refused or failed, 2 wrong "
+                 "usage,\n3 not found, 4 conflict, 5 server not reached, 6 timed out.\n");
+}
+
+void help_command(const struct command *command, struct buf *ret_text)
+{
+    size_t length = 0;
+    const struct option *shared = command_shared_options(&length);
+
+    help_usage(command, ret_text);
+    buf_printf(ret_text, "\n\n%s\n", command->summary);
+    if (command->options_length > 0)
+        add_options(command->options, command->options_length, "\nOptions\n", ret_text);
+    if (command->client) add_options(shared, length, "\nShared options\n", ret_text);
+    if (command->examples) buf_add_text(ret_text, "\nExamples\n");
+    for (size_t i = 0; command->examples && command->examples[i]; i++)
+        buf_printf(ret_text, "  %s\n", command->examples[i]);
+}
+
+void help_usage(const struct command *command, struct buf *ret_text)
+{
+    buf_printf(ret_text, "usage: croft %s", command->name);
+    for (size_t i = 0; i < command->positionals_length; i++) {
+        const struct positional *positional = &command->positionals[i];
+        const char *dashes = positional->many && !positional->optional ? "-- " : "";
+        buf_printf(ret_text, positional->optional ? " [%s%s%s]" : " %s%s%s", dashes, positional->name,
+                   positional->many ? "…" : "");
+    }
+    for (size_t i = 0; i < command->options_length; i++) {
+        buf_add_text(ret_text, " [");
+        add_signature(&command->options[i], ret_text);
+        buf_add_char(ret_text, ']');
+    }
+}
+
+static void add_options(const struct option *options, size_t length, const char *title, struct buf *ret_text)
+{
+    buf_add_text(ret_text, title);
+    for (size_t i = 0; i < length; i++)
+        add_option(&options[i], ret_text);
+}
+
+static void add_option(const struct option *option, struct buf *ret_text)
+{
+    CLEANUP_BUF struct buf left = {0};
+
+    if (option->letter)
+        buf_printf(&left, "-%c, ", option->letter);
+    else
+        buf_add_text(&left, "    ");
+    buf_printf(&left, "--%s", option->name);
+    if (option->argument) buf_printf(&left, option->optional ? "[=%s]" : " %s", option->argument);
+    buf_printf(ret_text, "  %-26s %s", buf_text(&left), option->help);
+    if (option->fallback) buf_printf(ret_text, " (default: %s)", option->fallback);
+    buf_add_char(ret_text, '\n');
+}
+
+static void add_signature(const struct option *option, struct buf *ret_text)
+{
+    if (option->letter)
+        buf_printf(ret_text, "-%c", option->letter);
+    else
+        buf_printf(ret_text, "--%s", option->name);
+    if (option->argument) buf_printf(ret_text, option->optional ? "[=%s]" : " %s", option->argument);
+    if (option->many) buf_add_text(ret_text, "…");
+}

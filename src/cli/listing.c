@@ -1,0 +1,250 @@
+#include "cli/listing.h"
+
+#include "base/text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+enum { COLUMNS_MAX = 10 };
+
+struct row {
+    struct arena *arena;
+    struct span flat;
+    int64_t now_ms;
+    const char *cells[COLUMNS_MAX];
+};
+
+struct listing {
+    const char *kind;
+    const struct column *columns;
+    size_t length;
+    void (*fill)(struct row *row);
+};
+
+static const struct listing *find(const char *kind);
+static void fill_host(struct row *row);
+static void fill_farm(struct row *row);
+static void fill_instance(struct row *row);
+static void fill_image(struct row *row);
+static void fill_party(struct row *row);
+static void fill_event(struct row *row);
+static const char *get(struct row *row, const char *key);
+static const char *of_total(struct row *row, const char *key);
+static const char *tiers(struct row *row);
+static const char *endpoints(struct row *row);
+static const char *amount(struct row *row, const char *text);
+
+static const struct column host_columns[] = {
+    {"NAME", COLUMN_TEXT, 0},     {"STATE", COLUMN_STATE, 0},      {"ZONE", COLUMN_TEXT, 3},
+    {"POOL", COLUMN_TEXT, 2},     {"INSTANCES", COLUMN_NUMBER, 6}, {"CPUS", COLUMN_NUMBER, 5},
+    {"MEMORY", COLUMN_NUMBER, 4}, {"SINCE", COLUMN_NUMBER, 1},     {"REASON", COLUMN_PROSE, 7}};
+static const struct column farm_columns[] = {{"NAME", COLUMN_TEXT, 0},   {"STATE", COLUMN_STATE, 0},
+                                             {"TIERS", COLUMN_TEXT, 4},  {"ENDPOINTS", COLUMN_TEXT, 3},
+                                             {"SLA", COLUMN_TEXT, 1},    {"LEVEL", COLUMN_TEXT, 1},
+                                             {"REASON", COLUMN_PROSE, 2}};
+static const struct column instance_columns[] = {
+    {"NAME", COLUMN_TEXT, 0},    {"STATE", COLUMN_STATE, 0},     {"HEALTH", COLUMN_STATE, 4},
+    {"HOST", COLUMN_TEXT, 6},    {"ADDRESS", COLUMN_TEXT, 5},    {"IMAGE", COLUMN_TEXT, 3},
+    {"SINCE", COLUMN_NUMBER, 2}, {"RESTARTS", COLUMN_NUMBER, 1}, {"REASON", COLUMN_PROSE, 7}};
+static const struct column image_columns[] = {{"NAME", COLUMN_TEXT, 0},
+                                              {"PARTY", COLUMN_TEXT, 3},
+                                              {"SIZE", COLUMN_NUMBER, 2},
+                                              {"LAYERS", COLUMN_NUMBER, 1},
+                                              {"DIGEST", COLUMN_PROSE, 1}};
+static const struct column party_columns[] = {{"NAME", COLUMN_TEXT, 0},
+                                              {"PARENT", COLUMN_TEXT, 1},
+                                              {"INSTANCES", COLUMN_NUMBER, 2},
+                                              {"CPUS", COLUMN_NUMBER, 2},
+                                              {"MEMORY", COLUMN_NUMBER, 2}};
+static const struct column event_columns[] = {{"TIME", COLUMN_TEXT, 2},    {"KIND", COLUMN_TEXT, 1},
+                                              {"NAME", COLUMN_TEXT, 0},    {"WHAT", COLUMN_PROSE, 0},
+                                              {"REASON", COLUMN_PROSE, 4}, {"WHO", COLUMN_TEXT, 1}};
+
+static const struct listing listings[] = {
+    {"hosts", host_columns, LENGTH(host_columns), fill_host},
+    {"farms", farm_columns, LENGTH(farm_columns), fill_farm},
+    {"instances", instance_columns, LENGTH(instance_columns), fill_instance},
+    {"images", image_columns, LENGTH(image_columns), fill_image},
+    {"parties", party_columns, LENGTH(party_columns), fill_party},
+    {"events", event_columns, LENGTH(event_columns), fill_event},
+};
+
+struct span listing_flat(struct span item)
+{
+    struct span status = span_get(item, "status");
+    return status.size > 0 && status.at[0] == '{' ? status : item;
+}
+
+const char *listing_name(struct arena *arena, struct span flat)
+{
+    const char *name = span_get_text(arena, flat, "name");
+    /* Only images are named NAME:TAG, and within a party. */
+    if (!strchr(name, ':') || strchr(name, '/')) return name;
+    return arena_printf(arena, "%s/%s", span_get_text(arena, flat, "party"), name);
+}
+
+struct table *listing_table(const char *kind)
+{
+    const struct listing *listing = find(kind);
+    return table_new(listing->columns, listing->length);
+}
+
+void listing_row(struct arena *arena, const char *kind, struct span flat, int64_t now_ms, struct table *table)
+{
+    struct row row = {.arena = arena, .flat = flat, .now_ms = now_ms};
+    find(kind)->fill(&row);
+    table_row(table, row.cells);
+}
+
+const char *listing_age(struct arena *arena, const char *time, int64_t now_ms)
+{
+    struct tm parts = {0};
+    if (!time[0] || !strptime(time, "%Y-%m-%dT%H:%M:%S", &parts)) return "";
+    int64_t s = now_ms / 1000 - (int64_t)timegm(&parts);
+    if (s < 0) s = 0;
+    if (s < 120) return arena_printf(arena, "%" PRId64 "s", s);
+    if (s < 7200) return arena_printf(arena, "%" PRId64 "m", s / 60);
+    if (s < 172800) return arena_printf(arena, "%" PRId64 "h", s / 3600);
+    return arena_printf(arena, "%" PRId64 "d", s / 86400);
+}
+
+int64_t listing_now_ms(void)
+{
+    struct timespec now;
+    ASSERT(clock_gettime(CLOCK_REALTIME, &now) == 0);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+const char *listing_resources(struct arena *arena, struct span resources)
+{
+    static const char *const keys[] = {"cpus", "memory", "disk", "network", "instances", "farms"};
+    CLEANUP_BUF struct buf text = {0};
+
+    for (size_t i = 0; i < LENGTH(keys); i++) {
+        const char *value = span_get_text(arena, resources, keys[i]);
+        if (value[0]) buf_printf(&text, "%s%s %s", text.size ? ", " : "", value, keys[i]);
+    }
+    return arena_strdup(arena, buf_text(&text));
+}
+
+static const struct listing *find(const char *kind)
+{
+    for (size_t i = 0; i < LENGTH(listings); i++)
+        if (text_equal(listings[i].kind, kind)) return &listings[i];
+    UNREACHABLE();
+}
+
+static void fill_host(struct row *row)
+{
+    const char *const cells[] = {
+        get(row, "name"),        get(row, "state"),
+        get(row, "zone"),        get(row, "pool"),
+        get(row, "instances"),   of_total(row, "cpus"),
+        of_total(row, "memory"), listing_age(row->arena, get(row, "since"), row->now_ms),
+        get(row, "reason")};
+    _Static_assert(LENGTH(cells) == LENGTH(host_columns), "a cell a column");
+    memcpy(row->cells, cells, sizeof(cells));
+}
+
+static void fill_farm(struct row *row)
+{
+    const char *const cells[] = {get(row, "name"), get(row, "state"), tiers(row),        endpoints(row),
+                                 get(row, "sla"),  get(row, "level"), get(row, "reason")};
+    _Static_assert(LENGTH(cells) == LENGTH(farm_columns), "a cell a column");
+    memcpy(row->cells, cells, sizeof(cells));
+}
+
+static void fill_instance(struct row *row)
+{
+    const char *const cells[] = {get(row, "name"),
+                                 get(row, "state"),
+                                 get(row, "health"),
+                                 get(row, "host"),
+                                 get(row, "address"),
+                                 get(row, "image"),
+                                 listing_age(row->arena, get(row, "since"), row->now_ms),
+                                 get(row, "restarts"),
+                                 get(row, "reason")};
+    _Static_assert(LENGTH(cells) == LENGTH(instance_columns), "a cell a column");
+    memcpy(row->cells, cells, sizeof(cells));
+}
+
+static void fill_image(struct row *row)
+{
+    const char *const cells[] = {get(row, "name"), get(row, "party"), amount(row, get(row, "size")),
+                                 get(row, "layers"), get(row, "digest")};
+    _Static_assert(LENGTH(cells) == LENGTH(image_columns), "a cell a column");
+    memcpy(row->cells, cells, sizeof(cells));
+}
+
+static void fill_party(struct row *row)
+{
+    struct span used = span_get(row->flat, "used");
+    const char *const cells[] = {get(row, "name"), get(row, "parent"), get(row, "instances"),
+                                 span_get_text(row->arena, used, "cpus"),
+                                 amount(row, span_get_text(row->arena, used, "memory"))};
+    _Static_assert(LENGTH(cells) == LENGTH(party_columns), "a cell a column");
+    memcpy(row->cells, cells, sizeof(cells));
+}
+
+static void fill_event(struct row *row)
+{
+    const char *const cells[] = {get(row, "time"), get(row, "kind"),   get(row, "name"),
+                                 get(row, "what"), get(row, "reason"), get(row, "who")};
+    _Static_assert(LENGTH(cells) == LENGTH(event_columns), "a cell a column");
+    memcpy(row->cells, cells, sizeof(cells));
+}
+
+static const char *get(struct row *row, const char *key)
+{
+    return span_get_text(row->arena, row->flat, key);
+}
+
+/* "0.5/8" */
+static const char *of_total(struct row *row, const char *key)
+{
+    const char *used = span_get_text(row->arena, span_get(row->flat, "used"), key);
+    const char *total = span_get_text(row->arena, span_get(row->flat, "capacity"), key);
+    return arena_printf(row->arena, "%s/%s", amount(row, used), amount(row, total));
+}
+
+/* "web 2/2, db 1/1" */
+static const char *tiers(struct row *row)
+{
+    CLEANUP_BUF struct buf text = {0};
+    struct span list = span_get(row->flat, "tiers"), item;
+    size_t cursor = 0;
+
+    while (span_next(list, &cursor, &item))
+        buf_printf(&text, "%s%s %s/%s", text.size ? ", " : "", span_get_text(row->arena, item, "name"),
+                   span_get_text(row->arena, item, "running"), span_get_text(row->arena, item, "wanted"));
+    return arena_strdup(row->arena, buf_text(&text));
+}
+
+static const char *endpoints(struct row *row)
+{
+    CLEANUP_BUF struct buf text = {0};
+    struct span list = span_get(row->flat, "endpoints"), item;
+    size_t cursor = 0;
+
+    while (span_next(list, &cursor, &item))
+        buf_printf(&text, "%s%s", text.size ? ", " : "", span_get_text(row->arena, item, "address"));
+    return arena_strdup(row->arena, buf_text(&text));
+}
+
+/* Bytes as people read them: three digits are enough. */
+static const char *amount(struct row *row, const char *text)
+{
+    static const char *const units[] = {"", "Ki", "Mi", "Gi", "Ti"};
+    int64_t bytes = 0;
+    size_t unit = 0;
+
+    if (strchr(text, '.') || !text_parse_bytes(text, &bytes) || bytes < 1024) return text;
+    double value = (double)bytes;
+    for (; value >= 1024 && unit + 1 < LENGTH(units); unit++)
+        value /= 1024;
+    return arena_printf(row->arena, value < 10 && value != (double)(int64_t)value ? "%.1f%s" : "%.0f%s",
+                        value, units[unit]);
+}

@@ -5,6 +5,7 @@
 #include "driver/net/farm_read.h"
 #include "driver/net/link.h"
 #include "driver/net/ns.h"
+#include "driver/net/outside.h"
 #include "driver/net/track.h"
 
 #include <dirent.h>
@@ -115,6 +116,7 @@ bool farm_drop(const struct net_host *host, const char *name, struct farm_net *f
         names = names_new(host->process, directory, ns_fd);
         ns_close(&ns_fd);
     }
+    bool good = farm == NULL || uplink_forget(host, farm, err);
     bool lingers = names != NULL && !names_end(names);
     if (farm != NULL && lingers) {
         /* Its VNI has to be free for a farm that comes back. Slow, but seldom. */
@@ -125,7 +127,7 @@ bool farm_drop(const struct net_host *host, const char *name, struct farm_net *f
         }
     }
     farm_free(farm);
-    return drop_instances(host, name, err) && ns_unpin(path, err);
+    return good && drop_instances(host, name, err) && ns_unpin(path, err);
 }
 
 bool farm_fits(const struct farm_net *farm, const struct host_farm *wanted)
@@ -138,10 +140,15 @@ bool farm_converge(const struct net_host *host, struct farm_net *farm, const str
 {
     ASSERT(farm_fits(farm, wanted));
     struct rules *rules = NULL;
-    if (!rules_compile(wanted, host->underlay_address, &rules, err)) return false;
+    if (!farm_rules(host, wanted, &rules, err)) return false;
+    if (rules_leave(rules) && !uplink_add(host, farm, err)) {
+        rules_free(rules);
+        return false;
+    }
     if (farm->mtu != wanted->mtu) {
         link_set_mtu(farm->route, FARM_VXLAN, (uint32_t)wanted->mtu);
         link_set_mtu(farm->route, FARM_BRIDGE, (uint32_t)wanted->mtu);
+        if (farm->uplink >= 0) link_set_mtu(farm->route, FARM_UPLINK, (uint32_t)wanted->mtu);
     }
     bool shrinks = farm->rules == NULL || rules_shrink(farm->rules, rules);
     if (!apply(host, farm, wanted, rules, err)) {
@@ -160,6 +167,13 @@ bool farm_converge(const struct net_host *host, struct farm_net *farm, const str
     return farm->names == NULL || names_set(farm->names, wanted, err);
 }
 
+bool farm_rules(const struct net_host *host, const struct host_farm *wanted, struct rules **ret_rules,
+                struct error *err)
+{
+    return rules_compile(wanted, host->underlay_address, host->has_outside ? &host->outside : NULL, ret_rules,
+                         err);
+}
+
 char *farm_ns_path(const struct net_host *host, const char *farm, const char *instance)
 {
     char *path = instance == NULL ? mem_printf("%s/farm/%s", host->run_directory, farm)
@@ -174,6 +188,7 @@ static struct farm_net *new_farm(const struct net_host *host, const char *name, 
     struct farm_net *farm = mem_alloc(sizeof(*farm));
     farm->name = mem_strdup(name);
     farm->ns_fd = ns_fd;
+    farm->uplink = -1;
     farm->members = VEC_OF(struct farm_member);
     if (host->resolver) {
         CLEANUP_MEM char *directory = names_path(host, name);
@@ -195,7 +210,7 @@ static bool build(const struct net_host *host, struct farm_net *farm, const stru
 {
     struct rules *rules = NULL;
     if (!ns_sysctls(farm->ns_fd, settings, LENGTH(settings), err) || !open_tools(farm, err) ||
-        !rules_compile(wanted, host->underlay_address, &rules, err))
+        !farm_rules(host, wanted, &rules, err))
         return false;
     if (!swap_filters(farm, rules, err)) {
         rules_free(rules);

@@ -16,6 +16,8 @@ struct net_counter {
     char *reason;   /* "spoof", "boundary", "policy", "dhcp", "rate", … */
     int64_t packets;
 };
+/* Frees the items (struct net_counter) and the vector. */
+void net_counters_free(struct vec *counters);
 
 struct net_driver {
     void *self;

@@ -53,6 +53,17 @@ bool counters_read_host(const struct net_host *host, struct map *farms, struct v
     return true;
 }
 
+void net_counters_free(struct vec *counters)
+{
+    for (size_t i = 0; i < counters->length; i++) {
+        const struct net_counter *counter = vec_at(counters, i);
+        mem_free(counter->farm);
+        mem_free(counter->instance);
+        mem_free(counter->reason);
+    }
+    vec_free(counters);
+}
+
 static bool read_set(struct netlink *netlink, const char *table, struct reading *reading, struct error *err)
 {
     /* What netlink_dump() takes as a header: netfilter's own and the two names. */

@@ -86,10 +86,9 @@ bool rules_compile(const struct host_farm *farm, uint32_t underlay, const struct
     for (size_t i = 0; i < farm->rules_length; i++)
         add_rule(rules, &names, &farm->rules[i], outside != NULL);
     vec_free(&names);
-    if (rules->leave) {
-        add_leaving(rules, farm, underlay);
-        add_refused(rules, outside);
-    }
+    if (rules->leave) add_leaving(rules, farm, underlay);
+    /* Whether anything leaves or not: nft 1.0.6 cannot delete an interval that ends with the last address. */
+    if (outside != NULL) add_refused(rules, outside);
 
     merge_passages(rules);
     list_passages(rules);
@@ -362,10 +361,7 @@ static void list_passages(struct rules *rules)
         else if (p->protocol == IPPROTO_ICMP)
             add_element(rules, RULES_SET_ALLOW_PROTOCOL,
                         mem_printf("%u . %u . %u", p->from, p->to, p->protocol));
-        else if (p->first == p->last)
-            add_element(rules, RULES_SET_ALLOW_PORT,
-                        mem_printf("%u . %u . %u . %u", p->from, p->to, p->protocol, p->first));
-        else
+        else /* One port as a range, too: nft 1.0.6 deletes no element of this set that has none. */
             add_element(rules, RULES_SET_ALLOW_PORT,
                         mem_printf("%u . %u . %u . %u-%u", p->from, p->to, p->protocol, p->first, p->last));
     }

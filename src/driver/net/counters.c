@@ -1,4 +1,4 @@
-/* The sets of denials, asked for as netlink messages: as text, by the library, it is twenty times the work.
+/* The sets of denials, asked for as netlink messages, and only when anything was denied since the last time.
  */
 #include "driver/net/counters.h"
 
@@ -22,22 +22,45 @@ struct reading {
     struct vec *counters;
 };
 
+static bool add_denials(struct farm_net *farm, uint8_t family, int64_t *denials, struct error *err);
+static void take_denials(void *ctx, const struct nlmsghdr *message);
+static bool read_farm(struct farm_net *farm, struct error *err);
 static bool read_set(struct netlink *netlink, const char *table, struct reading *reading, struct error *err);
 static void read_elements(void *ctx, const struct nlmsghdr *message);
 static void read_element(struct reading *reading, const struct nlattr *element);
 static int64_t read_packets(const struct nlattr *expression);
+static int64_t packets_of(const struct nlattr *data);
 static void take_member(struct reading *reading, const char *key, size_t size, int64_t packets);
 static void take_uplink(struct reading *reading, const char *key, size_t size, int64_t packets);
 static const char *instance_of(const struct farm_net *farm, uint32_t address);
 static void add(const struct farm_net *farm, const char *instance, const char *reason, int64_t packets,
                 struct vec *counters);
 
+void net_counters_free(struct vec *counters)
+{
+    for (size_t i = 0; i < counters->length; i++) {
+        const struct net_counter *counter = vec_at(counters, i);
+        mem_free(counter->farm);
+        mem_free(counter->instance);
+        mem_free(counter->reason);
+    }
+    vec_free(counters);
+}
+
 bool counters_read(struct farm_net *farm, struct vec *ret_counters, struct error *err)
 {
-    for (size_t i = 0; i < RULES_REASONS; i++) {
-        struct reading reading = {
-            .reason = &rules_reasons[i], .take = take_member, .ctx = farm, .counters = ret_counters};
-        if (!read_set(farm->track, RULES_TABLE, &reading, err)) return false;
+    int64_t denials = 0;
+    /* Its filters are not this program's yet. */
+    if (farm->rules == NULL) return true;
+    if (!add_denials(farm, NFPROTO_BRIDGE, &denials, err) || !add_denials(farm, NFPROTO_INET, &denials, err))
+        return false;
+    if (denials != farm->denials) {
+        if (!read_farm(farm, err)) return false;
+        farm->denials = denials;
+    }
+    for (size_t i = 0; i < farm->counters.length; i++) {
+        const struct net_counter *counter = vec_at(&farm->counters, i);
+        add(farm, counter->instance, counter->reason, counter->packets, ret_counters);
     }
     return true;
 }
@@ -53,15 +76,42 @@ bool counters_read_host(const struct net_host *host, struct map *farms, struct v
     return true;
 }
 
-void net_counters_free(struct vec *counters)
+static bool add_denials(struct farm_net *farm, uint8_t family, int64_t *denials, struct error *err)
 {
-    for (size_t i = 0; i < counters->length; i++) {
-        const struct net_counter *counter = vec_at(counters, i);
-        mem_free(counter->farm);
-        mem_free(counter->instance);
-        mem_free(counter->reason);
+    struct nlmsghdr *message = netlink_begin(farm->track, (NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETOBJ, 0,
+                                             NETLINK_FINE_NONE, "read counter", RULES_DENIALS);
+    struct nfgenmsg *header = mnl_nlmsg_put_extra_header(message, sizeof(*header));
+    header->nfgen_family = family;
+    header->version = NFNETLINK_V0;
+    mnl_attr_put_strz(message, NFTA_OBJ_TABLE, RULES_TABLE);
+    mnl_attr_put_strz(message, NFTA_OBJ_NAME, RULES_DENIALS);
+    mnl_attr_put_u32(message, NFTA_OBJ_TYPE, htonl(NFT_OBJECT_COUNTER));
+    return netlink_ask(farm->track, take_denials, denials, err);
+}
+
+static void take_denials(void *ctx, const struct nlmsghdr *message)
+{
+    const struct nlattr *attr;
+    for (attr = netlink_attr(message, sizeof(struct nfgenmsg), NULL); attr != NULL;
+         attr = netlink_attr(message, sizeof(struct nfgenmsg), attr)) {
+        if (mnl_attr_get_type(attr) == NFTA_OBJ_DATA) *(int64_t *)ctx += packets_of(attr);
     }
-    vec_free(counters);
+}
+
+/* Counts go on while they are read: what comes after the total was read makes it differ the next time. */
+static bool read_farm(struct farm_net *farm, struct error *err)
+{
+    struct vec counters = VEC_OF(struct net_counter);
+    for (size_t i = 0; i < RULES_REASONS; i++) {
+        struct reading reading = {
+            .reason = &rules_reasons[i], .take = take_member, .ctx = farm, .counters = &counters};
+        if (read_set(farm->track, RULES_TABLE, &reading, err)) continue;
+        net_counters_free(&counters);
+        return false;
+    }
+    net_counters_free(&farm->counters);
+    farm->counters = counters;
+    return true;
 }
 
 static bool read_set(struct netlink *netlink, const char *table, struct reading *reading, struct error *err)
@@ -107,14 +157,22 @@ static void read_element(struct reading *reading, const struct nlattr *element)
 
 static int64_t read_packets(const struct nlattr *expression)
 {
-    const struct nlattr *attr, *value;
-    uint64_t packets = 0;
+    const struct nlattr *attr;
+    int64_t packets = 0;
     for (attr = netlink_nested(expression, NULL); attr != NULL; attr = netlink_nested(expression, attr)) {
-        if (mnl_attr_get_type(attr) != NFTA_EXPR_DATA) continue;
-        for (value = netlink_nested(attr, NULL); value != NULL; value = netlink_nested(attr, value)) {
-            if (mnl_attr_get_type(value) != NFTA_COUNTER_PACKETS) continue;
+        if (mnl_attr_get_type(attr) == NFTA_EXPR_DATA) packets += packets_of(attr);
+    }
+    return packets;
+}
+
+/* Of the data of a counter, be it an object or an expression. */
+static int64_t packets_of(const struct nlattr *data)
+{
+    const struct nlattr *value;
+    uint64_t packets = 0;
+    for (value = netlink_nested(data, NULL); value != NULL; value = netlink_nested(data, value)) {
+        if (mnl_attr_get_type(value) == NFTA_COUNTER_PACKETS)
             memcpy(&packets, mnl_attr_get_payload(value), sizeof(packets));
-        }
     }
     return (int64_t)be64toh(packets);
 }

@@ -97,6 +97,7 @@ void farm_free(struct farm_net *farm)
     netlink_close(farm->route);
     rules_free(farm->rules);
     free_members(&farm->members);
+    net_counters_free(&farm->counters);
     ns_close(&farm->ns_fd);
     mem_free(farm->name);
     mem_free(farm);
@@ -156,6 +157,7 @@ bool farm_converge(const struct net_host *host, struct farm_net *farm, const str
         return error_wrap(err, "cannot change the network of %s", farm->name);
     }
     farm->mtu = wanted->mtu;
+    farm->denials = -1; /* members have come and gone */
     rules_free(farm->rules);
     farm->rules = rules;
     if (shrinks && !track_is_empty(farm->ns_fd) && !track_prune(farm->track, still_passes, rules, err)) {
@@ -189,6 +191,8 @@ static struct farm_net *new_farm(const struct net_host *host, const char *name, 
     farm->name = mem_strdup(name);
     farm->ns_fd = ns_fd;
     farm->uplink = -1;
+    farm->denials = -1;
+    farm->counters = VEC_OF(struct net_counter);
     farm->members = VEC_OF(struct farm_member);
     if (host->resolver) {
         CLEANUP_MEM char *directory = names_path(host, name);

@@ -3,6 +3,7 @@
 #define CROFT_DRIVER_NET_FARM_H
 
 #include "base/vec.h"
+#include "driver/net.h"
 #include "driver/net/names.h"
 #include "driver/net/netlink.h"
 #include "driver/net/nft.h"
@@ -46,6 +47,8 @@ struct farm_net {
     int uplink;          /* number of its link to the host's namespace, or -1 */
     struct vec members;  /* struct farm_member, by address */
     struct rules *rules; /* NULL: what the kernel has is not known */
+    int64_t denials;     /* all packets that were denied when `counters` was read; -1: never */
+    struct vec counters; /* struct net_counter */
 };
 
 /* Links of a farm's namespace have numbers of our choice, so that nothing has to be looked up. */

@@ -63,6 +63,8 @@ struct rules_reason {
 enum { RULES_REASONS = 11 };
 extern const struct rules_reason rules_reasons[RULES_REASONS];
 #define RULES_TABLE "croft"
+/* Name of a counter in each family that goes up with every denial: cheap to ask for. */
+#define RULES_DENIALS "denials"
 
 /* The same in the host's namespace, keyed by the uplink's name. */
 enum { RULES_HOST_REASONS = 2 };

@@ -12,6 +12,7 @@ struct set_words {
 static const char *const bridge_chains[] = {"prerouting", "resolve", "known", "forward", "input", "output"};
 static const char *const inet_chains[] = {"forward", "pass", "input", "output"};
 static const char *const helper_chains[] = {"resolve", "known", "pass"};
+static const char *const families[] = {"bridge", "inet"};
 static const char *const rate_sets[] = {"rate_packets", "rate_arp"};
 
 static void declare(struct buf *text);
@@ -20,8 +21,8 @@ static void flush(struct buf *text);
 static bool is_helper(const char *chain);
 static void declare_denials(const char *table, const struct rules_reason *reasons, size_t length,
                             struct buf *text);
-static void fill_denials(const char *table, const struct rules_reason *reasons, size_t length,
-                         struct buf *text);
+static void fill_denials(const char *table, const char *first, const struct rules_reason *reasons,
+                         size_t length, struct buf *text);
 static void fill_bridge(const char *gateway, const char *subnet, struct buf *text);
 static void fill_inet(const char *gateway, struct buf *text);
 static void fill_host(const char *device, struct buf *text);
@@ -58,7 +59,7 @@ void rules_text_tables(uint32_t gateway, struct prefix subnet, struct buf *text)
     snprintf(net, sizeof(net), "%s/%u", text_format_ipv4(ip, subnet.address), subnet.bits);
     declare(text);
     flush(text);
-    fill_denials(RULES_TABLE, rules_reasons, RULES_REASONS, text);
+    fill_denials(RULES_TABLE, "  counter name \"" RULES_DENIALS "\"\n", rules_reasons, RULES_REASONS, text);
     fill_bridge(address, net, text);
     fill_inet(address, text);
 }
@@ -119,7 +120,7 @@ void rules_host_outside(const char *device, const struct rules_outside *outside,
         CLEANUP_MEM char *range = rules_text_range(&outside->refused[i]);
         buf_printf(ret_text, "add element inet %s refused { %s }\n", RULES_HOST_TABLE, range);
     }
-    fill_denials(RULES_HOST_TABLE, rules_host_reasons, RULES_HOST_REASONS, ret_text);
+    fill_denials(RULES_HOST_TABLE, "", rules_host_reasons, RULES_HOST_REASONS, ret_text);
     fill_host(device, ret_text);
 }
 
@@ -153,6 +154,8 @@ static void declare(struct buf *text)
     for (size_t i = 0; i < LENGTH(rate_sets); i++)
         buf_printf(text, "add set bridge %s %s { type ifname; size 65535; flags dynamic; }\n", RULES_TABLE,
                    rate_sets[i]);
+    for (size_t i = 0; i < LENGTH(families); i++)
+        buf_printf(text, "add counter %s %s " RULES_DENIALS "\n", families[i], RULES_TABLE);
     buf_printf(text, "add set inet %s outward { type ipv4_addr; size 65535; flags dynamic; }\n", RULES_TABLE);
     declare_denials(RULES_TABLE, rules_reasons, RULES_REASONS, text);
     declare_chains("bridge", bridge_chains, LENGTH(bridge_chains), text);
@@ -204,19 +207,20 @@ static void flush(struct buf *text)
     buf_printf(text, "flush table bridge %s\nflush table inet %s\n", RULES_TABLE, RULES_TABLE);
 }
 
-static void fill_denials(const char *table, const struct rules_reason *reasons, size_t length,
-                         struct buf *text)
+static void fill_denials(const char *table, const char *first, const struct rules_reason *reasons,
+                         size_t length, struct buf *text)
 {
     for (size_t i = 0; i < length; i++) {
         const struct rules_reason *reason = &reasons[i];
         buf_printf(text,
                    "table %s %s {\n"
                    " chain deny_%s {\n"
+                   "%s"
                    "  update @denied_%s { %s counter }\n"
                    "  drop\n"
                    " }\n"
                    "}\n",
-                   reason->family, table, reason->reason, reason->reason, reason->key);
+                   reason->family, table, reason->reason, first, reason->reason, reason->key);
     }
 }
 

@@ -103,8 +103,10 @@ static bool start(struct running *running, struct error *err)
     size_t length = 0;
 
     /* crun needs a clean view of the cgroups: before anything else, because it moves this process. */
-    if (mkdir(options->run, 0700) != 0 && errno != EEXIST)
+    if (mkdir(options->run, 0711) != 0 && errno != EEXIST)
         return error_errno(err, errno, "making the directory %s", options->run);
+    /* Instances' users pass through it on the way to their roots, and must not see what else is there. */
+    if (chmod(options->run, 0711) != 0) return error_errno(err, errno, "%s", options->run);
     if (!container_prepare_cgroups(options->run, err)) return false;
     if (!split_addresses(options->listen, "", running->addresses, &length, err) ||
         !split_addresses(options->join, "https://", running->controllers, &length, err))

@@ -118,7 +118,8 @@ static bool process_spawn(void *self, const struct process_options *options,
     pid_t pid = -1;
     int pidfd = -1;
     enum child_step step = CHILD_DESCRIPTORS;
-    bool started = open_streams(options, &plan, ours, theirs) && child_start(&plan, &pid, &pidfd, &step);
+    bool started =
+        open_streams(options, &plan, ours, theirs) && process_child_start(&plan, &pid, &pidfd, &step);
     int failure = errno;
     close_all(theirs);
     if (!started) {

@@ -29,7 +29,8 @@ static bool reset_signals(const sigset_t *mask) __attribute__((no_sanitize_addre
 static bool place_descriptors(const struct child_plan *plan) __attribute__((no_sanitize_address));
 static bool apply_settings(const struct child *child) __attribute__((no_sanitize_address));
 
-bool child_start(const struct child_plan *plan, pid_t *ret_pid, int *ret_pidfd, enum child_step *ret_step)
+bool process_child_start(const struct child_plan *plan, pid_t *ret_pid, int *ret_pidfd,
+                         enum child_step *ret_step)
 {
     *ret_step = CHILD_SETTINGS;
     char *stack =

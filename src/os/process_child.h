@@ -23,7 +23,7 @@ struct child_plan {
 };
 
 /* Starts it and returns when the program runs. On failure errno is set, *ret_step filled, nothing runs. */
-MUST_CHECK bool child_start(const struct child_plan *plan, pid_t *ret_pid, int *ret_pidfd,
-                            enum child_step *ret_step);
+MUST_CHECK bool process_child_start(const struct child_plan *plan, pid_t *ret_pid, int *ret_pidfd,
+                                    enum child_step *ret_step);
 
 #endif

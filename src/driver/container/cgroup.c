@@ -232,7 +232,7 @@ bool cgroup_list_has(const char *list, const char *word)
 static bool find_hierarchies(struct cgroups *cgroups, struct error *err)
 {
     CLEANUP_BUF struct buf text = {0};
-    if (!file_read("/proc/self/mountinfo", &text, err)) return false;
+    if (!bundle_file_read("/proc/self/mountinfo", &text, err)) return false;
     CLEANUP_MEM char *unified = NULL;
     char *rest = NULL;
     for (char *line = strtok_r(text.data, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest)) {
@@ -296,7 +296,7 @@ static bool read_value(const struct cgroups *cgroups, const char *controller, co
     CLEANUP_MEM char *path = file_path(cgroups, controller, id, file);
     if (path == NULL)
         return error_set(err, ERROR_FAILED, "the cgroup controller %s is not mounted", controller);
-    return file_read(path, ret_text, err);
+    return bundle_file_read(path, ret_text, err);
 }
 
 static bool put_value(const struct cgroups *cgroups, const char *controller, const char *id, const char *file,

@@ -284,7 +284,7 @@ static bool container_list(void *self, struct vec *ret_found, struct error *err)
         CLEANUP_BUF struct buf text = {0};
         struct error missing;
         /* A half-made one has none; it is listed so that it is wiped. */
-        if (!file_read(path, &text, &missing)) buf_clear(&text);
+        if (!bundle_file_read(path, &text, &missing)) buf_clear(&text);
         struct compute_found *found = vec_push(ret_found);
         *found = (struct compute_found){
             .instance = mem_strdup(name),

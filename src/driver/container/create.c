@@ -80,7 +80,7 @@ void instance_load(struct held *instance)
     unsigned uid_first;
     char digest[128];
     /* Without it nothing but the directory was made. */
-    if (!file_read(path, &text, &err)) return;
+    if (!bundle_file_read(path, &text, &err)) return;
     if (sscanf(buf_text(&text), "%lld %u %127s", &incarnation, &uid_first, digest) != 3) return;
     CLEANUP_MEM char *escaped = container_escape(instance->name);
     instance->incarnation = incarnation;
@@ -338,7 +338,7 @@ static void crun_exited(void *ctx, struct process_exit exit)
         CLEANUP_MEM char *path = mem_printf("%s/crun.log", instance->directory);
         CLEANUP_BUF struct buf text = {0};
         struct error missing;
-        if (!file_read(path, &text, &missing)) buf_clear(&text);
+        if (!bundle_file_read(path, &text, &missing)) buf_clear(&text);
         while (text.size > 0 && text.data[text.size - 1] == '\n')
             text.data[--text.size] = '\0';
         error_set(&err, ERROR_FAILED, "%s (crun ended with %d%s)",
@@ -353,7 +353,7 @@ static bool read_pid(const struct held *instance, int64_t *ret_pid, struct error
 {
     CLEANUP_MEM char *path = mem_printf("%s/pid", instance->directory);
     CLEANUP_BUF struct buf text = {0};
-    if (!file_read(path, &text, err)) return false;
+    if (!bundle_file_read(path, &text, err)) return false;
     int64_t pid = atoll(buf_text(&text));
     if (pid <= 1) return error_set(err, ERROR_FAILED, "%s holds no process id", path);
     *ret_pid = pid;

@@ -117,7 +117,7 @@ static bool hears_sigterm(int64_t pid)
     struct error err;
     CLEANUP_BUF struct buf text = {0};
     CLEANUP_MEM char *path = mem_printf("/proc/%lld/status", (long long)pid);
-    if (!file_read(path, &text, &err)) return false;
+    if (!bundle_file_read(path, &text, &err)) return false;
     static const char *const keys[] = {"SigBlk:\t", "SigCgt:\t"};
     for (size_t i = 0; i < LENGTH(keys); i++) {
         const char *at = strstr(buf_text(&text), keys[i]);
@@ -192,7 +192,7 @@ static bool kill_strays(const struct held *instance)
         CLEANUP_BUF struct buf text = {0};
         if (!text_parse_u64(entry->d_name, &pid) || pid <= 1 || (pid_t)pid == getpid()) continue;
         CLEANUP_MEM char *path = mem_printf("/proc/%llu/cmdline", (unsigned long long)pid);
-        if (!file_read(path, &text, &err) || !names_argument(&text, instance->directory)) continue;
+        if (!bundle_file_read(path, &text, &err) || !names_argument(&text, instance->directory)) continue;
         if (!names_argument(&text, instance->id)) continue;
         kill((pid_t)pid, SIGKILL);
         found = true;

@@ -41,7 +41,7 @@ bool file_make_directories(const char *path, unsigned mode, struct error *err)
     }
 }
 
-bool file_read(const char *path, struct buf *ret_data, struct error *err)
+bool bundle_file_read(const char *path, struct buf *ret_data, struct error *err)
 {
     CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0 && errno == ENOENT) return error_set(err, ERROR_NOT_FOUND, "no file %s", path);

@@ -13,7 +13,7 @@ void file_close(int *fd); /* for CLEANUP(): closes what is >= 0 */
 /* Makes the directory and its missing parents. */
 MUST_CHECK bool file_make_directories(const char *path, unsigned mode, struct error *err);
 /* Added behind what is there. ERROR_NOT_FOUND when there is no such file. At most 16 MiB. */
-MUST_CHECK bool file_read(const char *path, struct buf *ret_data, struct error *err);
+MUST_CHECK bool bundle_file_read(const char *path, struct buf *ret_data, struct error *err);
 /* Replaces the file as a whole. durable: also after a crash of the machine. */
 MUST_CHECK bool file_replace(const char *path, const void *data, size_t size, bool durable,
                              struct error *err);

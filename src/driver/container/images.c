@@ -156,7 +156,7 @@ bool images_layers(const struct images *images, const char *digest, struct vec *
         return error_set(err, ERROR_NOT_FOUND, "image %s is not unpacked here", digest);
     CLEANUP_MEM char *path = mem_printf("%s/%s", images->manifests, digest_hex(digest));
     CLEANUP_BUF struct buf text = {0};
-    if (!file_read(path, &text, err)) return false;
+    if (!bundle_file_read(path, &text, err)) return false;
     if (text.size == 0) return true;
     char *rest = NULL;
     for (char *line = strtok_r(text.data, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest)) {

@@ -66,7 +66,7 @@ bool container_tidy(const struct container_options *options, struct error *err)
 static bool find_controllers(struct vec *ret_controllers, bool *ret_mixed, struct error *err)
 {
     CLEANUP_BUF struct buf text = {0};
-    if (!file_read("/proc/self/mountinfo", &text, err)) return false;
+    if (!bundle_file_read("/proc/self/mountinfo", &text, err)) return false;
     char *rest = NULL;
     for (char *line = strtok_r(text.data, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest)) {
         const char *point, *type, *options;

@@ -89,7 +89,7 @@ static bool add_source(struct sources *sources, const char *path, struct error *
         lines += sources->text.data[i] == '\n';
     source = vec_push(&sources->files);
     *source = (struct source){text_equal(path, "-") ? "standard input" : path, lines};
-    return file_read(path, &sources->text, err);
+    return user_file_read(path, &sources->text, err);
 }
 
 static bool send_sources(struct cli *cli, const struct sources *sources, const char *path,

@@ -312,7 +312,7 @@ static void memory_hog_is_killed_alone(void **state)
     create(world, "acme/shop/web-2", "sleep 1000", NULL);
     start(world, "acme/shop/web-2");
     struct personality more = {.size = {.memory_bytes = 16 << 20, .disk_bytes = 1 << 30}};
-    CLEANUP_MEM char *log = script(world, "exec dd if=/dev/zero of=/dev/null bs=200M count=1", &more);
+    mem_free(script(world, "exec dd if=/dev/zero of=/dev/null bs=200M count=1", &more));
     assert_int_equal(world->status, 137);
     assert_true(world->out_of_memory);
     assert_true(world->driver.pid(world->driver.self, "acme/shop/web-2") > 0);

@@ -82,8 +82,9 @@ static bool add_source(struct sources *sources, const char *path, struct error *
 
     if (sources->text.size > 0) {
         if (sources->text.data[sources->text.size - 1] != '\n') buf_add_char(&sources->text, '\n');
-        /* Ends a document whether or not the next file begins with `---` (YAML 1.2, 9.1.2). */
-        buf_add_text(&sources->text, "...\n");
+        /* libyaml wants it after a comment or directive too; when the next file has its own, an empty
+         * document stands between them, and empty ones are skipped. */
+        buf_add_text(&sources->text, "---\n");
     }
     for (size_t i = 0; i < sources->text.size; i++)
         lines += sources->text.data[i] == '\n';

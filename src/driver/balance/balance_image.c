@@ -6,12 +6,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+static int forget_time(const char *path, const struct stat *st, int kind, struct FTW *at);
 static bool make_skeleton(const char *directory, struct error *err);
 static bool write_text(const char *directory, const char *path, const char *text, struct error *err);
 static bool list_libraries(struct buf *ret_list, struct error *err);
@@ -29,7 +31,18 @@ bool balance_image_root(const char *directory, struct error *err)
                          "there is no " BALANCE_PROGRAM "; install the package haproxy");
     if (!list_libraries(&list, err) || !make_skeleton(directory, err)) return false;
     CLEANUP_MEM char *text = mem_strdup(buf_text(&list));
-    return copy_file(directory, BALANCE_PROGRAM, err) && copy_libraries(directory, text, err);
+    if (!copy_file(directory, BALANCE_PROGRAM, err) || !copy_libraries(directory, text, err)) return false;
+    /* The same HAProxy gives the same image: a digest that changed by the clock would roll out every
+     * balancer. */
+    if (nftw(directory, forget_time, 16, FTW_PHYS) != 0)
+        return error_errno(err, errno, "cannot set times in %s", directory);
+    return true;
+}
+
+static int forget_time(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+    static const struct timespec epoch[2];
+    return utimensat(AT_FDCWD, path, epoch, AT_SYMLINK_NOFOLLOW);
 }
 
 static bool make_skeleton(const char *directory, struct error *err)

@@ -150,7 +150,8 @@ class Grid:
         self.api = Api(self.port, token)
 
     def croft(self, *words, **options):
-        return run(CROFT, *words, '--state', self.state, **options)
+        at = words.index('--') if '--' in words else len(words)
+        return run(CROFT, *words[:at], '--state', self.state, *words[at:], **options)
 
     def apply(self, *documents):
         return self.api.ask('POST', 'apply', '\n---\n'.join(json.dumps(document) for document in documents))

@@ -1,7 +1,8 @@
 /* Gives a controller that runs alone a grid to look at: hosts that seem up, and instances that seem to run.
  *
  *   records STORE hosts N   N hosts that are up, as their agents' hellos would have left them
- *   records STORE running   every instance runs and is healthy, as reports would have said */
+ *   records STORE running   every instance runs and is healthy, as reports would have said; hosts are down
+ * and nobody can switch them off, so that nothing is decided any more */
 #include "model/schemas.h"
 #include "store/store.h"
 
@@ -11,6 +12,7 @@
 
 static bool add_hosts(struct store *store, int length, struct error *err);
 static bool set_running(struct store *store, struct error *err);
+static bool put_fact(struct store *store, int number, enum host_state state, struct error *err);
 static bool put(struct store *store, const char *key, const struct schema *schema, const char *kind,
                 const void *object, struct error *err);
 
@@ -32,7 +34,6 @@ int main(int argc, char **argv)
     return good ? 0 : 1;
 }
 
-/* Without addresses nobody can look at them, so they stay as they are. */
 static bool add_hosts(struct store *store, int length, struct error *err)
 {
     char name[32], key[64];
@@ -44,18 +45,9 @@ static bool add_hosts(struct store *store, int length, struct error *err)
                             .pool = "general",
                             .class_name = "general",
                             .capacity = {1000000, 1LL << 42, 1LL << 44, 0}};
-        struct host_fact fact = {.name = name,
-                                 .state = HOST_UP,
-                                 .boot = "1",
-                                 .addresses = {"", ""},
-                                 .underlay = 0x0a5c0001U + (uint32_t)i,
-                                 .agent_version = "",
-                                 .document_error = "",
-                                 .reason = "written by bench/records"};
         snprintf(key, sizeof(key), "host/%s", name);
-        if (!put(store, key, &schema_host, "Host", &host, err)) return false;
-        snprintf(key, sizeof(key), "host-fact/%s", name);
-        if (!put(store, key, &schema_host_fact, "HostFact", &fact, err)) return false;
+        if (!put(store, key, &schema_host, "Host", &host, err) || !put_fact(store, i, HOST_UP, err))
+            return false;
     }
     return true;
 }
@@ -75,7 +67,29 @@ static bool set_running(struct store *store, struct error *err)
         good = good && put(store, item->key, &schema_instance, "Instance", &instance, err);
     }
     store_items_free(&items);
+    good = good && store_list(store, "host-fact/", NULL, 0, &items, err);
+    for (size_t i = 0; good && i < items.length; i++)
+        good = put_fact(store, (int)i, HOST_DOWN, err);
+    store_items_free(&items);
     return good;
+}
+
+/* Nobody is there to answer a look. */
+static bool put_fact(struct store *store, int number, enum host_state state, struct error *err)
+{
+    char name[32], key[64];
+
+    snprintf(name, sizeof(name), "h%d", number + 1);
+    snprintf(key, sizeof(key), "host-fact/%s", name);
+    struct host_fact fact = {.name = name,
+                             .state = state,
+                             .boot = "1",
+                             .addresses = {"127.0.0.1:1", "127.0.0.1:1"},
+                             .underlay = 0x0a5c0001U + (uint32_t)number,
+                             .agent_version = "",
+                             .document_error = "",
+                             .reason = "written by bench/records"};
+    return put(store, key, &schema_host_fact, "HostFact", &fact, err);
 }
 
 static bool put(struct store *store, const char *key, const struct schema *schema, const char *kind,

@@ -4,12 +4,15 @@ import json
 import os
 import shutil
 import signal
-import sqlite3
 import subprocess
 import time
 
 from figures import Figure
 from grid import CROFT, PORT_FIRST, RECORDS, Api, Failure, Grid, cpu_s, farm, make_root, memory_kib, party, run, wait_until
+
+
+QUERY = ("select value from item join history on history.id = item.history_id "
+         "where item.key glob 'instance/*' order by item.key")
 
 
 def row_memory(quick):
@@ -53,11 +56,10 @@ def row_get(quick):
         arguments = ['--server', f'http://127.0.0.1:{port}', '--token', token(state)]
         took_ms = {'table': [], 'json': []}
         limit_ms = []
-        copy_store(state)
         for i in range(runs + 1):
             for form, values in took_ms.items():
                 values += timed([CROFT, 'get', 'instances', '-o', form, *arguments], 10000)[:i]
-            limit_ms += timed(['sqlite3', f'{state}/copy.db', "select value from item where key glob 'instance/*'"],
+            limit_ms += timed(['sqlite3', f'{state}/copy.db', QUERY],
                               10000)[:i]
     finally:
         end(controller)
@@ -78,13 +80,14 @@ def fill(state, port):
     run(CROFT, 'image', 'import', 'bench:1', root, '--server', f'http://127.0.0.1:{port}', '--token', token(state))
     # At once: hosts that never beat are suspected after some seconds, and get no instance any more.
     api.ask('POST', 'apply', '\n---\n'.join(json.dumps(document) for document in [party('acme')] + [
-        farm(f'shop{i}', 'acme', 100) for i in range(100)]))
+        farm(f'shop{i}', 'acme', 20) for i in range(500)]))
     try:
         wait_until('10,000 instances have hosts', lambda: sum(
             1 for item in api.items('instances').values() if item['host']) == 10000, limit_s=20)
     finally:
         end(controller)
     run(RECORDS, store, 'running')
+    shutil.copy(store, f'{state}/copy.db')
     return start(state, port)
 
 
@@ -118,12 +121,6 @@ def end(controller):
 def token(state):
     with open(f'{state}/landlord.token') as file:
         return file.read().strip()
-
-
-def copy_store(state):
-    with sqlite3.connect(f'file:{state}/store.db?mode=ro', uri=True) as source:
-        with sqlite3.connect(f'{state}/copy.db') as copy:
-            source.backup(copy)
 
 
 def timed(command, wanted):

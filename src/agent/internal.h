@@ -39,10 +39,15 @@ struct unit {
     enum instance_health health;
     struct probe *probe;
     int probe_ns_fd; /* where the probe connects from, -1: none */
-    bool stop_asked; /* what is here has to go, whatever is wanted */
+    /* A balancer's published sockets, opened with its first start and kept while it is wanted: callers wait
+     * in their queues while it is restarted, and are not refused. */
+    struct vec listeners;   /* int */
+    char *listeners_places; /* what they were opened for; NULL: none are open */
+    bool stop_asked;        /* what is here has to go, whatever is wanted */
     int64_t since_ms, started_us;
     int64_t restarts;
-    unsigned tries; /* failures in a row: the back-off's exponent */
+    int64_t failed_incarnation; /* that failed last */
+    unsigned tries;             /* failures in a row: the back-off's exponent */
     struct timer *rest;
     char reason[512];
 };

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOG_PIECE_MAX = 256 * 1024 };
+enum { LOG_PIECE_MAX = 256 * 1024, LOG_TAIL = 64 * 1024 };
 
 static void serve_log(struct agent *agent, struct exchange *exchange, const struct request *request);
 static void serve_usage(struct agent *agent, struct exchange *exchange);
@@ -97,6 +97,7 @@ static void serve_log(struct agent *agent, struct exchange *exchange, const stru
     char next[32];
     struct error err;
 
+    if (offset < 0) offset = -LOG_TAIL;
     if (!compute->log(compute->self, instance ? instance : "", &offset, LOG_PIECE_MAX, &data, &err)) {
         agent_answer_error(agent, exchange, &err);
         return;

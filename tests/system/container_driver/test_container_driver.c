@@ -312,7 +312,7 @@ static void memory_hog_is_killed_alone(void **state)
     create(world, "acme/shop/web-2", "sleep 1000", NULL);
     start(world, "acme/shop/web-2");
     struct personality more = {.size = {.memory_bytes = 16 << 20, .disk_bytes = 1 << 30}};
-    CLEANUP_MEM char *log = script(world, "exec dd if=/dev/zero of=/dev/null bs=200M count=1", &more);
+    mem_free(script(world, "exec dd if=/dev/zero of=/dev/null bs=200M count=1", &more));
     assert_int_equal(world->status, 137);
     assert_true(world->out_of_memory);
     assert_true(world->driver.pid(world->driver.self, "acme/shop/web-2") > 0);
@@ -602,6 +602,8 @@ static int tear_down(void **state)
     return 0;
 }
 
+static void follow_child(void);
+
 /* Own mounts and processes: whatever goes wrong, the kernel takes it away with this program. */
 static void enter_namespaces(void)
 {
@@ -609,16 +611,25 @@ static void enter_namespaces(void)
         perror("unshare");
         exit(1);
     }
-    pid_t child = fork();
-    if (child > 0) {
-        int status;
-        waitpid(child, &status, 0);
-        exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
-    }
+    follow_child();
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || mount("proc", "/proc", "proc", 0, NULL) < 0) {
         perror("proc");
         exit(1);
     }
+    follow_child(); /* the leak sanitizer cannot look at the first process of a pid namespace */
+}
+
+/* Goes on in a child; the parent ends as it does. */
+static void follow_child(void)
+{
+    pid_t child = fork();
+    int status = 0;
+
+    if (child == 0) return;
+    while (waitpid(-1, &status, 0) != child)
+        ; /* a first process reaps orphans too */
+    fflush(NULL);
+    _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
 }
 
 int main(void)

@@ -9,6 +9,7 @@ bool agent_new(const struct agent_options *options, struct agent **ret_agent, st
     struct agent *agent = mem_alloc(sizeof(*agent));
 
     agent->options = *options;
+    agent->denied = VEC_OF(struct net_counter);
     agent->units = map_new();
     agent->fetches = map_new();
     agent->drained = map_new();
@@ -23,6 +24,7 @@ bool agent_new(const struct agent_options *options, struct agent **ret_agent, st
         agent_free(agent);
         return false;
     }
+    denied_start(agent);
     channel_start(agent);
     *ret_agent = agent;
     return true;
@@ -36,6 +38,7 @@ void agent_free(struct agent *agent)
     void *value = NULL;
 
     channel_stop(agent);
+    denied_stop(agent);
     clock->cancel(clock->self, agent->step_soon);
     while (map_next(agent->units, &cursor, NULL, &value))
         unit_free(value);

@@ -92,6 +92,7 @@ void document_take(struct agent *agent, const char *text, size_t size, const cha
     want(agent, &held->document);
     held_document_free(old);
     forget_old(agent, held->document.version);
+    denied_start(agent);
     report_soon(agent);
 }
 

@@ -66,6 +66,8 @@ struct agent {
     struct map *drained; /* full name -> a unit's balancer (any pointer) */
     struct map *execs;   /* session id -> struct exec_session */
     struct timer *step_soon;
+    struct vec denied; /* struct net_counter, as last read */
+    struct timer *denied_next;
 
     /* channel.c */
     struct call *hello, *poll, *report, *beats[2];
@@ -96,6 +98,10 @@ void unit_balance(struct unit *unit);               /* tells a running balancer 
 /* drain.c: members that the balancers here have no connections to any more */
 void drain_noted(void *ctx, const char *balancer, const char *server);
 void drained_trim(struct agent *agent);
+
+/* denied.c: packets that were not let pass, read again and again as long as farms are here */
+void denied_start(struct agent *agent);
+void denied_stop(struct agent *agent);
 
 /* health.c */
 void unit_watch(struct unit *unit);

@@ -15,6 +15,7 @@ struct session {
     char *document;            /* text of the newest document, with its version */
     int64_t document_version;  /* 0: none yet */
     int64_t confirmed_version; /* the agent said so in this controller's life */
+    bool denied_known;         /* a report came in this controller's life: what is counted more is new */
     /* Doubt about its life: src/control/README.md has the drawing. */
     bool doubted;
     int64_t doubt_since_us;
@@ -29,6 +30,8 @@ struct controller {
     struct controller_options options;
     struct mirror *mirror;
     struct map *sessions; /* host -> struct session */
+    struct map *denied;   /* name and reason -> struct denied */
+    int64_t denied_told_us;
     struct timer *think_soon, *think_later, *tick;
     int64_t started_us;
 };
@@ -54,6 +57,11 @@ void document_answer(struct session *session, const char *text_or_null);
 /* report.c */
 MUST_CHECK bool report_take(struct controller *controller, struct session *session,
                             const struct host_report *report, struct error *err);
+
+/* denied.c: packets that hosts did not let pass, told as events once a minute for each kind */
+void denied_take(struct session *session, const struct host_report *report);
+void denied_tick(struct controller *controller);
+void denied_free(struct map *denied);
 
 /* Brings the mirror up to the store. A controller that cannot read what it just wrote must not go on by an
  * old view: it ends, and its successor starts from the store. */

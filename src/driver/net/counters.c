@@ -36,17 +36,6 @@ static const char *instance_of(const struct farm_net *farm, uint32_t address);
 static void add(const struct farm_net *farm, const char *instance, const char *reason, int64_t packets,
                 struct vec *counters);
 
-void net_counters_free(struct vec *counters)
-{
-    for (size_t i = 0; i < counters->length; i++) {
-        const struct net_counter *counter = vec_at(counters, i);
-        mem_free(counter->farm);
-        mem_free(counter->instance);
-        mem_free(counter->reason);
-    }
-    vec_free(counters);
-}
-
 bool counters_read(struct farm_net *farm, struct vec *ret_counters, struct error *err)
 {
     int64_t denials = 0;

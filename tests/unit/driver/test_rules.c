@@ -2,6 +2,7 @@
 #include "driver/net/rules.h"
 
 #include "base/mem.h"
+#include "model/denials.h"
 
 #include <netinet/in.h>
 #include <setjmp.h>
@@ -144,6 +145,22 @@ static void test_outside(void **state)
     assert_golden("outside_host", &host);
 }
 
+/* What a driver counts, people can read. */
+static void test_reasons_have_words(void **state)
+{
+    for (size_t i = 0; i < RULES_REASONS; i++)
+        assert_non_null(denial_text(rules_reasons[i].reason));
+    for (size_t i = 0; i < RULES_HOST_REASONS; i++)
+        assert_non_null(denial_text(rules_host_reasons[i].reason));
+    for (unsigned i = 0; i < denials_length; i++) {
+        bool counted = false;
+        for (size_t k = 0; k < RULES_REASONS; k++)
+            counted |= strcmp(rules_reasons[k].reason, denials[i].reason) == 0;
+        assert_true(counted);
+    }
+    assert_null(denial_text("nonsense"));
+}
+
 static void test_doubled(void **state)
 {
     struct member twice[2] = {members[0], members[1]};
@@ -173,8 +190,10 @@ static void test_underlay(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_whole),   cmocka_unit_test(test_change),  cmocka_unit_test(test_pass),
-        cmocka_unit_test(test_doubled), cmocka_unit_test(test_outside), cmocka_unit_test(test_underlay),
+        cmocka_unit_test(test_whole),    cmocka_unit_test(test_change),
+        cmocka_unit_test(test_pass),     cmocka_unit_test(test_doubled),
+        cmocka_unit_test(test_outside),  cmocka_unit_test(test_reasons_have_words),
+        cmocka_unit_test(test_underlay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

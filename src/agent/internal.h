@@ -46,7 +46,8 @@ struct unit {
     bool stop_asked;        /* what is here has to go, whatever is wanted */
     int64_t since_ms, started_us;
     int64_t restarts;
-    unsigned tries; /* failures in a row: the back-off's exponent */
+    int64_t failed_incarnation; /* that failed last */
+    unsigned tries;             /* failures in a row: the back-off's exponent */
     struct timer *rest;
     char reason[512];
 };

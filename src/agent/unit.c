@@ -150,8 +150,12 @@ void unit_step(struct unit *unit)
             settle(unit);
         return;
     case UNIT_RESTING:
-        if (unit->wanted) return;
+        /* The rest is for what failed; something else may be tried at once. */
+        if (unit->wanted && unit->wanted->incarnation == unit->failed_incarnation) return;
+        unit->tries = 0;
+        unit->restarts = 0;
         turn(unit, UNIT_ABSENT);
+        unit_step(unit);
         return;
     case UNIT_MAKING:
     case UNIT_STARTING:
@@ -198,6 +202,9 @@ void unit_fail(struct unit *unit, const char *format, ...)
     va_end(arguments);
     unit->restarts++;
     unit->stop_asked = true;
+    unit->failed_incarnation = unit->have     ? unit->have->incarnation
+                               : unit->wanted ? unit->wanted->incarnation
+                                              : 0;
     if (unit->state == UNIT_UP && clock->steady_us(clock->self) - unit->started_us > STEADY_US)
         unit->tries = 0;
     unit->tries++;

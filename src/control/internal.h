@@ -29,7 +29,7 @@ struct controller {
     struct controller_options options;
     struct mirror *mirror;
     struct map *sessions; /* host -> struct session */
-    struct timer *think_soon, *think_later, *tick;
+    struct timer *think_soon, *think_later, *tick, *keep;
     int64_t started_us;
 };
 
@@ -50,6 +50,9 @@ void think_soon(struct controller *controller);
 void think(struct controller *controller);
 MUST_CHECK bool documents_load(struct controller *controller, struct error *err);
 void document_answer(struct session *session, const char *text_or_null);
+
+/* keep.c */
+void keep_start(struct controller *controller);
 
 /* report.c */
 MUST_CHECK bool report_take(struct controller *controller, struct session *session,

@@ -13,7 +13,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static int forget_time(const char *path, const struct stat *st, int kind, struct FTW *at);
 static bool make_skeleton(const char *directory, struct error *err);
 static bool write_text(const char *directory, const char *path, const char *text, struct error *err);
 static bool list_libraries(struct buf *ret_list, struct error *err);
@@ -22,6 +21,7 @@ static bool copy_libraries(const char *directory, char *list, struct error *err)
 static bool copy_file(const char *directory, const char *path, struct error *err);
 static bool copy_content(int from, int to, const char *path, struct error *err);
 static bool make_parents(char *path, struct error *err);
+static int forget_time(const char *path, const struct stat *status, int kind, struct FTW *place);
 
 bool balance_image_root(const char *directory, struct error *err)
 {
@@ -32,17 +32,9 @@ bool balance_image_root(const char *directory, struct error *err)
     if (!list_libraries(&list, err) || !make_skeleton(directory, err)) return false;
     CLEANUP_MEM char *text = mem_strdup(buf_text(&list));
     if (!copy_file(directory, BALANCE_PROGRAM, err) || !copy_libraries(directory, text, err)) return false;
-    /* The same HAProxy gives the same image: a digest that changed by the clock would roll out every
-     * balancer. */
-    if (nftw(directory, forget_time, 16, FTW_PHYS) != 0)
-        return error_errno(err, errno, "cannot set times in %s", directory);
-    return true;
-}
-
-static int forget_time(const char *path, const struct stat *st, int kind, struct FTW *at)
-{
-    static const struct timespec epoch[2];
-    return utimensat(AT_FDCWD, path, epoch, AT_SYMLINK_NOFOLLOW);
+    /* An image's digest covers times: the same files have to give the same one, whenever they were copied. */
+    return nftw(directory, forget_time, 16, FTW_DEPTH | FTW_PHYS) == 0 ||
+           error_errno(err, errno, "cannot set the times of files in %s", directory);
 }
 
 static bool make_skeleton(const char *directory, struct error *err)
@@ -157,4 +149,10 @@ static bool make_parents(char *path, struct error *err)
         if (failure) return false;
     }
     return true;
+}
+
+static int forget_time(const char *path, const struct stat *status, int kind, struct FTW *place)
+{
+    const struct timespec times[2] = {{.tv_sec = 0}, {.tv_sec = 0}};
+    return utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW);
 }

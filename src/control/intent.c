@@ -100,8 +100,7 @@ bool controller_delete(struct controller *controller, const struct caller *calle
     if (if_revision != UINT64_MAX) change_expect(change, kind, name, if_revision);
     change_delete(change, kind, name);
     if (kind == RECORD_HOST) change_delete(change, RECORD_HOST_FACT, name);
-    change_event(change, wall_ms(controller), caller->name, kind_word(kind), name, "deleted",
-                 "as asked");
+    change_event(change, wall_ms(controller), caller->name, kind_word(kind), name, "deleted", "as asked");
     return commit(controller, change, err);
 }
 

@@ -156,7 +156,7 @@ def openapi(grid):
     about = answer.json
     assert about['openapi'].startswith('3.1'), about['openapi']
     values = {'/v1/hosts': 'h1', '/v1/parties': 'acme', '/v1/farms': 'acme/shop', '/v1/images': 'landlord/hello:1',
-              '/v1/instances': 'acme/shop/web-1', '/v1/explain': 'acme/shop', '/v1/blobs': grid.get('images', 'landlord/hello:1')['layers'][0],
+              '/v1/instances': 'acme/shop/web-1', '/v1/explain': 'acme/shop', '/v1/blobs': grid.api('GET', '/v1/images/landlord/hello:1').json['layers'][0],
               '/v1/tokens': 'none'}
     for path, methods in about['paths'].items():
         begin = '/'.join(path.split('/')[:3])

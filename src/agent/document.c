@@ -27,7 +27,8 @@ static bool farm_in_use(const struct agent *agent, const char *farm);
 /* After a restart of the agent alone, what the last good document says is kept up at once, controller or not.
  * After a restart of the host it is not: while it was away the host may have been given up, and its
  * instances may run elsewhere. The controller tells, or, when there is none, all other hosts (boot.c). A
- * stored document that cannot be read is as good as none: the controller has it. */
+ * stored document that cannot be read is as good as none: a predecessor may name instances that run elsewhere
+ * by now, so until the controller tells, what runs here is left as it is. */
 bool document_load(struct agent *agent, struct error *err)
 {
     const struct disk_port *disk = agent->options.disk;

@@ -20,6 +20,7 @@ enum {
         10 * 1000 * 1000, /* an instance that ran for so long may fail without being punished for it */
     REST_FIRST_MS = 250,
     REST_MAX_MS = 60 * 1000,
+    MAKE_WARM_US = 20 * 1000, /* the head start of what serves */
 };
 
 static void say(struct unit *unit, const char *format, ...) PRINTF_LIKE(2, 3);
@@ -38,6 +39,8 @@ static void rested(void *ctx);
 static void turn(struct unit *unit, enum unit_state state);
 static const struct personality *copy_personality(struct arena *arena, const struct personality *personality);
 static void step_all(void *ctx);
+static void make_warm(void *ctx);
+static void make_next(struct agent *agent, bool warm);
 static void close_all(struct vec *fds);
 
 /* Which state may follow which; anything else is a fault in this file. */
@@ -463,6 +466,8 @@ static const struct personality *copy_personality(struct arena *arena, const str
     return copy;
 }
 
+/* What is quick comes first: an instance let in from the door, or a balancer's new server, does not wait
+ * until others are made. Of those one is made a turn, so that answers are heard in between. */
 static void step_all(void *ctx)
 {
     struct agent *agent = ctx;
@@ -473,6 +478,7 @@ static void step_all(void *ctx)
     if (!agent->confirmed_boot) return; /* nothing is wanted yet because nothing was said yet */
     while (map_next(agent->units, &cursor, NULL, &value)) {
         struct unit *unit = value;
+        if (unit->wanted && unit->state == UNIT_ABSENT) continue;
         unit_step(unit);
         if (unit->wanted || unit->state != UNIT_ABSENT) continue;
         map_remove(agent->units, unit->name);
@@ -480,6 +486,38 @@ static void step_all(void *ctx)
         report_soon(agent);
     }
     farms_trim(agent);
+    make_next(agent, false);
+}
+
+static void make_warm(void *ctx)
+{
+    struct agent *agent = ctx;
+    agent->make_warm = NULL;
+    make_next(agent, true);
+}
+
+/* Nobody waits for a warm instance, so it lets those pass that serve. */
+static void make_next(struct agent *agent, bool warm)
+{
+    const struct clock_port *clock = agent->options.clock;
+    size_t cursor = 0;
+    void *value = NULL;
+    bool made = false, more[2] = {false, false};
+
+    while (map_next(agent->units, &cursor, NULL, &value)) {
+        struct unit *unit = value;
+        if (!unit->wanted || unit->state != UNIT_ABSENT) continue;
+        size_t kind = unit->wanted->wanted == WANTED_WARM;
+        if (made || kind != warm) {
+            more[kind] = true;
+            continue;
+        }
+        unit_step(unit); /* it stays absent while the document does not name its image */
+        made = unit->state != UNIT_ABSENT;
+    }
+    if (more[false] && (made || warm)) units_step_soon(agent);
+    if (more[true] && !agent->make_warm)
+        agent->make_warm = clock->after(clock->self, MAKE_WARM_US, make_warm, agent);
 }
 
 static void close_all(struct vec *fds)

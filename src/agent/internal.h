@@ -69,6 +69,7 @@ struct agent {
     struct map *execs;            /* session id -> struct exec_session */
     struct boot *boot;            /* while the other hosts are asked; else NULL */
     struct timer *step_soon;
+    struct timer *make_warm; /* the next of the idle pool */
 
     /* channel.c */
     struct call *hello, *poll, *report, *beats[2];

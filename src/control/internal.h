@@ -20,6 +20,7 @@ struct session {
     int64_t doubt_since_us;
     struct timer *look_again;
     size_t looks_open;
+    size_t lookers; /* other hosts asked in this round */
     bool look_alive, look_refused;
     bool fencing;
     int64_t fence_not_before_us; /* after a failed try; 0: never tried */
@@ -30,7 +31,7 @@ struct controller {
     struct mirror *mirror;
     struct map *sessions; /* host -> struct session */
     struct timer *think_soon, *think_later, *tick, *keep;
-    int64_t started_us;
+    int64_t started_us, ticked_us;
 };
 
 /* hosts.c: life of hosts */

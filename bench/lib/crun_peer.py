@@ -16,7 +16,7 @@ import time
 from grid import Failure, make_root
 
 CLONE_NEWNS, MS_BIND, MS_PRIVATE_REC = 0x20000, 0x1000, 0x44000
-LIMITS = {'cpu': {'quota': 10000, 'period': 100000}, 'memory': {'limit': 32 << 20}, 'pids': {'limit': 256}}
+LIMITS = {'cpu': {'quota': 50000, 'period': 100000}, 'memory': {'limit': 32 << 20}, 'pids': {'limit': 256}}
 
 
 class Crun:

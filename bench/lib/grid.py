@@ -191,7 +191,7 @@ def farm(name, owner, count, port=None, tier=None, **more):
     """A farm with one tier of the bench's image; with a port, balanced and published there."""
     document = {'kind': 'Farm', 'name': name, 'party': owner, 'subnet': '10.0.0.0/22', 'tiers': [
         {'name': 'web', 'image': 'bench:1', 'count': count, 'command': ['/bin/guest', 'serve', str(SERVE_PORT)],
-         'size': {'cpus': 0.1, 'memory': '32Mi', 'disk': '16Mi'},
+         'size': {'cpus': 0.5, 'memory': '32Mi', 'disk': '16Mi'},
          'health': {'http': '/', 'port': SERVE_PORT}, **(tier or {})}], **more}
     if port:
         document['balance'] = [{'name': 'www', 'mode': 'http', 'port': 80, 'to': f'web:{SERVE_PORT}',

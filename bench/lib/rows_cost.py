@@ -17,7 +17,7 @@ QUERY = ("select value from item join history on history.id = item.history_id "
 
 def row_memory(quick):
     """8: memory and idle CPU of agent and controller"""
-    with Grid('memory', 1) as grid:
+    with Grid('memory', 1, capacity='cpus=16,memory=32Gi,disk=400Gi,network=10G') as grid:
         figures = memory_figures(grid, 'no instance')
         grid.apply(party('acme'), farm('shop', 'acme', 20))
         grid.farm_ready('acme/shop', 'web', 20)

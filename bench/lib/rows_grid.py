@@ -85,7 +85,8 @@ def row_many(quick):
     for i in range(1 if quick else 3):
         with Grid(f'many{i}', 8) as grid:
             begin = time.perf_counter()
-            grid.apply(party('acme'), farm('shop', 'acme', count, grid.publish))
+            grid.apply(party('acme'), farm('shop', 'acme', count, grid.publish, {
+                'size': {'cpus': 0.25, 'memory': '32Mi', 'disk': '16Mi'}}))
             grid.farm_ready('acme/shop', 'web', count, step_s=0.02)
             took_ms.append((time.perf_counter() - begin) * 1000)
         limit_ms.append(many_crun(count))

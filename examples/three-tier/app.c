@@ -2,8 +2,9 @@
  *
  *   app PORT DB_HOST DB_PORT
  *
- * GET /visit asks the database (Redis protocol) to count one up and tells the number; GET /health is fine when the
- * database answers. Each thread has one connection to the database and serves one request after the other. */
+ * GET /visit asks the database (Redis protocol) to count one up and tells the number; GET /health is fine
+ * when the database answers. Each thread has one connection to the database and serves one request after the
+ * other. */
 #include <netdb.h>
 #include <pthread.h>
 #include <signal.h>
@@ -84,7 +85,8 @@ static void serve(int fd, int *db)
     bool visit = strncmp(request, "GET /visit ", 11) == 0;
     if (!visit && strncmp(request, "GET /health ", 12) != 0) {
         answer(fd, "404 Not Found", "there is /visit and /health\n");
-    } else if (!db_ask(db, visit ? "INCR visits\r\n" : "PING\r\n", line) || (line[0] != ':' && line[0] != '+')) {
+    } else if (!db_ask(db, visit ? "INCR visits\r\n" : "PING\r\n", line) ||
+               (line[0] != ':' && line[0] != '+')) {
         answer(fd, "503 Service Unavailable", "the database does not answer\n");
     } else {
         const char *host = getenv("HOSTNAME");
@@ -116,7 +118,8 @@ int main(int argc, char **argv)
     db_host = argv[2];
     db_port = argv[3];
     signal(SIGPIPE, SIG_IGN);
-    struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *own = NULL;
+    struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE},
+                    *own = NULL;
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), yes = 1;
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
     if (getaddrinfo(NULL, argv[1], &hints, &own) != 0 || bind(listener, own->ai_addr, own->ai_addrlen) != 0 ||

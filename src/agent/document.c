@@ -26,28 +26,44 @@ static bool farm_in_use(const struct agent *agent, const char *farm);
 
 /* After a restart of the agent alone, what the last good document says is kept up at once, controller or not.
  * After a restart of the host it is not: while it was away the host may have been given up, and its
- * instances may run elsewhere. The controller tells. It also tells when what is stored is broken: a
- * predecessor may name instances that run elsewhere by now, so until then what runs here is left as it is. */
+ * instances may run elsewhere. The controller tells, or, when there is none, all other hosts (boot.c). A
+ * stored document that cannot be read is as good as none: a predecessor may name instances that run elsewhere
+ * by now, so until the controller tells, what runs here is left as it is. */
 bool document_load(struct agent *agent, struct error *err)
 {
     const struct disk_port *disk = agent->options.disk;
-    CLEANUP_BUF struct buf good = {0}, boot = {0};
+    CLEANUP_BUF struct buf boot = {0}, good = {0};
     struct error problem;
+    bool same_boot =
+        disk->read(disk->self, "boot", &boot, &problem) && text_equal(buf_text(&boot), agent->options.boot);
 
-    if (!disk->read(disk->self, "boot", &boot, &problem) ||
-        !text_equal(buf_text(&boot), agent->options.boot) || !disk->read(disk->self, "good", &good, &problem))
-        return disk->write(disk->self, "boot", agent->options.boot, strlen(agent->options.boot), 0600, err);
-    struct held_document *held = read_stored(agent, buf_text(&good), &problem);
-    if (held && apply_networks(agent, &held->document, &problem)) {
-        agent->good = held;
-        agent->confirmed_boot = true;
-        want(agent, &held->document);
+    if (disk->read(disk->self, "good", &good, &problem))
+        agent->stored = read_stored(agent, buf_text(&good), &problem);
+    if (!agent->stored && problem.code != ERROR_NOT_FOUND) {
+        error_wrap(&problem, "the stored host document %s", buf_text(&good));
+        agent_log(agent, "waiting for the controller's document", &problem);
+    }
+    if (same_boot && agent->stored) {
+        document_trust(agent);
         return true;
     }
-    held_document_free(held);
-    error_wrap(&problem, "the stored host document %s", buf_text(&good));
-    agent_log(agent, "waiting for the controller's document", &problem);
-    return true;
+    return disk->write(disk->self, "boot", agent->options.boot, strlen(agent->options.boot), 0600, err);
+}
+
+void document_trust(struct agent *agent)
+{
+    struct error err;
+
+    agent->good = agent->stored;
+    agent->stored = NULL;
+    agent->confirmed_boot = true;
+    /* What fails now is shown and tried again with the next document; the instances that can run do. */
+    if (!apply_networks(agent, &agent->good->document, &err)) {
+        agent_log(agent, "networks of the stored document", &err);
+        refuse(agent, agent->good->document.version, &err);
+    }
+    want(agent, &agent->good->document);
+    report_soon(agent);
 }
 
 void document_take(struct agent *agent, const char *text, size_t size, const char *signature)
@@ -88,11 +104,13 @@ void document_take(struct agent *agent, const char *text, size_t size, const cha
     }
     agent->good = held;
     agent->confirmed_boot = true;
+    held_document_free(agent->stored);
+    agent->stored = NULL;
+    boot_stop(agent);
     agent->refused_version = 0;
     want(agent, &held->document);
     held_document_free(old);
     forget_old(agent, held->document.version);
-    denied_start(agent);
     report_soon(agent);
 }
 
@@ -230,6 +248,7 @@ static void want(struct agent *agent, const struct host_document *document)
         if (!map_get(named, name)) unit_want(value, NULL);
     map_free(named);
     drained_trim(agent);
+    denied_start(agent);
     units_step_soon(agent);
 }
 

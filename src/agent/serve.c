@@ -24,6 +24,9 @@ void agent_serve(void *ctx, struct exchange *exchange, const struct request *req
 
     if (text_equal(request->path, "/agent/alive")) {
         agent_answer_json(agent, exchange, "{\"answer\":\"alive\"}");
+    } else if (text_starts(request->path, "/agent/given-up?")) {
+        const char *host = agent_query(arena, request->path, "host");
+        boot_serve(agent, exchange, host ? host : "");
     } else if (!from_controller(sender)) {
         error_set(&err, ERROR_DENIED, "only a controller may ask for this");
         agent_answer_error(agent, exchange, &err);

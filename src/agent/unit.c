@@ -20,7 +20,8 @@ enum {
         10 * 1000 * 1000, /* an instance that ran for so long may fail without being punished for it */
     REST_FIRST_MS = 250,
     REST_MAX_MS = 60 * 1000,
-    LISTEN_REST_MS = 1000, /* a balancer that rests for so long does not keep callers waiting */
+    LISTEN_REST_MS = 1000,    /* a balancer that rests for so long does not keep callers waiting */
+    MAKE_WARM_US = 20 * 1000, /* the head start of what serves */
 };
 
 static void say(struct unit *unit, const char *format, ...) PRINTF_LIKE(2, 3);
@@ -41,6 +42,8 @@ static void rested(void *ctx);
 static void turn(struct unit *unit, enum unit_state state);
 static const struct personality *copy_personality(struct arena *arena, const struct personality *personality);
 static void step_all(void *ctx);
+static void make_warm(void *ctx);
+static void make_next(struct agent *agent, bool warm);
 
 /* Which state may follow which; anything else is a fault in this file. */
 static const unsigned transitions[] = {
@@ -498,6 +501,8 @@ static const struct personality *copy_personality(struct arena *arena, const str
     return copy;
 }
 
+/* What is quick comes first: an instance let in from the door, or a balancer's new server, does not wait
+ * until others are made. Of those one is made a turn, so that answers are heard in between. */
 static void step_all(void *ctx)
 {
     struct agent *agent = ctx;
@@ -508,6 +513,7 @@ static void step_all(void *ctx)
     if (!agent->confirmed_boot) return; /* nothing is wanted yet because nothing was said yet */
     while (map_next(agent->units, &cursor, NULL, &value)) {
         struct unit *unit = value;
+        if (unit->wanted && unit->state == UNIT_ABSENT) continue;
         unit_step(unit);
         if (unit->wanted || unit->state != UNIT_ABSENT) continue;
         map_remove(agent->units, unit->name);
@@ -515,4 +521,36 @@ static void step_all(void *ctx)
         report_soon(agent);
     }
     farms_trim(agent);
+    make_next(agent, false);
+}
+
+static void make_warm(void *ctx)
+{
+    struct agent *agent = ctx;
+    agent->make_warm = NULL;
+    make_next(agent, true);
+}
+
+/* Nobody waits for a warm instance, so it lets those pass that serve. */
+static void make_next(struct agent *agent, bool warm)
+{
+    const struct clock_port *clock = agent->options.clock;
+    size_t cursor = 0;
+    void *value = NULL;
+    bool made = false, more[2] = {false, false};
+
+    while (map_next(agent->units, &cursor, NULL, &value)) {
+        struct unit *unit = value;
+        if (!unit->wanted || unit->state != UNIT_ABSENT) continue;
+        size_t kind = unit->wanted->wanted == WANTED_WARM;
+        if (made || kind != warm) {
+            more[kind] = true;
+            continue;
+        }
+        unit_step(unit); /* it stays absent while the document does not name its image */
+        made = unit->state != UNIT_ABSENT;
+    }
+    if (more[false] && (made || warm)) units_step_soon(agent);
+    if (more[true] && !agent->make_warm)
+        agent->make_warm = clock->after(clock->self, MAKE_WARM_US, make_warm, agent);
 }

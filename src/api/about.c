@@ -55,6 +55,10 @@ static const struct operation operations[] = {
     {"/v1/tokens", "post", "Make a token for a party", NULL, NULL},
     {"/v1/tokens/{id}", "delete", "Delete a token", NULL, NULL},
     {"/v1/version", "get", "Version of the server", NULL, NULL},
+    {"/v1/openapi.json", "get", "This description", NULL, NULL},
+    {"/metrics", "get", "Measurements for Prometheus", NULL, NULL},
+    {"/healthz", "get", "Answers while the server lives", NULL, NULL},
+    {"/readyz", "get", "Answers while the server can do its work", NULL, NULL},
 };
 
 static void describe(struct asked *asked);

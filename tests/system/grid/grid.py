@@ -375,8 +375,9 @@ class Grid:
 
     def cli(self, *arguments, token=None, stdin=None, timeout=WAIT_S * 2):
         """Runs a command; the completed process."""
-        return subprocess.run([self.croft, *arguments, '--server', f'http://{self.address}', '--token', token or self.token],
-                              capture_output=True, text=True, timeout=timeout, input=stdin)
+        environment = dict(os.environ, CROFT_SERVER=f'http://{self.address}', CROFT_TOKEN=token or self.token)
+        return subprocess.run([self.croft, *arguments], capture_output=True, text=True, timeout=timeout, input=stdin,
+                              env=environment)
 
     def do(self, *arguments, **options):
         result = self.cli(*arguments, **options)
@@ -517,6 +518,16 @@ class Grid:
             if 'croft' in parts and len(parts) > parts.index('croft') + 3 and parts[parts.index('croft') + 1] == self.grid:
                 return tuple(parts[parts.index('croft') + 2:parts.index('croft') + 4])
         return None
+
+    def zombies(self):
+        """Dead children of the grid's own programs that nobody took."""
+        found = []
+        for pid in pids_below(self.info()['pid']):
+            with contextlib.suppress(OSError):
+                text = pathlib.Path(f'/proc/{pid}/stat').read_text()
+                if text[text.rindex(')') + 2] == 'Z':
+                    found.append(f'{pid} {text[text.index("("):text.rindex(")") + 1]}')
+        return found
 
     def no_twins(self):
         twins = {name: pids for name, pids in self.copies().items() if len(pids) > 1}

@@ -3,8 +3,9 @@
 
 import re
 import sys
+import tarfile
 
-from grid import Grid, Load, Tap, answers, equal, needs_root, wait_until
+from grid import Grid, Load, Tap, answers, equal, make_layer, needs_root, wait_until
 
 tap = Tap()
 
@@ -174,6 +175,7 @@ def delete(grid):
     equal(grid.get('farms', 'acme/shop'), None)
     equal(grid.instances('acme/shop'), [])
     equal(grid.copies(), {}, 'processes of instances')
+    wait_until('no zombie is left', lambda: grid.zombies() == [])
     equal(answers(address), None)
     result = grid.cli('delete', 'farm', 'acme/shop')
     equal(result.returncode, 3, f'{result}')
@@ -206,6 +208,69 @@ def roll(grid):
         load.lost_nothing()
         equal({text.split()[1] for text in load.seen}, {'new'}, 'what answers')
     equal(len(running(grid, 'acme/shop')), 3)
+    grid.no_twins()
+
+
+@tap.case('a new form that does not work stops at the first instance; the service goes on and can go back')
+def bad_roll(grid):
+    address = grid.publish()
+    grid.apply(grid.farm('shop', address, web={'count': 3}), wait=True)
+    old = {item['name'] for item in grid.instances('acme/shop', 'web')}
+    with Load(address) as load:
+        grid.apply(grid.farm('shop', address, web={'count': 3, 'command': ['/bin/sh', '-c', 'exit 9']}))
+        wait_until('one fails', lambda: any('exited with 9' in item['reason'] for item in grid.instances('acme/shop', 'web')))
+        load.more(200)
+        wait_until('it has failed again and again', lambda: max(item['restarts'] for item in grid.instances('acme/shop', 'web')) >= 4)
+        good = [item['name'] for item in grid.instances('acme/shop', 'web') if item['health'] == 'good']
+        assert len(good) >= 2 and set(good) <= old, good
+        grid.apply(grid.farm('shop', address, web={'count': 3}))
+        wait_until('three are good', lambda: len([item for item in grid.instances('acme/shop', 'web') if item['health'] == 'good']) == 3)
+        grid.wait_ready('acme/shop')
+        load.lost_nothing()
+    grid.no_twins()
+
+
+@tap.case('images come from directories and tars by the command line too')
+def images(grid):
+    import os
+    path = os.path.join(grid.state, 'layer.tar')
+    with open(path, 'wb') as file:
+        file.write(make_layer('by-hand'))
+    text = grid.do('image', 'import', 'hand:1', path)
+    assert 'hand:1' in text, text
+    directory = os.path.join(grid.state, 'root')
+    with tarfile.open(path) as tar:
+        tar.extractall(directory)
+    grid.do('apply', '-f', '-', stdin='{kind: Party, name: acme}')
+    grid.do('image', 'import', 'own:1', directory, '--party', 'acme')
+    command = ['/bin/httpd', '-f', '-p', '8080', '-h', '/www']
+    for image in 'hand:1', 'own:1':
+        address = grid.publish()
+        grid.apply(grid.farm('shop', address, web={'image': image, 'command': command}), wait=True)
+        wait_until(f'{image} answers', lambda: (answers(address) or '').split(' ')[1:2] == ['by-hand'])
+    # A party's image is its own.
+    result = grid.cli('apply', '-f', '-', stdin=grid.farm('shop', party='brio', web={'image': 'own:1', 'command': command}))
+    assert result.returncode == 1 and 'own:1' in result.stderr, result
+    result = grid.cli('image', 'remove', 'acme/own:1')
+    assert result.returncode == 1 and 'acme/shop' in result.stderr, result
+    grid.do('delete', 'farm', 'acme/shop', '--wait')
+    for image in 'landlord/hand:1', 'acme/own:1':
+        grid.do('image', 'remove', image)
+    assert not {'hand:1', 'own:1'} & {item['name'].split('/')[-1] for item in grid.get('images')}
+
+
+@tap.case('many instances come and go')
+def many(grid):
+    address = grid.publish()
+    grid.apply(grid.farm('shop', address, web={'count': 40, 'size': {'cpus': 0.05, 'memory': '16Mi', 'disk': '4Mi'}}), wait=True)
+    equal(len(running(grid, 'acme/shop')), 40)
+    equal(len({item['address'] for item in grid.instances('acme/shop')}), 41, 'addresses')
+    wait_until('all answer', lambda: len({answers(address) for _ in range(80)} - {None}) == 40)
+    with Load(address) as load:
+        grid.do('scale', 'acme/shop', 'web', '3')
+        wait_until('three are left', lambda: len(grid.instances('acme/shop', 'web')) == 3)
+        grid.wait_ready('acme/shop')
+        load.lost_nothing()
     grid.no_twins()
 
 

@@ -162,6 +162,46 @@ def balancer_host(grid):
     wait_until('up', lambda: grid.host(victim)['state'] == 'up')
 
 
+@tap.case('a host and the controller die together: the next controller finds out and mends it')
+def host_and_controller(grid):
+    mine, other = grid.publish(), grid.publish()
+    grid.apply(grid.farm('shop', mine, web={**NO_HOST, 'count': 3}), wait=True)
+    victim = grid.instances('acme/shop', 'web')[-1]['host']
+    lost = [item['name'] for item in grid.get('instances') if item['host'] == victim]
+    kill(grid.controller_pid())
+    kill(grid.host(victim)['pid'])
+    wait_until('its instances run elsewhere', lambda: all(item['host'] != victim and item['health'] == 'good' for item in
+                                                          grid.instances('acme/shop') if item['name'] in lost))
+    equal(grid.host(victim)['fenced'], True)
+    grid.wait_ready('acme/shop')
+    wait_until('it answers', lambda: answers(mine))
+    grid.no_twins()
+    grid.apply(grid.farm('shop', other, party='brio'), wait=True)
+    grid.do('power', victim, 'on')
+    wait_until('up', lambda: grid.host(victim)['state'] == 'up')
+
+
+@tap.case('two hosts of five die at once: all farms are whole again on the rest')
+def two_hosts(grid):
+    addresses = {party: grid.publish() for party in ('acme', 'brio', 'cova')}
+    for party, address in addresses.items():
+        grid.apply(grid.farm('shop', address, party=party, web={**NO_HOST, 'count': 4}))
+    for party in addresses:
+        grid.wait_ready(f'{party}/shop')
+    victims = sorted({item['host'] for item in grid.get('instances')})[:2]
+    for pid in [grid.host(victim)['pid'] for victim in victims]:
+        kill(pid)
+    wait_until('both are down', lambda: {grid.host(victim)['state'] for victim in victims} == {'down'})
+    for party, address in addresses.items():
+        grid.wait_ready(f'{party}/shop')
+        wait_until('all of it answers', lambda: len({answers(address) for _ in range(20)} - {None}) == 4)
+    grid.no_twins()
+    for victim in victims:
+        grid.do('power', victim, 'on')
+    wait_until('both are up', lambda: {grid.host(victim)['state'] for victim in victims} == {'up'})
+    grid.no_twins()
+
+
 @tap.case('a host that hangs (frozen agent) is not fenced while others can still reach it; its instances serve')
 def frozen_agent(grid):
     address = grid.publish()

@@ -228,7 +228,7 @@ static void write_report(struct agent *agent, struct arena *arena, struct buf *r
     if (agent->good && agent->confirmed_boot) whole.document_version = agent->good->document.version;
     while (map_next(agent->units, &cursor, NULL, &value)) {
         const struct unit *unit = value;
-        if (unit->state == UNIT_ABSENT && !unit->wanted) continue;
+        if (!unit->have && !unit->wanted) continue; /* wiped, or never made: nothing of it is here */
         report_unit(unit, &instances[whole.instances_length++]);
     }
     cursor = 0;

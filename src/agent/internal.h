@@ -43,6 +43,7 @@ struct unit {
      * in their queues while it is restarted, and are not refused. */
     struct vec listeners;   /* int */
     char *listeners_places; /* what they were opened for; NULL: none are open */
+    bool balanced;          /* no balancer, or one that has got its servers since its start */
     bool stop_asked;        /* what is here has to go, whatever is wanted */
     int64_t since_ms, started_us;
     int64_t restarts;

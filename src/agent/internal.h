@@ -61,6 +61,7 @@ struct agent {
     struct map *drained; /* full name -> a unit's balancer (any pointer) */
     struct map *execs;   /* session id -> struct exec_session */
     struct timer *step_soon;
+    struct timer *forget_old; /* documents that are not kept any more */
     struct timer *make_warm; /* the next of the idle pool */
 
     /* channel.c */

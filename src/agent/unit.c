@@ -20,6 +20,7 @@ enum {
         10 * 1000 * 1000, /* an instance that ran for so long may fail without being punished for it */
     REST_FIRST_MS = 250,
     REST_MAX_MS = 60 * 1000,
+    LISTEN_REST_MS = 1000,    /* a balancer that rests for so long does not keep callers waiting */
     MAKE_WARM_US = 20 * 1000, /* the head start of what serves */
 };
 
@@ -27,7 +28,9 @@ static void say(struct unit *unit, const char *format, ...) PRINTF_LIKE(2, 3);
 static void want_nothing_here(struct unit *unit);
 static void make(struct unit *unit);
 static bool open_place(struct unit *unit, struct compute_place *ret_place, char *ret_path, size_t path_size,
-                       struct vec *ret_fds, struct error *err);
+                       struct error *err);
+static bool open_listeners(struct unit *unit, struct error *err);
+static void close_listeners(struct unit *unit);
 static void made(void *ctx, const struct error *err);
 static void started(void *ctx, const struct error *err);
 static void settle(struct unit *unit);
@@ -41,7 +44,6 @@ static const struct personality *copy_personality(struct arena *arena, const str
 static void step_all(void *ctx);
 static void make_warm(void *ctx);
 static void make_next(struct agent *agent, bool warm);
-static void close_all(struct vec *fds);
 
 /* Which state may follow which; anything else is a fault in this file. */
 static const unsigned transitions[] = {
@@ -65,6 +67,7 @@ struct unit *unit_get(struct agent *agent, const char *name)
     unit->agent = agent;
     unit->name = mem_strdup(name);
     unit->probe_ns_fd = -1;
+    unit->listeners = VEC_OF(int);
     unit->since_ms = clock->wall_ms(clock->self);
     map_put(agent->units, name, unit);
     return unit;
@@ -75,6 +78,8 @@ void unit_free(struct unit *unit)
     const struct clock_port *clock = unit->agent->options.clock;
     unit_unwatch(unit);
     clock->cancel(clock->self, unit->rest);
+    close_listeners(unit);
+    vec_free(&unit->listeners);
     arena_free(unit->wanted_arena);
     arena_free(unit->have_arena);
     mem_free(unit->name);
@@ -148,8 +153,12 @@ void unit_step(struct unit *unit)
             settle(unit);
         return;
     case UNIT_RESTING:
-        if (unit->wanted) return;
+        /* The rest is for what failed; something else may be tried at once. */
+        if (unit->wanted && unit->wanted->incarnation == unit->failed_incarnation) return;
+        unit->tries = 0;
+        unit->restarts = 0;
         turn(unit, UNIT_ABSENT);
+        unit_step(unit);
         return;
     case UNIT_MAKING:
     case UNIT_STARTING:
@@ -196,6 +205,9 @@ void unit_fail(struct unit *unit, const char *format, ...)
     va_end(arguments);
     unit->restarts++;
     unit->stop_asked = true;
+    unit->failed_incarnation = unit->have     ? unit->have->incarnation
+                               : unit->wanted ? unit->wanted->incarnation
+                                              : 0;
     if (unit->state == UNIT_UP && clock->steady_us(clock->self) - unit->started_us > STEADY_US)
         unit->tries = 0;
     unit->tries++;
@@ -243,7 +255,6 @@ static void make(struct unit *unit)
 {
     const struct compute_driver *compute = unit->agent->options.compute;
     const struct image *image = agent_image(unit->agent, unit->wanted->digest);
-    struct vec fds = VEC_OF(int);
     struct compute_place place = {0};
     struct error err;
     char path[256];
@@ -254,7 +265,7 @@ static void make(struct unit *unit)
     unit->have = copy_personality(unit->have_arena, unit->wanted);
     unit->frozen = false;
     unit->health = HEALTH_UNKNOWN;
-    if (!open_place(unit, &place, path, sizeof(path), &fds, &err)) {
+    if (!open_place(unit, &place, path, sizeof(path), &err)) {
         made(unit, &err);
     } else {
         /* The driver works on what the balancer's command and files make of the personality, but what is
@@ -265,29 +276,51 @@ static void make(struct unit *unit)
         if (dressed.frontends_length > 0) balance->personalize(balance->self, arena, &dressed);
         compute->create(compute->self, &dressed, image, &place, made, unit);
     }
-    close_all(&fds);
 }
 
 static bool open_place(struct unit *unit, struct compute_place *ret_place, char *ret_path, size_t path_size,
-                       struct vec *ret_fds, struct error *err)
+                       struct error *err)
 {
     const struct net_driver *network = unit->agent->options.network;
-    const struct balance_driver *balance = unit->agent->options.balance;
     const struct personality *have = unit->have;
     const struct host_document *document = &unit->agent->good->document;
     const char *slash = strchr(have->farm, '/');
 
     if (!network->port_add(network->self, have->farm, unit_farm_short(unit->name), ret_path, path_size, err))
         return false;
-    if (have->frontends_length > 0 && !balance->listen(balance->self, have, ret_fds, err)) return false;
+    if (!open_listeners(unit, err)) return false;
     ret_place->net_ns_path = ret_path;
     ret_place->hostname = unit_farm_short(unit->name);
     ret_place->domain = arena_printf(unit->have_arena, "%s.%s", slash ? slash + 1 : have->farm, have->party);
     for (size_t i = 0; i < document->farms_length; i++)
         if (text_equal(document->farms[i].name, have->farm)) ret_place->resolver = document->farms[i].gateway;
-    ret_place->keep_fds = ret_fds->items;
-    ret_place->keep_fds_length = ret_fds->length;
+    ret_place->keep_fds = unit->listeners.items;
+    ret_place->keep_fds_length = unit->listeners.length;
     return true;
+}
+
+static bool open_listeners(struct unit *unit, struct error *err)
+{
+    const struct balance_driver *balance = unit->agent->options.balance;
+    CLEANUP_BUF struct buf places = {0};
+
+    for (size_t i = 0; i < unit->have->frontends_length; i++)
+        buf_printf(&places, "%s\n", unit->have->frontends[i].publish);
+    if (unit->listeners_places && text_equal(unit->listeners_places, buf_text(&places))) return true;
+    close_listeners(unit);
+    if (unit->have->frontends_length == 0) return true;
+    if (!balance->listen(balance->self, unit->have, &unit->listeners, err)) return false;
+    unit->listeners_places = buf_take(&places);
+    return true;
+}
+
+static void close_listeners(struct unit *unit)
+{
+    for (size_t i = 0; i < unit->listeners.length; i++)
+        close(*(int *)vec_at(&unit->listeners, i));
+    vec_clear(&unit->listeners);
+    mem_free(unit->listeners_places);
+    unit->listeners_places = NULL;
 }
 
 static void made(void *ctx, const struct error *err)
@@ -426,6 +459,8 @@ static void rest(struct unit *unit)
     if (wait_ms > 0 && used < sizeof(unit->reason))
         snprintf(unit->reason + used, sizeof(unit->reason) - used, "; try %u in %.1f s", unit->tries + 1,
                  (double)wait_ms / 1000);
+    /* Callers who would have to wait for long are better refused. */
+    if (wait_ms >= LISTEN_REST_MS) close_listeners(unit);
     clock->cancel(clock->self, unit->rest);
     unit->rest = clock->after(clock->self, wait_ms * 1000, rested, unit);
     report_soon(unit->agent);
@@ -518,11 +553,4 @@ static void make_next(struct agent *agent, bool warm)
     if (more[false] && (made || warm)) units_step_soon(agent);
     if (more[true] && !agent->make_warm)
         agent->make_warm = clock->after(clock->self, MAKE_WARM_US, make_warm, agent);
-}
-
-static void close_all(struct vec *fds)
-{
-    for (size_t i = 0; i < fds->length; i++)
-        close(*(int *)vec_at(fds, i));
-    vec_free(fds);
 }

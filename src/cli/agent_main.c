@@ -134,6 +134,7 @@ static bool make_ports(struct running *running, struct error *err)
         return false;
     running->clock = os_clock_new(running->loop);
     running->process = os_process_new(running->loop);
+    os_process_reap_orphans(running->process); /* the container driver adopts what crun leaves behind */
     running->watch = os_watch_new(running->loop);
     return true;
 }

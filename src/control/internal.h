@@ -20,6 +20,7 @@ struct session {
     int64_t doubt_since_us;
     struct timer *look_again;
     size_t looks_open;
+    size_t lookers; /* other hosts asked in this round */
     bool look_alive, look_refused;
     bool fencing;
     int64_t fence_not_before_us; /* after a failed try; 0: never tried */
@@ -29,8 +30,8 @@ struct controller {
     struct controller_options options;
     struct mirror *mirror;
     struct map *sessions; /* host -> struct session */
-    struct timer *think_soon, *think_later, *tick;
-    int64_t started_us;
+    struct timer *think_soon, *think_later, *tick, *keep;
+    int64_t started_us, ticked_us;
 };
 
 /* hosts.c: life of hosts */
@@ -50,6 +51,9 @@ void think_soon(struct controller *controller);
 void think(struct controller *controller);
 MUST_CHECK bool documents_load(struct controller *controller, struct error *err);
 void document_answer(struct session *session, const char *text_or_null);
+
+/* keep.c */
+void keep_start(struct controller *controller);
 
 /* report.c */
 MUST_CHECK bool report_take(struct controller *controller, struct session *session,

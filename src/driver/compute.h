@@ -78,8 +78,8 @@ struct compute_driver {
     /* Size limits, changed in place. */
     void (*resize)(void *self, const char *instance, const struct resources *size, compute_done done,
                    void *ctx);
-    /* Bytes of the log from *offset on, at most size_max, added to ret_data; *offset is moved behind them
-     * (and forward when older output is gone already). */
+    /* Bytes of the log from *offset on (below zero: so many before the end), at most size_max, added to
+     * ret_data; *offset is moved behind them (and forward when older output is gone already). */
     bool (*log)(void *self, const char *instance, int64_t *offset, size_t size_max, struct buf *ret_data,
                 struct error *err);
     /* Argument vector that runs a command inside, for port/process (struct vec of char *, NULL last, the

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #define READ_SIZE ((size_t)16384)
+#define ORPHANS_EVERY_US 250000
 #define READS_A_ROUND 8 /* a child that writes without end must not keep the loop to itself */
 
 struct process {
@@ -46,6 +47,8 @@ struct os_process {
     struct process_port port;
     struct loop *loop;
     struct process *first;
+    struct event *orphans_timer;
+    pid_t orphan; /* the dead child that was seen at the last look, or 0 */
 };
 
 static bool process_spawn(void *self, const struct process_options *options,
@@ -71,6 +74,7 @@ static void read_stream(struct process *process, int stream, int reads_max);
 static void close_stream(struct process *process, int stream);
 static void child_exited(void *ctx, unsigned ready);
 static void timed_out(evutil_socket_t fd, short what, void *ctx);
+static void look_for_orphans(evutil_socket_t fd, short what, void *ctx);
 static void process_free(struct process *process);
 static bool leave(struct process *process);
 
@@ -92,7 +96,19 @@ void os_process_free(struct os_process *processes)
     if (processes == NULL) return;
     while (processes->first != NULL)
         process_free(processes->first);
+    if (processes->orphans_timer != NULL) event_free(processes->orphans_timer);
     mem_free(processes);
+}
+
+void os_process_reap_orphans(struct os_process *processes)
+{
+    if (processes->orphans_timer != NULL) return;
+    const struct timeval period = {.tv_usec = ORPHANS_EVERY_US};
+    processes->orphans_timer =
+        event_new(loop_base(processes->loop), -1, EV_PERSIST, look_for_orphans, processes);
+    ASSERT(processes->orphans_timer != NULL);
+    int result = event_add(processes->orphans_timer, &period);
+    ASSERT(result == 0);
 }
 
 const struct process_port *os_process_port(const struct os_process *processes)
@@ -359,6 +375,20 @@ static void timed_out(evutil_socket_t fd, short what, void *ctx)
     struct process *process = ctx;
     process->timed_out = true;
     process_kill(process->owner, process, SIGKILL);
+}
+
+/* Whoever watches a child takes it in the turn of the loop in which it ended. So one that is still there at
+ * the next look is nobody's: it was left behind by a child of ours. */
+static void look_for_orphans(evutil_socket_t fd, short what, void *ctx)
+{
+    struct os_process *processes = ctx;
+    for (;;) {
+        siginfo_t info = {0};
+        bool found = waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0;
+        bool again = found && info.si_pid == processes->orphan;
+        processes->orphan = found && !again ? info.si_pid : 0;
+        if (!again || waitid(P_PID, (id_t)info.si_pid, &info, WEXITED | WNOHANG) < 0) return;
+    }
 }
 
 static void process_free(struct process *process)

@@ -70,6 +70,7 @@ struct agent {
     struct map *execs;            /* session id -> struct exec_session */
     struct boot *boot;            /* while the other hosts are asked; else NULL */
     struct timer *step_soon;
+    struct timer *forget_old; /* documents that are not kept any more */
     struct timer *make_warm; /* the next of the idle pool */
 
     /* channel.c */

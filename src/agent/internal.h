@@ -43,6 +43,7 @@ struct unit {
      * in their queues while it is restarted, and are not refused. */
     struct vec listeners;   /* int */
     char *listeners_places; /* what they were opened for; NULL: none are open */
+    bool balanced;          /* no balancer, or one that has got its servers since its start */
     bool stop_asked;        /* what is here has to go, whatever is wanted */
     int64_t since_ms, started_us;
     int64_t restarts;
@@ -71,7 +72,8 @@ struct agent {
     struct timer *step_soon;
     struct vec denied; /* struct net_counter, as last read */
     struct timer *denied_next;
-    struct timer *make_warm; /* the next of the idle pool */
+    struct timer *forget_old; /* documents that are not kept any more */
+    struct timer *make_warm;  /* the next of the idle pool */
 
     /* channel.c */
     struct call *hello, *poll, *report, *beats[2];

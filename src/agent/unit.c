@@ -33,6 +33,7 @@ static bool open_listeners(struct unit *unit, struct error *err);
 static void close_listeners(struct unit *unit);
 static void made(void *ctx, const struct error *err);
 static void started(void *ctx, const struct error *err);
+static void balanced(void *ctx, const struct error *err);
 static void settle(struct unit *unit);
 static void stopped(void *ctx, const struct error *err);
 static void wipe(struct unit *unit);
@@ -109,6 +110,7 @@ void unit_adopt(struct unit *unit, const struct compute_found *found)
     unit->have_arena = arena_new();
     have = arena_alloc(unit->have_arena, sizeof(*have));
     unit->state = UNIT_UP;
+    unit->balanced = true; /* by the earlier agent */
     unit->frozen = found->frozen;
     unit->started_us = clock->steady_us(clock->self);
     unit->have = have;
@@ -350,6 +352,7 @@ static void started(void *ctx, const struct error *err)
     turn(unit, UNIT_UP);
     unit->started_us = clock->steady_us(clock->self);
     unit->reason[0] = 0;
+    unit->balanced = unit->have->frontends_length == 0;
     unit_watch(unit);
     unit_balance(unit);
     unit_step(unit);
@@ -389,8 +392,21 @@ void unit_balance(struct unit *unit)
     const struct balance_driver *balance = unit->agent->options.balance;
 
     if (unit->state != UNIT_UP || !unit->wanted || unit->wanted->frontends_length == 0) return;
-    balance->apply(balance->self, unit->wanted, compute->control_directory(compute->self, unit->name), NULL,
-                   NULL);
+    balance->apply(balance->self, unit->wanted, compute->control_directory(compute->self, unit->name),
+                   balanced, unit);
+}
+
+/* Until it has got its servers for the first time a balancer is not up: it would refuse all who come. */
+static void balanced(void *ctx, const struct error *err)
+{
+    struct unit *unit = ctx;
+    if (unit->balanced || unit->state != UNIT_UP || unit->stop_asked) return;
+    if (err) {
+        unit_fail(unit, "has not got its servers: %s", err->message);
+        return;
+    }
+    unit->balanced = true;
+    report_soon(unit->agent);
 }
 
 static void stopped(void *ctx, const struct error *err)

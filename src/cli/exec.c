@@ -75,7 +75,11 @@ static bool start(struct exec *exec, struct error *err)
         if (i > 1) buf_add_char(&body, ',');
         buf_add_json_string(&body, word);
     }
-    buf_printf(&body, "],\"tty\":%s,\"env\":[", arguments_has(cli->arguments, "tty") ? "true" : "false");
+    struct winsize size = {0};
+    bool tty = arguments_has(cli->arguments, "tty");
+    if (tty && ioctl(STDIN_FILENO, TIOCGWINSZ, &size) != 0) size = (struct winsize){0};
+    buf_printf(&body, "],\"tty\":%s,\"rows\":%u,\"columns\":%u,\"env\":[", tty ? "true" : "false",
+               size.ws_row, size.ws_col);
     add_environment(cli, &body);
     buf_add_text(&body, "]}");
     if (!cli_ask(cli, "POST", path, buf_text(&body), &answer, err)) return false;
@@ -88,18 +92,15 @@ static bool start(struct exec *exec, struct error *err)
 static void add_environment(struct cli *cli, struct buf *ret_body)
 {
     const char *pair = NULL, *terminal = getenv("TERM");
-    struct winsize size = {0};
     size_t i = 0;
 
     for (; (pair = arguments_nth(cli->arguments, "env", i)); i++) {
         if (i > 0) buf_add_char(ret_body, ',');
         buf_add_json_string(ret_body, pair);
     }
-    if (!arguments_has(cli->arguments, "tty") || ioctl(STDIN_FILENO, TIOCGWINSZ, &size) != 0) return;
-    buf_printf(ret_body, "%s\"COLUMNS=%u\",\"LINES=%u\"", i ? "," : "", size.ws_col, size.ws_row);
-    if (!terminal) return;
+    if (!arguments_has(cli->arguments, "tty") || !terminal) return;
     CLEANUP_MEM char *text = mem_printf("TERM=%s", terminal);
-    buf_add_char(ret_body, ',');
+    if (i > 0) buf_add_char(ret_body, ',');
     buf_add_json_string(ret_body, text);
 }
 

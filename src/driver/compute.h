@@ -17,6 +17,15 @@ struct compute_place {
     size_t keep_fds_length;
 };
 
+/* A command to be run inside an instance, besides its own. */
+struct compute_command {
+    const char *const *argv;
+    size_t length;
+    const char *const *env; /* NAME=value, on top of the instance's own */
+    size_t env_length;
+    bool tty;
+};
+
 /* One instance that the driver knows of: what `list` finds after a restart of the agent. */
 struct compute_found {
     char *instance; /* full name, the caller's to mem_free() */
@@ -83,8 +92,8 @@ struct compute_driver {
     bool (*log)(void *self, const char *instance, int64_t *offset, size_t size_max, struct buf *ret_data,
                 struct error *err);
     /* Argument vector that runs a command inside, for port/process (struct vec of char *, NULL last, the
-     * caller's to mem_free() each); env as NAME=value added. tty: with a terminal. */
-    bool (*exec_argv)(void *self, const char *instance, const char *const *command, size_t length, bool tty,
+     * caller's to mem_free() each). With tty the process has to be given a terminal too. */
+    bool (*exec_argv)(void *self, const char *instance, const struct compute_command *command,
                       struct vec *ret_argv, struct error *err);
     /* Directory of the host that the instance sees as /run/croft: control sockets. NULL when unknown. */
     const char *(*control_directory)(void *self, const char *instance);

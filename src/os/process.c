@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -20,7 +21,8 @@
 
 #define READ_SIZE ((size_t)16384)
 #define ORPHANS_EVERY_US 250000
-#define READS_A_ROUND 8 /* a child that writes without end must not keep the loop to itself */
+#define TERMINAL_END '\4' /* control-D: how a terminal says that no more input comes */
+#define READS_A_ROUND 8   /* a child that writes without end must not keep the loop to itself */
 
 struct process {
     struct os_process *owner;
@@ -31,6 +33,7 @@ struct process {
     struct loop_watch *exit_watch;
     int pipes[3]; /* our ends, or -1 */
     struct loop_watch *watches[3];
+    bool tty;
     struct buf input; /* not yet written */
     bool input_ended;
     struct event *timer;
@@ -63,6 +66,8 @@ static char *find_program(const char *name);
 static bool is_program(const char *path);
 static bool open_streams(const struct process_options *options, struct child_plan *plan, int *ret_ours,
                          int *ret_theirs);
+static bool open_terminal(const struct process_options *options, struct child_plan *plan, int *ours,
+                          int *theirs);
 static void close_all(int *fds);
 static void watch_process(struct process *process, const struct process_options *options);
 static void start_failed(struct error *err, const struct process_options *options, enum child_step step,
@@ -123,6 +128,7 @@ static bool process_spawn(void *self, const struct process_options *options,
 {
     struct os_process *processes = self;
     ASSERT(options->argv != NULL && options->argv[0] != NULL && exited != NULL);
+    ASSERT(output != NULL || !options->tty);
     ASSERT(output != NULL || (options->out != PROCESS_CAPTURE && options->err != PROCESS_CAPTURE));
     CLEANUP_MEM char *program = find_program(options->argv[0]);
     if (program == NULL)
@@ -151,6 +157,7 @@ static bool process_spawn(void *self, const struct process_options *options,
     process->output = output;
     process->exited = exited;
     process->ctx = ctx;
+    process->tty = options->tty;
     watch_process(process, options);
     *ret_process = process;
     return true;
@@ -160,7 +167,10 @@ static void process_write(void *self, struct process *process, const void *data,
 {
     if (process->input_ended || process->pipes[0] < 0) return;
     buf_add(&process->input, data, size);
-    if (size == 0) process->input_ended = true;
+    if (size == 0) {
+        process->input_ended = true;
+        if (process->tty) buf_add_char(&process->input, TERMINAL_END);
+    }
     loop_watch_change(process->watches[0], LOOP_WRITE);
 }
 
@@ -214,6 +224,7 @@ static bool is_program(const char *path)
 static bool open_streams(const struct process_options *options, struct child_plan *plan, int *ours,
                          int *theirs)
 {
+    if (options->tty) return open_terminal(options, plan, ours, theirs);
     const enum process_stream kinds[3] = {options->in, options->out, options->err};
     const int fds[3] = {options->in_fd, options->out_fd, options->err_fd};
     for (int i = 0; i < 3; i++) {
@@ -227,6 +238,24 @@ static bool open_streams(const struct process_options *options, struct child_pla
         /* Only our end: the child expects its own to block. */
         if (fcntl(ours[i], F_SETFL, O_NONBLOCK) < 0) return false;
     }
+    return true;
+}
+
+/* Our end stands twice, for writing and for reading, because each is watched and closed by itself. */
+static bool open_terminal(const struct process_options *options, struct child_plan *plan, int *ours,
+                          int *theirs)
+{
+    const struct winsize size = {.ws_row = (unsigned short)options->tty_rows,
+                                 .ws_col = (unsigned short)options->tty_columns};
+
+    ours[1] = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (ours[1] < 0 || grantpt(ours[1]) < 0 || unlockpt(ours[1]) < 0) return false;
+    if (size.ws_row > 0 && ioctl(ours[1], TIOCSWINSZ, &size) < 0) return false;
+    theirs[0] = ioctl(ours[1], TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    ours[0] = fcntl(ours[1], F_DUPFD_CLOEXEC, 0);
+    if (theirs[0] < 0 || ours[0] < 0 || fcntl(ours[1], F_SETFL, O_NONBLOCK) < 0) return false;
+    for (int i = 0; i < 3; i++)
+        plan->streams[i] = theirs[0];
     return true;
 }
 

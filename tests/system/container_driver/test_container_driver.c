@@ -423,17 +423,23 @@ static void executes_inside(void **state)
     create(world, "acme/shop/web-1", "sleep 1000", NULL);
     start(world, "acme/shop/web-1");
     struct vec argv = VEC_OF(char *);
-    const char *command[] = {"hostname"};
-    assert_true(
-        world->driver.exec_argv(world->driver.self, "acme/shop/web-1", command, 1, false, &argv, &err));
+    const char *words[] = {"sh", "-c",
+                           "'echo $(hostname) $COLOUR'"}; /* quoted for the shell that runs it here */
+    const char *env[] = {"COLOUR=green"};
+    const struct compute_command command = {.argv = words, .length = 3, .env = env, .env_length = 1};
+    assert_true(world->driver.exec_argv(world->driver.self, "acme/shop/web-1", &command, &argv, &err));
     CLEANUP_BUF struct buf line = {0};
     for (size_t i = 0; i + 1 < argv.length; i++)
         buf_printf(&line, "%s ", *(char **)vec_at(&argv, i));
     CLEANUP_MEM char *name = output_of(buf_text(&line));
-    assert_string_equal(name, "web-1");
+    assert_string_equal(name, "web-1 green");
     for (size_t i = 0; i < argv.length; i++)
         mem_free(*(char **)vec_at(&argv, i));
     vec_free(&argv);
+    assert_true(world->driver.freeze(world->driver.self, "acme/shop/web-1", &err));
+    argv = VEC_OF(char *);
+    assert_false(world->driver.exec_argv(world->driver.self, "acme/shop/web-1", &command, &argv, &err));
+    assert_int_equal(err.code, ERROR_REFUSED);
     wipe(world, "acme/shop/web-1");
 }
 

@@ -219,6 +219,8 @@ class Load:
             self.stop.wait(0.005)
 
     def __enter__(self):
+        # Servers that came a moment ago may still be on their way to the balancer.
+        wait_until(f'{self.address} answers', lambda: answers(self.address, self.path))
         for thread in self.threads:
             thread.start()
         self.more(20)

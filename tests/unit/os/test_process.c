@@ -154,6 +154,22 @@ static void input_is_written(void **state)
     assert_int_equal(nursery->exit.status, 0);
 }
 
+static void terminal_is_one(void **state)
+{
+    struct nursery *nursery = *state;
+    const struct process_options options = {.tty = true, .tty_rows = 31, .tty_columns = 97, .net_ns_fd = -1};
+    /* All three streams are it, it controls the session, and has the size that was asked for. */
+    run_shell(nursery, options, "test -t 0 -a -t 1 -a -t 2 && stty size < /dev/tty");
+    assert_int_equal(nursery->exit.status, 0);
+    assert_string_equal(buf_text(&nursery->out), "31 97\r\n");
+    spawn(nursery, options, (const char *const[]){"sh", "-c", "stty -echo; echo ready; cat", NULL});
+    nursery->port->write(nursery->port->self, nursery->process, "word\n", 5);
+    nursery->port->write(nursery->port->self, nursery->process, NULL, 0); /* control-D ends cat */
+    loop_run(nursery->loop);
+    assert_int_equal(nursery->exit.status, 0);
+    assert_non_null(strstr(buf_text(&nursery->out), "word"));
+}
+
 static void descriptors_are_placed(void **state)
 {
     struct nursery *nursery = *state;
@@ -335,6 +351,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(exits_and_signals, setup, teardown),
         cmocka_unit_test_setup_teardown(output_is_captured, setup, teardown),
         cmocka_unit_test_setup_teardown(input_is_written, setup, teardown),
+        cmocka_unit_test_setup_teardown(terminal_is_one, setup, teardown),
         cmocka_unit_test_setup_teardown(descriptors_are_placed, setup, teardown),
         cmocka_unit_test_setup_teardown(signals_are_reset, setup, teardown),
         cmocka_unit_test_setup_teardown(settings_hold, setup, teardown),

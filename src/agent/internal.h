@@ -70,7 +70,7 @@ struct agent {
     struct boot *boot;            /* while the other hosts are asked; else NULL */
     struct timer *step_soon;
     struct timer *forget_old; /* documents that are not kept any more */
-    struct timer *make_warm; /* the next of the idle pool */
+    struct timer *make_warm;  /* the next of the idle pool */
 
     /* channel.c */
     struct call *hello, *poll, *report, *beats[2];

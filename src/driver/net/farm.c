@@ -20,6 +20,7 @@ static struct farm_net *new_farm(const struct net_host *host, const char *name, 
 static bool open_tools(struct farm_net *farm, struct error *err);
 static bool build(const struct net_host *host, struct farm_net *farm, const struct host_farm *wanted,
                   struct error *err);
+static void free_vni(const struct farm_net *farm);
 static bool add_vxlan(const struct net_host *host, const struct farm_net *farm, struct error *err);
 static bool apply(const struct net_host *host, struct farm_net *farm, const struct host_farm *wanted,
                   struct rules *rules, struct error *err);
@@ -118,17 +119,24 @@ bool farm_drop(const struct net_host *host, const char *name, struct farm_net *f
         ns_close(&ns_fd);
     }
     bool good = farm == NULL || uplink_forget(host, farm, err);
-    bool lingers = names != NULL && !names_end(names);
-    if (farm != NULL && lingers) {
-        /* Its VNI has to be free for a farm that comes back. Slow, but seldom. */
-        link_delete(farm->route, FARM_VXLAN, NETLINK_FINE_MISSING);
-        if (!netlink_commit(farm->route, err)) {
-            farm_free(farm);
-            return false;
-        }
-    }
+    if (names != NULL) names_end(names);
+    if (farm != NULL) free_vni(farm);
     farm_free(farm);
     return good && drop_instances(host, name, err) && ns_unpin(path, err);
+}
+
+/* The farm's VNI has to be free for when it comes back, and the kernel takes up to a second to do away with a
+ * namespace and what is in it. To delete the one device takes it some ten milliseconds, which nobody here has
+ * to wait for: a child does. When that fails, the namespace's own end frees the VNI all the same. */
+static void free_vni(const struct farm_net *farm)
+{
+    struct netlink *route = NULL;
+    struct error err;
+
+    if (fork() != 0) return;
+    if (!netlink_open(farm->ns_fd, NETLINK_ROUTE, &route, &err)) _exit(1);
+    link_delete(route, FARM_VXLAN, NETLINK_FINE_MISSING);
+    _exit(netlink_commit(route, &err) ? 0 : 1);
 }
 
 bool farm_fits(const struct farm_net *farm, const struct host_farm *wanted)

@@ -81,17 +81,16 @@ bool names_set(struct names *names, const struct host_farm *farm, struct error *
     return true;
 }
 
-bool names_end(struct names *names)
+void names_end(struct names *names)
 {
     if (names->starting != NULL) {
         /* It may have forked already: only when it has written its pid can it be found. */
         names->ended = true;
-        return false;
+        return;
     }
     (void)signal_server(names, SIGKILL); /* false: it is gone already */
     remove_files(names);
     names_free(names);
-    return true;
 }
 
 static void write_members(const struct host_farm *farm, struct buf *hosts, struct buf *leases)
@@ -195,7 +194,7 @@ static void started(void *ctx, struct process_exit exit)
     struct names *names = ctx;
     names->starting = NULL;
     if (names->ended)
-        (void)!names_end(names); /* true: it is not starting any more */
+        names_end(names); /* true: it is not starting any more */
     else if (exit.status == 0)
         (void)signal_server(names, SIGHUP); /* false: it ended at once; names_set() sees that */
 }

@@ -16,7 +16,7 @@ void names_free(struct names *names); /* NULL is fine */
 /* Tells the server (starts it when it is not there) what the members are. Does not wait for it. */
 MUST_CHECK bool names_set(struct names *names, const struct host_farm *farm, struct error *err);
 /* Ends the server and removes the directory; frees names. When the server is just being started, that goes
- * on behind the scenes, and false is returned: the farm's namespace lives on for that long. */
-MUST_CHECK bool names_end(struct names *names);
+ * on behind the scenes, and the farm's namespace lives on for that long. */
+void names_end(struct names *names);
 
 #endif

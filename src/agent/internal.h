@@ -4,7 +4,6 @@
 
 #include "agent/agent.h"
 #include "base/mem.h"
-#include "driver/probe/probe.h"
 #include "model/schemas.h"
 
 /* A document and all that it points to. */
@@ -49,6 +48,7 @@ struct unit {
 
 struct fetch;
 struct exec_session;
+struct look;
 
 struct agent {
     struct agent_options options;
@@ -60,6 +60,7 @@ struct agent {
     struct map *fetches; /* image digest -> struct fetch */
     struct map *drained; /* full name -> a unit's balancer (any pointer) */
     struct map *execs;   /* session id -> struct exec_session */
+    struct vec looks;    /* struct look * under way */
     struct timer *step_soon;
 
     /* channel.c */
@@ -112,6 +113,7 @@ void exec_serve(struct agent *agent, struct exchange *exchange, const struct req
 
 /* look.c: whether another host can be reached from here, over each of its paths */
 void look_serve(struct agent *agent, struct exchange *exchange, const struct node *body);
+void look_free(struct look *look);
 
 /* serve.c */
 void agent_answer_error(struct agent *agent, struct exchange *exchange, const struct error *err);

@@ -19,6 +19,7 @@ struct session {
     bool doubted;
     int64_t doubt_since_us;
     struct timer *look_again;
+    unsigned look_round; /* answers to an older one do not count */
     size_t looks_open;
     bool look_alive, look_refused;
     bool fencing;
@@ -30,10 +31,24 @@ struct controller {
     struct mirror *mirror;
     struct map *sessions; /* host -> struct session */
     struct timer *think_soon, *think_later, *tick;
+    struct vec looks;  /* struct look * under way */
+    struct vec orders; /* struct order * to switches, under way */
     int64_t started_us;
 };
 
+/* What waits for a switch: it outlives the controller, for an order cannot be taken back. */
+struct order {
+    struct controller *controller; /* NULL: gone */
+    char *host;
+    enum power_order what;
+    void (*done)(void *ctx, const struct error *err); /* intent.c: who asked */
+    void *ctx;
+};
+struct order *order_new(struct controller *controller, const char *host, enum power_order what);
+void order_free(struct order *order);
+
 /* hosts.c: life of hosts */
+void hosts_free(struct controller *controller);                               /* what is under way */
 struct session *session_get(struct controller *controller, const char *host); /* made when missing */
 void session_free(struct session *session);
 void hosts_beat(struct session *session, int path);

@@ -122,9 +122,7 @@ void sim_machine_end(struct sim_machine *machine)
 void sim_machine_power(struct sim_machine *machine, bool on)
 {
     machine->on = on;
-    if (on) return;
-    stop_listening(machine);
-    forget_all(machine, false);
+    if (!on) stop_listening(machine);
 }
 
 size_t sim_machine_calls(const struct sim_machine *machine)

@@ -43,7 +43,8 @@ void sim_machine_listen(struct sim_machine *machine, const char *address, int pa
                         void *ctx);
 /* Its processes have ended, and its kernel tidies up: nobody listens, what was open breaks. */
 void sim_machine_end(struct sim_machine *machine);
-/* Off: it is silent, and nobody is told. On again: nobody listens yet. */
+/* Off: it is silent, and nobody is told; its processes are the caller's to free after this, then
+ * sim_machine_end(). On again: nobody listens yet. */
 void sim_machine_power(struct sim_machine *machine, bool on);
 /* Calls that its processes wait for, and exchanges that they have not answered. */
 size_t sim_machine_calls(const struct sim_machine *machine);

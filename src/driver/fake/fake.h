@@ -8,6 +8,7 @@
 #include "driver/balance.h"
 #include "driver/compute.h"
 #include "driver/net.h"
+#include "driver/probe/probe.h"
 #include "port/clock.h"
 #include "port/process.h"
 
@@ -68,6 +69,9 @@ void fake_host_hold(struct fake_host *host, const char *server, unsigned connect
 const struct compute_driver *fake_compute_new(struct fake_host *host);
 const struct net_driver *fake_net_new(struct fake_host *host);
 const struct balance_driver *fake_balance_new(struct fake_host *host);
+
+/* Health as scripted; valid as long as the host. */
+const struct probe_driver *fake_probe(struct fake_host *host);
 
 /* Commands inside instances, as exec_argv() asks for them: "true", "false", "health", "echo TEXT…", "complain
  * TEXT…" (to the standard error), "cat", "sleep MS", "flood". Any other ends with 127. */

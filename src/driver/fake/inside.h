@@ -40,6 +40,7 @@ struct fake_host {
     struct fake_compute *compute; /* NULL: no agent is there */
     struct fake_balance *balance;
     struct fake_processes *processes;
+    struct probe_driver probe;
 };
 
 /* world.c */

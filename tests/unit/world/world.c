@@ -163,6 +163,7 @@ void box_start_agent(struct box *box)
         .compute = box->compute,
         .network = box->network,
         .balance = box->balance,
+        .probe = fake_probe(box->truth),
         .host = &box->host,
         .controllers = {.name = "controller",
                         .addresses = {controller_addresses[0], controller_addresses[1]},

@@ -71,8 +71,8 @@ struct agent {
 
 /* document.c */
 MUST_CHECK bool document_load(struct agent *agent, struct error *err);
-/* Checks, stores, applies; on failure the last good one is in force again. Idempotent. */
-void document_take(struct agent *agent, const char *text, size_t size, const char *signature);
+/* Checks, stores, applies; on failure the last good one is in force again, and false. Idempotent. */
+bool document_take(struct agent *agent, const char *text, size_t size, const char *signature);
 /* Leaves the networks of farms that have nothing here any more. */
 void farms_trim(struct agent *agent);
 void held_document_free(struct held_document *held);

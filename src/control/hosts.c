@@ -90,6 +90,7 @@ void session_free(struct session *session)
     clock->cancel(clock->self, session->look_again);
     mem_free(session->host);
     mem_free(session->document);
+    mem_free(session->report_boot);
     mem_free(session);
 }
 

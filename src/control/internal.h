@@ -15,6 +15,8 @@ struct session {
     char *document;            /* text of the newest document, with its version */
     int64_t document_version;  /* 0: none yet */
     int64_t confirmed_version; /* the agent said so in this controller's life */
+    char *report_boot;         /* of the newest report; NULL: none yet */
+    int64_t report_sent_us;
     /* Doubt about its life: src/control/README.md has the drawing. */
     bool doubted;
     int64_t doubt_since_us;

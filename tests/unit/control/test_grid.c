@@ -271,12 +271,16 @@ static void test_reports_meddled(void **state)
                                  {"/agent/report", NULL, 2, 0, {.lose_answer = true}},
                                  {"/agent/report", NULL, 1, 0, {.repeat = true}},
                                  {"/agent/report", NULL, 3, 0, {.late_us = 6000000}},
-                                 {"/agent/document", NULL, 2, 0, {.lose_answer = true}},
+                                 {"/agent/document", "h1", 2, 0, {.lose_answer = true}},
                                  {"/agent/hello", NULL, 2, 0, {.repeat = true}},
                                  {"/agent/document", NULL, 2, 0, {.repeat = true}}};
     for (size_t i = 0; i < LENGTH(meddlers); i++) {
         struct world *world = world_started(3);
         sim_net_meddle(world->net, meddle, &meddlers[i]);
+        for (size_t j = 0; j < 3; j++) {
+            box_stop_agent(&world->boxes[j]);
+            box_start_agent(&world->boxes[j]);
+        }
         apply(world, shop);
         wait_running(world, "acme/shop/", 4, 120000);
         expect(world, 200, landlord, "POST", "/v1/farms/acme/shop/scale", "{\"tier\":\"web\",\"count\":1}");
@@ -294,14 +298,13 @@ static void test_report_overtaken(void **state)
 {
     struct meddler meddler = {"/agent/report", "h1", 1, 0, {.late_us = 8000000}};
     struct world *world = world_started(1);
-    struct fake_script *script = fake_world_script(world->truth, "acme/shop/db-1");
     settle(world);
     sim_net_meddle(world->net, meddle, &meddler);
-    script->unhealthy = true; /* it has no health check: this is only for its successor */
     fake_world_script(world->truth, "acme/shop/web-1")->unhealthy = true;
-    world_run_ms(world, 2600); /* bad, taken down: this report is under way */
+    world_run_ms(world, 3300); /* bad, taken down: this report is under way */
     fake_world_script(world->truth, "acme/shop/web-1")->unhealthy = false;
-    meddler.every = 1000000; /* those after it pass */
+    meddler.every = 1000000;   /* those after it pass */
+    world_run_ms(world, 6000); /* it is given up, and the next one told */
     wait_running(world, "acme/shop/", 4, 20000);
     int64_t restarts = instance_of(world, "acme/shop/web-1")->restarts;
     assert_true(restarts > 0);

@@ -58,8 +58,15 @@ static const struct operation operations[] = {
 };
 
 /* A round of questions to all agents, for `top`. */
+struct top_call {
+    struct top *top;
+    struct call *call; /* NULL: answered */
+};
+
 struct top {
     struct asked *asked;
+    struct top_call *calls; /* a host each */
+    size_t calls_length;
     struct buf json; /* the answers' "instances", joined */
     size_t open;
 };
@@ -72,6 +79,7 @@ static void metrics_hosts(const struct snapshot *snapshot, struct buf *ret_text)
 static void metrics_instances(const struct snapshot *snapshot, struct buf *ret_text);
 static void version(struct asked *asked);
 static void top_start(struct asked *asked);
+static void top_cancel(struct asked *asked);
 static void top_took(void *ctx, const struct answer *answer);
 static void top_end(struct top *top);
 
@@ -246,26 +254,40 @@ static void top_start(struct asked *asked)
         mirror_list(controller_mirror(controller), RECORD_HOST_FACT, &length);
     struct request request = {.method = "GET", .path = "/agent/usage"};
     struct top *top = arena_alloc(asked->arena, sizeof(*top));
-    struct call *call = NULL;
 
     top->asked = asked;
+    top->calls = arena_alloc_array(asked->arena, length, sizeof(*top->calls));
+    asked->later = top;
+    asked_later(asked, top_cancel);
     top->open = 1;
     for (size_t i = 0; i < length; i++) {
         const struct host_fact *fact = records[i]->object;
         if (fact->state != HOST_UP) continue;
         top->open++;
-        controller_ask_agent(controller, fact->name, &request, 2000, NULL, top_took, top, &call);
+        struct top_call *call = &top->calls[top->calls_length++];
+        call->top = top;
+        controller_ask_agent(controller, fact->name, &request, 2000, NULL, top_took, call, &call->call);
     }
     if (--top->open == 0) top_end(top);
 }
 
+static void top_cancel(struct asked *asked)
+{
+    struct top *top = asked->later;
+    for (size_t i = 0; i < top->calls_length; i++)
+        asked->net->cancel(asked->net->self, top->calls[i].call);
+    buf_free(&top->json);
+}
+
 static void top_took(void *ctx, const struct answer *answer)
 {
-    struct top *top = ctx;
+    struct top_call *call = ctx;
+    struct top *top = call->top;
     struct asked *asked = top->asked;
     struct node node;
     struct error err;
 
+    call->call = NULL;
     /* A host that does not answer now has no line: what is not known is not shown as zero. */
     if (answer->status == 200 && node_from_json(asked->arena, answer->body, answer->body_size, &node, &err)) {
         const struct node *instances = node_get(&node, "instances");

@@ -17,6 +17,7 @@ static const void *merge(struct arena *arena, const void *old, size_t old_length
 static const char *object_name(enum document_kind kind, const void *object);
 static bool check_delete(struct controller *controller, enum record_kind kind, const char *name,
                          struct error *err);
+static const char *event_kind(enum record_kind kind);
 static bool commit(struct controller *controller, struct change *change, struct error *err);
 static void power_done(void *ctx, const struct error *err);
 static int64_t wall_ms(struct controller *controller);
@@ -91,8 +92,7 @@ bool controller_delete(struct controller *controller, const struct caller *calle
     if (if_revision != UINT64_MAX) change_expect(change, kind, name, if_revision);
     change_delete(change, kind, name);
     if (kind == RECORD_HOST) change_delete(change, RECORD_HOST_FACT, name);
-    change_event(change, wall_ms(controller), caller->name, record_kind_name(kind), name, "deleted",
-                 "as asked");
+    change_event(change, wall_ms(controller), caller->name, event_kind(kind), name, "deleted", "as asked");
     return commit(controller, change, err);
 }
 
@@ -367,6 +367,14 @@ static bool check_delete(struct controller *controller, enum record_kind kind, c
             return error_set(err, ERROR_REFUSED, "host %s has instance %s: drain it first", name,
                              snapshot->instances[i].name);
     return true;
+}
+
+/* Events name kinds as commands do. */
+static const char *event_kind(enum record_kind kind)
+{
+    for (size_t i = 0; i < KIND_COUNT; i++)
+        if (record_kind_of(kinds[i].kind) == kind) return kinds[i].singular;
+    UNREACHABLE();
 }
 
 static bool commit(struct controller *controller, struct change *change, struct error *err)

@@ -25,6 +25,7 @@ bool agent_new(const struct agent_options *options, struct agent **ret_agent, st
         return false;
     }
     channel_start(agent);
+    boot_start(agent);
     *ret_agent = agent;
     return true;
 }
@@ -37,7 +38,9 @@ void agent_free(struct agent *agent)
     void *value = NULL;
 
     channel_stop(agent);
+    boot_stop(agent);
     clock->cancel(clock->self, agent->step_soon);
+    clock->cancel(clock->self, agent->make_warm);
     while (map_next(agent->units, &cursor, NULL, &value))
         unit_free(value);
     for (cursor = 0; map_next(agent->fetches, &cursor, NULL, &value);)
@@ -52,6 +55,7 @@ void agent_free(struct agent *agent)
     map_free(agent->drained);
     map_free(agent->execs);
     held_document_free(agent->good);
+    held_document_free(agent->stored);
     mem_free(agent->refused_reason);
     mem_free(agent);
 }

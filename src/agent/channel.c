@@ -232,7 +232,7 @@ static void write_report(struct agent *agent, struct arena *arena, struct buf *r
     if (agent->good && agent->confirmed_boot) whole.document_version = agent->good->document.version;
     while (map_next(agent->units, &cursor, NULL, &value)) {
         const struct unit *unit = value;
-        if (unit->state == UNIT_ABSENT && !unit->wanted) continue;
+        if (!unit->have && !unit->wanted) continue; /* wiped, or never made: nothing of it is here */
         report_unit(unit, &instances[whole.instances_length++]);
     }
     cursor = 0;
@@ -251,11 +251,14 @@ static void report_unit(const struct unit *unit, struct instance_report *ret_rep
     };
     const struct personality *personality = unit->have ? unit->have : unit->wanted;
     bool failing = unit->stop_asked && unit->wanted;
+    bool starting = unit->state == UNIT_UP && !unit->balanced;
 
     *ret_report = (struct instance_report){
         .name = unit->name,
         .incarnation = personality->incarnation,
-        .state = failing ? INSTANCE_FAILED : states[unit->state],
+        .state = failing    ? INSTANCE_FAILED
+                 : starting ? INSTANCE_BOOTING
+                            : states[unit->state],
         .health = unit->health,
         .warm = unit->frozen,
         .since_ms = unit->since_ms,

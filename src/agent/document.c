@@ -14,6 +14,7 @@ enum { DOCUMENTS_KEPT = 5 };
 
 static struct held_document *read_document(struct agent *agent, const char *text, size_t size,
                                            const char *signature, struct error *err);
+static struct held_document *read_stored(struct agent *agent, const char *version, struct error *err);
 static bool check(struct agent *agent, const struct host_document *document, struct error *err);
 static bool keep(struct agent *agent, const char *text, size_t size, const char *signature, int64_t version,
                  struct error *err);
@@ -25,29 +26,44 @@ static bool farm_in_use(const struct agent *agent, const char *farm);
 
 /* After a restart of the agent alone, what the last good document says is kept up at once, controller or not.
  * After a restart of the host it is not: while it was away the host may have been given up, and its
- * instances may run elsewhere. The controller tells. */
+ * instances may run elsewhere. The controller tells, or, when there is none, all other hosts (boot.c). A
+ * stored document that cannot be read is as good as none: a predecessor may name instances that run elsewhere
+ * by now, so until the controller tells, what runs here is left as it is. */
 bool document_load(struct agent *agent, struct error *err)
 {
     const struct disk_port *disk = agent->options.disk;
-    CLEANUP_BUF struct buf good = {0}, boot = {0}, text = {0}, signature = {0};
-    char path[64];
-    struct held_document *held = NULL;
-    struct error ignored;
+    CLEANUP_BUF struct buf boot = {0}, good = {0};
+    struct error problem;
+    bool same_boot =
+        disk->read(disk->self, "boot", &boot, &problem) && text_equal(buf_text(&boot), agent->options.boot);
 
-    if (!disk->read(disk->self, "boot", &boot, &ignored) ||
-        !text_equal(buf_text(&boot), agent->options.boot) || !disk->read(disk->self, "good", &good, &ignored))
-        return disk->write(disk->self, "boot", agent->options.boot, strlen(agent->options.boot), 0600, err);
-    snprintf(path, sizeof(path), "documents/%s.json", buf_text(&good));
-    if (!disk->read(disk->self, path, &text, err)) return false;
-    snprintf(path, sizeof(path), "documents/%s.sig", buf_text(&good));
-    if (!disk->read(disk->self, path, &signature, err)) return false;
-    held = read_document(agent, buf_text(&text), text.size, buf_text(&signature), err);
-    if (!held) return error_wrap(err, "the stored host document %s", buf_text(&good));
-    agent->good = held;
+    if (disk->read(disk->self, "good", &good, &problem))
+        agent->stored = read_stored(agent, buf_text(&good), &problem);
+    if (!agent->stored && problem.code != ERROR_NOT_FOUND) {
+        error_wrap(&problem, "the stored host document %s", buf_text(&good));
+        agent_log(agent, "waiting for the controller's document", &problem);
+    }
+    if (same_boot && agent->stored) {
+        document_trust(agent);
+        return true;
+    }
+    return disk->write(disk->self, "boot", agent->options.boot, strlen(agent->options.boot), 0600, err);
+}
+
+void document_trust(struct agent *agent)
+{
+    struct error err;
+
+    agent->good = agent->stored;
+    agent->stored = NULL;
     agent->confirmed_boot = true;
-    if (!apply_networks(agent, &held->document, err)) return false;
-    want(agent, &held->document);
-    return true;
+    /* What fails now is shown and tried again with the next document; the instances that can run do. */
+    if (!apply_networks(agent, &agent->good->document, &err)) {
+        agent_log(agent, "networks of the stored document", &err);
+        refuse(agent, agent->good->document.version, &err);
+    }
+    want(agent, &agent->good->document);
+    report_soon(agent);
 }
 
 bool document_take(struct agent *agent, const char *text, size_t size, const char *signature)
@@ -89,6 +105,9 @@ bool document_take(struct agent *agent, const char *text, size_t size, const cha
     }
     agent->good = held;
     agent->confirmed_boot = true;
+    held_document_free(agent->stored);
+    agent->stored = NULL;
+    boot_stop(agent);
     agent->refused_version = 0;
     mem_free(agent->refused_reason);
     agent->refused_reason = NULL;
@@ -137,6 +156,19 @@ static struct held_document *read_document(struct agent *agent, const char *text
         return NULL;
     }
     return held;
+}
+
+static struct held_document *read_stored(struct agent *agent, const char *version, struct error *err)
+{
+    const struct disk_port *disk = agent->options.disk;
+    CLEANUP_BUF struct buf text = {0}, signature = {0};
+    char path[64];
+
+    snprintf(path, sizeof(path), "documents/%s.json", version);
+    if (!disk->read(disk->self, path, &text, err)) return NULL;
+    snprintf(path, sizeof(path), "documents/%s.sig", version);
+    if (!disk->read(disk->self, path, &signature, err)) return NULL;
+    return read_document(agent, buf_text(&text), text.size, buf_text(&signature), err);
 }
 
 static bool check(struct agent *agent, const struct host_document *document, struct error *err)

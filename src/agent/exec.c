@@ -2,7 +2,7 @@
  * long poll, input given, killed, or forgotten when nobody asks any more. All of it messages, so that a
  * controller can pass it on and a simulation can lose it.
  *
- *   POST   /agent/exec?instance=NAME        {command[], tty, env[]} -> {"session":ID}
+ *   POST   /agent/exec?instance=NAME        {command[], env[], tty, rows, columns} -> {"session":ID}
  *   GET    /agent/exec/ID?after=OFFSET      -> {"output":[{stream,data}],"next":OFFSET,"exit":null|status}
  *   POST   /agent/exec/ID/input             raw bytes; none closes the input
  *   DELETE /agent/exec/ID                   kills
@@ -46,6 +46,8 @@ struct exec_session {
 static void start(struct agent *agent, struct exchange *exchange, const struct request *request);
 static bool spawn(struct exec_session *session, const char *instance, const struct node *body,
                   struct error *err);
+static const char *const *texts(struct arena *arena, const struct node *list, size_t *ret_length);
+static unsigned terminal_size(const struct node *body, const char *key);
 static struct exec_session *find(struct agent *agent, const char *path, char *ret_rest, size_t rest_size);
 static void read_output(struct exec_session *session, struct exchange *exchange, int64_t after);
 static void got_output(void *ctx, int stream, const char *data, size_t size);
@@ -149,23 +151,25 @@ static bool spawn(struct exec_session *session, const char *instance, const stru
 {
     const struct compute_driver *compute = session->agent->options.compute;
     const struct process_port *process = session->agent->options.process;
-    const struct node *list = node_get(body, "command");
     CLEANUP_ARENA struct arena *arena = arena_new();
+    struct compute_command command = {.tty = node_bool(body, "tty", false)};
     struct vec argv = VEC_OF(char *);
-    size_t length = list ? list->length : 0;
-    const char **command = arena_alloc_array(arena, length + 1, sizeof(*command));
     bool good = false;
 
-    for (size_t i = 0; i < length; i++)
-        command[i] = list->items[i].text ? list->items[i].text : "";
-    if (length == 0) return error_set(err, ERROR_INVALID, "no command was given");
-    if (!compute->exec_argv(compute->self, instance, command, length, node_bool(body, "tty", false), &argv,
-                            err))
-        return false;
+    command.argv = texts(arena, node_get(body, "command"), &command.length);
+    command.env = texts(arena, node_get(body, "env"), &command.env_length);
+    if (command.length == 0) return error_set(err, ERROR_INVALID, "no command was given");
+    for (size_t i = 0; i < command.env_length; i++)
+        if (command.env[i][0] == '=' || !strchr(command.env[i], '='))
+            return error_set(err, ERROR_INVALID, "env takes NAME=value, not \"%s\"", command.env[i]);
+    if (!compute->exec_argv(compute->self, instance, &command, &argv, err)) return false;
     const struct process_options options = {.argv = argv.items,
                                             .in = PROCESS_CAPTURE,
                                             .out = PROCESS_CAPTURE,
                                             .err = PROCESS_CAPTURE,
+                                            .tty = command.tty,
+                                            .tty_rows = terminal_size(body, "rows"),
+                                            .tty_columns = terminal_size(body, "columns"),
                                             .net_ns_fd = -1,
                                             .die_with_parent = true,
                                             .new_session = true};
@@ -174,6 +178,23 @@ static bool spawn(struct exec_session *session, const char *instance, const stru
         mem_free(*(char **)vec_at(&argv, i));
     vec_free(&argv);
     return good;
+}
+
+static const char *const *texts(struct arena *arena, const struct node *list, size_t *ret_length)
+{
+    size_t length = list ? list->length : 0;
+    const char **items = arena_alloc_array(arena, length + 1, sizeof(*items));
+
+    for (size_t i = 0; i < length; i++)
+        items[i] = list->items[i].text ? list->items[i].text : "";
+    *ret_length = length;
+    return items;
+}
+
+static unsigned terminal_size(const struct node *body, const char *key)
+{
+    int64_t size = node_int(body, key, 0);
+    return size > 0 && size <= UINT16_MAX ? (unsigned)size : 0;
 }
 
 /* The session of "/agent/exec/ID…"; what stands behind the id, without the query, in ret_rest. */

@@ -19,6 +19,8 @@ void unit_watch(struct unit *unit)
                                     .health = &unit->have->health,
                                     .address = unit->have->address,
                                     .net_ns_fd = -1};
+    const struct compute_command command = {.argv = unit->have->health.command,
+                                            .length = unit->have->health.command_length};
     struct vec argv = VEC_OF(char *);
     struct error err;
     bool good = true;
@@ -33,8 +35,7 @@ void unit_watch(struct unit *unit)
         return;
     }
     if (unit->have->health.kind == HEALTH_EXEC)
-        good = compute->exec_argv(compute->self, unit->name, unit->have->health.command,
-                                  unit->have->health.command_length, false, &argv, &err);
+        good = compute->exec_argv(compute->self, unit->name, &command, &argv, &err);
     else
         good = network->farm_ns(network->self, unit->have->farm, &options.net_ns_fd, &err);
     options.exec_argv = argv.items;

@@ -38,14 +38,21 @@ struct unit {
     enum instance_health health;
     struct probe *probe;
     int probe_ns_fd; /* where the probe connects from, -1: none */
-    bool stop_asked; /* what is here has to go, whatever is wanted */
+    /* A balancer's published sockets, opened with its first start and kept while it is wanted: callers wait
+     * in their queues while it is restarted, and are not refused. */
+    struct vec listeners;   /* int */
+    char *listeners_places; /* what they were opened for; NULL: none are open */
+    bool balanced;          /* no balancer, or one that has got its servers since its start */
+    bool stop_asked;        /* what is here has to go, whatever is wanted */
     int64_t since_ms, started_us;
     int64_t restarts;
-    unsigned tries; /* failures in a row: the back-off's exponent */
+    int64_t failed_incarnation; /* that failed last */
+    unsigned tries;             /* failures in a row: the back-off's exponent */
     struct timer *rest;
     char reason[512];
 };
 
+struct boot;
 struct fetch;
 struct exec_session;
 struct look;
@@ -55,13 +62,16 @@ struct agent {
     struct held_document *good; /* the last that worked; NULL: none yet */
     int64_t refused_version;
     char *refused_reason;
-    bool confirmed_boot; /* the controller gave (or confirmed) the document in this boot */
-    struct map *units;   /* full name -> struct unit */
-    struct map *fetches; /* image digest -> struct fetch */
-    struct map *drained; /* full name -> a unit's balancer (any pointer) */
-    struct map *execs;   /* session id -> struct exec_session */
-    struct vec looks;    /* struct look * under way */
+    struct held_document *stored; /* of an earlier boot, until somebody confirms it or sends a newer one */
+    bool confirmed_boot;          /* the controller gave (or confirmed) the document in this boot */
+    struct map *units;            /* full name -> struct unit */
+    struct map *fetches;          /* image digest -> struct fetch */
+    struct map *drained;          /* full name -> a unit's balancer (any pointer) */
+    struct map *execs;            /* session id -> struct exec_session */
+    struct vec looks;             /* struct look * under way */
+    struct boot *boot;            /* while the other hosts are asked; else NULL */
     struct timer *step_soon;
+    struct timer *make_warm; /* the next of the idle pool */
 
     /* channel.c */
     struct call *hello, *poll, *report, *beats[2];
@@ -71,11 +81,18 @@ struct agent {
 
 /* document.c */
 MUST_CHECK bool document_load(struct agent *agent, struct error *err);
+/* Goes by the document of an earlier boot: nobody has given this host up meanwhile. */
+void document_trust(struct agent *agent);
 /* Checks, stores, applies; on failure the last good one is in force again, and false. Idempotent. */
 bool document_take(struct agent *agent, const char *text, size_t size, const char *signature);
 /* Leaves the networks of farms that have nothing here any more. */
 void farms_trim(struct agent *agent);
 void held_document_free(struct held_document *held);
+
+/* boot.c: after a boot without a controller, the other hosts are asked whether this one was given up */
+void boot_start(struct agent *agent);
+void boot_stop(struct agent *agent);
+void boot_serve(struct agent *agent, struct exchange *exchange, const char *host);
 
 /* unit.c */
 struct unit *unit_get(struct agent *agent, const char *name);             /* made when missing */

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOG_PIECE_MAX = 256 * 1024 };
+enum { LOG_PIECE_MAX = 256 * 1024, LOG_TAIL = 64 * 1024 };
 
 static void serve_log(struct agent *agent, struct exchange *exchange, const struct request *request);
 static void serve_usage(struct agent *agent, struct exchange *exchange);
@@ -24,6 +24,9 @@ void agent_serve(void *ctx, struct exchange *exchange, const struct request *req
 
     if (text_equal(request->path, "/agent/alive")) {
         agent_answer_json(agent, exchange, "{\"answer\":\"alive\"}");
+    } else if (text_starts(request->path, "/agent/given-up?")) {
+        const char *host = agent_query(arena, request->path, "host");
+        boot_serve(agent, exchange, host ? host : "");
     } else if (!from_controller(sender)) {
         error_set(&err, ERROR_DENIED, "only a controller may ask for this");
         agent_answer_error(agent, exchange, &err);
@@ -97,6 +100,7 @@ static void serve_log(struct agent *agent, struct exchange *exchange, const stru
     char next[32];
     struct error err;
 
+    if (offset < 0) offset = -LOG_TAIL;
     if (!compute->log(compute->self, instance ? instance : "", &offset, LOG_PIECE_MAX, &data, &err)) {
         agent_answer_error(agent, exchange, &err);
         return;

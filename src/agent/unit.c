@@ -20,15 +20,20 @@ enum {
         10 * 1000 * 1000, /* an instance that ran for so long may fail without being punished for it */
     REST_FIRST_MS = 250,
     REST_MAX_MS = 60 * 1000,
+    LISTEN_REST_MS = 1000,    /* a balancer that rests for so long does not keep callers waiting */
+    MAKE_WARM_US = 20 * 1000, /* the head start of what serves */
 };
 
 static void say(struct unit *unit, const char *format, ...) PRINTF_LIKE(2, 3);
 static void want_nothing_here(struct unit *unit);
 static void make(struct unit *unit);
 static bool open_place(struct unit *unit, struct compute_place *ret_place, char *ret_path, size_t path_size,
-                       struct vec *ret_fds, struct error *err);
+                       struct error *err);
+static bool open_listeners(struct unit *unit, struct error *err);
+static void close_listeners(struct unit *unit);
 static void made(void *ctx, const struct error *err);
 static void started(void *ctx, const struct error *err);
+static void balanced(void *ctx, const struct error *err);
 static void settle(struct unit *unit);
 static void stopped(void *ctx, const struct error *err);
 static void wipe(struct unit *unit);
@@ -38,7 +43,8 @@ static void rested(void *ctx);
 static void turn(struct unit *unit, enum unit_state state);
 static const struct personality *copy_personality(struct arena *arena, const struct personality *personality);
 static void step_all(void *ctx);
-static void close_all(struct vec *fds);
+static void make_warm(void *ctx);
+static void make_next(struct agent *agent, bool warm);
 
 /* Which state may follow which; anything else is a fault in this file. */
 static const unsigned transitions[] = {
@@ -62,6 +68,7 @@ struct unit *unit_get(struct agent *agent, const char *name)
     unit->agent = agent;
     unit->name = mem_strdup(name);
     unit->probe_ns_fd = -1;
+    unit->listeners = VEC_OF(int);
     unit->since_ms = clock->wall_ms(clock->self);
     map_put(agent->units, name, unit);
     return unit;
@@ -72,6 +79,8 @@ void unit_free(struct unit *unit)
     const struct clock_port *clock = unit->agent->options.clock;
     unit_unwatch(unit);
     clock->cancel(clock->self, unit->rest);
+    close_listeners(unit);
+    vec_free(&unit->listeners);
     arena_free(unit->wanted_arena);
     arena_free(unit->have_arena);
     mem_free(unit->name);
@@ -101,6 +110,7 @@ void unit_adopt(struct unit *unit, const struct compute_found *found)
     unit->have_arena = arena_new();
     have = arena_alloc(unit->have_arena, sizeof(*have));
     unit->state = UNIT_UP;
+    unit->balanced = true; /* by the earlier agent */
     unit->frozen = found->frozen;
     unit->started_us = clock->steady_us(clock->self);
     unit->have = have;
@@ -145,8 +155,12 @@ void unit_step(struct unit *unit)
             settle(unit);
         return;
     case UNIT_RESTING:
-        if (unit->wanted) return;
+        /* The rest is for what failed; something else may be tried at once. */
+        if (unit->wanted && unit->wanted->incarnation == unit->failed_incarnation) return;
+        unit->tries = 0;
+        unit->restarts = 0;
         turn(unit, UNIT_ABSENT);
+        unit_step(unit);
         return;
     case UNIT_MAKING:
     case UNIT_STARTING:
@@ -193,6 +207,9 @@ void unit_fail(struct unit *unit, const char *format, ...)
     va_end(arguments);
     unit->restarts++;
     unit->stop_asked = true;
+    unit->failed_incarnation = unit->have     ? unit->have->incarnation
+                               : unit->wanted ? unit->wanted->incarnation
+                                              : 0;
     if (unit->state == UNIT_UP && clock->steady_us(clock->self) - unit->started_us > STEADY_US)
         unit->tries = 0;
     unit->tries++;
@@ -240,7 +257,6 @@ static void make(struct unit *unit)
 {
     const struct compute_driver *compute = unit->agent->options.compute;
     const struct image *image = agent_image(unit->agent, unit->wanted->digest);
-    struct vec fds = VEC_OF(int);
     struct compute_place place = {0};
     struct error err;
     char path[256];
@@ -251,7 +267,7 @@ static void make(struct unit *unit)
     unit->have = copy_personality(unit->have_arena, unit->wanted);
     unit->frozen = false;
     unit->health = HEALTH_UNKNOWN;
-    if (!open_place(unit, &place, path, sizeof(path), &fds, &err)) {
+    if (!open_place(unit, &place, path, sizeof(path), &err)) {
         made(unit, &err);
     } else {
         /* The driver works on what the balancer's command and files make of the personality, but what is
@@ -262,29 +278,51 @@ static void make(struct unit *unit)
         if (dressed.frontends_length > 0) balance->personalize(balance->self, arena, &dressed);
         compute->create(compute->self, &dressed, image, &place, made, unit);
     }
-    close_all(&fds);
 }
 
 static bool open_place(struct unit *unit, struct compute_place *ret_place, char *ret_path, size_t path_size,
-                       struct vec *ret_fds, struct error *err)
+                       struct error *err)
 {
     const struct net_driver *network = unit->agent->options.network;
-    const struct balance_driver *balance = unit->agent->options.balance;
     const struct personality *have = unit->have;
     const struct host_document *document = &unit->agent->good->document;
     const char *slash = strchr(have->farm, '/');
 
     if (!network->port_add(network->self, have->farm, unit_farm_short(unit->name), ret_path, path_size, err))
         return false;
-    if (have->frontends_length > 0 && !balance->listen(balance->self, have, ret_fds, err)) return false;
+    if (!open_listeners(unit, err)) return false;
     ret_place->net_ns_path = ret_path;
     ret_place->hostname = unit_farm_short(unit->name);
     ret_place->domain = arena_printf(unit->have_arena, "%s.%s", slash ? slash + 1 : have->farm, have->party);
     for (size_t i = 0; i < document->farms_length; i++)
         if (text_equal(document->farms[i].name, have->farm)) ret_place->resolver = document->farms[i].gateway;
-    ret_place->keep_fds = ret_fds->items;
-    ret_place->keep_fds_length = ret_fds->length;
+    ret_place->keep_fds = unit->listeners.items;
+    ret_place->keep_fds_length = unit->listeners.length;
     return true;
+}
+
+static bool open_listeners(struct unit *unit, struct error *err)
+{
+    const struct balance_driver *balance = unit->agent->options.balance;
+    CLEANUP_BUF struct buf places = {0};
+
+    for (size_t i = 0; i < unit->have->frontends_length; i++)
+        buf_printf(&places, "%s\n", unit->have->frontends[i].publish);
+    if (unit->listeners_places && text_equal(unit->listeners_places, buf_text(&places))) return true;
+    close_listeners(unit);
+    if (unit->have->frontends_length == 0) return true;
+    if (!balance->listen(balance->self, unit->have, &unit->listeners, err)) return false;
+    unit->listeners_places = buf_take(&places);
+    return true;
+}
+
+static void close_listeners(struct unit *unit)
+{
+    for (size_t i = 0; i < unit->listeners.length; i++)
+        close(*(int *)vec_at(&unit->listeners, i));
+    vec_clear(&unit->listeners);
+    mem_free(unit->listeners_places);
+    unit->listeners_places = NULL;
 }
 
 static void made(void *ctx, const struct error *err)
@@ -314,6 +352,7 @@ static void started(void *ctx, const struct error *err)
     turn(unit, UNIT_UP);
     unit->started_us = clock->steady_us(clock->self);
     unit->reason[0] = 0;
+    unit->balanced = unit->have->frontends_length == 0;
     unit_watch(unit);
     unit_balance(unit);
     unit_step(unit);
@@ -353,8 +392,21 @@ void unit_balance(struct unit *unit)
     const struct balance_driver *balance = unit->agent->options.balance;
 
     if (unit->state != UNIT_UP || !unit->wanted || unit->wanted->frontends_length == 0) return;
-    balance->apply(balance->self, unit->wanted, compute->control_directory(compute->self, unit->name), NULL,
-                   NULL);
+    balance->apply(balance->self, unit->wanted, compute->control_directory(compute->self, unit->name),
+                   balanced, unit);
+}
+
+/* Until it has got its servers for the first time a balancer is not up: it would refuse all who come. */
+static void balanced(void *ctx, const struct error *err)
+{
+    struct unit *unit = ctx;
+    if (unit->balanced || unit->state != UNIT_UP || unit->stop_asked) return;
+    if (err) {
+        unit_fail(unit, "has not got its servers: %s", err->message);
+        return;
+    }
+    unit->balanced = true;
+    report_soon(unit->agent);
 }
 
 static void stopped(void *ctx, const struct error *err)
@@ -423,6 +475,8 @@ static void rest(struct unit *unit)
     if (wait_ms > 0 && used < sizeof(unit->reason))
         snprintf(unit->reason + used, sizeof(unit->reason) - used, "; try %u in %.1f s", unit->tries + 1,
                  (double)wait_ms / 1000);
+    /* Callers who would have to wait for long are better refused. */
+    if (wait_ms >= LISTEN_REST_MS) close_listeners(unit);
     clock->cancel(clock->self, unit->rest);
     unit->rest = clock->after(clock->self, wait_ms * 1000, rested, unit);
     report_soon(unit->agent);
@@ -463,6 +517,8 @@ static const struct personality *copy_personality(struct arena *arena, const str
     return copy;
 }
 
+/* What is quick comes first: an instance let in from the door, or a balancer's new server, does not wait
+ * until others are made. Of those one is made a turn, so that answers are heard in between. */
 static void step_all(void *ctx)
 {
     struct agent *agent = ctx;
@@ -473,6 +529,7 @@ static void step_all(void *ctx)
     if (!agent->confirmed_boot) return; /* nothing is wanted yet because nothing was said yet */
     while (map_next(agent->units, &cursor, NULL, &value)) {
         struct unit *unit = value;
+        if (unit->wanted && unit->state == UNIT_ABSENT) continue;
         unit_step(unit);
         if (unit->wanted || unit->state != UNIT_ABSENT) continue;
         map_remove(agent->units, unit->name);
@@ -480,11 +537,36 @@ static void step_all(void *ctx)
         report_soon(agent);
     }
     farms_trim(agent);
+    make_next(agent, false);
 }
 
-static void close_all(struct vec *fds)
+static void make_warm(void *ctx)
 {
-    for (size_t i = 0; i < fds->length; i++)
-        close(*(int *)vec_at(fds, i));
-    vec_free(fds);
+    struct agent *agent = ctx;
+    agent->make_warm = NULL;
+    make_next(agent, true);
+}
+
+/* Nobody waits for a warm instance, so it lets those pass that serve. */
+static void make_next(struct agent *agent, bool warm)
+{
+    const struct clock_port *clock = agent->options.clock;
+    size_t cursor = 0;
+    void *value = NULL;
+    bool made = false, more[2] = {false, false};
+
+    while (map_next(agent->units, &cursor, NULL, &value)) {
+        struct unit *unit = value;
+        if (!unit->wanted || unit->state != UNIT_ABSENT) continue;
+        size_t kind = unit->wanted->wanted == WANTED_WARM;
+        if (made || kind != warm) {
+            more[kind] = true;
+            continue;
+        }
+        unit_step(unit); /* it stays absent while the document does not name its image */
+        made = unit->state != UNIT_ABSENT;
+    }
+    if (more[false] && (made || warm)) units_step_soon(agent);
+    if (more[true] && !agent->make_warm)
+        agent->make_warm = clock->after(clock->self, MAKE_WARM_US, make_warm, agent);
 }

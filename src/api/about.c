@@ -55,20 +55,10 @@ static const struct operation operations[] = {
     {"/v1/tokens", "post", "Make a token for a party", NULL, NULL},
     {"/v1/tokens/{id}", "delete", "Delete a token", NULL, NULL},
     {"/v1/version", "get", "Version of the server", NULL, NULL},
-};
-
-/* A round of questions to all agents, for `top`. */
-struct top_call {
-    struct top *top;
-    struct call *call; /* NULL: answered */
-};
-
-struct top {
-    struct asked *asked;
-    struct top_call *calls; /* a host each */
-    size_t calls_length;
-    struct buf json; /* the answers' "instances", joined */
-    size_t open;
+    {"/v1/openapi.json", "get", "This description", NULL, NULL},
+    {"/metrics", "get", "Measurements for Prometheus", NULL, NULL},
+    {"/healthz", "get", "Answers while the server lives", NULL, NULL},
+    {"/readyz", "get", "Answers while the server can do its work", NULL, NULL},
 };
 
 static void describe(struct asked *asked);
@@ -78,10 +68,6 @@ static void metrics(struct asked *asked);
 static void metrics_hosts(const struct snapshot *snapshot, struct buf *ret_text);
 static void metrics_instances(const struct snapshot *snapshot, struct buf *ret_text);
 static void version(struct asked *asked);
-static void top_start(struct asked *asked);
-static void top_cancel(struct asked *asked);
-static void top_took(void *ctx, const struct answer *answer);
-static void top_end(struct top *top);
 
 bool route_about(struct asked *asked)
 {
@@ -242,77 +228,4 @@ static void version(struct asked *asked)
     buf_printf(&json, "{\"version\":\"%s\",\"revision\":%" PRIu64 "}", CROFT_VERSION,
                store_revision(controller_store(asked->api->options.controller)));
     answer_json(asked, 200, &json);
-}
-
-/* Asks every host that is up; {"hosts":[answers as the agents give them, with the host's name]}. Rates are
- * the asker's to make of two of these: totals can be summed up and compared, averages of averages cannot. */
-static void top_start(struct asked *asked)
-{
-    struct controller *controller = asked->api->options.controller;
-    size_t length = 0;
-    const struct record *const *records =
-        mirror_list(controller_mirror(controller), RECORD_HOST_FACT, &length);
-    struct request request = {.method = "GET", .path = "/agent/usage"};
-    struct top *top = arena_alloc(asked->arena, sizeof(*top));
-
-    top->asked = asked;
-    top->calls = arena_alloc_array(asked->arena, length, sizeof(*top->calls));
-    asked->later = top;
-    asked_later(asked, top_cancel);
-    top->open = 1;
-    for (size_t i = 0; i < length; i++) {
-        const struct host_fact *fact = records[i]->object;
-        if (fact->state != HOST_UP) continue;
-        top->open++;
-        struct top_call *call = &top->calls[top->calls_length++];
-        call->top = top;
-        controller_ask_agent(controller, fact->name, &request, 2000, NULL, top_took, call, &call->call);
-    }
-    if (--top->open == 0) top_end(top);
-}
-
-static void top_cancel(struct asked *asked)
-{
-    struct top *top = asked->later;
-    for (size_t i = 0; i < top->calls_length; i++)
-        asked->net->cancel(asked->net->self, top->calls[i].call);
-    buf_free(&top->json);
-}
-
-static void top_took(void *ctx, const struct answer *answer)
-{
-    struct top_call *call = ctx;
-    struct top *top = call->top;
-    struct asked *asked = top->asked;
-    struct node node;
-    struct error err;
-
-    call->call = NULL;
-    /* A host that does not answer now has no line: what is not known is not shown as zero. */
-    if (answer->status == 200 && node_from_json(asked->arena, answer->body, answer->body_size, &node, &err)) {
-        const struct node *instances = node_get(&node, "instances");
-        for (size_t i = 0; instances && i < instances->length; i++) {
-            const struct record *record =
-                mirror_get(controller_mirror(asked->api->options.controller), RECORD_INSTANCE,
-                           node_text(&instances->items[i], "name", ""));
-            if (!record || !caller_may_see(&asked->caller, RECORD_INSTANCE, record)) continue;
-            const struct instance *instance = record->object;
-            buf_add_text(&top->json, top->json.size ? ",{\"host\":" : "{\"host\":");
-            buf_add_json_string(&top->json, instance->host);
-            buf_printf(&top->json, ",\"steady_us\":%" PRId64 ",\"usage\":", node_int(&node, "steady_us", 0));
-            node_to_json(&instances->items[i], &top->json);
-            buf_add_char(&top->json, '}');
-        }
-    }
-    if (--top->open == 0) top_end(top);
-}
-
-static void top_end(struct top *top)
-{
-    CLEANUP_BUF struct buf json = {0};
-    buf_add_text(&json, "{\"instances\":[");
-    buf_add_text(&json, buf_text(&top->json));
-    buf_add_text(&json, "]}");
-    buf_free(&top->json);
-    answer_json(top->asked, 200, &json);
 }

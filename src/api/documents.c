@@ -129,7 +129,12 @@ static void get(struct asked *asked, enum record_kind kind, const char *name)
     char revision[40];
 
     if (!record || !caller_may_see(&asked->caller, kind, record)) {
-        error_set(&err, ERROR_NOT_FOUND, "there is no %s", asked->path);
+        static const char *const words[RECORD_KINDS] = {[RECORD_HOST] = "host",
+                                                        [RECORD_PARTY] = "party",
+                                                        [RECORD_FARM] = "farm",
+                                                        [RECORD_IMAGE] = "image",
+                                                        [RECORD_INSTANCE] = "instance"};
+        error_set(&err, ERROR_NOT_FOUND, "there is no %s %s", words[kind], name);
         answer_error(asked, &err);
         return;
     }

@@ -64,7 +64,9 @@ bool event_visible(const struct caller *caller, const struct node *event);
 /* watch.c: turns the asked into a stream */
 void watch_start(struct asked *asked, const char *prefix, uint64_t revision);
 void watch_free_all(struct api *api);
-/* about.c: openapi, metrics, version, health, top */
+/* top.c: use of CPU and memory now; answers a moment later */
+void top_start(struct asked *asked);
+/* about.c: openapi, metrics, version, health */
 bool route_about(struct asked *asked);
 bool route_open(struct asked *asked); /* what needs no token */
 

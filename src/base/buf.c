@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { LIKELY_SIZE = 64 }; /* of what one printf adds */
+
 static void reserve(struct buf *buf, size_t more);
 static size_t utf8_size(const unsigned char *text);
 
@@ -53,11 +55,16 @@ void buf_vprintf(struct buf *buf, const char *format, va_list arguments)
     ASSERT(format != NULL);
     va_list again;
     va_copy(again, arguments);
-    int length = vsnprintf(NULL, 0, format, arguments);
+    /* Mostly there is room enough, and to format twice costs twice. */
+    reserve(buf, LIKELY_SIZE);
+    size_t room = buf->capacity - buf->size;
+    int length = vsnprintf(buf->data + buf->size, room, format, arguments);
     ASSERT(length >= 0);
-    reserve(buf, (size_t)length);
-    int written = vsnprintf(buf->data + buf->size, (size_t)length + 1, format, again);
-    ASSERT(written == length);
+    if ((size_t)length >= room) {
+        reserve(buf, (size_t)length);
+        int written = vsnprintf(buf->data + buf->size, (size_t)length + 1, format, again);
+        ASSERT(written == length);
+    }
     buf->size += (size_t)length;
     va_end(again);
 }
@@ -71,6 +78,11 @@ void buf_add_json_string(struct buf *buf, const char *text)
     buf_add_char(buf, '"');
     const unsigned char *at = (const unsigned char *)text;
     while (*at != '\0') {
+        const unsigned char *plain = at;
+        while (*at >= 0x20 && *at < 0x7f && *at != '"' && *at != '\\')
+            at++;
+        buf_add(buf, plain, (size_t)(at - plain));
+        if (*at == '\0') break;
         size_t size = utf8_size(at);
         if (size == 0) {
             buf_add_text(buf, "\xef\xbf\xbd"); /* JSON is UTF-8: a byte that is not becomes U+FFFD */

@@ -27,3 +27,22 @@ int version_run(struct cli *cli)
         fprintf(cli->out, "server unknown: %s\n", err.message);
     return 0;
 }
+
+int man_run(struct cli *cli)
+{
+    CLEANUP_BUF struct buf text = {0};
+    help_man(CROFT_VERSION, &text);
+    fputs(buf_text(&text), cli->out);
+    return 0;
+}
+
+int completion_run(struct cli *cli)
+{
+    CLEANUP_BUF struct buf text = {0};
+    if (text_equal(arguments_positional(cli->arguments, 0), "bash"))
+        help_completion_bash(&text);
+    else
+        help_completion_zsh(&text);
+    fputs(buf_text(&text), cli->out);
+    return 0;
+}

@@ -1,6 +1,7 @@
 /* `croft agent`: the machine's ports and drivers, the host's identity, and the loop over them. */
 #include "agent/agent.h"
 #include "base/text.h"
+#include "cli/frugal.h"
 #include "cli/join.h"
 #include "cli/mains.h"
 #include "driver/balance/balance_haproxy.h"
@@ -88,6 +89,7 @@ int agent_main(const struct agent_main_options *options)
 {
     struct running running = {.options = options};
     struct error err = {0};
+    frugal_memory();
     bool good = start(&running, &err);
 
     if (good && !running.stopped)
@@ -133,6 +135,7 @@ static bool make_ports(struct running *running, struct error *err)
         return false;
     running->clock = os_clock_new(running->loop);
     running->process = os_process_new(running->loop);
+    os_process_reap_orphans(running->process); /* the container driver adopts what crun leaves behind */
     running->watch = os_watch_new(running->loop);
     return true;
 }

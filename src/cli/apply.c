@@ -23,6 +23,7 @@ struct sources {
 
 static bool read_sources(struct cli *cli, struct sources *ret_sources, struct error *err);
 static bool add_source(struct sources *sources, const char *path, struct error *err);
+static bool begins_document(const char *text);
 static bool send_sources(struct cli *cli, const struct sources *sources, const char *path,
                          struct node *ret_answer, struct error *err);
 static void put_back(const struct sources *sources, struct error *err);
@@ -77,19 +78,33 @@ static bool read_sources(struct cli *cli, struct sources *ret_sources, struct er
 
 static bool add_source(struct sources *sources, const char *path, struct error *err)
 {
+    CLEANUP_BUF struct buf text = {0};
     struct source *source = NULL;
     unsigned lines = 1;
 
+    if (!user_file_read(path, &text, err)) return false;
     if (sources->text.size > 0) {
         if (sources->text.data[sources->text.size - 1] != '\n') buf_add_char(&sources->text, '\n');
-        /* Ends a document whether or not the next file begins with `---` (YAML 1.2, 9.1.2). */
-        buf_add_text(&sources->text, "...\n");
+        /* Both end the document before; a file that does not begin one itself wants one begun. */
+        buf_add_text(&sources->text, begins_document(buf_text(&text)) ? "...\n" : "---\n");
     }
     for (size_t i = 0; i < sources->text.size; i++)
         lines += sources->text.data[i] == '\n';
     source = vec_push(&sources->files);
     *source = (struct source){text_equal(path, "-") ? "standard input" : path, lines};
-    return file_read(path, &sources->text, err);
+    buf_add(&sources->text, buf_text(&text), text.size);
+    return true;
+}
+
+/* With `---` or a directive; or it has nothing but comments, and is no document. */
+static bool begins_document(const char *text)
+{
+    for (;;) {
+        size_t blank = strspn(text, " \t\r\n");
+        if (text[blank] == 0) return true;
+        if (text[blank] != '#') return text_starts(text + blank, "---") || text[blank] == '%';
+        text += blank + strcspn(text + blank, "\n");
+    }
 }
 
 static bool send_sources(struct cli *cli, const struct sources *sources, const char *path,

@@ -165,8 +165,6 @@ bool cli_thing(const char *text, const struct thing **ret_thing, struct error *e
 
 static int run(struct cli *cli, const struct arguments *arguments)
 {
-    CLEANUP_BUF struct buf text = {0};
-
     if (arguments->help) return show_help(cli, arguments);
     if (arguments->version) {
         fprintf(cli->out, "croft %s\n", CROFT_VERSION);

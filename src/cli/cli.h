@@ -55,10 +55,15 @@ struct thing {
 MUST_CHECK bool cli_thing(const char *text, const struct thing **ret_thing, struct error *err);
 extern const char *const cli_thing_names[]; /* plurals, NULL-terminated */
 
-/* "farm acme/shop" once more, from "acme/shop"; what an item calls itself in lists. In the arena. */
-const char *cli_item_name(struct cli *cli, const struct node *item);
+/* As `croft get KIND` (a plural). The exit code. */
+int get_list(struct cli *cli, const char *kind);
 
 /* The commands, one file a subject. */
+int up_run(struct cli *cli);
+int down_run(struct cli *cli);
+int host_init_run(struct cli *cli);
+int controller_run(struct cli *cli);
+int agent_run(struct cli *cli);
 int apply_run(struct cli *cli);
 int diff_run(struct cli *cli);
 int get_run(struct cli *cli);

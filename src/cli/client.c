@@ -123,8 +123,8 @@ void client_sleep(struct client *client, int64_t ms)
     loop_run(client->loop);
 }
 
-struct call *client_start(struct client *client, const struct client_request *request,
-                          void (*done)(void *ctx, const struct answer *answer), void *ctx)
+struct call *client_start_call(struct client *client, const struct client_request *request,
+                               void (*done)(void *ctx, const struct answer *answer), void *ctx)
 {
     return send_request(client, request, NULL, done, ctx);
 }
@@ -156,8 +156,7 @@ bool client_error(const struct client *client, const struct answer *answer, stru
         const char *mend = answer->error->code == ERROR_UNREACHABLE
                                ? ": is it running there? `croft up` starts a grid, --server chooses another"
                                : "";
-        return error_set(err, answer->error->code, "cannot reach %s: %s%s", client->server,
-                         answer->error->message, mend);
+        return error_set(err, answer->error->code, "%s%s", answer->error->message, mend);
     }
     if (!node_from_json(arena, answer->body, answer->body_size, &problem, &ignored) ||
         problem.kind != NODE_MAP)

@@ -53,8 +53,8 @@ MUST_CHECK bool client_stream(struct client *client, const char *path,
 void client_sleep(struct client *client, int64_t ms);
 
 /* For what needs several things at once (exec): a request whose answer comes from the loop. */
-struct call *client_start(struct client *client, const struct client_request *request,
-                          void (*done)(void *ctx, const struct answer *answer), void *ctx);
+struct call *client_start_call(struct client *client, const struct client_request *request,
+                               void (*done)(void *ctx, const struct answer *answer), void *ctx);
 void client_drop(struct client *client, struct call *call);
 struct loop *client_loop(const struct client *client);
 const struct clock_port *client_clock(const struct client *client);

@@ -11,6 +11,8 @@
 
 static const char *const formats[] = {"table", "json", "yaml", "name", NULL};
 static const char *const orders[] = {"on", "off", "cycle", NULL};
+static const char *const top_kinds[] = {"hosts", "farms", "instances", NULL};
+static const char *const shells[] = {"bash", "zsh", NULL};
 
 static const struct option shared[] = {
     {.name = "server",
@@ -31,6 +33,62 @@ static const struct option shared[] = {
      .fallback = "table",
      .choices = formats,
      .help = "table, json, yaml or name; with json, errors are JSON too"},
+};
+
+static const struct option up_options[] = {
+    {.name = "hosts", .argument = "N", .fallback = "4", .help = "how many hosts, 1 to 200"},
+    {.name = "racks",
+     .argument = "R",
+     .fallback = "1",
+     .help = "over how many racks of each site they are spread"},
+    {.name = "sites", .argument = "S", .fallback = "1", .help = "over how many sites"},
+    {.name = "state", .argument = "DIR", .fallback = "/var/lib/croft", .help = "where everything is kept"},
+    {.name = "listen",
+     .argument = "ADDR:PORT",
+     .fallback = "127.0.0.1:7070",
+     .help = "where the API listens; port 0: a free one"},
+    {.name = "capacity",
+     .argument = "AMOUNTS",
+     .help = "of each host: cpus=8,memory=32Gi,disk=400Gi,network=10G"},
+    {.name = "detach", .letter = 'd', .help = "come back when the grid is ready, and leave it running"},
+};
+static const struct option down_options[] = {
+    {.name = "state", .argument = "DIR", .fallback = "/var/lib/croft", .help = "the grid's state directory"},
+};
+static const struct option controller_options[] = {
+    {.name = "state", .argument = "DIR", .help = "where its store and its keys are; is made when missing"},
+    {.name = "listen", .argument = "ADDR:PORT", .help = "where the API listens"},
+    {.name = "listen-fd", .argument = "N", .help = "a listening socket, inherited, in place of --listen"},
+    {.name = "agents",
+     .argument = "ADDR:PORT[,…]",
+     .help = "where agents reach it on the management networks"},
+    {.name = "power", .argument = "unix:PATH", .help = "who switches hosts on and off"},
+};
+static const struct option agent_options[] = {
+    {.name = "name", .argument = "NAME", .help = "the host's name"},
+    {.name = "state", .argument = "DIR", .help = "where it keeps what lasts; is made when missing"},
+    {.name = "run", .argument = "DIR", .help = "where it keeps what ends with a reboot"},
+    {.name = "join", .argument = "URL[,…]", .help = "the controllers: https://ADDR:PORT"},
+    {.name = "token-file", .argument = "FILE", .help = "the join token; needed once"},
+    {.name = "token", .argument = "TOKEN", .help = "the join token itself: others on the host can read it"},
+    {.name = "listen", .argument = "ADDR:PORT[,…]", .help = "where controllers reach it"},
+    {.name = "underlay", .argument = "DEVICE", .help = "the device that carries the farms' networks"},
+    {.name = "zone", .argument = "ZONE", .help = "where the host stands: east/b1/r1"},
+    {.name = "pool",
+     .argument = "POOL",
+     .fallback = "general",
+     .help = "hosts that can stand in for each other"},
+    {.name = "class", .argument = "CLASS", .fallback = "general", .help = "the class of its hardware"},
+    {.name = "capacity",
+     .argument = "AMOUNTS",
+     .help = "what it has: cpus=8,memory=32Gi,disk=400Gi,network=10G"},
+    {.name = "reserve", .argument = "AMOUNTS", .help = "what of it is kept for the host itself"},
+    {.name = "cgroup", .argument = "PATH", .help = "below which instances get their cgroups"},
+    {.name = "publish-net-fd",
+     .argument = "N",
+     .fallback = "this one",
+     .help = "network namespace, inherited, where published addresses are"},
+    {.name = "whoami", .argument = "PATH", .help = "socket of `croft up` that knows the host's process ids"},
 };
 
 static const struct option file_options[] = {
@@ -63,9 +121,41 @@ static const struct option delete_options[] = {
      .fallback = "60s when no time is given",
      .help = "until it and what it held are gone; exit 6 when they are not in time"},
 };
+static const struct option exec_options[] = {
+    {.name = "tty", .letter = 't', .help = "keys go to the command as they are pressed"},
+    {.name = "env",
+     .letter = 'e',
+     .argument = "NAME=VALUE",
+     .many = true,
+     .help = "set in the command's environment"},
+};
+static const struct option logs_options[] = {
+    {.name = "follow", .letter = 'f', .help = "go on with what is written from now on"},
+    {.name = "tail", .help = "only the last 64 KiB"},
+};
+static const struct option top_options[] = {
+    {.name = "watch", .letter = 'w', .help = "again every two seconds"},
+};
 static const struct option events_options[] = {
     {.name = "follow", .letter = 'f', .help = "go on with what happens from now on"},
     {.name = "since", .argument = "TIME", .help = "only what happened in this time: 10m, 1h, 7d"},
+};
+static const struct option import_options[] = {
+    {.name = "party", .argument = "PARTY", .fallback = "landlord: everyone's", .help = "whose image it is"},
+};
+static const struct option remove_options[] = {
+    {.name = "party", .argument = "PARTY", .fallback = "landlord", .help = "whose image it is"},
+};
+static const struct option token_options[] = {
+    {.name = "party", .argument = "PARTY", .fallback = "landlord", .help = "in whose name its bearer acts"},
+};
+static const struct option doctor_options[] = {
+    {.name = "output",
+     .letter = 'o',
+     .argument = "FORMAT",
+     .fallback = "table",
+     .choices = formats,
+     .help = "table, json, yaml or name; with json, errors are JSON too"},
 };
 
 static const struct positional files[] = {{.name = "FILE", .optional = true, .many = true}};
@@ -77,10 +167,53 @@ static const struct positional move_what[] = {{.name = "INSTANCE"}, {.name = "HO
 static const struct positional host[] = {{.name = "HOST"}};
 static const struct positional power_what[] = {{.name = "HOST"},
                                                {.name = "ORDER", .choices = orders, .strict = true}};
+static const struct positional exec_what[] = {{.name = "INSTANCE"}, {.name = "COMMAND", .many = true}};
+static const struct positional instance[] = {{.name = "INSTANCE"}};
+static const struct positional top_what[] = {
+    {.name = "KIND", .optional = true, .choices = top_kinds, .strict = true}};
 static const struct positional optional_name[] = {{.name = "NAME", .optional = true}};
 static const struct positional name[] = {{.name = "NAME"}};
+static const struct positional import_what[] = {{.name = "NAME:TAG"}, {.name = "SOURCE"}};
+static const struct positional image[] = {{.name = "NAME:TAG"}};
+static const struct positional token_name[] = {{.name = "NAME", .optional = true}};
+static const struct positional token_id[] = {{.name = "ID"}};
+static const struct positional shell[] = {{.name = "SHELL", .choices = shells, .strict = true}};
 
 static const struct command table[] = {
+    {.name = "up",
+     .group = GROUP_GRID,
+     .run = up_run,
+     OPTIONS(up_options),
+     .summary = "run a whole grid on this machine",
+     EXAMPLES("croft up --hosts 6 --racks 3 --detach")},
+    {.name = "down",
+     .group = GROUP_GRID,
+     .run = down_run,
+     OPTIONS(down_options),
+     .summary = "stop the grid of this machine and leave nothing behind",
+     EXAMPLES("croft down")},
+    {.name = "controller",
+     .group = GROUP_GRID,
+     .run = controller_run,
+     OPTIONS(controller_options),
+     .summary = "decide for a grid: the long-running part that has the store",
+     EXAMPLES("croft controller --state /var/lib/croft/controller --listen 127.0.0.1:7070 --agents "
+              "10.90.0.1:7070")},
+    {.name = "agent",
+     .group = GROUP_GRID,
+     .run = agent_run,
+     OPTIONS(agent_options),
+     .summary = "work on a host: the long-running part that starts instances",
+     EXAMPLES(
+         "croft agent --name h1 --state /var/lib/croft/agent --run /run/croft --join https://10.90.0.1:7070 "
+         "--token-file join.token --listen 10.90.0.3:7071 --zone east/b1/r1 --capacity cpus=8,memory=32Gi")},
+    {.name = "host-init",
+     .group = GROUP_GRID,
+     .hidden = true,
+     .raw = true,
+     .run = host_init_run,
+     .summary = "be the first process of a host that `croft up` plays"},
+
     {.name = "apply",
      .group = GROUP_DOCUMENTS,
      .client = true,
@@ -141,6 +274,30 @@ static const struct command table[] = {
      POSITIONALS(move_what),
      .summary = "move an instance to a host, if the rules allow it",
      EXAMPLES("croft move acme/shop/web-1 h3")},
+    {.name = "exec",
+     .group = GROUP_INSTANCES,
+     .client = true,
+     .run = exec_run,
+     OPTIONS(exec_options),
+     POSITIONALS(exec_what),
+     .summary = "run a command in an instance; its exit status is croft's",
+     EXAMPLES("croft exec acme/shop/web-1 -- ls -l /", "croft exec -t acme/shop/web-1 -- sh")},
+    {.name = "logs",
+     .group = GROUP_INSTANCES,
+     .client = true,
+     .run = logs_run,
+     OPTIONS(logs_options),
+     POSITIONALS(instance),
+     .summary = "print what an instance has written",
+     EXAMPLES("croft logs acme/shop/web-1 -f")},
+    {.name = "top",
+     .group = GROUP_INSTANCES,
+     .client = true,
+     .run = top_run,
+     OPTIONS(top_options),
+     POSITIONALS(top_what),
+     .summary = "show live load of hosts, farms or instances",
+     EXAMPLES("croft top hosts --watch")},
     {.name = "events",
      .group = GROUP_INSTANCES,
      .client = true,
@@ -179,12 +336,75 @@ static const struct command table[] = {
      .summary = "switch a host on or off, or off and on",
      EXAMPLES("croft power h3 cycle")},
 
+    {.name = "image import",
+     .group = GROUP_LIBRARY,
+     .client = true,
+     .run = image_import_run,
+     OPTIONS(import_options),
+     POSITIONALS(import_what),
+     .summary = "take an image into the library",
+     EXAMPLES("croft image import hello:1 ./hello.tar", "croft image import web:2 ./rootfs --party acme")},
+    {.name = "image list",
+     .group = GROUP_LIBRARY,
+     .client = true,
+     .run = image_list_run,
+     .summary = "list the images of the library",
+     EXAMPLES("croft image list")},
+    {.name = "image remove",
+     .group = GROUP_LIBRARY,
+     .client = true,
+     .run = image_remove_run,
+     OPTIONS(remove_options),
+     POSITIONALS(image),
+     .summary = "take an image out of the library",
+     EXAMPLES("croft image remove web:2 --party acme")},
+    {.name = "token create",
+     .group = GROUP_LIBRARY,
+     .client = true,
+     .run = token_create_run,
+     OPTIONS(token_options),
+     POSITIONALS(token_name),
+     .summary = "make a token; it is shown this once",
+     EXAMPLES("croft token create ci --party acme")},
+    {.name = "token list",
+     .group = GROUP_LIBRARY,
+     .client = true,
+     .run = token_list_run,
+     .summary = "list tokens by id, never their secrets",
+     EXAMPLES("croft token list")},
+    {.name = "token delete",
+     .group = GROUP_LIBRARY,
+     .client = true,
+     .run = token_delete_run,
+     POSITIONALS(token_id),
+     .summary = "make a token worthless",
+     EXAMPLES("croft token delete 3f9c")},
+
     {.name = "version",
      .group = GROUP_MACHINE,
      .client = true,
      .run = version_run,
      .summary = "print the versions of this program and of the server",
      EXAMPLES("croft version")},
+    {.name = "doctor",
+     .group = GROUP_MACHINE,
+     .run = doctor_run,
+     OPTIONS(doctor_options),
+     .summary = "say what on this machine is missing or wrong, and how to mend it",
+     EXAMPLES("croft doctor")},
+    {.name = "man",
+     .group = GROUP_MACHINE,
+     .hidden = true,
+     .run = man_run,
+     .summary = "print the man page as troff",
+     EXAMPLES("croft man | man -l -")},
+    {.name = "completion",
+     .group = GROUP_MACHINE,
+     .hidden = true,
+     .run = completion_run,
+     POSITIONALS(shell),
+     .summary = "print the completion of a shell",
+     EXAMPLES("croft completion bash > /etc/bash_completion.d/croft")},
 };
 
 const struct command *command_table(size_t *ret_length)

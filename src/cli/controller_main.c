@@ -1,6 +1,7 @@
 /* `croft controller`: the machine's ports, the store, the authority, and the loops over them. */
 #include "api/api.h"
 #include "base/text.h"
+#include "cli/frugal.h"
 #include "cli/join.h"
 #include "cli/mains.h"
 #include "control/controller.h"
@@ -60,6 +61,7 @@ int controller_main(const struct controller_main_options *options)
 {
     struct running running = {.options = options};
     struct error err = {0};
+    frugal_memory();
     bool good = start(&running, &err);
 
     if (good)

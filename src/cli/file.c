@@ -9,7 +9,7 @@
 
 #define FILE_SIZE_MAX ((size_t)64 * 1024 * 1024)
 
-bool file_read(const char *path, struct buf *ret_text, struct error *err)
+bool user_file_read(const char *path, struct buf *ret_text, struct error *err)
 {
     char piece[65536];
     struct buf text = {0};

@@ -7,6 +7,6 @@
 
 /* Adds the file's bytes; "-" is standard input. ERROR_NOT_FOUND when there is none; more than 64 MiB is
  * refused. */
-MUST_CHECK bool file_read(const char *path, struct buf *ret_text, struct error *err);
+MUST_CHECK bool user_file_read(const char *path, struct buf *ret_text, struct error *err);
 
 #endif

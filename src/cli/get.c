@@ -42,6 +42,16 @@ int get_run(struct cli *cli)
     return good ? 0 : cli_fail(cli, &err);
 }
 
+int get_list(struct cli *cli, const char *kind)
+{
+    struct getting getting = {.cli = cli, .kind = kind, .now_ms = listing_now_ms()};
+    struct error err;
+    bool good = get_all(&getting, &err);
+
+    table_free(getting.table);
+    return good ? 0 : cli_fail(cli, &err);
+}
+
 static bool get_one(struct getting *getting, struct error *err)
 {
     struct cli *cli = getting->cli;

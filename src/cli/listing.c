@@ -34,7 +34,6 @@ static const char *get(struct row *row, const char *key);
 static const char *of_total(struct row *row, const char *key);
 static const char *tiers(struct row *row);
 static const char *endpoints(struct row *row);
-static const char *amount(struct row *row, const char *text);
 
 static const struct column host_columns[] = {
     {"NAME", COLUMN_TEXT, 0},     {"STATE", COLUMN_STATE, 0},      {"ZONE", COLUMN_TEXT, 3},
@@ -117,16 +116,18 @@ int64_t listing_now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-const char *listing_resources(struct arena *arena, struct span resources)
+const char *listing_amount(struct arena *arena, const char *text)
 {
-    static const char *const keys[] = {"cpus", "memory", "disk", "network", "instances", "farms"};
-    CLEANUP_BUF struct buf text = {0};
+    static const char *const units[] = {"", "Ki", "Mi", "Gi", "Ti"};
+    int64_t bytes = 0;
+    size_t unit = 0;
 
-    for (size_t i = 0; i < LENGTH(keys); i++) {
-        const char *value = span_get_text(arena, resources, keys[i]);
-        if (value[0]) buf_printf(&text, "%s%s %s", text.size ? ", " : "", value, keys[i]);
-    }
-    return arena_strdup(arena, buf_text(&text));
+    if (strchr(text, '.') || !text_parse_bytes(text, &bytes) || bytes < 1024) return text;
+    double value = (double)bytes;
+    for (; value >= 1024 && unit + 1 < LENGTH(units); unit++)
+        value /= 1024;
+    return arena_printf(arena, value < 10 && value != (double)(int64_t)value ? "%.1f%s" : "%.0f%s", value,
+                        units[unit]);
 }
 
 static const struct listing *find(const char *kind)
@@ -173,8 +174,9 @@ static void fill_instance(struct row *row)
 
 static void fill_image(struct row *row)
 {
-    const char *const cells[] = {get(row, "name"), get(row, "party"), amount(row, get(row, "size")),
-                                 get(row, "layers"), get(row, "digest")};
+    const char *const cells[] = {get(row, "name"), get(row, "party"),
+                                 listing_amount(row->arena, get(row, "size")), get(row, "layers"),
+                                 get(row, "digest")};
     _Static_assert(LENGTH(cells) == LENGTH(image_columns), "a cell a column");
     memcpy(row->cells, cells, sizeof(cells));
 }
@@ -184,7 +186,7 @@ static void fill_party(struct row *row)
     struct span used = span_get(row->flat, "used");
     const char *const cells[] = {get(row, "name"), get(row, "parent"), get(row, "instances"),
                                  span_get_text(row->arena, used, "cpus"),
-                                 amount(row, span_get_text(row->arena, used, "memory"))};
+                                 listing_amount(row->arena, span_get_text(row->arena, used, "memory"))};
     _Static_assert(LENGTH(cells) == LENGTH(party_columns), "a cell a column");
     memcpy(row->cells, cells, sizeof(cells));
 }
@@ -207,7 +209,8 @@ static const char *of_total(struct row *row, const char *key)
 {
     const char *used = span_get_text(row->arena, span_get(row->flat, "used"), key);
     const char *total = span_get_text(row->arena, span_get(row->flat, "capacity"), key);
-    return arena_printf(row->arena, "%s/%s", amount(row, used), amount(row, total));
+    return arena_printf(row->arena, "%s/%s", listing_amount(row->arena, used),
+                        listing_amount(row->arena, total));
 }
 
 /* "web 2/2, db 1/1" */
@@ -232,19 +235,4 @@ static const char *endpoints(struct row *row)
     while (span_next(list, &cursor, &item))
         buf_printf(&text, "%s%s", text.size ? ", " : "", span_get_text(row->arena, item, "address"));
     return arena_strdup(row->arena, buf_text(&text));
-}
-
-/* Bytes as people read them: three digits are enough. */
-static const char *amount(struct row *row, const char *text)
-{
-    static const char *const units[] = {"", "Ki", "Mi", "Gi", "Ti"};
-    int64_t bytes = 0;
-    size_t unit = 0;
-
-    if (strchr(text, '.') || !text_parse_bytes(text, &bytes) || bytes < 1024) return text;
-    double value = (double)bytes;
-    for (; value >= 1024 && unit + 1 < LENGTH(units); unit++)
-        value /= 1024;
-    return arena_printf(row->arena, value < 10 && value != (double)(int64_t)value ? "%.1f%s" : "%.0f%s",
-                        value, units[unit]);
 }

@@ -16,7 +16,7 @@ void listing_row(struct arena *arena, const char *kind, struct span flat, int64_
 /* "3m" since a time as the API writes it; "" when it is none. */
 const char *listing_age(struct arena *arena, const char *time, int64_t now_ms);
 int64_t listing_now_ms(void);
-/* Adds "N cpus, M memory"-like text of a resources object. */
-const char *listing_resources(struct arena *arena, struct span resources);
+/* Bytes as people read them, with three digits at most; what is no number of bytes stays as it is. */
+const char *listing_amount(struct arena *arena, const char *text);
 
 #endif

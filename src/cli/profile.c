@@ -80,12 +80,12 @@ static bool find(struct search *search, struct profile *ret_profile, struct erro
     if (!profile.token && search->config_server && text_equal(search->config_server, profile.server))
         profile.token = search->config_token;
     if (!profile.token && grid) {
-        if (!file_read(grid->token_path, &text, err)) return error_wrap(err, "the grid's token");
+        if (!user_file_read(grid->token_path, &text, err)) return error_wrap(err, "the grid's token");
         profile.token = first_line(search->arena, &text);
     }
     buf_clear(&text);
     const char *ca = sources->ca ? sources->ca : search->config_ca;
-    if (ca && !file_read(ca, &text, err)) return false;
+    if (ca && !user_file_read(ca, &text, err)) return false;
     if (ca) profile.authority = arena_strdup(search->arena, buf_text(&text));
     *ret_profile = profile;
     return true;
@@ -99,7 +99,7 @@ static bool read_config(struct search *search, struct error *err)
     struct node documents;
 
     if (!path) return true;
-    if (!file_read(path, &text, err)) return err->code == ERROR_NOT_FOUND;
+    if (!user_file_read(path, &text, err)) return err->code == ERROR_NOT_FOUND;
     if (!spec_read_yaml(search->arena, buf_text(&text), text.size, &documents, err)) {
         snprintf(err->file, sizeof(err->file), "%s", path);
         return false;
@@ -162,7 +162,7 @@ static bool read_grid(struct arena *arena, const char *path, struct running_grid
     struct node root;
     struct error err;
 
-    if (!file_read(path, &text, &err) || !node_from_json(arena, buf_text(&text), text.size, &root, &err))
+    if (!user_file_read(path, &text, &err) || !node_from_json(arena, buf_text(&text), text.size, &root, &err))
         return false; /* half written, or not for us */
     struct running_grid grid = {.server = node_text(&root, "server", NULL),
                                 .token_path = node_text(&root, "token_path", NULL),
@@ -181,7 +181,7 @@ static bool lives(long pid, uint64_t start_ticks)
     CLEANUP_BUF struct buf text = {0};
     struct error err;
 
-    if (pid <= 0 || !file_read(path, &text, &err)) return false;
+    if (pid <= 0 || !user_file_read(path, &text, &err)) return false;
     const char *at = strrchr(buf_text(&text), ')'); /* the name before it may hold anything */
     for (int field = 2; at && field < 22; field++)
         at = strchr(at + 1, ' ');

@@ -79,29 +79,55 @@ static size_t skip_space(struct span span, size_t at)
     return at;
 }
 
+/* Listings of ten thousand things spend their time here. */
 static size_t skip_value(struct span span, size_t at)
 {
     size_t depth = 0;
 
     while (at < span.size) {
-        char c = span.at[at];
-        if (c == '"') {
+        switch (span.at[at]) {
+        case '"':
             at = skip_string(span, at);
             if (depth == 0) return at;
             continue;
+        case '{':
+        case '[':
+            depth++;
+            break;
+        case '}':
+        case ']':
+            if (depth == 0) return at;
+            if (--depth == 0) return at + 1;
+            break;
+        case ',':
+        case ':':
+        case ' ':
+        case '\n':
+        case '\t':
+        case '\r':
+            if (depth == 0) return at;
+            break;
+        default:
+            break;
         }
-        if (depth == 0 && strchr(",]} \n\t\r:", c)) return at;
-        if (c == '{' || c == '[') depth++;
-        if (c == '}' || c == ']') depth--;
         at++;
-        if (depth == 0 && (c == '}' || c == ']')) return at;
     }
     return at;
 }
 
+/* A quote ends it that has an even number of backslashes in front. */
 static size_t skip_string(struct span span, size_t at)
 {
-    for (at++; at < span.size && span.at[at] != '"'; at++)
-        if (span.at[at] == '\\') at++;
-    return at < span.size ? at + 1 : span.size;
+    size_t start = at + 1;
+
+    for (at = start; at < span.size; at++) {
+        const char *quote = memchr(span.at + at, '"', span.size - at);
+        if (!quote) return span.size;
+        at = (size_t)(quote - span.at);
+        size_t slashes = 0;
+        while (at - slashes > start && span.at[at - slashes - 1] == '\\')
+            slashes++;
+        if (slashes % 2 == 0) return at + 1;
+    }
+    return span.size;
 }

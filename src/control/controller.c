@@ -28,6 +28,7 @@ bool controller_new(const struct controller_options *options, struct controller 
         return false;
     }
     controller->tick = clock->after(clock->self, TICK_US, tick, controller);
+    keep_start(controller);
     think_soon(controller);
     *ret_controller = controller;
     return true;
@@ -44,6 +45,7 @@ void controller_free(struct controller *controller)
     clock->cancel(clock->self, controller->think_later);
     clock->cancel(clock->self, controller->tick);
     hosts_free(controller);
+    clock->cancel(clock->self, controller->keep);
     while (map_next(controller->sessions, &cursor, NULL, &session))
         session_free(session);
     map_free(controller->sessions);

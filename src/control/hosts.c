@@ -11,6 +11,8 @@ enum {
     LOOKERS = 2,                           /* control.md: two other hosts asked to look */
     LOOK_TIMEOUT_MS = 400,                 /* a looker tries both paths for 150 ms each */
     LOOK_AGAIN_US = 50 * 1000,             /* a refused connection: the host lives, its agent may come back */
+    LOOK_ALONE_US = 500 * 1000,            /* nobody else can look: try again */
+    PAUSE_US = 1000 * 1000,                /* between two ticks: this process was stopped, and heard nobody */
     AGENT_AWAY_US = 10 * 1000 * 1000,      /* a host that lives without an agent for so long is given up */
     CONTROLLER_GRACE_US = 3 * 1000 * 1000, /* after its own start a controller gives agents time to find it */
     FENCE_AGAIN_US = 1000 * 1000,          /* between tries to switch a host off */
@@ -129,10 +131,13 @@ void hosts_tick(struct controller *controller)
 {
     const struct clock_port *clock = controller->options.clock;
     int64_t now_us = clock->steady_us(clock->self);
+    bool paused = controller->ticked_us && now_us - controller->ticked_us > PAUSE_US;
     size_t length = 0;
     const struct record *const *records = mirror_list(controller->mirror, RECORD_HOST_FACT, &length);
     struct vec late = VEC_OF(struct session *);
 
+    controller->ticked_us = now_us;
+    if (paused) controller->started_us = now_us; /* as after a start: agents get time to find it */
     for (size_t i = 0; i < length; i++) {
         const struct host_fact *fact = records[i]->object;
         struct session *session = session_get(controller, fact->name);
@@ -143,6 +148,7 @@ void hosts_tick(struct controller *controller)
             now_us >= session->fence_not_before_us)
             think_soon(controller); /* the planner asks for the fence as long as it is not done */
         if (session->waiting && now_us - session->waiting_since_us > POLL_US) document_answer(session, NULL);
+        if (paused) session->beat_us[0] = session->beat_us[1] = last_us = 0;
         if (last_us == 0) last_us = controller->started_us + CONTROLLER_GRACE_US;
         bool alive = fact->state == HOST_UP || (fact->state == HOST_SUSPECT && !session->doubted);
         if (alive && now_us - last_us > BEATS_MISSED_MAX * BEAT_US)
@@ -225,8 +231,10 @@ static void look_round(void *ctx)
         look_ask(session, by, at);
         asked++;
     }
+    session->lookers = asked;
     if (at && asked < LOOKERS) look_self(session, at);
     session->looks_open--;
+    if (session->looks_open == 0) judge(session); /* nobody could be asked */
 }
 
 static void look_ask(struct session *session, const struct host_fact *by, const struct host_fact *at)
@@ -307,7 +315,8 @@ static void look_free(struct look *look)
 }
 
 /* All looks of a round are in. Alive or refused: the host's kernel runs, so its instances may; look again.
- * Silent everywhere: it is gone. */
+ * Silent everywhere: it is gone. But when no other host is left that could say so, it is this controller that
+ * may be cut off, and giving up what it cannot see would switch off a grid that is well. */
 static void judge(struct session *session)
 {
     const struct clock_port *clock = session->controller->options.clock;
@@ -318,7 +327,9 @@ static void judge(struct session *session)
         doubt_end(session);
         return;
     }
-    if (!session->look_alive && !session->look_refused)
+    if (session->lookers == 0)
+        session->look_again = clock->after(clock->self, LOOK_ALONE_US, look_round, session);
+    else if (!session->look_alive && !session->look_refused)
         give_up(session, "neither other hosts nor the controller reach it over any path");
     else if (session->look_refused && !session->look_alive && away_us > AGENT_AWAY_US)
         give_up(session, "it answers, but its agent has not come back for 10 s");

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+static const char *kind_word(enum record_kind kind);
 static enum record_kind record_kind_of(enum document_kind kind);
 static const char *party_of(const struct document *document);
 static const void *object_of(const struct document *document);
@@ -17,7 +18,6 @@ static const void *merge(struct arena *arena, const void *old, size_t old_length
 static const char *object_name(enum document_kind kind, const void *object);
 static bool check_delete(struct controller *controller, enum record_kind kind, const char *name,
                          struct error *err);
-static const char *event_kind(enum record_kind kind);
 static bool commit(struct controller *controller, struct change *change, struct error *err);
 static void power_done(void *ctx, const struct error *err);
 static int64_t wall_ms(struct controller *controller);
@@ -85,14 +85,14 @@ bool controller_delete(struct controller *controller, const struct caller *calle
     CLEANUP_CHANGE struct change *change = change_new(controller->options.store);
 
     if (!record || !caller_may_see(caller, kind, record))
-        return error_set(err, ERROR_NOT_FOUND, "there is no %s %s", record_kind_name(kind), name);
+        return error_set(err, ERROR_NOT_FOUND, "there is no %s %s", kind_word(kind), name);
     if (!text_equal(caller->party, "landlord") && kind != RECORD_FARM && kind != RECORD_IMAGE)
-        return error_set(err, ERROR_DENIED, "only the landlord deletes a %s", record_kind_name(kind));
+        return error_set(err, ERROR_DENIED, "only the landlord deletes a %s", kind_word(kind));
     if (!check_delete(controller, kind, name, err)) return false;
     if (if_revision != UINT64_MAX) change_expect(change, kind, name, if_revision);
     change_delete(change, kind, name);
     if (kind == RECORD_HOST) change_delete(change, RECORD_HOST_FACT, name);
-    change_event(change, wall_ms(controller), caller->name, event_kind(kind), name, "deleted", "as asked");
+    change_event(change, wall_ms(controller), caller->name, kind_word(kind), name, "deleted", "as asked");
     return commit(controller, change, err);
 }
 
@@ -222,6 +222,14 @@ bool caller_may_see(const struct caller *caller, enum record_kind kind, const st
         return false;
     }
     UNREACHABLE();
+}
+
+/* As people and events write it: "farm". */
+static const char *kind_word(enum record_kind kind)
+{
+    for (enum document_kind i = 0; i < KIND_COUNT; i++)
+        if (record_kind_of(i) == kind) return kinds[i].singular;
+    return record_kind_name(kind);
 }
 
 static enum record_kind record_kind_of(enum document_kind kind)
@@ -367,14 +375,6 @@ static bool check_delete(struct controller *controller, enum record_kind kind, c
             return error_set(err, ERROR_REFUSED, "host %s has instance %s: drain it first", name,
                              snapshot->instances[i].name);
     return true;
-}
-
-/* Events name kinds as commands do. */
-static const char *event_kind(enum record_kind kind)
-{
-    for (size_t i = 0; i < KIND_COUNT; i++)
-        if (record_kind_of(kinds[i].kind) == kind) return kinds[i].singular;
-    UNREACHABLE();
 }
 
 static bool commit(struct controller *controller, struct change *change, struct error *err)

@@ -23,6 +23,7 @@ struct session {
     struct timer *look_again;
     unsigned look_round; /* answers to an older one do not count */
     size_t looks_open;
+    size_t lookers; /* other hosts asked in this round */
     bool look_alive, look_refused;
     bool fencing;
     int64_t fence_not_before_us; /* after a failed try; 0: never tried */
@@ -32,10 +33,10 @@ struct controller {
     struct controller_options options;
     struct mirror *mirror;
     struct map *sessions; /* host -> struct session */
-    struct timer *think_soon, *think_later, *tick;
+    struct timer *think_soon, *think_later, *tick, *keep;
     struct vec looks;  /* struct look * under way */
     struct vec orders; /* struct order * to switches, under way */
-    int64_t started_us;
+    int64_t started_us, ticked_us;
 };
 
 /* What waits for a switch: it outlives the controller, for an order cannot be taken back. */
@@ -67,6 +68,9 @@ void think_soon(struct controller *controller);
 void think(struct controller *controller);
 MUST_CHECK bool documents_load(struct controller *controller, struct error *err);
 void document_answer(struct session *session, const char *text_or_null);
+
+/* keep.c */
+void keep_start(struct controller *controller);
 
 /* report.c */
 MUST_CHECK bool report_take(struct controller *controller, struct session *session,

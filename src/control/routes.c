@@ -156,7 +156,9 @@ static bool take_hello(struct asked *asked, struct error *err)
         return error_set(err, ERROR_INVALID, "hello without an underlay address");
     const char *boot = node_text(&asked->body, "boot", "");
     if (!text_equal(boot, fact.boot)) fact.document_version = 0;
-    if (fact.state != HOST_UP || !record) fact.since_ms = now_ms;
+    if (fact.state != HOST_UP || !text_equal(boot, fact.boot)) fact.since_ms = now_ms;
+    if (record && fact.state != HOST_UP)
+        change_event(change, now_ms, "croft", "host", asked->host, "up", "its agent said hello");
     fact.boot = boot;
     fact.agent_version = node_text(&asked->body, "agent_version", "");
     fact.pid = node_int(&asked->body, "pid", 0);

@@ -9,6 +9,9 @@
 /* More rounds than any chain of decisions has; a plan that still wants something then is a fault of the
  * planner (it has to be idempotent) and must not spin the controller. */
 enum { PLAN_ROUNDS_MAX = 16 };
+/* An action writes at most three things, and a transaction has a bound (store.h). What is beyond is decided
+ * again in the loop's next turn; hosts meanwhile begin with what is known. */
+enum { ACTIONS_MAX = STORE_OPS_LENGTH_MAX / 4 };
 
 static void think_now(void *ctx);
 static bool decide(struct controller *controller, bool *ret_changed, struct error *err);
@@ -100,6 +103,8 @@ static bool decide(struct controller *controller, bool *ret_changed, struct erro
     const struct snapshot *before = mirror_snapshot(controller->mirror);
     int64_t now_ms = clock->wall_ms(clock->self);
     struct plan plan = plan_make(arena, before, now_ms);
+    bool cut = plan.actions_length > ACTIONS_MAX;
+    if (cut) plan.actions_length = ACTIONS_MAX;
     struct snapshot after = plan_apply(arena, before, &plan, now_ms);
 
     clock->cancel(clock->self, controller->think_later);
@@ -110,8 +115,9 @@ static bool decide(struct controller *controller, bool *ret_changed, struct erro
     }
     for (size_t i = 0; i < plan.actions_length; i++)
         write_down(controller, change, &plan.actions[i], &after, now_ms);
-    *ret_changed = !change_is_empty(change);
-    if (*ret_changed && !change_commit(change, NULL, err)) return false;
+    *ret_changed = !change_is_empty(change) && !cut;
+    if (!change_is_empty(change) && !change_commit(change, NULL, err)) return false;
+    if (cut) think_soon(controller);
     fence(controller, arena, &plan);
     control_dispatch(controller);
     return true;

@@ -17,6 +17,15 @@ struct compute_place {
     size_t keep_fds_length;
 };
 
+/* A command to be run inside an instance, besides its own. */
+struct compute_command {
+    const char *const *argv;
+    size_t length;
+    const char *const *env; /* NAME=value, on top of the instance's own */
+    size_t env_length;
+    bool tty;
+};
+
 /* One instance that the driver knows of: what `list` finds after a restart of the agent. */
 struct compute_found {
     char *instance; /* full name, the caller's to mem_free() */
@@ -78,13 +87,13 @@ struct compute_driver {
     /* Size limits, changed in place. */
     void (*resize)(void *self, const char *instance, const struct resources *size, compute_done done,
                    void *ctx);
-    /* Bytes of the log from *offset on, at most size_max, added to ret_data; *offset is moved behind them
-     * (and forward when older output is gone already). */
+    /* Bytes of the log from *offset on (below zero: so many before the end), at most size_max, added to
+     * ret_data; *offset is moved behind them (and forward when older output is gone already). */
     bool (*log)(void *self, const char *instance, int64_t *offset, size_t size_max, struct buf *ret_data,
                 struct error *err);
     /* Argument vector that runs a command inside, for port/process (struct vec of char *, NULL last, the
-     * caller's to mem_free() each); env as NAME=value added. tty: with a terminal. */
-    bool (*exec_argv)(void *self, const char *instance, const char *const *command, size_t length, bool tty,
+     * caller's to mem_free() each). With tty the process has to be given a terminal too. */
+    bool (*exec_argv)(void *self, const char *instance, const struct compute_command *command,
                       struct vec *ret_argv, struct error *err);
     /* Directory of the host that the instance sees as /run/croft: control sockets. NULL when unknown. */
     const char *(*control_directory)(void *self, const char *instance);

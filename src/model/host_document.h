@@ -79,6 +79,13 @@ struct personality {
     size_t frontends_length;
 };
 
+/* Another host of the grid, as this one knows it. */
+struct host_peer {
+    const char *name;
+    const char *addresses[2]; /* management "IP:PORT" of its agent; "" when unknown */
+    bool given_up;            /* fenced: its instances may run elsewhere */
+};
+
 struct host_document {
     const char *host;
     int64_t version;            /* only grows */
@@ -90,6 +97,8 @@ struct host_document {
     size_t instances_length;
     const uint32_t *underlay_peers; /* of all hosts: who may send VXLAN here */
     size_t underlay_peers_length;
+    const struct host_peer *peers; /* all other hosts: who is asked when no controller answers after a boot */
+    size_t peers_length;
 };
 
 struct instance_report {

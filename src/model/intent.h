@@ -46,7 +46,7 @@ struct quota { /* -1: no limit */
 #define TIER_BALANCE "balance"
 #define TIER_INTERNET "internet"
 /* What the balancer of a farm takes of its party's quota and of its host. */
-enum { BALANCER_CPUS_MILLIS = 200, BALANCER_MEMORY_BYTES = 96 << 20, BALANCER_DISK_BYTES = 8 << 20 };
+enum { BALANCER_CPUS_MILLIS = 500, BALANCER_MEMORY_BYTES = 96 << 20, BALANCER_DISK_BYTES = 8 << 20 };
 
 struct party {
     const char *name;

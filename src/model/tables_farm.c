@@ -129,7 +129,7 @@ static const struct schema schema_balance = SCHEMA(struct balance, "balance", ba
 
 static const struct field allow_fields[] = {
     SCALAR(struct allow, from, "from", scalar_name, "a tier, `balance` or `internet`", .required = true),
-    SCALAR(struct allow, to, "to", scalar_name, "a tier or `internet`", .required = true),
+    SCALAR(struct allow, to, "to", scalar_name, "a tier, `balance` or `internet`", .required = true),
     SCALAR_OVER("port", scalar_allow_port, "port and protocol such as 5432/tcp", .required = true),
 };
 static const struct schema schema_allow = SCHEMA(struct allow, "allow", allow_fields);

@@ -80,6 +80,15 @@ static const struct field personality_fields[] = {
 };
 const struct schema schema_personality = SCHEMA(struct personality, "personality", personality_fields);
 
+static const struct field peer_fields[] = {
+    SCALAR(struct host_peer, name, "name", scalar_text, "the host's name", .required = true),
+    SCALAR(struct host_peer, addresses[0], "address", scalar_text, "its agent on the first path"),
+    SCALAR(struct host_peer, addresses[1], "address_second", scalar_text, "and on the second"),
+    SCALAR(struct host_peer, given_up, "given_up", scalar_bool, "its instances may run elsewhere",
+           .fallback = "false"),
+};
+static const struct schema schema_peer = SCHEMA(struct host_peer, "peer", peer_fields);
+
 static const struct field host_document_fields[] = {
     SCALAR(struct host_document, host, "host", scalar_text, "the host's name", .required = true),
     SCALAR(struct host_document, version, "version", scalar_int, "only grows"),
@@ -87,6 +96,7 @@ static const struct field host_document_fields[] = {
     OBJECTS(struct host_document, farms, "farms", schema_host_farm, "networks that are here"),
     OBJECTS(struct host_document, instances, "instances", schema_personality, "what should be here"),
     SCALARS(struct host_document, underlay_peers, "underlay_peers", scalar_ipv4, "who may send VXLAN here"),
+    OBJECTS(struct host_document, peers, "peers", schema_peer, "all other hosts"),
 };
 const struct schema schema_host_document = SCHEMA(struct host_document, "HostDocument", host_document_fields);
 

@@ -13,13 +13,16 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define READ_SIZE ((size_t)16384)
-#define READS_A_ROUND 8 /* a child that writes without end must not keep the loop to itself */
+#define ORPHANS_EVERY_US 250000
+#define TERMINAL_END '\4' /* control-D: how a terminal says that no more input comes */
+#define READS_A_ROUND 8   /* a child that writes without end must not keep the loop to itself */
 
 struct process {
     struct os_process *owner;
@@ -30,6 +33,7 @@ struct process {
     struct loop_watch *exit_watch;
     int pipes[3]; /* our ends, or -1 */
     struct loop_watch *watches[3];
+    bool tty;
     struct buf input; /* not yet written */
     bool input_ended;
     struct event *timer;
@@ -46,6 +50,8 @@ struct os_process {
     struct process_port port;
     struct loop *loop;
     struct process *first;
+    struct event *orphans_timer;
+    pid_t orphan; /* the dead child that was seen at the last look, or 0 */
 };
 
 static bool process_spawn(void *self, const struct process_options *options,
@@ -60,6 +66,8 @@ static char *find_program(const char *name);
 static bool is_program(const char *path);
 static bool open_streams(const struct process_options *options, struct child_plan *plan, int *ret_ours,
                          int *ret_theirs);
+static bool open_terminal(const struct process_options *options, struct child_plan *plan, int *ours,
+                          int *theirs);
 static void close_all(int *fds);
 static void watch_process(struct process *process, const struct process_options *options);
 static void start_failed(struct error *err, const struct process_options *options, enum child_step step,
@@ -71,6 +79,7 @@ static void read_stream(struct process *process, int stream, int reads_max);
 static void close_stream(struct process *process, int stream);
 static void child_exited(void *ctx, unsigned ready);
 static void timed_out(evutil_socket_t fd, short what, void *ctx);
+static void look_for_orphans(evutil_socket_t fd, short what, void *ctx);
 static void process_free(struct process *process);
 static bool leave(struct process *process);
 
@@ -92,7 +101,19 @@ void os_process_free(struct os_process *processes)
     if (processes == NULL) return;
     while (processes->first != NULL)
         process_free(processes->first);
+    if (processes->orphans_timer != NULL) event_free(processes->orphans_timer);
     mem_free(processes);
+}
+
+void os_process_reap_orphans(struct os_process *processes)
+{
+    if (processes->orphans_timer != NULL) return;
+    const struct timeval period = {.tv_usec = ORPHANS_EVERY_US};
+    processes->orphans_timer =
+        event_new(loop_base(processes->loop), -1, EV_PERSIST, look_for_orphans, processes);
+    ASSERT(processes->orphans_timer != NULL);
+    int result = event_add(processes->orphans_timer, &period);
+    ASSERT(result == 0);
 }
 
 const struct process_port *os_process_port(const struct os_process *processes)
@@ -107,6 +128,7 @@ static bool process_spawn(void *self, const struct process_options *options,
 {
     struct os_process *processes = self;
     ASSERT(options->argv != NULL && options->argv[0] != NULL && exited != NULL);
+    ASSERT(output != NULL || !options->tty);
     ASSERT(output != NULL || (options->out != PROCESS_CAPTURE && options->err != PROCESS_CAPTURE));
     CLEANUP_MEM char *program = find_program(options->argv[0]);
     if (program == NULL)
@@ -135,6 +157,7 @@ static bool process_spawn(void *self, const struct process_options *options,
     process->output = output;
     process->exited = exited;
     process->ctx = ctx;
+    process->tty = options->tty;
     watch_process(process, options);
     *ret_process = process;
     return true;
@@ -144,7 +167,10 @@ static void process_write(void *self, struct process *process, const void *data,
 {
     if (process->input_ended || process->pipes[0] < 0) return;
     buf_add(&process->input, data, size);
-    if (size == 0) process->input_ended = true;
+    if (size == 0) {
+        process->input_ended = true;
+        if (process->tty) buf_add_char(&process->input, TERMINAL_END);
+    }
     loop_watch_change(process->watches[0], LOOP_WRITE);
 }
 
@@ -198,6 +224,7 @@ static bool is_program(const char *path)
 static bool open_streams(const struct process_options *options, struct child_plan *plan, int *ours,
                          int *theirs)
 {
+    if (options->tty) return open_terminal(options, plan, ours, theirs);
     const enum process_stream kinds[3] = {options->in, options->out, options->err};
     const int fds[3] = {options->in_fd, options->out_fd, options->err_fd};
     for (int i = 0; i < 3; i++) {
@@ -211,6 +238,24 @@ static bool open_streams(const struct process_options *options, struct child_pla
         /* Only our end: the child expects its own to block. */
         if (fcntl(ours[i], F_SETFL, O_NONBLOCK) < 0) return false;
     }
+    return true;
+}
+
+/* Our end stands twice, for writing and for reading, because each is watched and closed by itself. */
+static bool open_terminal(const struct process_options *options, struct child_plan *plan, int *ours,
+                          int *theirs)
+{
+    const struct winsize size = {.ws_row = (unsigned short)options->tty_rows,
+                                 .ws_col = (unsigned short)options->tty_columns};
+
+    ours[1] = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (ours[1] < 0 || grantpt(ours[1]) < 0 || unlockpt(ours[1]) < 0) return false;
+    if (size.ws_row > 0 && ioctl(ours[1], TIOCSWINSZ, &size) < 0) return false;
+    theirs[0] = ioctl(ours[1], TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    ours[0] = fcntl(ours[1], F_DUPFD_CLOEXEC, 0);
+    if (theirs[0] < 0 || ours[0] < 0 || fcntl(ours[1], F_SETFL, O_NONBLOCK) < 0) return false;
+    for (int i = 0; i < 3; i++)
+        plan->streams[i] = theirs[0];
     return true;
 }
 
@@ -359,6 +404,20 @@ static void timed_out(evutil_socket_t fd, short what, void *ctx)
     struct process *process = ctx;
     process->timed_out = true;
     process_kill(process->owner, process, SIGKILL);
+}
+
+/* Whoever watches a child takes it in the turn of the loop in which it ended. So one that is still there at
+ * the next look is nobody's: it was left behind by a child of ours. */
+static void look_for_orphans(evutil_socket_t fd, short what, void *ctx)
+{
+    struct os_process *processes = ctx;
+    for (;;) {
+        siginfo_t info = {0};
+        bool found = waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0;
+        bool again = found && info.si_pid == processes->orphan;
+        processes->orphan = found && !again ? info.si_pid : 0;
+        if (!again || waitid(P_PID, (id_t)info.si_pid, &info, WEXITED | WNOHANG) < 0) return;
+    }
 }
 
 static void process_free(struct process *process)

@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -130,7 +131,8 @@ static bool place_descriptors(const struct child_plan *plan)
 static bool apply_settings(const struct child *child)
 {
     const struct process_options *options = child->plan->options;
-    if (options->new_session && setsid() < 0) return false;
+    if ((options->new_session || options->tty) && setsid() < 0) return false;
+    if (options->tty && ioctl(0, TIOCSCTTY, 0) < 0) return false;
     if (!options->die_with_parent) return true;
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) return false;
     if (getppid() == child->parent) return true;

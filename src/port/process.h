@@ -23,7 +23,11 @@ struct process_options {
     const char *directory;   /* working directory or NULL */
     enum process_stream in, out, err;
     int in_fd, out_fd, err_fd; /* with PROCESS_FD */
-    const int *keep_fds;       /* these become 3, 4, … in the child, in this order */
+    /* All three streams are one new terminal, whose output comes as stream 1: the kinds above do not count.
+     * The child leads a session of its own with it. */
+    bool tty;
+    unsigned tty_rows, tty_columns; /* its size; 0: unknown */
+    const int *keep_fds;            /* these become 3, 4, … in the child, in this order */
     size_t keep_fds_length;
     int net_ns_fd;        /* >= 0: the child enters this network namespace before exec; else -1 */
     bool die_with_parent; /* SIGKILL to the child when this process dies */

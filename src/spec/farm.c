@@ -189,8 +189,10 @@ static bool check_allow(const struct subject *subject, struct error *err)
             return at(subject, "allow", i, "from", err);
         }
         bool to_internet = text_equal(allow->to, TIER_INTERNET);
-        if (!to_internet && !find_tier(subject, allow->to, &found)) {
-            refuse_unknown(subject, allow->to, TIER_INTERNET, err);
+        /* Tiers inside may use the farm's balancer too. */
+        bool to_balance = farm->balance_length > 0 && text_equal(allow->to, TIER_BALANCE);
+        if (!to_internet && !to_balance && !find_tier(subject, allow->to, &found)) {
+            refuse_unknown(subject, allow->to, farm->balance_length > 0 ? TIER_BALANCE : TIER_INTERNET, err);
             return at(subject, "allow", i, "to", err);
         }
         if (from_internet && to_internet) {

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
@@ -20,6 +21,7 @@ static bool copy_libraries(const char *directory, char *list, struct error *err)
 static bool copy_file(const char *directory, const char *path, struct error *err);
 static bool copy_content(int from, int to, const char *path, struct error *err);
 static bool make_parents(char *path, struct error *err);
+static int forget_time(const char *path, const struct stat *status, int kind, struct FTW *place);
 
 bool balance_image_root(const char *directory, struct error *err)
 {
@@ -29,7 +31,10 @@ bool balance_image_root(const char *directory, struct error *err)
                          "there is no " BALANCE_PROGRAM "; install the package haproxy");
     if (!list_libraries(&list, err) || !make_skeleton(directory, err)) return false;
     CLEANUP_MEM char *text = mem_strdup(buf_text(&list));
-    return copy_file(directory, BALANCE_PROGRAM, err) && copy_libraries(directory, text, err);
+    if (!copy_file(directory, BALANCE_PROGRAM, err) || !copy_libraries(directory, text, err)) return false;
+    /* An image's digest covers times: the same files have to give the same one, whenever they were copied. */
+    return nftw(directory, forget_time, 16, FTW_DEPTH | FTW_PHYS) == 0 ||
+           error_errno(err, errno, "cannot set the times of files in %s", directory);
 }
 
 static bool make_skeleton(const char *directory, struct error *err)
@@ -144,4 +149,10 @@ static bool make_parents(char *path, struct error *err)
         if (failure) return false;
     }
     return true;
+}
+
+static int forget_time(const char *path, const struct stat *status, int kind, struct FTW *place)
+{
+    const struct timespec times[2] = {{.tv_sec = 0}, {.tv_sec = 0}};
+    return utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW);
 }

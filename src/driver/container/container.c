@@ -30,11 +30,8 @@ static int64_t container_pid(void *self, const char *name);
 static bool container_usage(void *self, const char *name, struct compute_usage *ret_usage, struct error *err);
 static void container_resize(void *self, const char *name, const struct resources *size, compute_done done,
                              void *ctx);
-static bool container_exec_argv(void *self, const char *name, const char *const *command, size_t length,
-                                bool tty, struct vec *ret_argv, struct error *err);
 static const char *container_control_directory(void *self, const char *name);
 static bool set_frozen(struct container *container, const char *name, bool frozen, struct error *err);
-static struct held *find_running(struct container *container, const char *name, struct error *err);
 static void end_fired(void *ctx);
 
 bool container_driver_new(const struct container_options *options, struct compute_driver *ret_driver,
@@ -306,7 +303,7 @@ static int64_t container_pid(void *self, const char *name)
 static bool container_usage(void *self, const char *name, struct compute_usage *ret_usage, struct error *err)
 {
     struct container *container = self;
-    const struct held *instance = find_running(container, name, err);
+    const struct held *instance = instance_find_running(container, name, err);
     return instance != NULL && cgroup_usage(container->cgroups, instance->id, ret_usage, err);
 }
 
@@ -321,40 +318,10 @@ static void container_resize(void *self, const char *name, const struct resource
     ASSERT(instance != NULL);
     instance_begin(instance, OPERATION_RESIZE, done, ctx);
     bool good = known || error_set(&err, ERROR_NOT_FOUND, "no instance %s here", name);
-    good = good && find_running(container, name, &err) != NULL &&
+    good = good && instance_find_running(container, name, &err) != NULL &&
            cgroup_limit(container->cgroups, instance->id, size, &err) &&
            root_resize(instance->directory, size->disk_bytes, &err);
     instance_end_later(instance, good ? NULL : &err);
-}
-
-static bool container_exec_argv(void *self, const char *name, const char *const *command, size_t length,
-                                bool tty, struct vec *ret_argv, struct error *err)
-{
-    struct container *container = self;
-    const struct held *instance = find_running(container, name, err);
-    if (instance == NULL) return false;
-    if (length == 0) return error_set(err, ERROR_USAGE, "no command to run in %s", name);
-    struct {
-        const char *text;
-        bool wanted;
-    } words[] = {{container->options.crun, true},
-                 {"--root", true},
-                 {NULL, true},
-                 {"--cgroup-manager=cgroupfs", true},
-                 {"exec", true},
-                 {"--no-new-privs", true},
-                 {"--tty", tty},
-                 {"--env=TERM=xterm", tty},
-                 {instance->id, true}};
-    CLEANUP_MEM char *root = mem_printf("%s/crun", container->options.run_directory);
-    words[2].text = root;
-    for (size_t i = 0; i < LENGTH(words); i++) {
-        if (words[i].wanted) *(char **)vec_push(ret_argv) = mem_strdup(words[i].text);
-    }
-    for (size_t i = 0; i < length; i++)
-        *(char **)vec_push(ret_argv) = mem_strdup(command[i]);
-    vec_push(ret_argv); /* NULL */
-    return true;
 }
 
 static const char *container_control_directory(void *self, const char *name)
@@ -365,11 +332,11 @@ static const char *container_control_directory(void *self, const char *name)
 
 static bool set_frozen(struct container *container, const char *name, bool frozen, struct error *err)
 {
-    const struct held *instance = find_running(container, name, err);
+    const struct held *instance = instance_find_running(container, name, err);
     return instance != NULL && cgroup_freeze(container->cgroups, instance->id, frozen, err);
 }
 
-static struct held *find_running(struct container *container, const char *name, struct error *err)
+struct held *instance_find_running(struct container *container, const char *name, struct error *err)
 {
     struct held *instance = instance_find(container, name);
     if (instance == NULL) {

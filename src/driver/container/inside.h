@@ -68,6 +68,8 @@ enum {
 struct held *instance_new(struct container *container, const char *name);
 void instance_free(struct held *instance); /* forgets it; touches nothing outside */
 struct held *instance_find(const struct container *container, const char *name);
+/* NULL with err when it is not here or its process does not live. */
+struct held *instance_find_running(struct container *container, const char *name, struct error *err);
 void instance_begin(struct held *instance, enum operation operation, compute_done done, void *ctx);
 /* Ends the operation: now (from the loop), or from the loop soon. err NULL: good. */
 void instance_end(struct held *instance, const struct error *err);
@@ -92,6 +94,10 @@ void container_stop(void *self, const char *name, int64_t grace_ms, compute_done
 void container_wipe(void *self, const char *name, compute_done done, void *ctx);
 void instance_ended(void *ctx); /* pidfd is readable */
 void instance_drop_process(struct held *instance);
+
+/* exec.c */
+bool container_exec_argv(void *self, const char *name, const struct compute_command *command,
+                         struct vec *ret_argv, struct error *err);
 
 /* log.c */
 void container_trim_logs(void *ctx);

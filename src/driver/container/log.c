@@ -29,10 +29,15 @@ bool container_log(void *self, const char *name, int64_t *offset, size_t size_ma
     if (instance == NULL) return error_set(err, ERROR_NOT_FOUND, "no instance %s here", name);
     CLEANUP_MEM char *path = mem_printf("%s/io/log", instance->directory);
     CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0 && errno == ENOENT) return true; /* not started yet */
+    if (fd < 0 && errno == ENOENT) { /* not started yet */
+        if (*offset < 0) *offset = 0;
+        return true;
+    }
     struct stat status;
     if (fd < 0 || fstat(fd, &status) < 0) return error_errno(err, errno, "read the log of %s", name);
-    off_t from = *offset < 0 ? 0 : (off_t)*offset;
+    off_t from = *offset < 0 ? status.st_size + (off_t)*offset : (off_t)*offset;
+    if (from < 0) from = 0;
+    if (*offset < 0) *offset = from;
     if (from >= status.st_size) return true;
     from = lseek(fd, from, SEEK_DATA);
     if (from < 0 && errno == ENXIO) { /* nothing but a hole from there on */

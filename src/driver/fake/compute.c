@@ -54,7 +54,7 @@ static void resize(void *self, const char *instance, const struct resources *siz
                    void *ctx);
 static bool read_log(void *self, const char *instance, int64_t *offset, size_t size_max, struct buf *ret_data,
                      struct error *err);
-static bool exec_argv(void *self, const char *instance, const char *const *command, size_t length, bool tty,
+static bool exec_argv(void *self, const char *instance, const struct compute_command *command,
                       struct vec *ret_argv, struct error *err);
 static const char *control_directory(void *self, const char *instance);
 static struct operation *begin(struct fake_compute *compute, enum operation_kind kind, const char *name,
@@ -290,7 +290,7 @@ static bool read_log(void *self, const char *instance, int64_t *offset, size_t s
     int64_t size = trace ? (int64_t)trace->log.size : 0;
 
     if (!trace) return error_set(err, ERROR_NOT_FOUND, "no instance %s", instance);
-    if (*offset < 0) *offset = 0;
+    if (*offset < 0) *offset = size + *offset > 0 ? size + *offset : 0;
     if (*offset > size) *offset = size;
     size_t piece = (size_t)(size - *offset) < size_max ? (size_t)(size - *offset) : size_max;
     buf_add(ret_data, buf_text(&trace->log) + *offset, piece);
@@ -298,14 +298,14 @@ static bool read_log(void *self, const char *instance, int64_t *offset, size_t s
     return true;
 }
 
-static bool exec_argv(void *self, const char *instance, const char *const *command, size_t length, bool tty,
+static bool exec_argv(void *self, const char *instance, const struct compute_command *command,
                       struct vec *ret_argv, struct error *err)
 {
     if (!running(self, instance, err)) return false;
     *(char **)vec_push(ret_argv) = mem_strdup("fake");
     *(char **)vec_push(ret_argv) = mem_strdup(instance);
-    for (size_t i = 0; i < length; i++)
-        *(char **)vec_push(ret_argv) = mem_strdup(command[i]);
+    for (size_t i = 0; i < command->length; i++)
+        *(char **)vec_push(ret_argv) = mem_strdup(command->argv[i]);
     *(char **)vec_push(ret_argv) = NULL;
     return true;
 }

@@ -316,10 +316,7 @@ static void list_passages(struct rules *rules)
         else if (p->protocol == IPPROTO_ICMP)
             add_element(rules, RULES_SET_ALLOW_PROTOCOL,
                         mem_printf("%u . %u . %u", p->from, p->to, p->protocol));
-        else if (p->first == p->last)
-            add_element(rules, RULES_SET_ALLOW_PORT,
-                        mem_printf("%u . %u . %u . %u", p->from, p->to, p->protocol, p->first));
-        else
+        else /* "80-80" too: libnftables 1.0.6 does not find "mark . 80" again to delete it, but the range */
             add_element(rules, RULES_SET_ALLOW_PORT,
                         mem_printf("%u . %u . %u . %u-%u", p->from, p->to, p->protocol, p->first, p->last));
     }

@@ -162,4 +162,15 @@ static void add_peers(struct arena *arena, const struct snapshot *s, struct host
         if (s->host_facts[n].underlay != 0)
             peers[document->underlay_peers_length++] = s->host_facts[n].underlay;
     document->underlay_peers = peers;
+    struct host_peer *others = arena_alloc_array(arena, s->host_facts_length + 1, sizeof(*others));
+    for (size_t n = 0; n < s->host_facts_length; n++) {
+        const struct host_fact *fact = &s->host_facts[n];
+        if (text_equal(fact->name, document->host)) continue;
+        others[document->peers_length++] = (struct host_peer){
+            .name = fact->name,
+            .addresses = {fact->addresses[0], fact->addresses[1]},
+            .given_up = fact->fenced,
+        };
+    }
+    document->peers = others;
 }

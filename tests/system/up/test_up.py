@@ -55,16 +55,28 @@ def our_processes():
     return found
 
 
+def grid_id(state):
+    """As src/cli/up/place.c names the grid of a state directory: the lower half of FNV-1a."""
+    value = 0xcbf29ce484222325
+    for byte in os.path.realpath(state).encode():
+        value = (value ^ byte) * 0x100000001b3 % 2 ** 64
+    return f'{value % 2 ** 32:08x}'
+
+
+OWN = set()  # ids of the grids that these tests have started: others may run on this machine, and come and go
+
+
 def machine():
     """What may not change by a grid that came and went."""
-    cgroups = [str(path) for pattern in ('croft', '*/croft', 'croft/*', '*/croft/*')
+    cgroups = [str(path) for own in OWN for pattern in (f'croft/{own}', f'*/croft/{own}')
                for path in pathlib.Path('/sys/fs/cgroup').glob(pattern)]
+    pointers = os.listdir('/run/croft') if os.path.isdir('/run/croft') else []
     return {
         'mounts': sorted(line.split()[4] for line in open('/proc/self/mountinfo')),
         'links': sorted(line.split(':')[0].strip() for line in open('/proc/net/dev') if ':' in line),
         'cgroups': sorted(cgroups),
         'netns': sorted(os.listdir('/run/netns')) if os.path.isdir('/run/netns') else [],
-        'pointers': sorted(os.listdir('/run/croft')) if os.path.isdir('/run/croft') else [],
+        'pointers': sorted(name for name in pointers if name.split('.')[0] in OWN),
         'processes': our_processes(),
     }
 
@@ -88,6 +100,7 @@ class Process:
 class Grid:
     def __init__(self, directory, *options, listen='127.0.0.1:0', hosts=6):
         self.state = directory
+        OWN.add(grid_id(directory))
         self.arguments = [HARNESS, 'up', '--state', directory, '--listen', listen, '--hosts', str(hosts),
                           '--program', FAKE, *options]
         self.process = None
@@ -100,6 +113,8 @@ class Grid:
         if not line.startswith('ready '):
             raise AssertionError(f'not ready: {line!r} {self.process.communicate()}')
         self.url = line.split()[1]
+        pointer = f'/run/croft/{grid_id(self.state)}.json'
+        assert os.path.exists(pointer), f'{pointer} is not there: machine() would look for the wrong grid'
         return self
 
     def refused(self):

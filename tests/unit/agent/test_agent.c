@@ -86,6 +86,8 @@ static void tell(struct desk *desk, int64_t version, int64_t incarnation, const 
                                             .fails = 3},
                                  .address = 0x0a000002U + (uint32_t)length};
     }
+    /* h2 has no agent: nobody can say that this host was not given up. */
+    const struct host_peer peer = {.name = "h2", .addresses = {world->boxes[1].addresses[0], ""}};
     const struct host_document document = {.host = desk->box->name,
                                            .version = version,
                                            .images = &image,
@@ -93,7 +95,9 @@ static void tell(struct desk *desk, int64_t version, int64_t incarnation, const 
                                            .farms = &farm,
                                            .farms_length = length > 0,
                                            .instances = instances,
-                                           .instances_length = length};
+                                           .instances_length = length,
+                                           .peers = &peer,
+                                           .peers_length = 1};
     buf_clear(&desk->document);
     schema_write(&schema_host_document, "HostDocument", &document, &desk->document);
     give(desk);

@@ -125,6 +125,16 @@ static void check_operation(struct fixture *fixture, const char *path, const cha
     reply_free(&reply);
 }
 
+static const char *const open_paths[] = {"/healthz", "/readyz", "/metrics",
+                                         "/v1/openapi.json"}; /* to everybody */
+
+static bool is_open(const char *path)
+{
+    for (size_t i = 0; i < LENGTH(open_paths); i++)
+        if (text_equal(path, open_paths[i])) return true;
+    return false;
+}
+
 static void test_description(void **state)
 {
     struct fixture *fixture = start();
@@ -141,6 +151,7 @@ static void test_description(void **state)
         for (size_t j = 0; j < paths->items[i].length; j++) {
             const char *method = paths->items[i].items[j].key;
             if (text_equal(method, "parameters") || text_equal(method, "delete")) continue;
+            if (is_open(paths->items[i].key)) continue;
             check_operation(fixture, paths->items[i].key, method, false);
             check_operation(fixture, paths->items[i].key, method, true);
             count++;
@@ -151,9 +162,8 @@ static void test_description(void **state)
             check_operation(fixture, paths->items[i].key, "delete", false);
             check_operation(fixture, paths->items[i].key, "delete", true);
         }
-    static const char *const open[] = {"/healthz", "/readyz", "/metrics"};
-    for (size_t i = 0; i < LENGTH(open); i++)
-        expect(fixture->world, 200, NULL, "GET", open[i], NULL);
+    for (size_t i = 0; i < LENGTH(open_paths); i++)
+        expect(fixture->world, 200, NULL, "GET", open_paths[i], NULL);
     stop(fixture);
 }
 

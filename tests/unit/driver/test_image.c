@@ -48,8 +48,8 @@ static void imports_and_refuses(void **state)
     static const char *const hostile[] = {
         "tar -C d -cPf bad.tar --transform 's,^a/f,../f,' a/f",
         "tar -C d -cPf bad.tar --transform 's,^a/f,/f,' a/f",
-        "mkdir -p e/s && touch e/s/f && tar -C d -cf bad.tar --transform 's,^l$,s,' l && tar -C e -rf "
-        "bad.tar s/f",
+        ("mkdir -p e/s && touch e/s/f && tar -C d -cf bad.tar --transform 's,^l$,s,' l && tar -C e -rf "
+         "bad.tar s/f"),
         "tar -C d -cf bad.tar --owner=x:70000 a",
         "head -c 300000 /dev/urandom > big && tar -cf whole.tar big && head -c 100000 whole.tar > bad.tar",
         "head -c 5000 /dev/urandom > bad.tar",

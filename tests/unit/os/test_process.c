@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,6 +25,8 @@ struct nursery {
     bool exited;
     struct process_exit exit;
     bool detach_on_output;
+    const struct clock_port *clock;
+    struct timer *look;
 };
 
 static int setup(void **state)
@@ -149,6 +152,22 @@ static void input_is_written(void **state)
     nursery->port->write(nursery->port->self, nursery->process, data, size);
     loop_run(nursery->loop);
     assert_int_equal(nursery->exit.status, 0);
+}
+
+static void terminal_is_one(void **state)
+{
+    struct nursery *nursery = *state;
+    const struct process_options options = {.tty = true, .tty_rows = 31, .tty_columns = 97, .net_ns_fd = -1};
+    /* All three streams are it, it controls the session, and has the size that was asked for. */
+    run_shell(nursery, options, "test -t 0 -a -t 1 -a -t 2 && stty size < /dev/tty");
+    assert_int_equal(nursery->exit.status, 0);
+    assert_string_equal(buf_text(&nursery->out), "31 97\r\n");
+    spawn(nursery, options, (const char *const[]){"sh", "-c", "stty -echo; echo ready; cat", NULL});
+    nursery->port->write(nursery->port->self, nursery->process, "word\n", 5);
+    nursery->port->write(nursery->port->self, nursery->process, NULL, 0); /* control-D ends cat */
+    loop_run(nursery->loop);
+    assert_int_equal(nursery->exit.status, 0);
+    assert_non_null(strstr(buf_text(&nursery->out), "word"));
 }
 
 static void descriptors_are_placed(void **state)
@@ -278,6 +297,35 @@ static void detached_from_inside(void **state)
     nursery->port->detach(nursery->port->self, NULL);
 }
 
+static void look_for_children(void *ctx)
+{
+    struct nursery *nursery = ctx;
+    siginfo_t info;
+    if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 && errno == ECHILD)
+        loop_stop(nursery->loop);
+    else
+        nursery->look = nursery->clock->after(nursery->clock->self, 10000, look_for_children, nursery);
+}
+
+static void orphans_are_taken(void **state)
+{
+    struct nursery *nursery = *state;
+    struct process_options options = {.net_ns_fd = -1};
+    struct os_clock *clock = os_clock_new(nursery->loop);
+    nursery->clock = os_clock_port(clock);
+    assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+    os_process_reap_orphans(nursery->processes);
+    /* Each leaves three behind that end later than it, or at once; its own end is told as ever. */
+    for (int i = 0; i < 5; i++) {
+        run_shell(nursery, options, "sleep 0.05 & sleep 0.3 & true & exit 7");
+        assert_int_equal(nursery->exit.status, 7);
+    }
+    look_for_children(nursery);
+    loop_run(nursery->loop); /* until there is no child, dead or alive */
+    assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 0), 0);
+    os_clock_free(clock);
+}
+
 static void spawning_is_fast(void **state)
 {
     struct nursery *nursery = *state;
@@ -303,6 +351,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(exits_and_signals, setup, teardown),
         cmocka_unit_test_setup_teardown(output_is_captured, setup, teardown),
         cmocka_unit_test_setup_teardown(input_is_written, setup, teardown),
+        cmocka_unit_test_setup_teardown(terminal_is_one, setup, teardown),
         cmocka_unit_test_setup_teardown(descriptors_are_placed, setup, teardown),
         cmocka_unit_test_setup_teardown(signals_are_reset, setup, teardown),
         cmocka_unit_test_setup_teardown(settings_hold, setup, teardown),
@@ -310,6 +359,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(times_out, setup, teardown),
         cmocka_unit_test_setup_teardown(missing_program, setup, teardown),
         cmocka_unit_test_setup_teardown(detached_from_inside, setup, teardown),
+        cmocka_unit_test_setup_teardown(orphans_are_taken, setup, teardown),
         cmocka_unit_test_setup_teardown(spawning_is_fast, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -441,6 +441,9 @@ static const struct bad bad_farms[] = {
      "image: 'i:1'}]\nallow: [{from: web, to: bd, port: 1/tcp}]\n",
      "f:6:25: allow[0].to: there is no tier \"bd\", did you mean \"db\"?"},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers: [{name: web, image: 'i:1'}, {name: db, "
+     "image: 'i:1'}]\nallow: [{from: web, to: balance, port: 1/tcp}]\n",
+     "f:6:25: allow[0].to: there is no tier \"balance\" in this farm"},
+    {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers: [{name: web, image: 'i:1'}, {name: db, "
      "image: 'i:1'}]\nallow: [{from: web, to: intrenet, port: 1/tcp}]\n",
      "f:6:25: allow[0].to: there is no tier \"intrenet\", did you mean \"internet\"?"},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers: [{name: web, image: 'i:1'}, {name: db, "

@@ -83,10 +83,10 @@ static void holds_quotas(void **state)
         const char *quota;
         const char *expected;
     } rows[] = {
-        {"cpus: 2.1, memory: 3Gi, disk: 3Gi, instances: 3, farms: 1", ""},
-        {"cpus: 2", "f:6:1: tiers: party acme would use 2.1 cpus, its quota is 2"},
-        {"memory: 2Gi", "f:6:1: tiers: party acme would use 2112Mi memory, its quota is 2Gi"},
-        {"disk: 2Gi", "f:6:1: tiers: party acme would use 2112Mi disk, its quota is 2Gi"},
+        {"cpus: 2.5, memory: 3Gi, disk: 3Gi, instances: 3, farms: 1", ""},
+        {"cpus: 2", "f:6:1: tiers: party acme would use 2.5 cpus, its quota is 2"},
+        {"memory: 2Gi", "f:6:1: tiers: party acme would use 2144Mi memory, its quota is 2Gi"},
+        {"disk: 2Gi", "f:6:1: tiers: party acme would use 2056Mi disk, its quota is 2Gi"},
         {"instances: 2", "f:6:1: tiers: party acme would use 3 instances, its quota is 2"},
         {"farms: 0", "f:6:1: tiers: party acme would use 1 farms, its quota is 0"},
     };

@@ -1,0 +1,107 @@
+/* What goes on now: `croft logs` and `croft top`. */
+#include "base/text.h"
+#include "cli/listing.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { LOG_WAIT_MS = 200, TOP_WAIT_MS = 2000 };
+
+static bool follow_log(struct cli *cli, const char *instance, struct error *err);
+static bool show_load(struct cli *cli, const char *kind, struct error *err);
+static void show_table(struct cli *cli, const char *kind, struct span list);
+
+int logs_run(struct cli *cli)
+{
+    struct error err;
+    return follow_log(cli, cli_escape(cli, arguments_positional(cli->arguments, 0)), &err)
+               ? 0
+               : cli_fail(cli, &err);
+}
+
+int top_run(struct cli *cli)
+{
+    const char *kind = arguments_positional(cli->arguments, 0);
+    bool again = arguments_has(cli->arguments, "watch");
+    struct error err;
+
+    do {
+        if (!show_load(cli, kind ? kind : "hosts", &err)) return cli_fail(cli, &err);
+        if (again) client_sleep(cli->client, TOP_WAIT_MS);
+    } while (again && cli_flush(cli));
+    return 0;
+}
+
+/* Piece by piece, each beginning where the one before ended. */
+static bool follow_log(struct cli *cli, const char *instance, struct error *err)
+{
+    bool follows = arguments_has(cli->arguments, "follow");
+    int64_t offset = arguments_has(cli->arguments, "tail") ? -1 : 0;
+
+    for (;;) {
+        CLEANUP_ARENA struct arena *arena = arena_new();
+        const char *path =
+            arena_printf(arena, "/v1/instances/%s/log?after=%" PRId64 "&wait_ms=0", instance, offset);
+        const struct client_request request = {.method = "GET", .path = path};
+        struct client_reply reply;
+
+        if (!cli_client(cli, err) || !client_ask(cli->client, arena, &request, &reply, err)) return false;
+        fwrite(reply.body, 1, reply.body_size, cli->out);
+        if (!cli_flush(cli)) return error_set(err, ERROR_FAILED, "cannot write the log");
+        int64_t next = reply.offset ? strtoll(reply.offset, NULL, 10) : offset;
+        bool moved = reply.body_size > 0 && next != offset;
+        offset = next;
+        if (moved) continue;
+        if (!follows) return true;
+        client_sleep(cli->client, LOG_WAIT_MS);
+    }
+}
+
+static bool show_load(struct cli *cli, const char *kind, struct error *err)
+{
+    struct client_reply reply;
+    struct node node;
+    bool clears = cli->style.width > 0 && arguments_has(cli->arguments, "watch");
+
+    if (!cli_ask_text(cli, "GET", "/v1/top", NULL, &reply, err)) return false;
+    struct span list = span_get(span_of(reply.body, reply.body_size), kind);
+    if (clears) fputs("\033[H\033[2J", cli->out);
+    if (cli->format == OUTPUT_TABLE || cli->format == OUTPUT_NAME) {
+        show_table(cli, kind, list);
+    } else {
+        if (!node_from_json(cli->arena, list.at, list.size, &node, err)) return false;
+        cli_print_node(cli, &node);
+    }
+    return true;
+}
+
+static void show_table(struct cli *cli, const char *kind, struct span list)
+{
+    bool counts = !text_equal(kind, "instances"); /* hosts and farms hold instances; those restart */
+    const struct column columns[] = {{"NAME", COLUMN_TEXT, 0},
+                                     {"CPUS", COLUMN_NUMBER, 0},
+                                     {"MEMORY", COLUMN_NUMBER, 0},
+                                     {counts ? "INSTANCES" : "RESTARTS", COLUMN_NUMBER, 1}};
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    CLEANUP_BUF struct buf text = {0};
+    struct table *table = table_new(columns, LENGTH(columns));
+    struct span item;
+    size_t cursor = 0;
+
+    while (span_next(list, &cursor, &item)) {
+        const char *const cells[] = {span_get_text(arena, item, "name"),
+                                     span_get_text(arena, item, "cpus_used"),
+                                     listing_amount(arena, span_get_text(arena, item, "memory_used")),
+                                     span_get_text(arena, item, counts ? "instances" : "restarts")};
+        if (cli->format == OUTPUT_NAME)
+            fprintf(cli->out, "%s\n", cells[0]);
+        else
+            table_row(table, cells);
+    }
+    if (cli->format == OUTPUT_TABLE) {
+        table_print(table, &cli->style, &text);
+        fputs(buf_text(&text), cli->out);
+    }
+    table_free(table);
+}

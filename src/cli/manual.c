@@ -1,0 +1,235 @@
+/* The man page and the completion of shells, from the table. */
+#include "base/mem.h"
+#include "base/text.h"
+#include "cli/help.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void add_troff(struct buf *ret_troff, const char *text);
+static void man_command(const struct command *command, struct buf *ret_troff);
+static void man_option(const struct option *option, struct buf *ret_troff);
+static void man_options(const struct option *options, size_t length, struct buf *ret_troff);
+static void words_of_options(const struct command *command, bool with_value, struct buf *ret_words);
+static void words_of_commands(const char *first, struct buf *ret_words);
+static const char *choices_of(const struct command *command, struct buf *ret_words);
+static void zsh_text(struct buf *ret_script, const char *text);
+
+void help_man(const char *version, struct buf *ret_troff)
+{
+    size_t length = 0, shared_length = 0;
+    const struct command *table = command_table(&length);
+    const struct option *shared = command_shared_options(&shared_length);
+
+    buf_printf(ret_troff,
+               ".TH CROFT 1 \"\" \"croft %s\" \"User Commands\"\n.SH NAME\ncroft \\- run farms of instances "
+               "on a grid "
+               "of hosts\n.SH SYNOPSIS\n.B croft\n.I COMMAND\n[\\fIARGUMENT\\fR...] [\\fIOPTION\\fR...]\n"
+               ".SH DESCRIPTION\nOptions may stand anywhere; behind \\-\\- nothing is an option.\n",
+               version);
+    for (int group = 0; group < GROUP_COUNT; group++) {
+        CLEANUP_BUF struct buf title = {0};
+        add_troff(&title, command_group_title((enum command_group)group));
+        buf_printf(ret_troff, ".SH \"COMMANDS: %s\"\n", buf_text(&title));
+        for (size_t i = 0; i < length; i++)
+            if (table[i].group == (enum command_group)group) man_command(&table[i], ret_troff);
+    }
+    buf_add_text(ret_troff, ".SH \"OPTIONS OF EVERY COMMAND THAT ASKS A CONTROLLER\"\n");
+    man_options(shared, shared_length, ret_troff);
+    buf_add_text(
+        ret_troff,
+        ".SH ENVIRONMENT\n.TP\n.B CROFT_SERVER\nas \\-\\-server\n.TP\n.B CROFT_TOKEN\nas \\-\\-token\n.TP\n"
+        ".B NO_COLOR\nno colours, when it is not empty\n"
+        ".SH FILES\n.TP\n.I $XDG_CONFIG_HOME/croft/config.yaml\nthe profile: server, token, ca\n"
+        ".SH \"EXIT STATUS\"\n0 done; 1 refused or failed; 2 wrong usage; 3 not found; 4 conflict with a "
+        "newer "
+        "change; 5 the server cannot be reached; 6 timed out waiting.\n");
+}
+
+void help_completion_bash(struct buf *ret_script)
+{
+    CLEANUP_BUF struct buf words = {0};
+    size_t length = 0;
+    const struct command *table = command_table(&length);
+
+    words_of_commands(NULL, &words);
+    buf_printf(ret_script,
+               "# bash completion of croft, made from its table of commands\n"
+               "_croft() {\n    local word=${COMP_WORDS[COMP_CWORD]} last=${COMP_WORDS[COMP_CWORD-1]} words= "
+               "values= i command=\n"
+               "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
+               "        [[ ${COMP_WORDS[i]} == -* ]] || { command=${COMP_WORDS[i]}; break; }\n    done\n"
+               "    case $command in image|token) ((i + 1 < COMP_CWORD)) && command+=\" "
+               "${COMP_WORDS[i+1]}\";; esac\n"
+               "    case $command in\n    '') words=\"%s\";;\n",
+               buf_text(&words));
+    static const char *const firsts[] = {"image", "token"};
+    for (size_t i = 0; i < LENGTH(firsts); i++) {
+        buf_clear(&words);
+        words_of_commands(firsts[i], &words);
+        buf_printf(ret_script, "    %s) words=\"%s\";;\n", firsts[i], buf_text(&words));
+    }
+    for (size_t i = 0; i < length; i++) {
+        CLEANUP_BUF struct buf options = {0}, valued = {0}, choices = {0};
+        words_of_options(&table[i], false, &options);
+        words_of_options(&table[i], true, &valued);
+        buf_printf(ret_script, "    '%s') words=\"%s%s\"; values=\" %s \";;\n", table[i].name,
+                   buf_text(&options), choices_of(&table[i], &choices), buf_text(&valued));
+    }
+    buf_add_text(
+        ret_script,
+        "    esac\n    case $last in -o|--output) words=\"table json yaml name\"; values=;; esac\n"
+        "    if [[ $values == *\" $last \"* ]]; then COMPREPLY=($(compgen -f -- \"$word\")); return; fi\n"
+        "    COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n"
+        "    ((${#COMPREPLY[@]})) || COMPREPLY=($(compgen -f -- \"$word\"))\n}\n"
+        "complete -F _croft croft\n");
+}
+
+void help_completion_zsh(struct buf *ret_script)
+{
+    size_t length = 0;
+    const struct command *table = command_table(&length);
+
+    buf_add_text(ret_script, "#compdef croft\n# zsh completion of croft, made from its table of commands\n"
+                             "local -a commands words\nlocal command=$words[2]\ncommands=(\n");
+    for (size_t i = 0; i < length; i++) {
+        if (table[i].hidden) continue;
+        buf_printf(ret_script, "  '%s:", table[i].name);
+        zsh_text(ret_script, table[i].summary);
+        buf_add_text(ret_script, "'\n");
+    }
+    buf_add_text(ret_script,
+                 ")\nif (( CURRENT == 2 )); then\n  _describe command commands\n  return\nfi\n"
+                 "case $command in image|token) command+=\" $words[3]\";; esac\ncase $command in\n");
+    for (size_t i = 0; i < length; i++) {
+        const struct option *option = NULL;
+        size_t cursor = 0;
+        CLEANUP_BUF struct buf choices = {0};
+        buf_printf(ret_script, "  '%s') _arguments", table[i].name);
+        while (command_next_option(&table[i], &cursor, &option)) {
+            buf_printf(ret_script, " \\\n    '--%s%s[", option->name,
+                       !option->argument  ? ""
+                       : option->optional ? "=-"
+                                          : "=");
+            zsh_text(ret_script, option->help);
+            buf_printf(ret_script, "]%s%s%s'", option->argument ? ":" : "", option->argument ? "value" : "",
+                       option->argument ? ":_files" : "");
+        }
+        choices_of(&table[i], &choices);
+        if (choices.size > 0)
+            buf_printf(ret_script, " \\\n    '*:what:(%s)';;\n", buf_text(&choices) + 1);
+        else
+            buf_add_text(ret_script, " \\\n    '*:what:_files';;\n");
+    }
+    buf_add_text(ret_script, "esac\n");
+}
+
+static void add_troff(struct buf *ret_troff, const char *text)
+{
+    bool starts = true;
+    for (; *text; text++) {
+        /* A dot or a quote that begins a line would be a request; a hyphen is a minus where it is typed. */
+        if (starts && (*text == '.' || *text == '\'')) buf_add_text(ret_troff, "\\&");
+        if (*text == '-')
+            buf_add_text(ret_troff, "\\-");
+        else if (*text == '\\')
+            buf_add_text(ret_troff, "\\e");
+        else
+            buf_add_char(ret_troff, *text);
+        starts = *text == '\n';
+    }
+}
+
+static void man_command(const struct command *command, struct buf *ret_troff)
+{
+    CLEANUP_BUF struct buf usage = {0};
+
+    help_usage(command, &usage);
+    buf_add_text(ret_troff, ".SS \"");
+    add_troff(ret_troff, buf_text(&usage) + strlen("usage: "));
+    buf_add_text(ret_troff, "\"\n");
+    add_troff(ret_troff, command->summary);
+    buf_add_text(ret_troff, command->hidden ? " (not for people)\n" : "\n");
+    man_options(command->options, command->options_length, ret_troff);
+    for (size_t i = 0; command->examples && command->examples[i]; i++) {
+        buf_add_text(ret_troff, i == 0 ? ".PP\n.nf\n" : "");
+        add_troff(ret_troff, command->examples[i]);
+        buf_add_text(ret_troff, command->examples[i + 1] ? "\n" : "\n.fi\n");
+    }
+}
+
+static void man_options(const struct option *options, size_t length, struct buf *ret_troff)
+{
+    for (size_t i = 0; i < length; i++)
+        man_option(&options[i], ret_troff);
+}
+
+static void man_option(const struct option *option, struct buf *ret_troff)
+{
+    CLEANUP_BUF struct buf text = {0};
+
+    if (option->letter) buf_printf(&text, "-%c, ", option->letter);
+    buf_printf(&text, "--%s", option->name);
+    if (option->argument) buf_printf(&text, option->optional ? "[=%s]" : " %s", option->argument);
+    buf_add_text(ret_troff, ".TP\n\\fB");
+    add_troff(ret_troff, buf_text(&text));
+    buf_add_text(ret_troff, "\\fR\n");
+    add_troff(ret_troff, option->help);
+    if (option->fallback) {
+        buf_add_text(ret_troff, " (default: ");
+        add_troff(ret_troff, option->fallback);
+        buf_add_char(ret_troff, ')');
+    }
+    buf_add_char(ret_troff, '\n');
+}
+
+/* " --a -a --b": all, or those that want a value in the next word. */
+static void words_of_options(const struct command *command, bool with_value, struct buf *ret_words)
+{
+    const struct option *option = NULL;
+    size_t cursor = 0;
+
+    while (command_next_option(command, &cursor, &option)) {
+        if (with_value && (!option->argument || option->optional)) continue;
+        buf_printf(ret_words, "%s--%s", ret_words->size ? " " : "", option->name);
+        if (option->letter) buf_printf(ret_words, " -%c", option->letter);
+    }
+}
+
+/* First words of commands, or the second ones behind a first. */
+static void words_of_commands(const char *first, struct buf *ret_words)
+{
+    size_t length = 0;
+    const struct command *table = command_table(&length);
+    const char *last = "";
+
+    for (size_t i = 0; i < length; i++) {
+        const char *word = table[i].name;
+        size_t size = strcspn(word, " ");
+        if (table[i].hidden) continue;
+        if (first) {
+            if (strncmp(word, first, strlen(first)) != 0 || word[strlen(first)] != ' ') continue;
+            word += strlen(first) + 1;
+            size = strlen(word);
+        } else if (strlen(last) >= size && strncmp(last, word, size) == 0) {
+            continue; /* "image" once */
+        }
+        last = word;
+        buf_printf(ret_words, "%s%.*s", ret_words->size ? " " : "", (int)size, word);
+    }
+}
+
+static const char *choices_of(const struct command *command, struct buf *ret_words)
+{
+    for (size_t i = 0; i < command->positionals_length; i++)
+        for (size_t j = 0; command->positionals[i].choices && command->positionals[i].choices[j]; j++)
+            buf_printf(ret_words, " %s", command->positionals[i].choices[j]);
+    return buf_text(ret_words);
+}
+
+/* What would end the quotes or the brackets goes. */
+static void zsh_text(struct buf *ret_script, const char *text)
+{
+    for (; *text; text++)
+        if (!strchr("'[]:`", *text)) buf_add_char(ret_script, *text);
+}

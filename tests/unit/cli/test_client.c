@@ -1,0 +1,168 @@
+/* Whole commands against a server of canned answers: what is printed, and the exit code. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "cli/cli.h"
+#include "os/http.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct world {
+    pid_t server;
+    char url[64];
+};
+
+static void serve(void *ctx, struct exchange *exchange, const struct request *request,
+                  const struct sender *sender)
+{
+    static const struct {
+        const char *method, *path;
+        int status;
+        const char *body;
+    } canned[] = {
+        {"GET", "/v1/hosts", 200,
+         "[{\"kind\":\"Host\",\"status\":{\"name\":\"h1\",\"state\":\"up\"}},"
+         "{\"kind\":\"Host\",\"status\":{\"name\":\"h2\",\"state\":\"off\"}}]"},
+        {"GET", "/v1/hosts/h1", 200, "{\"kind\":\"Host\",\"status\":{\"name\":\"h1\",\"state\":\"up\"}}"},
+        {"GET", "/v1/farms/a/slow", 200,
+         "{\"status\":{\"name\":\"a/slow\",\"state\":\"changing\",\"reason\":\"no room\"}}"},
+        {"GET", "/v1/instances", 200, "[]"},
+        {"POST", "/v1/apply", 200,
+         "{\"results\":[{\"kind\":\"farm\",\"name\":\"a/slow\",\"result\":\"created\"}]}"},
+        {"POST", "/v1/hosts/h9/drain", 412, "{\"detail\":\"changed\",\"code\":\"conflict\"}"},
+        {"POST", "/v1/diff", 422,
+         "{\"detail\":\"expected a name\",\"code\":\"invalid\",\"file\":\"x\",\"field\":\"tiers[0].name\","
+         "\"line\":3,\"column\":2}"},
+    };
+    static const char missing[] = "{\"detail\":\"there is none\",\"code\":\"not found\"}";
+    const struct net_port *net = http_port(*(struct http **)ctx);
+
+    for (size_t i = 0; i < LENGTH(canned); i++) {
+        if (!text_equal(canned[i].method, request->method) || !text_equal(canned[i].path, request->path))
+            continue;
+        net->answer(net->self, exchange, canned[i].status, NULL, 0, canned[i].body, strlen(canned[i].body));
+        return;
+    }
+    net->answer(net->self, exchange, 404, NULL, 0, missing, strlen(missing));
+}
+
+static void be_server(int port_fd)
+{
+    struct loop *loop = NULL;
+    struct http_listener *listener = NULL;
+    struct error err;
+
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || !loop_new(&loop, &err)) _exit(1);
+    struct http *http = http_new(loop, NULL);
+    const struct http_listen_options options = {.address = "127.0.0.1:0", .handler = serve, .ctx = &http};
+    if (!http_listen(http, &options, &listener, &err)) _exit(1);
+    unsigned port = http_listener_port(listener);
+    if (write(port_fd, &port, sizeof(port)) != sizeof(port)) _exit(1);
+    loop_run(loop);
+    _exit(0);
+}
+
+static int start(void **state)
+{
+    struct world *world = mem_alloc(sizeof(*world));
+    unsigned port = 0;
+    int fds[2];
+
+    if (pipe(fds) != 0) return -1;
+    world->server = fork();
+    if (world->server == 0) be_server(fds[1]);
+    close(fds[1]);
+    if (read(fds[0], &port, sizeof(port)) != sizeof(port)) return -1;
+    close(fds[0]);
+    snprintf(world->url, sizeof(world->url), "http://127.0.0.1:%u", port);
+    *state = world;
+    return 0;
+}
+
+static int stop(void **state)
+{
+    struct world *world = *state;
+    kill(world->server, SIGKILL);
+    waitpid(world->server, NULL, 0);
+    mem_free(world);
+    return 0;
+}
+
+/* Words are separated by spaces; expected is what went to stdout and to stderr, with '|' between. */
+static void check(const char *url, const char *line, int code, const char *expected)
+{
+    char *out = NULL, *err = NULL, *rest = NULL, *argv[16];
+    size_t out_size = 0, err_size = 0;
+    FILE *out_file = open_memstream(&out, &out_size), *err_file = open_memstream(&err, &err_size);
+    CLEANUP_MEM char *words = mem_printf("croft --server %s %s", url, line);
+    int argc = 0;
+
+    for (char *word = strtok_r(words, " ", &rest); word; word = strtok_r(NULL, " ", &rest))
+        argv[argc++] = word;
+    int result = cli_main(argc, argv, out_file, err_file);
+    fclose(out_file);
+    fclose(err_file);
+    CLEANUP_MEM char *both = mem_printf("%s|%s", out, err);
+    assert_string_equal(both, expected);
+    assert_int_equal(result, code);
+    free(out);
+    free(err);
+}
+
+static void lists_are_flat(void **state)
+{
+    const struct world *world = *state;
+    check(world->url, "get hosts -o json", 0,
+          "[{\"name\":\"h1\",\"state\":\"up\"},\n{\"name\":\"h2\",\"state\":\"off\"}]\n|");
+    check(world->url, "get host h1 -o json", 0, "[{\"name\":\"h1\",\"state\":\"up\"}]\n|");
+    check(world->url, "get hosts -o name", 0, "h1\nh2\n|");
+    check(world->url, "get instances -o json", 0, "[]\n|");
+    check(world->url, "get host h7", 3, "|croft: there is none\n");
+    check(world->url, "get hosst", 2, "|croft: there is no kind \"hosst\": did you mean \"hosts\"?\n");
+}
+
+static void exit_codes_tell_what_failed(void **state)
+{
+    const struct world *world = *state;
+    char path[] = "/tmp/croft-test-cli-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, "kind: Farm\n", 11), 11);
+    close(fd);
+    check(world->url, "drain h9", 4, "|croft: changed\n");
+    check(
+        "http://127.0.0.1:1", "drain h9", 5,
+        "|croft: cannot reach the server at 127.0.0.1:1: Connection refused: is it running there? `croft up` "
+        "starts a grid, --server chooses another\n");
+    check(world->url, "drain h9 -o json", 4,
+          "|{\"type\":\"about:blank\",\"title\":\"conflict\",\"status\":412,\"detail\":\"changed\",\"code\":"
+          "\"conflict\",\"file\":\"\",\"field\":\"\",\"line\":0,\"column\":0}\n");
+    CLEANUP_MEM char *wait = mem_printf("apply %s --wait=150ms", path);
+    check(world->url, wait, 6,
+          "farm a/slow created\n|croft: waited 150ms: farm a/slow is changing: no room\n");
+    /* Line 3 of both joined is line 1 of the second: before it are the first and the line that joins. */
+    CLEANUP_MEM char *diff = mem_printf("diff -f %s %s", path, path);
+    CLEANUP_MEM char *expected = mem_printf("|%s:1:2: tiers[0].name: expected a name\n", path);
+    check(world->url, diff, 1, expected);
+    unlink(path);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(lists_are_flat),
+                                       cmocka_unit_test(exit_codes_tell_what_failed)};
+    setenv("XDG_CONFIG_HOME", "/nonexistent", 1);
+    unsetenv("CROFT_TOKEN");
+    return cmocka_run_group_tests(tests, start, stop);
+}

@@ -55,7 +55,7 @@ const struct balance_driver *fake_balance_new(struct fake_host *host)
     return &balance->driver;
 }
 
-void balancer_free(void *pointer)
+void fake_balancer_free(void *pointer)
 {
     struct balancer *balancer = pointer;
     if (!balancer) return;
@@ -137,7 +137,7 @@ static void apply(void *self, const struct personality *personality, const char 
             *(struct server *)vec_push(&balancer->servers) = (struct server){
                 mem_strdup(from->instance), from->drain, from->drain && before && before->told};
         }
-    balancer_free(map_put(balance->host->balancers, personality->instance, balancer));
+    fake_balancer_free(map_put(balance->host->balancers, personality->instance, balancer));
     *wait = (struct wait){balance, NULL, done, ctx};
     wait->timer = world_after(balance->host->world, APPLY_MS, wait_over, wait);
     *(struct wait **)vec_push(&balance->waits) = wait;
@@ -145,7 +145,7 @@ static void apply(void *self, const struct personality *personality, const char 
 
 static void forget(void *self, const char *instance)
 {
-    balancer_free(map_remove(((struct fake_balance *)self)->host->balancers, instance));
+    fake_balancer_free(map_remove(((struct fake_balance *)self)->host->balancers, instance));
 }
 
 static bool statistics(void *self, const char *instance, struct buf *ret_json, struct error *err)

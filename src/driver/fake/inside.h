@@ -55,7 +55,7 @@ void trace_end(struct trace *trace); /* nothing of it runs any more */
 void trace_free(struct trace *trace);
 
 /* balance.c */
-void balancer_free(void *balancer);
+void fake_balancer_free(void *balancer);
 void balance_look(struct fake_balance *balance); /* connections have changed */
 void balance_add_servers(const struct fake_host *host, const char *instance, struct buf *ret_text);
 

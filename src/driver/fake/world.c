@@ -101,7 +101,7 @@ void fake_host_off(struct fake_host *host)
     while (map_next(host->traces, &cursor, NULL, &value))
         trace_end(value);
     for (cursor = 0; map_next(host->balancers, &cursor, NULL, &value);)
-        balancer_free(value);
+        fake_balancer_free(value);
     map_free(host->balancers);
     map_free(host->farms); /* networks live in the kernel */
     map_free(host->ports);
@@ -198,7 +198,7 @@ static void host_free(struct fake_host *host)
     while (map_next(host->traces, &cursor, NULL, &value))
         trace_free(value);
     for (cursor = 0; map_next(host->balancers, &cursor, NULL, &value);)
-        balancer_free(value);
+        fake_balancer_free(value);
     map_free(host->traces);
     map_free(host->images);
     map_free(host->farms);

@@ -42,7 +42,7 @@ static const struct {
     {&schema_host_fact,
      "{'name':'h','state':'suspect','fenced':true,'since_ms':5,'boot':'b','address':'1.2.3.4:5',"
      "'address_second':'1.2.3.5:5','underlay':'10.9.0.1','agent_version':'1','pid':6,'agent_pid':7,"
-     "'sent_us':9,'document_version':8,'document_error':'e','reason':'r'}"},
+     "'document_version':8,'document_error':'e','reason':'r'}"},
     {&schema_farm_fact, "{'name':'a/f','vni':77,'counters':[{'tier':'t','next':4}],"
                         "'endpoints':{'www':'127.0.0.1:80'}}"},
     {&schema_host_document,

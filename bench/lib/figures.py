@@ -64,20 +64,20 @@ def table(figures):
     return ['  '.join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
 
 
-def write_tsv(path, figures):
-    lines = ['\t'.join(COLUMNS)] + ['\t'.join(figure.cells()) for figure in figures]
-    pathlib.Path(path).write_text('\n'.join(lines) + '\n')
-
-
-def write_readme(path, figures, notes):
-    """The section between the markers of bench/README.md; all else stays."""
-    path = pathlib.Path(path)
-    before, _, rest = path.read_text().partition(BEGIN)
+def write_files(tsv, readme, figures, order):
+    """Into the TSV and between the markers of README.md; rows that were not measured now stay as they were."""
+    tsv, readme = pathlib.Path(tsv), pathlib.Path(readme)
+    fresh = [figure.cells() for figure in figures]
+    measured = {cells[0] for cells in fresh}
+    old = [tuple(line.split('\t')) for line in tsv.read_text().splitlines()[1:]] if tsv.exists() else []
+    rows = fresh + [cells for cells in old if cells[0] not in measured and cells[0] in order]
+    rows.sort(key=lambda cells: order.index(cells[0]))
+    tsv.write_text(''.join('\t'.join(cells) + '\n' for cells in [COLUMNS, *rows]))
+    before, _, rest = readme.read_text().partition(BEGIN)
     _, _, after = rest.partition(END)
     lines = [BEGIN, '', machine(), '', '| ' + ' | '.join(COLUMNS) + ' |', '|' + ' --- |' * len(COLUMNS)]
-    lines += ['| ' + ' | '.join(figure.cells()) + ' |' for figure in figures]
-    lines += [''] + [f'- {note}' for note in notes] + [''] * bool(notes) + [END]
-    path.write_text(before + '\n'.join(lines) + after)
+    lines += ['| ' + ' | '.join(cells) + ' |' for cells in rows] + ['', END]
+    readme.write_text(before + '\n'.join(lines) + after)
 
 
 def machine():

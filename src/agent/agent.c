@@ -9,6 +9,7 @@ bool agent_new(const struct agent_options *options, struct agent **ret_agent, st
     struct agent *agent = mem_alloc(sizeof(*agent));
 
     agent->options = *options;
+    agent->denied = VEC_OF(struct net_counter);
     agent->units = map_new();
     agent->fetches = map_new();
     agent->drained = map_new();
@@ -38,9 +39,11 @@ void agent_free(struct agent *agent)
     void *value = NULL;
 
     channel_stop(agent);
+    denied_stop(agent);
     boot_stop(agent);
     clock->cancel(clock->self, agent->step_soon);
     clock->cancel(clock->self, agent->make_warm);
+    clock->cancel(clock->self, agent->forget_old);
     while (map_next(agent->units, &cursor, NULL, &value))
         unit_free(value);
     for (cursor = 0; map_next(agent->fetches, &cursor, NULL, &value);)

@@ -34,6 +34,7 @@ struct agent_options {
     struct peer controllers;  /* alternative addresses of the controller; tls */
     const char *addresses[2]; /* "IP:PORT" where this agent listens */
     const char *underlay;     /* "IP" */
+    const char *outside;      /* device by which instances reach the internet, or NULL */
     const char *boot;         /* identity of this run of the host */
     int64_t pid, agent_pid;   /* as the machine below counts them; 0 when there is none */
 };

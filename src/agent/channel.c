@@ -74,6 +74,8 @@ static void hello(void *ctx)
     buf_add_json_string(&body, options->addresses[1]);
     buf_add_text(&body, "],\"underlay\":");
     buf_add_json_string(&body, options->underlay);
+    buf_add_text(&body, ",\"outside\":");
+    buf_add_json_string(&body, options->outside ? options->outside : "");
     buf_add_text(&body, ",\"agent_version\":");
     buf_add_json_string(&body, CROFT_VERSION);
     buf_printf(&body, ",\"pid\":%" PRId64 ",\"agent_pid\":%" PRId64 "}", options->pid, options->agent_pid);
@@ -212,6 +214,7 @@ static void write_report(struct agent *agent, struct arena *arena, struct buf *r
     const struct clock_port *clock = agent->options.clock;
     struct instance_report *instances =
         arena_alloc_array(arena, map_length(agent->units), sizeof(*instances));
+    struct denied_report *denied = arena_alloc_array(arena, agent->denied.length, sizeof(*denied));
     const char **drained = arena_alloc_array(arena, map_length(agent->drained), sizeof(*drained));
     struct host_report whole = {.host = agent->options.host->name,
                                 .boot = agent->options.boot,
@@ -222,7 +225,9 @@ static void write_report(struct agent *agent, struct arena *arena, struct buf *r
                                 .refused_version = agent->refused_version,
                                 .refused_reason = agent->refused_reason ? agent->refused_reason : "",
                                 .instances = instances,
-                                .drained = drained};
+                                .drained = drained,
+                                .denied = denied,
+                                .denied_length = agent->denied.length};
     size_t cursor = 0;
     const char *name = NULL;
     void *value = NULL;
@@ -238,6 +243,11 @@ static void write_report(struct agent *agent, struct arena *arena, struct buf *r
     cursor = 0;
     while (map_next(agent->drained, &cursor, &name, NULL))
         drained[whole.drained_length++] = name;
+    for (size_t i = 0; i < agent->denied.length; i++) {
+        const struct net_counter *counter = vec_at(&agent->denied, i);
+        denied[i] =
+            (struct denied_report){counter->farm, counter->instance, counter->reason, counter->packets};
+    }
     schema_write(&schema_host_report, NULL, &whole, ret_json);
 }
 

@@ -10,7 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DOCUMENTS_KEPT = 5 };
+enum {
+    DOCUMENTS_KEPT = 5,
+    FORGET_US = 1000 * 1000, /* removals are synced: not while instances wait to be made */
+};
 
 static struct held_document *read_document(struct agent *agent, const char *text, size_t size,
                                            const char *signature, struct error *err);
@@ -18,7 +21,7 @@ static struct held_document *read_stored(struct agent *agent, const char *versio
 static bool check(struct agent *agent, const struct host_document *document, struct error *err);
 static bool keep(struct agent *agent, const char *text, size_t size, const char *signature, int64_t version,
                  struct error *err);
-static void forget_old(struct agent *agent, int64_t version);
+static void forget_old(void *ctx);
 static bool apply_networks(struct agent *agent, const struct host_document *document, struct error *err);
 static void want(struct agent *agent, const struct host_document *document);
 static void refuse(struct agent *agent, int64_t version, const struct error *err);
@@ -113,7 +116,9 @@ bool document_take(struct agent *agent, const char *text, size_t size, const cha
     agent->refused_reason = NULL;
     want(agent, &held->document);
     held_document_free(old);
-    forget_old(agent, held->document.version);
+    if (!agent->forget_old)
+        agent->forget_old =
+            agent->options.clock->after(agent->options.clock->self, FORGET_US, forget_old, agent);
     report_soon(agent);
     return true;
 }
@@ -204,12 +209,15 @@ static bool keep(struct agent *agent, const char *text, size_t size, const char 
     return disk->write(disk->self, path, signature, strlen(signature), 0600, err);
 }
 
-static void forget_old(struct agent *agent, int64_t version)
+static void forget_old(void *ctx)
 {
+    struct agent *agent = ctx;
     const struct disk_port *disk = agent->options.disk;
+    int64_t version = agent->good->document.version; /* there is one: this comes after it */
     struct vec names = VEC_OF(char *);
     struct error err;
 
+    agent->forget_old = NULL;
     if (!disk->list(disk->self, "documents", &names, &err)) agent_log(agent, "listing old documents", &err);
     for (size_t i = 0; i < names.length; i++) {
         char *name = *(char **)vec_at(&names, i), path[128];
@@ -252,6 +260,7 @@ static void want(struct agent *agent, const struct host_document *document)
         if (!map_get(named, name)) unit_want(value, NULL);
     map_free(named);
     drained_trim(agent);
+    denied_start(agent);
     units_step_soon(agent);
 }
 

@@ -71,7 +71,10 @@ struct agent {
     struct vec looks;             /* struct look * under way */
     struct boot *boot;            /* while the other hosts are asked; else NULL */
     struct timer *step_soon;
-    struct timer *make_warm; /* the next of the idle pool */
+    struct vec denied; /* struct net_counter, as last read */
+    struct timer *denied_next;
+    struct timer *forget_old; /* documents that are not kept any more */
+    struct timer *make_warm;  /* the next of the idle pool */
 
     /* channel.c */
     struct call *hello, *poll, *report, *beats[2];
@@ -109,6 +112,10 @@ void unit_balance(struct unit *unit);               /* tells a running balancer 
 /* drain.c: members that the balancers here have no connections to any more */
 void drain_noted(void *ctx, const char *balancer, const char *server);
 void drained_trim(struct agent *agent);
+
+/* denied.c: packets that were not let pass, read again and again as long as farms are here */
+void denied_start(struct agent *agent);
+void denied_stop(struct agent *agent);
 
 /* health.c */
 void unit_watch(struct unit *unit);

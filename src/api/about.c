@@ -67,6 +67,7 @@ static void describe_parameters(const char *path, struct buf *ret_json);
 static void metrics(struct asked *asked);
 static void metrics_hosts(const struct snapshot *snapshot, struct buf *ret_text);
 static void metrics_instances(const struct snapshot *snapshot, struct buf *ret_text);
+static void metrics_denied(void *ctx, const struct denied_total *total);
 static void version(struct asked *asked);
 
 bool route_about(struct asked *asked)
@@ -180,6 +181,9 @@ static void metrics(struct asked *asked)
                store_revision(controller_store(controller)));
     metrics_hosts(snapshot, &text);
     metrics_instances(snapshot, &text);
+    buf_add_text(&text, "# HELP croft_denied_packets_total Packets that were not let pass.\n# TYPE "
+                        "croft_denied_packets_total counter\n");
+    controller_denied(controller, metrics_denied, &text);
     answer_raw(asked, 200, &type, 1, text.data, text.size);
 }
 
@@ -220,6 +224,13 @@ static void metrics_instances(const struct snapshot *snapshot, struct buf *ret_t
     for (size_t i = 0; i < snapshot->instances_length; i++)
         buf_printf(ret_text, "croft_instance_restarts_total{instance=\"%s\"} %" PRId64 "\n",
                    snapshot->instances[i].name, snapshot->instances[i].restarts);
+}
+
+/* Names and reasons need no escapes. */
+static void metrics_denied(void *ctx, const struct denied_total *total)
+{
+    buf_printf(ctx, "croft_denied_packets_total{farm=\"%s\",instance=\"%s\",reason=\"%s\"} %" PRId64 "\n",
+               total->farm, total->instance, total->reason, total->packets);
 }
 
 static void version(struct asked *asked)

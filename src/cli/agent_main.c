@@ -146,6 +146,9 @@ static bool make_drivers(struct running *running, struct error *err)
     CLEANUP_MEM char *network_run = mem_printf("%s/net", options->run);
     CLEANUP_MEM char *compute_run = mem_printf("%s/compute", options->run);
     struct net_driver_options network = {.underlay_device = options->underlay,
+                                         .outside_device = options->outside,
+                                         .outside_refused = options->outside_refused,
+                                         .outside_refused_length = options->outside_refused_length,
                                          .run_directory = network_run,
                                          .process = os_process_port(running->process),
                                          .resolver = true};
@@ -184,6 +187,7 @@ static bool make_agent(struct running *running, struct error *err)
         .controllers = running->controller,
         .addresses = {running->addresses[0], running->addresses[1]},
         .underlay = running->underlay,
+        .outside = running->options->outside,
         .boot = buf_text(&running->boot),
         .pid = running->pid,
         .agent_pid = running->agent_pid,

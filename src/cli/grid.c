@@ -8,6 +8,7 @@
 #include <string.h>
 
 static bool read_number(struct cli *cli, const char *option, unsigned *ret_number, struct error *err);
+static bool read_prefixes(struct cli *cli, const char *option, struct vec *prefixes, struct error *err);
 static bool read_fd(struct cli *cli, const char *option, int *ret_fd, struct error *err);
 static bool read_capacity(struct cli *cli, const char *option, struct resources *ret_resources,
                           struct error *err);
@@ -87,12 +88,15 @@ int agent_run(struct cli *cli)
                                          .token_file = arguments_text(arguments, "token-file"),
                                          .listen = arguments_text(arguments, "listen"),
                                          .underlay = arguments_text(arguments, "underlay"),
+                                         .outside = arguments_text(arguments, "outside"),
                                          .cgroup = arguments_text(arguments, "cgroup"),
                                          .publish_net_fd = -1,
                                          .whoami = arguments_text(arguments, "whoami")};
+    struct vec refused = VEC_OF(struct prefix);
     struct error err;
 
     if (!wants(cli, needed, &err) || !read_fd(cli, "publish-net-fd", &options.publish_net_fd, &err) ||
+        !read_prefixes(cli, "outside-refused", &refused, &err) ||
         !read_capacity(cli, "capacity", &options.host.capacity, &err) ||
         !read_capacity(cli, "reserve", &options.host.reserve, &err))
         return cli_fail(cli, &err);
@@ -100,7 +104,11 @@ int agent_run(struct cli *cli)
     options.host.zone = zone;
     options.host.pool = pool ? pool : "general";
     options.host.class_name = class_name ? class_name : "general";
-    return agent_main(&options);
+    options.outside_refused = refused.items;
+    options.outside_refused_length = refused.length;
+    int status = agent_main(&options);
+    vec_free(&refused);
+    return status;
 }
 
 static bool read_number(struct cli *cli, const char *option, unsigned *ret_number, struct error *err)
@@ -123,6 +131,24 @@ static bool read_fd(struct cli *cli, const char *option, int *ret_fd, struct err
     if (!arguments_text(cli->arguments, option)) return true;
     if (!read_number(cli, option, &number, err)) return false;
     *ret_fd = (int)(number & INT32_MAX);
+    return true;
+}
+
+static bool read_prefixes(struct cli *cli, const char *option, struct vec *prefixes, struct error *err)
+{
+    const char *text = arguments_text(cli->arguments, option);
+
+    for (const char *at = text ? text : ""; *at;) {
+        size_t size = strcspn(at, ",");
+        CLEANUP_MEM char *word = mem_strndup(at, size);
+        struct prefix *prefix = vec_push(prefixes);
+        if (!text_parse_ipv4_prefix(word, &prefix->address, &prefix->bits)) {
+            vec_free(prefixes);
+            return error_set(err, ERROR_USAGE, "%s: --%s takes networks such as 10.0.0.0/24, not \"%s\"",
+                             cli->arguments->command->name, option, word);
+        }
+        at += size + (at[size] == ',');
+    }
     return true;
 }
 

@@ -18,12 +18,15 @@ struct agent_main_options {
     const char *join;  /* "https://ADDR:PORT[,https://ADDR:PORT]" */
     const char *token; /* join token; NULL: from token_file; neither is needed once the host has joined */
     const char *token_file;
-    const char *listen;   /* "ADDR:PORT[,ADDR:PORT]" on the management network */
-    const char *underlay; /* device that carries the farms' networks */
-    const char *cgroup;   /* below which instances get theirs */
-    int publish_net_fd;   /* network namespace where published addresses are; -1: this one */
-    const char *whoami;   /* socket of `croft up` that knows the host's process ids, or NULL */
-    struct host host;     /* name, zone, pool, class, capacity, reserve as given */
+    const char *listen;                   /* "ADDR:PORT[,ADDR:PORT]" on the management network */
+    const char *underlay;                 /* device that carries the farms' networks */
+    const char *outside;                  /* device by which instances reach the internet, or NULL */
+    const struct prefix *outside_refused; /* what they must not reach by it */
+    size_t outside_refused_length;
+    const char *cgroup; /* below which instances get theirs */
+    int publish_net_fd; /* network namespace where published addresses are; -1: this one */
+    const char *whoami; /* socket of `croft up` that knows the host's process ids, or NULL */
+    struct host host;   /* name, zone, pool, class, capacity, reserve as given */
 };
 
 /* Each runs until SIGTERM or SIGINT and returns the exit code. */

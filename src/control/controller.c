@@ -21,6 +21,7 @@ bool controller_new(const struct controller_options *options, struct controller 
     controller->sessions = map_new();
     controller->looks = VEC_OF(struct look *);
     controller->orders = VEC_OF(struct order *);
+    controller->denied = map_new();
     controller->started_us = clock->steady_us(clock->self);
     if (!mirror_new(options->store, changed, controller, &controller->mirror, err) ||
         !documents_load(controller, err)) {
@@ -49,6 +50,7 @@ void controller_free(struct controller *controller)
     while (map_next(controller->sessions, &cursor, NULL, &session))
         session_free(session);
     map_free(controller->sessions);
+    denied_free(controller->denied);
     mirror_free(controller->mirror);
     mem_free(controller);
 }
@@ -109,4 +111,5 @@ static void tick(void *ctx)
     const struct clock_port *clock = controller->options.clock;
     controller->tick = clock->after(clock->self, TICK_US, tick, controller);
     hosts_tick(controller);
+    denied_tick(controller);
 }

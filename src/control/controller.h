@@ -76,6 +76,15 @@ MUST_CHECK bool controller_host_state(struct controller *controller, const struc
 /* done is called once, from the loop. */
 void controller_power(struct controller *controller, const struct caller *caller, const char *host,
                       enum power_order order, void (*done)(void *ctx, const struct error *err), void *ctx);
+/* Packets that hosts did not let pass, as far as this controller has heard. */
+struct denied_total {
+    const char *farm;
+    const char *instance; /* full name, or "": the farm's */
+    const char *reason;
+    int64_t packets;
+};
+void controller_denied(struct controller *controller,
+                       void (*each)(void *ctx, const struct denied_total *total), void *ctx);
 /* May this caller see (or change) this thing? */
 bool caller_may_see(const struct caller *caller, enum record_kind kind, const struct record *record);
 

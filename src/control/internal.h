@@ -17,6 +17,7 @@ struct session {
     int64_t confirmed_version; /* the agent said so in this controller's life */
     char *report_boot;         /* of the newest report; NULL: none yet */
     int64_t report_sent_us;
+    bool denied_known; /* a report came in this controller's life: what is counted more is new */
     /* Doubt about its life: src/control/README.md has the drawing. */
     bool doubted;
     int64_t doubt_since_us;
@@ -33,6 +34,8 @@ struct controller {
     struct controller_options options;
     struct mirror *mirror;
     struct map *sessions; /* host -> struct session */
+    struct map *denied;   /* name and reason -> struct denied */
+    int64_t denied_told_us;
     struct timer *think_soon, *think_later, *tick, *keep;
     struct vec looks;  /* struct look * under way */
     struct vec orders; /* struct order * to switches, under way */
@@ -75,6 +78,11 @@ void keep_start(struct controller *controller);
 /* report.c */
 MUST_CHECK bool report_take(struct controller *controller, struct session *session,
                             const struct host_report *report, struct error *err);
+
+/* denied.c: packets that hosts did not let pass, told as events once a minute for each kind */
+void denied_take(struct session *session, const struct host_report *report);
+void denied_tick(struct controller *controller);
+void denied_free(struct map *denied);
 
 /* Brings the mirror up to the store. A controller that cannot read what it just wrote must not go on by an
  * old view: it ends, and its successor starts from the store. */

@@ -38,6 +38,7 @@ bool report_take(struct controller *controller, struct session *session, const s
             return error_wrap(err, "taking the report of %s", report->host);
         control_dispatch(controller);
     }
+    denied_take(session, report);
     return true;
 }
 

@@ -126,8 +126,9 @@ static void route_hello(struct asked *asked)
     }
 }
 
-/* {host: document, boot, addresses[2], underlay, agent_version, pid, agent_pid}: once at the start of an
- * agent. The document is taken when the grid has none for this host; after that the grid's is the truth. */
+/* {host: document, boot, addresses[2], underlay, outside, agent_version, pid, agent_pid}: once at the start
+ * of an agent. The document is taken when the grid has none for this host; after that the grid's is the
+ * truth. */
 static bool take_hello(struct asked *asked, struct error *err)
 {
     struct controller *controller = asked->controller;
@@ -160,6 +161,7 @@ static bool take_hello(struct asked *asked, struct error *err)
     if (record && fact.state != HOST_UP)
         change_event(change, now_ms, "croft", "host", asked->host, "up", "its agent said hello");
     fact.boot = boot;
+    fact.outside = node_text(&asked->body, "outside", "");
     fact.agent_version = node_text(&asked->body, "agent_version", "");
     fact.pid = node_int(&asked->body, "pid", 0);
     fact.agent_pid = node_int(&asked->body, "agent_pid", 0);

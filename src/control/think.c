@@ -13,13 +13,20 @@ enum { PLAN_ROUNDS_MAX = 16 };
  * again in the loop's next turn; hosts meanwhile begin with what is known. */
 enum { ACTIONS_MAX = STORE_OPS_LENGTH_MAX / 4 };
 
+/* A newer document for a host. */
+struct news {
+    struct session *session;
+    char *text; /* NULL once it was written and given */
+};
+
 static void think_now(void *ctx);
 static bool decide(struct controller *controller, bool *ret_changed, struct error *err);
 static void fence(struct controller *controller, struct arena *arena, const struct plan *plan);
 static void write_down(struct controller *controller, struct change *change, const struct action *action,
                        const struct snapshot *after, int64_t now_ms);
 static const char *action_what(struct arena *arena, const struct action *action);
-static bool publish(struct controller *controller, struct error *err);
+static void publish(struct controller *controller);
+static bool write_news(struct controller *controller, struct news *news, size_t length, struct error *err);
 static char *document_text(const struct snapshot *snapshot, const char *host, int64_t version);
 static const struct instance *find_instance(const struct snapshot *snapshot, const char *name);
 
@@ -41,7 +48,7 @@ void think(struct controller *controller)
             break;
         }
     }
-    if (!publish(controller, &err)) control_log(controller, "publishing host documents", &err);
+    publish(controller);
 }
 
 bool documents_load(struct controller *controller, struct error *err)
@@ -194,44 +201,55 @@ static const char *action_what(struct arena *arena, const struct action *action)
     UNREACHABLE();
 }
 
-/* Every host whose document says something else than before gets a new version of it. */
-static bool publish(struct controller *controller, struct error *err)
+/* Every host whose document says something else than before gets a new version of it. All are written
+ * together; when that fails (one of them may be larger than the store takes), each by itself, so that one
+ * host's trouble is not everybody's. */
+static void publish(struct controller *controller)
 {
     const struct snapshot *snapshot = mirror_snapshot(controller->mirror);
-    CLEANUP_CHANGE struct change *change = change_new(controller->options.store);
-    CLEANUP_ARENA struct arena *arena = arena_new();
-    struct vec news = VEC_OF(char *);
+    struct vec news = VEC_OF(struct news);
+    struct error err;
 
     for (size_t i = 0; i < snapshot->host_facts_length; i++) {
-        const char *host = snapshot->host_facts[i].name;
-        struct session *session = session_get(controller, host);
-        char *text = document_text(snapshot, host, session->document_version);
-        if (session->document && text_equal(text, session->document)) {
-            mem_free(text);
-            text = NULL;
-        } else {
-            mem_free(text);
-            text = document_text(snapshot, host, session->document_version + 1);
-            change_put_text(change, arena_printf(arena, "host-document/%s", host), text);
-        }
-        *(char **)vec_push(&news) = text;
-    }
-    bool good = change_is_empty(change) || change_commit(change, NULL, err);
-    for (size_t i = 0; i < news.length; i++) {
-        char *text = *(char **)vec_at(&news, i);
         struct session *session = session_get(controller, snapshot->host_facts[i].name);
-        if (!text || !good) {
-            mem_free(text);
-            continue;
-        }
-        mem_free(session->document);
-        session->document = text;
-        session->document_version++;
-        document_answer(session, text);
+        char *text = document_text(snapshot, session->host, session->document_version);
+        if (!session->document || !text_equal(text, session->document))
+            *(struct news *)vec_push(&news) =
+                (struct news){session, document_text(snapshot, session->host, session->document_version + 1)};
+        mem_free(text);
     }
+    if (!write_news(controller, news.items, news.length, &err)) {
+        for (size_t i = 0; i < news.length; i++) {
+            struct news *item = vec_at(&news, i);
+            if (write_news(controller, item, 1, &err)) continue;
+            error_wrap(&err, "publishing the document of host %s", item->session->host);
+            control_log(controller, "a host is not told what to do", &err);
+        }
+    }
+    for (size_t i = 0; i < news.length; i++)
+        mem_free(((struct news *)vec_at(&news, i))->text);
     vec_free(&news);
     control_dispatch(controller);
-    return good;
+}
+
+/* Durable first, then given to the hosts that wait for it; takes the texts. */
+static bool write_news(struct controller *controller, struct news *news, size_t length, struct error *err)
+{
+    CLEANUP_CHANGE struct change *change = change_new(controller->options.store);
+    CLEANUP_ARENA struct arena *arena = arena_new();
+
+    for (size_t i = 0; i < length; i++)
+        change_put_text(change, arena_printf(arena, "host-document/%s", news[i].session->host), news[i].text);
+    if (length > 0 && !change_commit(change, NULL, err)) return false;
+    for (size_t i = 0; i < length; i++) {
+        struct session *session = news[i].session;
+        mem_free(session->document);
+        session->document = news[i].text;
+        session->document_version++;
+        news[i].text = NULL;
+        document_answer(session, session->document);
+    }
+    return true;
 }
 
 static char *document_text(const struct snapshot *snapshot, const char *host, int64_t version)

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/mem.h"
 #include "base/vec.h"
 #include "model/host_document.h"
 
@@ -16,6 +17,17 @@ struct net_counter {
     char *reason;   /* "spoof", "boundary", "policy", "dhcp", "rate", … */
     int64_t packets;
 };
+/* Frees the items (struct net_counter) and the vector. Here, for callers that link no net driver. */
+static inline void net_counters_free(struct vec *counters)
+{
+    for (size_t i = 0; i < counters->length; i++) {
+        const struct net_counter *counter = (const struct net_counter *)vec_at(counters, i);
+        mem_free(counter->farm);
+        mem_free(counter->instance);
+        mem_free(counter->reason);
+    }
+    vec_free(counters);
+}
 
 struct net_driver {
     void *self;

@@ -114,6 +114,14 @@ struct instance_report {
     int64_t memory_bytes_used;
 };
 
+/* Packets that were not let pass since the farm's network was made on this host. */
+struct denied_report {
+    const char *farm;
+    const char *instance; /* short name of the port, or "" for the farm's */
+    const char *reason;   /* of denials.h */
+    int64_t packets;
+};
+
 /* Whole state, each time: a report that is lost or repeated does no harm. */
 struct host_report {
     const char *host;
@@ -128,6 +136,8 @@ struct host_report {
     size_t instances_length;
     const char *const *drained; /* full names: members that the balancers here have no connections to */
     size_t drained_length;
+    const struct denied_report *denied;
+    size_t denied_length;
 };
 
 #endif

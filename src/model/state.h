@@ -61,6 +61,7 @@ struct host_fact {
     const char *boot;         /* identity of this run of the host: changes when it restarts */
     const char *addresses[2]; /* management "IP:PORT" of the agent, two paths; "" when unknown */
     uint32_t underlay;        /* address that carries the farms' networks */
+    const char *outside;      /* device by which instances there reach the internet; "": they do not */
     const char *agent_version;
     int64_t pid, agent_pid;     /* under `croft up`, in the machine's own numbering; else 0 */
     int64_t document_version;   /* last confirmed */

@@ -118,6 +118,15 @@ static const struct field instance_report_fields[] = {
 static const struct schema schema_instance_report =
     SCHEMA(struct instance_report, "instance_report", instance_report_fields);
 
+static const struct field denied_report_fields[] = {
+    SCALAR(struct denied_report, farm, "farm", scalar_text, "full name", .required = true),
+    SCALAR(struct denied_report, instance, "instance", scalar_text, "short name; empty: the farm's"),
+    SCALAR(struct denied_report, reason, "reason", scalar_text, "why", .required = true),
+    SCALAR(struct denied_report, packets, "packets", scalar_int, "since the network was made here"),
+};
+static const struct schema schema_denied_report =
+    SCHEMA(struct denied_report, "denied_report", denied_report_fields);
+
 static const struct field host_report_fields[] = {
     SCALAR(struct host_report, host, "host", scalar_text, "the host's name", .required = true),
     SCALAR(struct host_report, boot, "boot", scalar_text, "identity of this run of the host"),
@@ -132,5 +141,6 @@ static const struct field host_report_fields[] = {
     OBJECTS(struct host_report, instances, "instances", schema_instance_report, "all that is here"),
     SCALARS(struct host_report, drained, "drained", scalar_text,
             "members that the balancers here have no connections to"),
+    OBJECTS(struct host_report, denied, "denied", schema_denied_report, "packets that were not let pass"),
 };
 const struct schema schema_host_report = SCHEMA(struct host_report, "HostReport", host_report_fields);

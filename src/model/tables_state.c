@@ -45,6 +45,8 @@ static const struct field host_fact_fields[] = {
     SCALAR(struct host_fact, addresses[1], "address_second", scalar_text, "the same by the second path"),
     SCALAR(struct host_fact, underlay, "underlay", scalar_ipv4, "address that carries the farms' networks",
            .fallback = "0.0.0.0"),
+    SCALAR(struct host_fact, outside, "outside", scalar_text, "device by which instances reach the internet",
+           .hidden_default = true),
     SCALAR(struct host_fact, agent_version, "agent_version", scalar_text, "version of its agent"),
     SCALAR(struct host_fact, pid, "pid", scalar_int, "its first process, under croft up"),
     SCALAR(struct host_fact, agent_pid, "agent_pid", scalar_int, "its agent, under croft up"),

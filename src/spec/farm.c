@@ -199,6 +199,13 @@ static bool check_allow(const struct subject *subject, struct error *err)
             error_set(err, ERROR_INVALID, "from and to are both the internet, one must be a tier");
             return at(subject, "allow", i, "to", err);
         }
+        if (from_internet && !to_balance) {
+            error_set(err, ERROR_INVALID,
+                      "the internet cannot reach tier %s directly; publish it through the balancer: "
+                      "`balance: [{name: %s, port: 80, to: \"%s:PORT\", publish: auto}]`",
+                      allow->to, allow->to, allow->to);
+            return at(subject, "allow", i, "from", err);
+        }
     }
     return true;
 }

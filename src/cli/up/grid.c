@@ -219,6 +219,11 @@ static bool tell(struct grid *grid, struct error *err)
     buf_add_json_string(&json, grid->token_path);
     buf_add_text(&json, ", \"state\": ");
     buf_add_json_string(&json, grid->place->state);
+    /* Held by this process only: `nsenter --net=PATH` enters it. */
+    buf_printf(&json,
+               ", \"outside\": {\"address\": \"203.0.113.1\", \"network\": \"" WIRES_WORLD
+               "\", \"namespace\": \"/proc/%d/fd/%d\"}",
+               (int)getpid(), wires_outside_fd(grid->wires));
     buf_printf(&json, ", \"grid\": \"%s\", \"started\": \"%s\", \"hosts\": [", grid->place->grid,
                text_format_time(time, grid->started_wall_ms));
     for (unsigned i = 0; i < grid->options->hosts; i++) {

@@ -1,62 +1,203 @@
+/* The sets of denials, asked for as netlink messages, and only when anything was denied since the last time.
+ */
 #include "driver/net/counters.h"
 
 #include "base/mem.h"
 #include "base/text.h"
 
-#include <ctype.h>
+#include <arpa/inet.h>
+#include <endian.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
-static void read_set(const struct farm_net *farm, const char *reason, const char *text, const char *end,
-                     struct vec *counters);
-static const char *instance_of(const struct farm_net *farm, const char *key);
+struct reading {
+    const struct rules_reason *reason;
+    void (*take)(struct reading *reading, const char *key, size_t size, int64_t packets);
+    void *ctx; /* take()'s */
+    struct vec *counters;
+};
+
+static bool add_denials(struct farm_net *farm, uint8_t family, int64_t *denials, struct error *err);
+static void take_denials(void *ctx, const struct nlmsghdr *message);
+static bool read_farm(struct farm_net *farm, struct error *err);
+static bool read_set(struct netlink *netlink, const char *table, struct reading *reading, struct error *err);
+static void read_elements(void *ctx, const struct nlmsghdr *message);
+static void read_element(struct reading *reading, const struct nlattr *element);
+static int64_t read_packets(const struct nlattr *expression);
+static int64_t packets_of(const struct nlattr *data);
+static void take_member(struct reading *reading, const char *key, size_t size, int64_t packets);
+static void take_uplink(struct reading *reading, const char *key, size_t size, int64_t packets);
+static const char *instance_of(const struct farm_net *farm, uint32_t address);
 static void add(const struct farm_net *farm, const char *instance, const char *reason, int64_t packets,
                 struct vec *counters);
 
 bool counters_read(struct farm_net *farm, struct vec *ret_counters, struct error *err)
 {
-    CLEANUP_BUF struct buf output = {0};
-    for (size_t i = 0; i < RULES_REASONS; i++) {
-        /* One by one: nft 1.0.6 forgets the first family when one buffer lists sets of two. */
-        CLEANUP_MEM char *command = mem_printf("list set %s %s denied_%s\n", rules_reasons[i].family,
-                                               RULES_TABLE, rules_reasons[i].reason);
-        if (!nft_ask(farm->nft, command, &output, err)) return false;
+    int64_t denials = 0;
+    /* Its filters are not this program's yet. */
+    if (farm->rules == NULL) return true;
+    if (!add_denials(farm, NFPROTO_BRIDGE, &denials, err) || !add_denials(farm, NFPROTO_INET, &denials, err))
+        return false;
+    if (denials != farm->denials) {
+        if (!read_farm(farm, err)) return false;
+        farm->denials = denials;
     }
-    /* "\tset denied_spoof {\n … elements = { "p0a000002" counter packets 3 bytes 126, … }\n" */
-    static const char start[] = "set denied_";
-    const char *set = strstr(buf_text(&output), start);
-    while (set != NULL) {
-        const char *reason = set + sizeof(start) - 1;
-        const char *next = strstr(reason, start);
-        CLEANUP_MEM char *name = mem_strndup(reason, strcspn(reason, " "));
-        read_set(farm, name, reason, next == NULL ? reason + strlen(reason) : next, ret_counters);
-        set = next;
+    for (size_t i = 0; i < farm->counters.length; i++) {
+        const struct net_counter *counter = vec_at(&farm->counters, i);
+        add(farm, counter->instance, counter->reason, counter->packets, ret_counters);
     }
     return true;
 }
 
-static void read_set(const struct farm_net *farm, const char *reason, const char *text, const char *end,
-                     struct vec *counters)
+bool counters_read_host(const struct net_host *host, struct map *farms, struct vec *ret_counters,
+                        struct error *err)
 {
-    static const char counter[] = " counter packets ";
-    for (const char *at = strstr(text, counter); at != NULL && at < end; at = strstr(at + 1, counter)) {
-        const char *key = at;
-        while (key > text && !isspace((unsigned char)key[-1]))
-            key--;
-        CLEANUP_MEM char *name = mem_strndup(key, (size_t)(at - key));
-        int64_t packets = strtoll(at + sizeof(counter) - 1, NULL, 10);
-        if (packets > 0) add(farm, instance_of(farm, name), reason, packets, counters);
+    for (size_t i = 0; host->has_outside && i < RULES_HOST_REASONS; i++) {
+        struct reading reading = {
+            .reason = &rules_host_reasons[i], .take = take_uplink, .ctx = farms, .counters = ret_counters};
+        if (!read_set(host->track, RULES_HOST_TABLE, &reading, err)) return false;
+    }
+    return true;
+}
+
+static bool add_denials(struct farm_net *farm, uint8_t family, int64_t *denials, struct error *err)
+{
+    struct nlmsghdr *message = netlink_begin(farm->track, (NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETOBJ, 0,
+                                             NETLINK_FINE_NONE, "read counter", RULES_DENIALS);
+    struct nfgenmsg *header = mnl_nlmsg_put_extra_header(message, sizeof(*header));
+    header->nfgen_family = family;
+    header->version = NFNETLINK_V0;
+    mnl_attr_put_strz(message, NFTA_OBJ_TABLE, RULES_TABLE);
+    mnl_attr_put_strz(message, NFTA_OBJ_NAME, RULES_DENIALS);
+    mnl_attr_put_u32(message, NFTA_OBJ_TYPE, htonl(NFT_OBJECT_COUNTER));
+    return netlink_ask(farm->track, take_denials, denials, err);
+}
+
+static void take_denials(void *ctx, const struct nlmsghdr *message)
+{
+    const struct nlattr *attr;
+    for (attr = netlink_attr(message, sizeof(struct nfgenmsg), NULL); attr != NULL;
+         attr = netlink_attr(message, sizeof(struct nfgenmsg), attr)) {
+        if (mnl_attr_get_type(attr) == NFTA_OBJ_DATA) *(int64_t *)ctx += packets_of(attr);
+    }
+}
+
+/* Counts go on while they are read: what comes after the total was read makes it differ the next time. */
+static bool read_farm(struct farm_net *farm, struct error *err)
+{
+    struct vec counters = VEC_OF(struct net_counter);
+    for (size_t i = 0; i < RULES_REASONS; i++) {
+        struct reading reading = {
+            .reason = &rules_reasons[i], .take = take_member, .ctx = farm, .counters = &counters};
+        if (read_set(farm->track, RULES_TABLE, &reading, err)) continue;
+        net_counters_free(&counters);
+        return false;
+    }
+    net_counters_free(&farm->counters);
+    farm->counters = counters;
+    return true;
+}
+
+static bool read_set(struct netlink *netlink, const char *table, struct reading *reading, struct error *err)
+{
+    /* What netlink_dump() takes as a header: netfilter's own and the two names. */
+    char request[128] = {0}, set[32];
+    struct nlmsghdr *message = mnl_nlmsg_put_header(request);
+    struct nfgenmsg *header = mnl_nlmsg_put_extra_header(message, sizeof(*header));
+    header->nfgen_family = reading->reason->family[0] == 'b' ? NFPROTO_BRIDGE : NFPROTO_INET;
+    header->version = NFNETLINK_V0;
+    snprintf(set, sizeof(set), "denied_%s", reading->reason->reason);
+    mnl_attr_put_strz(message, NFTA_SET_ELEM_LIST_TABLE, table);
+    mnl_attr_put_strz(message, NFTA_SET_ELEM_LIST_SET, set);
+    return netlink_dump(netlink, (NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETSETELEM, header,
+                        message->nlmsg_len - sizeof(*message), read_elements, reading, err);
+}
+
+static void read_elements(void *ctx, const struct nlmsghdr *message)
+{
+    const struct nlattr *attr, *element;
+    for (attr = netlink_attr(message, sizeof(struct nfgenmsg), NULL); attr != NULL;
+         attr = netlink_attr(message, sizeof(struct nfgenmsg), attr)) {
+        if (mnl_attr_get_type(attr) != NFTA_SET_ELEM_LIST_ELEMENTS) continue;
+        for (element = netlink_nested(attr, NULL); element != NULL; element = netlink_nested(attr, element))
+            read_element(ctx, element);
+    }
+}
+
+static void read_element(struct reading *reading, const struct nlattr *element)
+{
+    const struct nlattr *attr, *value, *key = NULL;
+    int64_t packets = 0;
+    for (attr = netlink_nested(element, NULL); attr != NULL; attr = netlink_nested(element, attr)) {
+        if (mnl_attr_get_type(attr) == NFTA_SET_ELEM_EXPR) packets += read_packets(attr);
+        if (mnl_attr_get_type(attr) != NFTA_SET_ELEM_KEY) continue;
+        for (value = netlink_nested(attr, NULL); value != NULL; value = netlink_nested(attr, value)) {
+            if (mnl_attr_get_type(value) == NFTA_DATA_VALUE) key = value;
+        }
+    }
+    if (key != NULL && packets > 0)
+        reading->take(reading, mnl_attr_get_payload(key), mnl_attr_get_payload_len(key), packets);
+}
+
+static int64_t read_packets(const struct nlattr *expression)
+{
+    const struct nlattr *attr;
+    int64_t packets = 0;
+    for (attr = netlink_nested(expression, NULL); attr != NULL; attr = netlink_nested(expression, attr)) {
+        if (mnl_attr_get_type(attr) == NFTA_EXPR_DATA) packets += packets_of(attr);
+    }
+    return packets;
+}
+
+/* Of the data of a counter, be it an object or an expression. */
+static int64_t packets_of(const struct nlattr *data)
+{
+    const struct nlattr *value;
+    uint64_t packets = 0;
+    for (value = netlink_nested(data, NULL); value != NULL; value = netlink_nested(data, value)) {
+        if (mnl_attr_get_type(value) == NFTA_COUNTER_PACKETS)
+            memcpy(&packets, mnl_attr_get_payload(value), sizeof(packets));
+    }
+    return (int64_t)be64toh(packets);
+}
+
+/* The key is a port's name, which has the address in it, or an address. */
+static void take_member(struct reading *reading, const char *key, size_t size, int64_t packets)
+{
+    const struct farm_net *farm = reading->ctx;
+    uint32_t address = 0;
+    if (!text_starts(reading->reason->key, "ip ")) {
+        if (size > 0 && key[0] == 'p' && memchr(key, '\0', size) != NULL)
+            address = (uint32_t)strtoul(key + 1, NULL, 16);
+    } else if (size >= sizeof(address)) {
+        memcpy(&address, key, sizeof(address));
+        address = ntohl(address);
+    }
+    add(farm, instance_of(farm, address), reading->reason->reason, packets, reading->counters);
+}
+
+/* Behind an uplink it is no longer seen which instance it was. Uplinks of farms that are gone are nobody's.
+ */
+static void take_uplink(struct reading *reading, const char *key, size_t size, int64_t packets)
+{
+    size_t cursor = 0;
+    void *value;
+    if (memchr(key, '\0', size) == NULL || !text_starts(key, UPLINK_FAR)) return;
+    long number = strtol(key + strlen(UPLINK_FAR), NULL, 10);
+    while (map_next(reading->ctx, &cursor, NULL, &value)) {
+        const struct farm_net *farm = value;
+        if (farm->uplink == number) add(farm, "", reading->reason->reason, packets, reading->counters);
     }
 }
 
 /* "" for a sender on another host, and for a port whose instance is not known. */
-static const char *instance_of(const struct farm_net *farm, const char *key)
+static const char *instance_of(const struct farm_net *farm, uint32_t address)
 {
-    uint32_t address = 0;
-    if (text_starts(key, "\"p"))
-        address = (uint32_t)strtoul(key + 2, NULL, 16);
-    else if (!text_parse_ipv4(key, &address))
-        return "";
     for (size_t i = 0; i < farm->members.length; i++) {
         const struct farm_member *member = vec_at(&farm->members, i);
         if (member->address == address) return member->instance == NULL ? "" : member->instance;

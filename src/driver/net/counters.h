@@ -8,4 +8,8 @@
 /* Adds a struct net_counter for each port and reason that has any. */
 MUST_CHECK bool counters_read(struct farm_net *farm, struct vec *ret_counters, struct error *err);
 
+/* What the boundary in the host's namespace denied; farms: struct farm_net by name. */
+MUST_CHECK bool counters_read_host(const struct net_host *host, struct map *farms, struct vec *ret_counters,
+                                   struct error *err);
+
 #endif

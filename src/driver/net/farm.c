@@ -5,6 +5,7 @@
 #include "driver/net/farm_read.h"
 #include "driver/net/link.h"
 #include "driver/net/ns.h"
+#include "driver/net/outside.h"
 #include "driver/net/track.h"
 
 #include <dirent.h>
@@ -96,6 +97,7 @@ void farm_free(struct farm_net *farm)
     netlink_close(farm->route);
     rules_free(farm->rules);
     free_members(&farm->members);
+    net_counters_free(&farm->counters);
     ns_close(&farm->ns_fd);
     mem_free(farm->name);
     mem_free(farm);
@@ -115,6 +117,7 @@ bool farm_drop(const struct net_host *host, const char *name, struct farm_net *f
         names = names_new(host->process, directory, ns_fd);
         ns_close(&ns_fd);
     }
+    bool good = farm == NULL || uplink_forget(host, farm, err);
     bool lingers = names != NULL && !names_end(names);
     if (farm != NULL && lingers) {
         /* Its VNI has to be free for a farm that comes back. Slow, but seldom. */
@@ -125,7 +128,7 @@ bool farm_drop(const struct net_host *host, const char *name, struct farm_net *f
         }
     }
     farm_free(farm);
-    return drop_instances(host, name, err) && ns_unpin(path, err);
+    return good && drop_instances(host, name, err) && ns_unpin(path, err);
 }
 
 bool farm_fits(const struct farm_net *farm, const struct host_farm *wanted)
@@ -138,10 +141,15 @@ bool farm_converge(const struct net_host *host, struct farm_net *farm, const str
 {
     ASSERT(farm_fits(farm, wanted));
     struct rules *rules = NULL;
-    if (!rules_compile(wanted, host->underlay_address, &rules, err)) return false;
+    if (!farm_rules(host, wanted, &rules, err)) return false;
+    if (rules_leave(rules) && !uplink_add(host, farm, err)) {
+        rules_free(rules);
+        return false;
+    }
     if (farm->mtu != wanted->mtu) {
         link_set_mtu(farm->route, FARM_VXLAN, (uint32_t)wanted->mtu);
         link_set_mtu(farm->route, FARM_BRIDGE, (uint32_t)wanted->mtu);
+        if (farm->uplink >= 0) link_set_mtu(farm->route, FARM_UPLINK, (uint32_t)wanted->mtu);
     }
     bool shrinks = farm->rules == NULL || rules_shrink(farm->rules, rules);
     if (!apply(host, farm, wanted, rules, err)) {
@@ -149,6 +157,7 @@ bool farm_converge(const struct net_host *host, struct farm_net *farm, const str
         return error_wrap(err, "cannot change the network of %s", farm->name);
     }
     farm->mtu = wanted->mtu;
+    farm->denials = -1; /* members have come and gone */
     rules_free(farm->rules);
     farm->rules = rules;
     if (shrinks && !track_is_empty(farm->ns_fd) && !track_prune(farm->track, still_passes, rules, err)) {
@@ -158,6 +167,13 @@ bool farm_converge(const struct net_host *host, struct farm_net *farm, const str
         return false;
     }
     return farm->names == NULL || names_set(farm->names, wanted, err);
+}
+
+bool farm_rules(const struct net_host *host, const struct host_farm *wanted, struct rules **ret_rules,
+                struct error *err)
+{
+    return rules_compile(wanted, host->underlay_address, host->has_outside ? &host->outside : NULL, ret_rules,
+                         err);
 }
 
 char *farm_ns_path(const struct net_host *host, const char *farm, const char *instance)
@@ -174,6 +190,9 @@ static struct farm_net *new_farm(const struct net_host *host, const char *name, 
     struct farm_net *farm = mem_alloc(sizeof(*farm));
     farm->name = mem_strdup(name);
     farm->ns_fd = ns_fd;
+    farm->uplink = -1;
+    farm->denials = -1;
+    farm->counters = VEC_OF(struct net_counter);
     farm->members = VEC_OF(struct farm_member);
     if (host->resolver) {
         CLEANUP_MEM char *directory = names_path(host, name);
@@ -195,7 +214,7 @@ static bool build(const struct net_host *host, struct farm_net *farm, const stru
 {
     struct rules *rules = NULL;
     if (!ns_sysctls(farm->ns_fd, settings, LENGTH(settings), err) || !open_tools(farm, err) ||
-        !rules_compile(wanted, host->underlay_address, &rules, err))
+        !farm_rules(host, wanted, &rules, err))
         return false;
     if (!swap_filters(farm, rules, err)) {
         rules_free(rules);

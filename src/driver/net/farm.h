@@ -3,6 +3,7 @@
 #define CROFT_DRIVER_NET_FARM_H
 
 #include "base/vec.h"
+#include "driver/net.h"
 #include "driver/net/names.h"
 #include "driver/net/netlink.h"
 #include "driver/net/nft.h"
@@ -14,8 +15,12 @@ struct net_host {
     char *run_directory;
     int ns_fd;             /* the host's own namespace */
     struct netlink *route; /* in it */
+    struct netlink *track; /* connection tracking and filters there */
     int underlay_index;
     uint32_t underlay_address;
+    bool has_outside;
+    struct rules_outside outside; /* with has_outside */
+    struct vec refused;           /* struct rules_range: what outside points to */
     const struct process_port *process;
     bool resolver;
 };
@@ -39,12 +44,15 @@ struct farm_net {
     unsigned bits;
     int64_t vni;
     int64_t mtu;
+    int uplink;          /* number of its link to the host's namespace, or -1 */
     struct vec members;  /* struct farm_member, by address */
     struct rules *rules; /* NULL: what the kernel has is not known */
+    int64_t denials;     /* all packets that were denied when `counters` was read; -1: never */
+    struct vec counters; /* struct net_counter */
 };
 
 /* Links of a farm's namespace have numbers of our choice, so that nothing has to be looked up. */
-enum { FARM_BRIDGE = 1000, FARM_VXLAN = 1001 };
+enum { FARM_BRIDGE = 1000, FARM_VXLAN = 1001, FARM_UPLINK = 1002 };
 
 /* Makes the namespace and all that the farm needs before its first member. */
 MUST_CHECK bool farm_create(const struct net_host *host, const struct host_farm *wanted,
@@ -59,6 +67,9 @@ void farm_free(struct farm_net *farm);
 MUST_CHECK bool farm_drop(const struct net_host *host, const char *name, struct farm_net *farm,
                           struct error *err);
 
+/* Its filters on this host. */
+MUST_CHECK bool farm_rules(const struct net_host *host, const struct host_farm *wanted,
+                           struct rules **ret_rules, struct error *err);
 /* Is it the same network, so that it can be changed into what is wanted? */
 bool farm_fits(const struct farm_net *farm, const struct host_farm *wanted);
 MUST_CHECK bool farm_converge(const struct net_host *host, struct farm_net *farm,

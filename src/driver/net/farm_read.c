@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "driver/net/link.h"
+#include "driver/net/outside.h"
 
 #include <arpa/inet.h>
 #include <linux/if_link.h>
@@ -84,11 +85,16 @@ static void read_address(void *ctx, const struct nlmsghdr *message)
     struct reading *reading = ctx;
     const struct ifaddrmsg *header = mnl_nlmsg_get_payload(message);
     const struct nlattr *attr;
-    if (header->ifa_index != FARM_BRIDGE) return;
-    reading->farm->bits = header->ifa_prefixlen;
+    if (header->ifa_index != FARM_BRIDGE && header->ifa_index != FARM_UPLINK) return;
+    if (header->ifa_index == FARM_BRIDGE) reading->farm->bits = header->ifa_prefixlen;
     for (attr = netlink_attr(message, sizeof(*header), NULL); attr != NULL;
          attr = netlink_attr(message, sizeof(*header), attr)) {
-        if (mnl_attr_get_type(attr) == IFA_LOCAL) reading->farm->gateway = ntohl(mnl_attr_get_u32(attr));
+        if (mnl_attr_get_type(attr) != IFA_LOCAL) continue;
+        uint32_t address = ntohl(mnl_attr_get_u32(attr));
+        if (header->ifa_index == FARM_UPLINK)
+            reading->farm->uplink = uplink_number(address);
+        else
+            reading->farm->gateway = address;
     }
 }
 

@@ -6,6 +6,7 @@
 #include "driver/net/farm.h"
 #include "driver/net/link.h"
 #include "driver/net/ns.h"
+#include "driver/net/outside.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -41,7 +42,8 @@ bool net_driver_new(const struct net_driver_options *options, struct net_driver 
     ASSERT(!options->resolver || options->process != NULL);
     struct driver *driver = mem_alloc(sizeof(*driver));
     driver->farms = map_new();
-    driver->host = (struct net_host){.run_directory = mem_strdup(options->run_directory),
+    driver->host = (struct net_host){.refused = VEC_OF(struct rules_range),
+                                     .run_directory = mem_strdup(options->run_directory),
                                      .ns_fd = -1,
                                      .underlay_address = options->underlay_address,
                                      .process = options->process,
@@ -73,7 +75,9 @@ static void destroy(void *self)
         farm_free(farm);
     map_free(driver->farms);
     nft_close(driver->nft);
+    netlink_close(driver->host.track);
     netlink_close(driver->host.route);
+    vec_free(&driver->host.refused);
     ns_close(&driver->host.ns_fd);
     mem_free(driver->host.run_directory);
     mem_free(driver);
@@ -95,7 +99,7 @@ static bool farm_set(void *self, const struct host_farm *wanted, struct error *e
     if (!found && err->code != ERROR_NOT_FOUND) return false;
     /* Refused before anything is touched. */
     struct rules *rules = NULL;
-    if (!rules_compile(wanted, driver->host.underlay_address, &rules, err)) return false;
+    if (!farm_rules(&driver->host, wanted, &rules, err)) return false;
     rules_free(rules);
     if (found && farm_fits(farm, wanted)) return farm_converge(&driver->host, farm, wanted, err);
     if (!farm_remove(driver, wanted->name, err) || !farm_create(&driver->host, wanted, &farm, err))
@@ -178,7 +182,8 @@ static bool counters(void *self, struct vec *ret_counters, struct error *err)
         if (!counters_read(farm, ret_counters, err))
             return error_wrap(err, "cannot read the counters of %s", name);
     }
-    return true;
+    return counters_read_host(&driver->host, driver->farms, ret_counters, err) ||
+           error_wrap(err, "cannot read the counters of the host");
 }
 
 /* The farm as far as this process knows it; else as an earlier one left it. */
@@ -195,6 +200,9 @@ static bool find(struct driver *driver, const char *name, struct farm_net **ret_
 
 static bool open_host(struct driver *driver, const struct net_driver_options *options, struct error *err)
 {
+    const struct outside_options outside = {.device = options->outside_device,
+                                            .refused = options->outside_refused,
+                                            .refused_length = options->outside_refused_length};
     static const char *const parts[] = {"", "/farm", "/instance", "/names"};
     for (size_t i = 0; i < LENGTH(parts); i++) {
         CLEANUP_MEM char *path = mem_printf("%s%s", options->run_directory, parts[i]);
@@ -203,7 +211,9 @@ static bool open_host(struct driver *driver, const struct net_driver_options *op
     return ns_current(&driver->host.ns_fd, err) &&
            netlink_open(-1, NETLINK_ROUTE, &driver->host.route, err) &&
            link_index(driver->host.route, options->underlay_device, &driver->host.underlay_index, err) &&
-           nft_open(driver->host.ns_fd, &driver->nft, err);
+           netlink_open(-1, NETLINK_NETFILTER, &driver->host.track, err) &&
+           nft_open(driver->host.ns_fd, &driver->nft, err) &&
+           (options->outside_device == NULL || outside_open(&driver->host, driver->nft, &outside, err));
 }
 
 static bool make_directories(const char *path, struct error *err)

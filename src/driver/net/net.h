@@ -6,8 +6,12 @@
 #include "port/process.h"
 
 struct net_driver_options {
-    const char *underlay_device;        /* that carries the farms' networks between hosts */
-    uint32_t underlay_address;          /* of this host */
+    const char *underlay_device; /* that carries the farms' networks between hosts */
+    uint32_t underlay_address;   /* of this host */
+    const char *outside_device;  /* by which instances reach the internet; NULL: they do not */
+    const struct prefix
+        *outside_refused; /* what they must not reach by it, besides this host's own networks */
+    size_t outside_refused_length;
     const char *run_directory;          /* made when missing; for what lives as long as the machine runs */
     const struct process_port *process; /* starts name servers; may be NULL without resolver */
     bool resolver;                      /* a name and address server for each farm */

@@ -16,6 +16,8 @@ struct tier_of {
 };
 
 /* A tier's number follows from its name, so that it stays when other tiers come and go. */
+enum { TIER_NUMBER_INTERNET = 1, TIER_NUMBER_MIN };
+
 struct tier_name {
     const char *name;
     uint32_t number;
@@ -30,6 +32,9 @@ struct passage {
 
 struct rules {
     uint32_t gateway;
+    struct prefix subnet;
+    bool leave;                      /* some tier may go outside */
+    struct vec refused;              /* struct rules_range: where nobody may go outside */
     struct vec members;              /* struct tier_of, by address */
     struct vec passages;             /* struct passage, sorted and merged */
     struct vec elements[RULES_SETS]; /* char *, sorted */
@@ -41,13 +46,17 @@ static struct vec tier_names(const struct host_farm *farm);
 static bool is_taken(const struct vec *names, uint32_t number);
 static uint32_t tier_number(const struct vec *names, const char *name);
 static void add_member(struct rules *rules, const struct member *member, bool local, uint32_t tier);
-static void add_rule(struct rules *rules, const struct vec *names, const struct farm_rule *rule);
+static void add_leaving(struct rules *rules, const struct host_farm *farm, uint32_t underlay);
+static void add_refused(struct rules *rules, const struct rules_outside *outside);
+static void add_rule(struct rules *rules, const struct vec *names, const struct farm_rule *rule,
+                     bool outside);
 static void add_passage(struct rules *rules, uint32_t from, uint32_t to, uint8_t protocol, uint16_t first,
                         uint16_t last);
 static void merge_passages(struct rules *rules);
 static void list_passages(struct rules *rules);
 static char *add_element(struct rules *rules, enum rules_set set, char *text);
 static uint32_t tier_at(const struct rules *rules, uint32_t address);
+static bool is_outside(const struct rules *rules, uint32_t address);
 static void difference(const struct vec *old, const struct vec *new, struct vec *ret_only_old);
 static void forget_gone(const struct rules *old, const struct rules *new, struct buf *text);
 static int compare_text(const void *a, const void *b);
@@ -56,12 +65,14 @@ static int compare_u64(const void *a, const void *b);
 static int compare_address(const void *a, const void *b);
 static int compare_passage(const void *a, const void *b);
 
-bool rules_compile(const struct host_farm *farm, uint32_t underlay, struct rules **ret_rules,
-                   struct error *err)
+bool rules_compile(const struct host_farm *farm, uint32_t underlay, const struct rules_outside *outside,
+                   struct rules **ret_rules, struct error *err)
 {
     if (!check_members(farm, err)) return false;
     struct rules *rules = mem_alloc(sizeof(*rules));
     rules->gateway = farm->gateway;
+    rules->subnet = farm->subnet;
+    rules->refused = VEC_OF(struct rules_range);
     rules->members = VEC_OF(struct tier_of);
     rules->passages = VEC_OF(struct passage);
     for (size_t i = 0; i < RULES_SETS; i++)
@@ -73,8 +84,11 @@ bool rules_compile(const struct host_farm *farm, uint32_t underlay, struct rules
         add_member(rules, member, member->underlay == underlay, tier_number(&names, member->tier));
     }
     for (size_t i = 0; i < farm->rules_length; i++)
-        add_rule(rules, &names, &farm->rules[i]);
+        add_rule(rules, &names, &farm->rules[i], outside != NULL);
     vec_free(&names);
+    if (rules->leave) add_leaving(rules, farm, underlay);
+    /* Whether anything leaves or not: nft 1.0.6 cannot delete an interval that ends with the last address. */
+    if (outside != NULL) add_refused(rules, outside);
 
     merge_passages(rules);
     list_passages(rules);
@@ -95,12 +109,13 @@ void rules_free(struct rules *rules)
     }
     vec_free(&rules->members);
     vec_free(&rules->passages);
+    vec_free(&rules->refused);
     mem_free(rules);
 }
 
 void rules_whole(const struct rules *rules, struct buf *ret_text)
 {
-    rules_text_tables(rules->gateway, ret_text);
+    rules_text_tables(rules->gateway, rules->subnet, ret_text);
     for (size_t i = 0; i < RULES_SETS; i++)
         rules_text_elements("add", (enum rules_set)i, &rules->elements[i], ret_text);
 }
@@ -142,6 +157,7 @@ bool rules_pass(const struct rules *rules, uint32_t from, uint32_t to, uint8_t p
     uint32_t from_tier = tier_at(rules, from), to_tier = tier_at(rules, to);
     if (from == rules->gateway) return to_tier != 0;
     if (to == rules->gateway) return from_tier != 0;
+    if (to_tier == 0 && rules->leave && is_outside(rules, to)) to_tier = TIER_NUMBER_INTERNET;
     if (from_tier == 0 || to_tier == 0) return false;
     for (size_t i = 0; i < rules->passages.length; i++) {
         const struct passage *passage = vec_at(&rules->passages, i);
@@ -150,6 +166,11 @@ bool rules_pass(const struct rules *rules, uint32_t from, uint32_t to, uint8_t p
         if (passage->protocol == protocol && passage->first <= port && port <= passage->last) return true;
     }
     return false;
+}
+
+bool rules_leave(const struct rules *rules)
+{
+    return rules->leave;
 }
 
 char *rules_port_name(char *out, uint32_t address)
@@ -210,7 +231,7 @@ static struct vec tier_names(const struct host_farm *farm)
         const char *name = *(const char **)vec_at(&all, i);
         if (i > 0 && strcmp(name, *(const char **)vec_at(&all, i - 1)) == 0) continue;
         uint32_t number = (uint32_t)text_hash(TEXT_HASH_SEED, name, strlen(name));
-        while (number == 0 || is_taken(&names, number))
+        while (number < TIER_NUMBER_MIN || is_taken(&names, number))
             number++;
         *(struct tier_name *)vec_push(&names) = (struct tier_name){name, number};
     }
@@ -251,11 +272,35 @@ static void add_member(struct rules *rules, const struct member *member, bool lo
     add_element(rules, RULES_SET_ARP, mem_printf("\"%s\" . %s . %s . 0.0.0.0", port, mac, mac));
 }
 
-static void add_rule(struct rules *rules, const struct vec *names, const struct farm_rule *rule)
+/* Who is here may send to the gateway what is for the outside; the tiers' rules say what of it goes on. */
+static void add_leaving(struct rules *rules, const struct host_farm *farm, uint32_t underlay)
+{
+    char port[16];
+    for (size_t i = 0; i < farm->members_length; i++) {
+        const struct member *member = &farm->members[i];
+        if (member->underlay == underlay)
+            add_element(rules, RULES_SET_LEAVING,
+                        mem_printf("\"%s\"", rules_port_name(port, member->address)));
+    }
+}
+
+static void add_refused(struct rules *rules, const struct rules_outside *outside)
+{
+    for (size_t i = 0; i < outside->refused_length; i++) {
+        *(struct rules_range *)vec_push(&rules->refused) = outside->refused[i];
+        add_element(rules, RULES_SET_REFUSED, rules_text_range(&outside->refused[i]));
+    }
+}
+
+static void add_rule(struct rules *rules, const struct vec *names, const struct farm_rule *rule, bool outside)
 {
     uint32_t from = tier_number(names, rule->from), to = tier_number(names, rule->to);
-    /* A tier without members, or the internet, to which a farm's network has no way of its own. */
+    bool leaves = outside && text_equal(rule->to, TIER_INTERNET);
+    if (leaves) to = TIER_NUMBER_INTERNET;
+    /* A tier without members, or callers from the internet: they come by sockets of balancers, not by
+     * packets. */
     if (from == 0 || to == 0) return;
+    rules->leave |= leaves;
     bool all_ports = rule->port_first == 0 && (rule->port_last == UINT16_MAX || rule->port_last == 0);
     uint16_t first = all_ports ? 0 : rule->port_first, last = all_ports ? UINT16_MAX : rule->port_last;
     switch (rule->protocol) {
@@ -334,6 +379,17 @@ static uint32_t tier_at(const struct rules *rules, uint32_t address)
     const struct tier_of *found =
         bsearch(&key, rules->members.items, rules->members.length, sizeof(key), compare_address);
     return found == NULL ? 0 : found->tier;
+}
+
+static bool is_outside(const struct rules *rules, uint32_t address)
+{
+    unsigned bits = rules->subnet.bits;
+    if (bits == 0 || ((address ^ rules->subnet.address) & (UINT32_MAX << (32 - bits))) == 0) return false;
+    for (size_t i = 0; i < rules->refused.length; i++) {
+        const struct rules_range *range = vec_at(&rules->refused, i);
+        if (range->first <= address && address <= range->last) return false;
+    }
+    return true;
 }
 
 /* What stands in `old` and not in `new`; both sorted. The texts stay theirs. */

@@ -1,21 +1,31 @@
 #include "driver/net/rules_text.h"
 
+#include "base/mem.h"
 #include "base/text.h"
+
+#include <stdio.h>
 
 struct set_words {
     const char *family, *name, *type;
 };
 
 static const char *const bridge_chains[] = {"prerouting", "resolve", "known", "forward", "input", "output"};
-static const char *const inet_chains[] = {"forward", "input", "output"};
+static const char *const inet_chains[] = {"forward", "pass", "input", "output"};
+static const char *const helper_chains[] = {"resolve", "known", "pass"};
+static const char *const families[] = {"bridge", "inet"};
 static const char *const rate_sets[] = {"rate_packets", "rate_arp"};
 
 static void declare(struct buf *text);
 static void declare_chains(const char *family, const char *const *chains, size_t length, struct buf *text);
 static void flush(struct buf *text);
-static void fill_denials(struct buf *text);
-static void fill_bridge(const char *gateway, struct buf *text);
+static bool is_helper(const char *chain);
+static void declare_denials(const char *table, const struct rules_reason *reasons, size_t length,
+                            struct buf *text);
+static void fill_denials(const char *table, const char *first, const struct rules_reason *reasons,
+                         size_t length, struct buf *text);
+static void fill_bridge(const char *gateway, const char *subnet, struct buf *text);
 static void fill_inet(const char *gateway, struct buf *text);
+static void fill_host(const char *device, struct buf *text);
 
 static const struct set_words sets[RULES_SETS] = {
     [RULES_SET_IDENTITY] = {"bridge", "set identity", "type ifname . ether_addr . ipv4_addr;"},
@@ -26,22 +36,31 @@ static const struct set_words sets[RULES_SETS] = {
                               "type mark . mark . inet_proto . inet_service; flags interval;"},
     [RULES_SET_ALLOW_PROTOCOL] = {"inet", "set allow_protocol", "type mark . mark . inet_proto;"},
     [RULES_SET_ALLOW_ALL] = {"inet", "set allow_all", "type mark . mark;"},
+    [RULES_SET_LEAVING] = {"bridge", "set leaving", "type ifname;"},
+    [RULES_SET_REFUSED] = {"inet", "set refused", "type ipv4_addr; flags interval;"},
 };
 
 const struct rules_reason rules_reasons[RULES_REASONS] = {
-    {"spoof", "bridge"},  {"arp", "bridge"},  {"ethertype", "bridge"},
-    {"dhcp", "bridge"},   {"rate", "bridge"}, {"boundary", "bridge"},
-    {"boundary", "inet"}, {"policy", "inet"}, {"state", "inet"},
+    {"spoof", "bridge", "iifname"},   {"arp", "bridge", "iifname"},    {"ethertype", "bridge", "iifname"},
+    {"dhcp", "bridge", "iifname"},    {"rate", "bridge", "iifname"},   {"boundary", "bridge", "iifname"},
+    {"boundary", "inet", "ip saddr"}, {"policy", "inet", "ip saddr"},  {"state", "inet", "ip saddr"},
+    {"rate", "inet", "ip saddr"},     {"inbound", "inet", "ip daddr"},
 };
 
-void rules_text_tables(uint32_t gateway, struct buf *text)
+const struct rules_reason rules_host_reasons[RULES_HOST_REASONS] = {
+    {"boundary", "inet", "iifname"},
+    {"inbound", "inet", "oifname"},
+};
+
+void rules_text_tables(uint32_t gateway, struct prefix subnet, struct buf *text)
 {
-    char address[32];
+    char address[32], ip[32], net[48];
     text_format_ipv4(address, gateway);
+    snprintf(net, sizeof(net), "%s/%u", text_format_ipv4(ip, subnet.address), subnet.bits);
     declare(text);
     flush(text);
-    fill_denials(text);
-    fill_bridge(address, text);
+    fill_denials(RULES_TABLE, "  counter name \"" RULES_DENIALS "\"\n", rules_reasons, RULES_REASONS, text);
+    fill_bridge(address, net, text);
     fill_inet(address, text);
 }
 
@@ -70,6 +89,39 @@ void rules_text_forget(uint32_t address, struct buf *text)
         buf_printf(text, "delete element %s %s denied_%s { %s%s%s }\n", reason->family, RULES_TABLE,
                    reason->reason, quote, key, quote);
     }
+}
+
+char *rules_text_range(const struct rules_range *range)
+{
+    char first[32], last[32];
+    text_format_ipv4(first, range->first);
+    if (range->first == range->last) return mem_strdup(first);
+    return mem_printf("%s-%s", first, text_format_ipv4(last, range->last));
+}
+
+void rules_host_outside(const char *device, const struct rules_outside *outside, struct buf *ret_text)
+{
+    static const char *const chains[] = {
+        "forward { type filter hook forward priority 0; policy accept; }",
+        "input { type filter hook input priority 0; policy accept; }",
+        "output { type filter hook output priority 0; policy accept; }",
+        "translate { type nat hook postrouting priority 100; policy accept; }",
+        "leave",
+        "enter",
+    };
+    buf_printf(ret_text, "add table inet %s\n", RULES_HOST_TABLE);
+    for (size_t i = 0; i < LENGTH(chains); i++)
+        buf_printf(ret_text, "add chain inet %s %s\n", RULES_HOST_TABLE, chains[i]);
+    buf_printf(ret_text, "add set inet %s refused { type ipv4_addr; flags interval; }\n", RULES_HOST_TABLE);
+    declare_denials(RULES_HOST_TABLE, rules_host_reasons, RULES_HOST_REASONS, ret_text);
+    buf_printf(ret_text, "flush set inet %s refused\nflush table inet %s\n", RULES_HOST_TABLE,
+               RULES_HOST_TABLE);
+    for (size_t i = 0; i < outside->refused_length; i++) {
+        CLEANUP_MEM char *range = rules_text_range(&outside->refused[i]);
+        buf_printf(ret_text, "add element inet %s refused { %s }\n", RULES_HOST_TABLE, range);
+    }
+    fill_denials(RULES_HOST_TABLE, "", rules_host_reasons, RULES_HOST_REASONS, ret_text);
+    fill_host(device, ret_text);
 }
 
 void rules_underlay(const uint32_t *peers, size_t length, struct buf *ret_text)
@@ -102,15 +154,15 @@ static void declare(struct buf *text)
     for (size_t i = 0; i < LENGTH(rate_sets); i++)
         buf_printf(text, "add set bridge %s %s { type ifname; size 65535; flags dynamic; }\n", RULES_TABLE,
                    rate_sets[i]);
-    for (size_t i = 0; i < RULES_REASONS; i++) {
-        const struct rules_reason *reason = &rules_reasons[i];
-        buf_printf(text, "add set %s %s denied_%s { type %s; size 65535; flags dynamic; counter; }\n",
-                   reason->family, RULES_TABLE, reason->reason,
-                   reason->family[0] == 'b' ? "ifname" : "ipv4_addr");
-        buf_printf(text, "add chain %s %s deny_%s\n", reason->family, RULES_TABLE, reason->reason);
-    }
+    for (size_t i = 0; i < LENGTH(families); i++)
+        buf_printf(text, "add counter %s %s " RULES_DENIALS "\n", families[i], RULES_TABLE);
+    buf_printf(text, "add set inet %s outward { type ipv4_addr; size 65535; flags dynamic; }\n", RULES_TABLE);
+    declare_denials(RULES_TABLE, rules_reasons, RULES_REASONS, text);
     declare_chains("bridge", bridge_chains, LENGTH(bridge_chains), text);
     declare_chains("inet", inet_chains, LENGTH(inet_chains), text);
+    buf_printf(text,
+               "add chain inet %s translate { type nat hook postrouting priority 100; policy accept; }\n",
+               RULES_TABLE);
 }
 
 static void declare_chains(const char *family, const char *const *chains, size_t length, struct buf *text)
@@ -120,10 +172,30 @@ static void declare_chains(const char *family, const char *const *chains, size_t
     bool bridge = text_equal(family, "bridge");
     for (size_t i = 0; i < length; i++) {
         buf_printf(text, "add chain %s %s %s", family, RULES_TABLE, chains[i]);
-        if (!text_equal(chains[i], "resolve") && !text_equal(chains[i], "known"))
+        if (!is_helper(chains[i]))
             buf_printf(text, " { type filter hook %s priority %d; policy drop; }", chains[i],
                        bridge ? -250 : 0);
         buf_add_char(text, '\n');
+    }
+}
+
+static bool is_helper(const char *chain)
+{
+    for (size_t i = 0; i < LENGTH(helper_chains); i++) {
+        if (text_equal(chain, helper_chains[i])) return true;
+    }
+    return false;
+}
+
+static void declare_denials(const char *table, const struct rules_reason *reasons, size_t length,
+                            struct buf *text)
+{
+    for (size_t i = 0; i < length; i++) {
+        const struct rules_reason *reason = &reasons[i];
+        buf_printf(text, "add set %s %s denied_%s { type %s; size 65535; flags dynamic; counter; }\n",
+                   reason->family, table, reason->reason,
+                   text_starts(reason->key, "ip ") ? "ipv4_addr" : "ifname");
+        buf_printf(text, "add chain %s %s deny_%s\n", reason->family, table, reason->reason);
     }
 }
 
@@ -135,23 +207,24 @@ static void flush(struct buf *text)
     buf_printf(text, "flush table bridge %s\nflush table inet %s\n", RULES_TABLE, RULES_TABLE);
 }
 
-static void fill_denials(struct buf *text)
+static void fill_denials(const char *table, const char *first, const struct rules_reason *reasons,
+                         size_t length, struct buf *text)
 {
-    for (size_t i = 0; i < RULES_REASONS; i++) {
-        const struct rules_reason *reason = &rules_reasons[i];
+    for (size_t i = 0; i < length; i++) {
+        const struct rules_reason *reason = &reasons[i];
         buf_printf(text,
                    "table %s %s {\n"
                    " chain deny_%s {\n"
+                   "%s"
                    "  update @denied_%s { %s counter }\n"
                    "  drop\n"
                    " }\n"
                    "}\n",
-                   reason->family, RULES_TABLE, reason->reason, reason->reason,
-                   reason->family[0] == 'b' ? "iifname" : "ip saddr");
+                   reason->family, table, reason->reason, first, reason->reason, reason->key);
     }
 }
 
-static void fill_bridge(const char *gateway, struct buf *text)
+static void fill_bridge(const char *gateway, const char *subnet, struct buf *text)
 {
     /* `ether type` looks at the frame, VLAN tags included: br_netfilter lets tagged IP pass unseen, and a
      * receiver takes a frame tagged with VLAN 0 for an untagged one. So tagged frames end here. */
@@ -195,13 +268,14 @@ static void fill_bridge(const char *gateway, struct buf *text)
                "  ether type arp drop\n"
                "  ip daddr %s accept\n"
                "  ip daddr 255.255.255.255 udp dport 67 accept\n"
+               "  ip daddr != %s iifname @leaving accept\n"
                "  goto deny_boundary\n"
                " }\n"
                " chain output {\n"
                "  oifname != \"vx0\" accept\n"
                " }\n"
                "}\n",
-               gateway, gateway, gateway);
+               gateway, gateway, gateway, subnet);
 }
 
 static void fill_inet(const char *gateway, struct buf *text)
@@ -212,18 +286,26 @@ static void fill_inet(const char *gateway, struct buf *text)
                "table inet %s {\n"
                " chain forward {\n"
                "  ct state established,related accept\n"
+               "  iifname \"up0\" goto deny_inbound\n"
                "  ct state invalid goto deny_state\n"
+               "  oifname \"up0\" ip daddr @refused goto deny_boundary\n"
                "  meta mark set 0\n"
                "  meta mark set ip saddr map @tier\n"
-               "  ct mark set ip daddr map @tier\n"
-               "  meta mark . ct mark . meta l4proto . th dport @allow_port accept\n"
-               "  meta mark . ct mark . meta l4proto @allow_protocol accept\n"
-               "  meta mark . ct mark @allow_all accept\n"
+               "  oifname \"up0\" ct mark set 1\n"
+               "  oifname != \"up0\" ct mark set ip daddr map @tier\n"
+               "  meta mark . ct mark . meta l4proto . th dport @allow_port goto pass\n"
+               "  meta mark . ct mark . meta l4proto @allow_protocol goto pass\n"
+               "  meta mark . ct mark @allow_all goto pass\n"
                "  goto deny_policy\n"
+               " }\n"
+               " chain pass {\n"
+               "  oifname \"up0\" add @outward { ip saddr ct count over 4096 } goto deny_rate\n"
+               "  accept\n"
                " }\n"
                " chain input {\n"
                "  iifname \"lo\" accept\n"
                "  ct state established,related accept\n"
+               "  iifname \"up0\" goto deny_inbound\n"
                "  ct state invalid goto deny_state\n"
                "  udp sport 68 udp dport 67 accept\n"
                "  ip daddr %s udp dport 53 accept\n"
@@ -234,8 +316,45 @@ static void fill_inet(const char *gateway, struct buf *text)
                " chain output {\n"
                "  oifname \"lo\" accept\n"
                "  ct state established,related accept\n"
+               "  oifname \"up0\" drop\n"
                "  ip saddr %s accept\n"
+               " }\n"
+               " chain translate {\n"
+               "  oifname \"up0\" masquerade\n"
                " }\n"
                "}\n",
                RULES_TABLE, gateway, gateway, gateway, gateway);
+}
+
+static void fill_host(const char *device, struct buf *text)
+{
+    /* Forwarding is on for the uplinks and for the outside device, and for these ways only. */
+    buf_printf(text,
+               "table inet %s {\n"
+               " chain forward {\n"
+               "  iifname \"cup*\" goto leave\n"
+               "  oifname \"cup*\" goto enter\n"
+               "  iifname \"%s\" drop\n"
+               " }\n"
+               " chain leave {\n"
+               "  oifname != \"%s\" goto deny_boundary\n"
+               "  ip saddr != " UPLINK_NET " goto deny_boundary\n"
+               "  ip daddr @refused goto deny_boundary\n"
+               "  accept\n"
+               " }\n"
+               " chain enter {\n"
+               "  iifname \"%s\" ct state established,related accept\n"
+               "  goto deny_inbound\n"
+               " }\n"
+               " chain input {\n"
+               "  iifname \"cup*\" goto deny_boundary\n"
+               " }\n"
+               " chain output {\n"
+               "  oifname \"cup*\" ct state != { established, related } drop\n"
+               " }\n"
+               " chain translate {\n"
+               "  ip saddr " UPLINK_NET " oifname \"%s\" masquerade\n"
+               " }\n"
+               "}\n",
+               RULES_HOST_TABLE, device, device, device, device);
 }

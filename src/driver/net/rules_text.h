@@ -14,14 +14,19 @@ enum rules_set {
     RULES_SET_ALLOW_PORT,     /* tier . tier . protocol . ports */
     RULES_SET_ALLOW_PROTOCOL, /* tier . tier . protocol */
     RULES_SET_ALLOW_ALL,      /* tier . tier */
+    RULES_SET_LEAVING,        /* port of a member that may send to the outside */
+    RULES_SET_REFUSED,        /* addresses outside that nobody may send to */
     RULES_SETS
 };
 
 /* Declares tables, sets and chains, empties them but for the counters of denials, and fills the chains. */
-void rules_text_tables(uint32_t gateway, struct buf *text);
+void rules_text_tables(uint32_t gateway, struct prefix subnet, struct buf *text);
 /* One command with all elements (char *); nothing when there are none. verb: "add" or "delete". */
 void rules_text_elements(const char *verb, enum rules_set set, const struct vec *elements, struct buf *text);
 /* Drops the counters and rates of the member with this address, whether there are any or not. */
 void rules_text_forget(uint32_t address, struct buf *text);
+
+/* "10.0.0.0-10.0.0.255"; the caller's to mem_free(). */
+char *rules_text_range(const struct rules_range *range);
 
 #endif

@@ -11,6 +11,8 @@ struct tally {
 
 static void tally_tier(struct arena *arena, const struct snapshot *s, const struct farm *farm,
                        const struct tier *tier, struct tally *ret_tally);
+static const char *no_way_out(struct arena *arena, const struct snapshot *s, const struct farm *farm);
+static bool goes_out(const struct farm *farm, const char *tier);
 static void tally_one(struct arena *arena, const struct snapshot *s, const struct instance *instance,
                       const struct tier *tier, const char *personality, struct tally *tally);
 
@@ -40,8 +42,34 @@ const char *plan_farm_state(struct arena *arena, const struct snapshot *snapshot
                               : arena_printf(arena, "tier %s has %lld of %lld and is on its way", tier->name,
                                              (long long)tally.healthy, (long long)tally.want);
     }
-    *ret_reason = reason;
+    const char *shut = text_equal(state, "ready") ? no_way_out(arena, snapshot, farm) : NULL;
+    *ret_reason = shut ? shut : reason;
     return state;
+}
+
+/* A rule that leads nowhere is told, not kept silent; the farm serves all the same. */
+static const char *no_way_out(struct arena *arena, const struct snapshot *s, const struct farm *farm)
+{
+    size_t length = 0;
+    const struct instance *instances = find_instances(arena, s, farm->full_name, &length);
+    for (size_t n = 0; n < length; n++) {
+        const struct host_fact *fact = find_host_fact(s, instances[n].host);
+        if (!goes_out(farm, instances[n].tier) || fact == NULL || (fact->outside && fact->outside[0]))
+            continue;
+        return arena_printf(arena,
+                            "every tier has what it wants, but %s does not reach the internet: its host %s "
+                            "has no outside device (croft agent --outside)",
+                            instances[n].name, fact->name);
+    }
+    return NULL;
+}
+
+static bool goes_out(const struct farm *farm, const char *tier)
+{
+    for (size_t n = 0; n < farm->allow_length; n++)
+        if (text_equal(farm->allow[n].from, tier) && text_equal(farm->allow[n].to, TIER_INTERNET))
+            return true;
+    return false;
 }
 
 static void tally_tier(struct arena *arena, const struct snapshot *s, const struct farm *farm,

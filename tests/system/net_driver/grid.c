@@ -33,6 +33,73 @@ static struct process *running; /* of this test program alone */
 
 static void must(bool good, const struct error *err);
 static void attach(const char *ns, const char *name, const char *device, uint32_t address);
+static void make_outside(struct grid *grid);
+static void plug(const char *ns, int bridge, int index, const char *device, uint32_t address, unsigned bits);
+static void route_by(const char *ns, const char *device, uint32_t gateway);
+/* Bridges for the outside and the management network; an outside machine that knows the way to nowhere. */
+static void make_outside(struct grid *grid)
+{
+    struct error err;
+    CLEANUP_NETLINK struct netlink *route = NULL;
+    CLEANUP_FD int ns_fd = -1;
+    must(netlink_open(-1, NETLINK_ROUTE, &route, &err), &err);
+    const struct link_end bridges[] = {{.name = "out", .index = 54}, {.name = "mgmt", .index = 55}};
+    for (size_t i = 0; i < LENGTH(bridges); i++) {
+        link_add_bridge(route, &bridges[i], NETLINK_FINE_NONE);
+        link_set_up(route, bridges[i].index);
+    }
+    must(netlink_commit(route, &err), &err);
+    snprintf(grid->outside, sizeof(grid->outside), "%s/outside.ns", grid->directory);
+    must(ns_create(grid->outside, &ns_fd, &err), &err);
+    plug(grid->outside, 54, 60, "out0", OUTSIDE_SERVER, 24);
+    plug(grid->outside, 55, 62, "mgmt0", MANAGEMENT_HOST(98), 24);
+    for (size_t i = 0; i < GRID_HOSTS; i++) {
+        plug(grid->hosts[i].ns, 54, 64 + 2 * (int)i, "out0", OUTSIDE_HOST(i), 24);
+        plug(grid->hosts[i].ns, 55, 70 + 2 * (int)i, "mgmt0", MANAGEMENT_HOST(i), 24);
+        route_by(grid->hosts[i].ns, "out0", OUTSIDE_SERVER);
+    }
+    CLEANUP_NETLINK struct netlink *there = NULL;
+    must(netlink_open(ns_fd, NETLINK_ROUTE, &there, &err), &err);
+    link_set_up(there, 1);
+    address_add(there, 1, OUTSIDE_FAR, 32, NETLINK_FINE_NONE);
+    address_add(there, 1, OUTSIDE_PRIVATE + 1, 32, NETLINK_FINE_NONE);
+    must(netlink_commit(there, &err), &err);
+}
+
+static void plug(const char *ns, int bridge, int index, const char *device, uint32_t address, unsigned bits)
+{
+    struct error err;
+    char name[16];
+    CLEANUP_FD int ns_fd = -1;
+    CLEANUP_NETLINK struct netlink *here = NULL;
+    CLEANUP_NETLINK struct netlink *there = NULL;
+    must(ns_open(ns, &ns_fd, &err), &err);
+    must(netlink_open(-1, NETLINK_ROUTE, &here, &err), &err);
+    must(netlink_open(ns_fd, NETLINK_ROUTE, &there, &err), &err);
+    snprintf(name, sizeof(name), "cable%d", index);
+    const struct link_end near = {.name = name, .index = index}, far = {.name = device, .index = index + 1};
+    link_add_veth(here, &near, &far, ns_fd, NETLINK_FINE_NONE);
+    link_set_master(here, index, bridge);
+    link_set_up(here, index);
+    must(netlink_commit(here, &err), &err);
+    link_set_up(there, index + 1);
+    address_add(there, index + 1, address, bits, NETLINK_FINE_NONE);
+    must(netlink_commit(there, &err), &err);
+}
+
+static void route_by(const char *ns, const char *device, uint32_t gateway)
+{
+    struct error err;
+    int index;
+    CLEANUP_FD int ns_fd = -1;
+    CLEANUP_NETLINK struct netlink *there = NULL;
+    must(ns_open(ns, &ns_fd, &err), &err);
+    must(netlink_open(ns_fd, NETLINK_ROUTE, &there, &err), &err);
+    must(link_index(there, device, &index, &err), &err);
+    route_add(there, index, 0, 0, gateway, NETLINK_FINE_NONE);
+    must(netlink_commit(there, &err), &err);
+}
+
 static bool spawn(void *self, const struct process_options *options,
                   void (*output)(void *ctx, int stream, const char *data, size_t size),
                   void (*exited)(void *ctx, struct process_exit exit), void *ctx,
@@ -67,7 +134,7 @@ void grid_isolate(void)
 void grid_make(struct grid *grid)
 {
     struct error err;
-    *grid = (struct grid){.process = {.spawn = spawn, .detach = detach}};
+    *grid = (struct grid){.process = {.spawn = spawn, .detach = detach}, .shut = grid->shut};
     snprintf(grid->directory, sizeof(grid->directory), "/mnt/grid");
     ASSERT(mkdir(grid->directory, 0755) == 0);
     CLEANUP_NETLINK struct netlink *route = NULL;
@@ -85,8 +152,10 @@ void grid_make(struct grid *grid)
         char name[16];
         snprintf(name, sizeof(name), "h%zu", i);
         attach(host->ns, name, "under0", host->underlay);
-        grid_start(grid, i);
     }
+    make_outside(grid);
+    for (size_t i = 0; i < GRID_HOSTS; i++)
+        grid_start(grid, i);
     snprintf(grid->stranger, sizeof(grid->stranger), "%s/stranger.ns", grid->directory);
     attach(grid->stranger, "stranger", "under0", 0xc0a80063U);
 }
@@ -108,12 +177,12 @@ void grid_end(struct grid *grid)
         must(ns_unpin(host->ns, &err), &err);
     }
     must(ns_unpin(grid->stranger, &err), &err);
+    must(ns_unpin(grid->outside, &err), &err);
     grid_settle();
     /* Deleted here, so that the next test finds its names free. */
     CLEANUP_NETLINK struct netlink *route = NULL;
     must(netlink_open(-1, NETLINK_ROUTE, &route, &err), &err);
-    link_delete(route, 50, NETLINK_FINE_NONE);
-    for (int i = 51; i < 54; i++)
+    for (int i = 50; i < 80; i++)
         link_delete(route, i, NETLINK_FINE_MISSING);
     must(netlink_commit(route, &err), &err);
     ASSERT(umount2("/mnt", MNT_DETACH) == 0);
@@ -124,6 +193,7 @@ void grid_start(struct grid *grid, size_t index)
 {
     struct grid_host *host = &grid->hosts[index];
     struct error err;
+    const struct prefix refused = {OUTSIDE_PRIVATE, 25};
     CLEANUP_FD int ns_fd = -1;
     int back;
     must(ns_open(host->ns, &ns_fd, &err), &err);
@@ -131,6 +201,9 @@ void grid_start(struct grid *grid, size_t index)
     const struct net_driver_options options = {.underlay_device = "under0",
                                                .underlay_address = host->underlay,
                                                .run_directory = host->run,
+                                               .outside_device = grid->shut ? NULL : "out0",
+                                               .outside_refused = &refused,
+                                               .outside_refused_length = 1,
                                                .process = &grid->process,
                                                .resolver = true};
     must(net_driver_new(&options, &host->driver, &err), &err);
@@ -231,11 +304,8 @@ int64_t denied(struct grid *grid, size_t host, const char *farm, const char *ins
         if (text_equal(counter->farm, farm) && text_equal(counter->instance, instance) &&
             text_equal(counter->reason, reason))
             packets += counter->packets;
-        mem_free(counter->farm);
-        mem_free(counter->instance);
-        mem_free(counter->reason);
     }
-    vec_free(&counters);
+    net_counters_free(&counters);
     return packets;
 }
 

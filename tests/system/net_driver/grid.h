@@ -14,6 +14,13 @@ enum { GRID_HOSTS = 2, GRID_PATH_SIZE = 512 };
 #define DB_1 0x0a000004U
 #define CACHE_1 0x0a000005U
 
+/* The outside: a network that hosts are on, and an address somewhere behind it. */
+#define OUTSIDE_SERVER 0xc6336463U /* 198.51.100.99: also the way to everything else */
+#define OUTSIDE_FAR 0xcb007105U    /* 203.0.113.5 */
+#define OUTSIDE_HOST(host) (0xc6336401U + (uint32_t)(host))
+#define OUTSIDE_PRIVATE 0xc6336480U /* 198.51.100.128/25 is the grid's: not to be reached */
+#define MANAGEMENT_HOST(host) (0xac100001U + (uint32_t)(host)) /* 172.16.0.1 */
+
 struct grid_host {
     char ns[GRID_PATH_SIZE];
     char run[128];
@@ -27,6 +34,8 @@ struct grid {
     struct process_port process;
     struct grid_host hosts[GRID_HOSTS];
     char stranger[GRID_PATH_SIZE]; /* a namespace on the underlay that is no host */
+    char outside[GRID_PATH_SIZE];  /* a namespace on the outside network */
+    bool shut;                     /* drivers are started without a way to the outside */
 };
 
 /* Enters namespaces of its own, in a child; returns there. In the parent it does not return: it ends as the

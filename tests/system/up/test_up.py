@@ -161,8 +161,9 @@ def pids_in(init):
 
 
 def socket_in(pid, kind=socket.SOCK_STREAM):
-    """A socket of this process in the network of another one."""
-    own, other = os.open('/proc/self/ns/net', os.O_RDONLY), os.open(f'/proc/{pid}/ns/net', os.O_RDONLY)
+    """A socket of this process in the network of another one, or in a namespace that has a path."""
+    own, other = os.open('/proc/self/ns/net', os.O_RDONLY), os.open(pid if isinstance(pid, str) else f'/proc/{pid}/ns/net',
+                                                                 os.O_RDONLY)
     try:
         assert libc.setns(other, CLONE_NEWNET) == 0, 'setns'
         sock = socket.socket(socket.AF_INET, kind)
@@ -201,7 +202,8 @@ def test_hosts_are_up_in_their_zones(grid):
         '--name': 'h2', '--state': f'{grid.state}/hosts/h2', '--run': '/run/croft',
         '--join': 'https://10.90.0.1:7070,https://10.91.0.1:7070',
         '--token-file': f'{grid.state}/controller/join.token', '--listen': '10.90.1.2:7071,10.91.1.2:7071',
-        '--underlay': 'eth2', '--zone': 'east/b1/r2', '--capacity': 'cpus=8,memory=32Gi,disk=400Gi,network=10G',
+        '--underlay': 'eth2', '--outside': 'eth3', '--outside-refused': '10.90.0.0/15,10.92.0.0/16,10.93.1.0/24',
+        '--zone': 'east/b1/r2', '--capacity': 'cpus=8,memory=32Gi,disk=400Gi,network=10G',
         '--cgroup': hosts['h2']['options']['--cgroup'], '--publish-net-fd': '3',
         '--whoami': f'{grid.state}/run/whoami.sock'})
     equal(grid.facts()['options']['--power'], f'unix:{grid.state}/run/power.sock')
@@ -250,6 +252,14 @@ def test_the_underlay_is_not_the_management_network(grid):
     assert not reaches(h1, h2, '10.90.1.2', device='eth2', timeout=0.5)
     assert not reaches(h1, h2, '10.92.1.2', device='eth0', timeout=0.5)
     assert not reaches(h1, controller, '10.90.0.1', device='eth2', timeout=0.5)
+
+
+def test_the_outside_is_a_network_of_its_own(grid):
+    h1, h2 = grid.host_pid('h1'), grid.host_pid('h2')
+    outside = json.loads(pathlib.Path(grid.state, 'run/grid.json').read_text())['outside']
+    assert reaches(h1, h2, '10.93.1.2', device='eth3'), 'hosts over the outside'
+    assert reaches(h1, outside['namespace'], outside['address']), 'the way to the rest of the world'
+    assert not reaches(h1, h2, '10.90.1.2', device='eth3', timeout=0.5)
 
 
 def test_whoami_tells_the_numbers_of_the_machine(grid):

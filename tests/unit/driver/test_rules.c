@@ -2,6 +2,7 @@
 #include "driver/net/rules.h"
 
 #include "base/mem.h"
+#include "model/denials.h"
 
 #include <netinet/in.h>
 #include <setjmp.h>
@@ -26,9 +27,14 @@ static const struct farm_rule rules_list[] = {
     {"web", "internet", PROTOCOL_TCP, 443, 443}, {"nobody", "db", PROTOCOL_TCP, 1, 65535},
 };
 
-static struct rules *compile(size_t members_length, size_t rules_length)
+static const struct rules_range refused[] = {{0x7f000000U, 0x7fffffffU}, {0x0a5a0000U, 0x0a5b0005U}};
+static const struct rules_outside way = {refused, LENGTH(refused)};
+
+static struct rules *compile_for(size_t members_length, size_t rules_length,
+                                 const struct rules_outside *outside)
 {
     const struct host_farm farm = {.name = "acme/shop",
+                                   .subnet = {0x0a000000U, 24},
                                    .gateway = 0x0a000001U,
                                    .members = members,
                                    .members_length = members_length,
@@ -36,8 +42,13 @@ static struct rules *compile(size_t members_length, size_t rules_length)
                                    .rules_length = rules_length};
     struct rules *rules = NULL;
     struct error err;
-    if (!rules_compile(&farm, HERE, &rules, &err)) fail_msg("%s", err.message);
+    if (!rules_compile(&farm, HERE, outside, &rules, &err)) fail_msg("%s", err.message);
     return rules;
+}
+
+static struct rules *compile(size_t members_length, size_t rules_length)
+{
+    return compile_for(members_length, rules_length, NULL);
 }
 
 static void assert_golden(const char *name, const struct buf *text)
@@ -96,6 +107,60 @@ static void test_pass(void **state)
     rules_free(rules);
 }
 
+static void test_outside(void **state)
+{
+    CLEANUP_BUF struct buf whole = {0};
+    CLEANUP_BUF struct buf open = {0};
+    CLEANUP_BUF struct buf shut = {0};
+    CLEANUP_BUF struct buf host = {0};
+    struct rules *none = compile(LENGTH(members), LENGTH(rules_list));
+    struct rules *without = compile_for(LENGTH(members), 6, &way);
+    struct rules *with = compile_for(LENGTH(members), LENGTH(rules_list), &way);
+    const uint32_t web = 0x0a000002U, db = 0x0a000004U, far = 0xcb007105U;
+    assert_false(rules_leave(none));
+    assert_false(rules_leave(without));
+    assert_true(rules_leave(with));
+    assert_true(rules_pass(with, web, far, IPPROTO_TCP, 443));
+    assert_false(rules_pass(with, web, far, IPPROTO_TCP, 444));
+    assert_false(rules_pass(with, web, far, IPPROTO_UDP, 443));
+    assert_false(rules_pass(with, db, far, IPPROTO_TCP, 443));
+    assert_false(rules_pass(with, far, web, IPPROTO_TCP, 443));         /* nobody gets in */
+    assert_false(rules_pass(with, web, 0x0a0000f0U, IPPROTO_TCP, 443)); /* nobody there: not outside */
+    assert_false(rules_pass(with, web, 0x0a5b0005U, IPPROTO_TCP, 443)); /* the landlord's */
+    assert_true(rules_pass(with, web, 0x0a5b0006U, IPPROTO_TCP, 443));
+    assert_false(rules_pass(without, web, far, IPPROTO_TCP, 443));
+    assert_false(rules_pass(none, web, far, IPPROTO_TCP, 443));
+    assert_false(rules_shrink(without, with));
+    assert_true(rules_shrink(with, without));
+    rules_whole(with, &whole);
+    rules_change(without, with, &open);
+    rules_change(with, without, &shut);
+    rules_host_outside("eth3", &way, &host);
+    rules_free(none);
+    rules_free(without);
+    rules_free(with);
+    assert_golden("outside_whole", &whole);
+    assert_golden("outside_open", &open);
+    assert_golden("outside_shut", &shut);
+    assert_golden("outside_host", &host);
+}
+
+/* What a driver counts, people can read. */
+static void test_reasons_have_words(void **state)
+{
+    for (size_t i = 0; i < RULES_REASONS; i++)
+        assert_non_null(denial_text(rules_reasons[i].reason));
+    for (size_t i = 0; i < RULES_HOST_REASONS; i++)
+        assert_non_null(denial_text(rules_host_reasons[i].reason));
+    for (unsigned i = 0; i < denials_length; i++) {
+        bool counted = false;
+        for (size_t k = 0; k < RULES_REASONS; k++)
+            counted |= strcmp(rules_reasons[k].reason, denials[i].reason) == 0;
+        assert_true(counted);
+    }
+    assert_null(denial_text("nonsense"));
+}
+
 static void test_doubled(void **state)
 {
     struct member twice[2] = {members[0], members[1]};
@@ -104,12 +169,12 @@ static void test_doubled(void **state)
     struct rules *rules = NULL;
     struct error err;
     twice[1].mac = twice[0].mac;
-    assert_false(rules_compile(&farm, HERE, &rules, &err));
+    assert_false(rules_compile(&farm, HERE, NULL, &rules, &err));
     assert_int_equal(err.code, ERROR_INVALID);
     assert_string_equal(err.message, "farm acme/shop has the MAC 02:cf:0a:00:00:02 twice");
     twice[1] = members[1];
     twice[1].address = farm.gateway;
-    assert_false(rules_compile(&farm, HERE, &rules, &err));
+    assert_false(rules_compile(&farm, HERE, NULL, &rules, &err));
     assert_string_equal(err.message, "farm acme/shop has the address 10.0.0.1 twice");
     assert_null(rules);
 }
@@ -125,8 +190,10 @@ static void test_underlay(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_whole),   cmocka_unit_test(test_change),   cmocka_unit_test(test_pass),
-        cmocka_unit_test(test_doubled), cmocka_unit_test(test_underlay),
+        cmocka_unit_test(test_whole),    cmocka_unit_test(test_change),
+        cmocka_unit_test(test_pass),     cmocka_unit_test(test_doubled),
+        cmocka_unit_test(test_outside),  cmocka_unit_test(test_reasons_have_words),
+        cmocka_unit_test(test_underlay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -41,7 +41,8 @@ static const struct {
      "\\\"'}"},
     {&schema_host_fact,
      "{'name':'h','state':'suspect','fenced':true,'since_ms':5,'boot':'b','address':'1.2.3.4:5',"
-     "'address_second':'1.2.3.5:5','underlay':'10.9.0.1','agent_version':'1','pid':6,'agent_pid':7,"
+     "'address_second':'1.2.3.5:5','underlay':'10.9.0.1','outside':'eth3','agent_version':'1','pid':6,'agent_"
+     "pid':7,"
      "'document_version':8,'document_error':'e','reason':'r'}"},
     {&schema_farm_fact, "{'name':'a/f','vni':77,'counters':[{'tier':'t','next':4}],"
                         "'endpoints':{'www':'127.0.0.1:80'}}"},
@@ -63,7 +64,8 @@ static const struct {
      "{'host':'h','boot':'b','agent_version':'1','pid':2,'agent_pid':3,'sent_us':9,'document_version':4,"
      "'refused_version':5,'refused_reason':'r','instances':[{'name':'a/f/t-1','incarnation':6,"
      "'state':'failed','health':'good','warm':true,'since_ms':7,'restarts':8,'reason':'x',"
-     "'cpu_millis_used':9,'memory_bytes_used':10}],'drained':['a/f/t-2']}"},
+     "'cpu_millis_used':9,'memory_bytes_used':10}],'drained':['a/f/t-2'],'denied':[{'farm':'a/f',"
+     "'instance':'t-1','reason':'spoof','packets':11}]}"},
 };
 
 /* Single quotes are easier to read in C. */

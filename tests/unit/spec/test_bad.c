@@ -453,6 +453,10 @@ static const struct bad bad_farms[] = {
      "image: 'i:1'}]\nallow: [{from: internet, to: internet, port: 1/tcp}]\n",
      "f:6:30: allow[0].to: from and to are both the internet, one must be a tier"},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers: [{name: web, image: 'i:1'}, {name: db, "
+     "image: 'i:1'}]\nallow: [{from: internet, to: web, port: 80/tcp}]\n",
+     "f:6:16: allow[0].from: the internet cannot reach tier web directly; publish it through the balancer: "
+     "`balance: [{name: web, port: 80, to: \"web:PORT\", publish: auto}]`"},
+    {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers: [{name: web, image: 'i:1'}, {name: db, "
      "image: 'i:1'}]\nallow: [{from: web, to: db, port: 5432}]\n",
      "f:6:35: allow[0].port: expected a port with its protocol such as 5432/tcp, 8000-8099/udp, all/tcp, "
      "icmp or all, found the number 5432"},

@@ -206,7 +206,7 @@ static void knows_every_port_form(void **state)
         const char *text = arena_printf(arena,
                                         "kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/16\n"
                                         "tiers: [{name: t, image: 'i:1'}]\n"
-                                        "allow: [{from: internet, to: t, port: %s}]\n",
+                                        "allow: [{from: t, to: internet, port: %s}]\n",
                                         forms[i].text);
         const struct allow *allow = check_read(arena, text).items[0].farm->allow;
         assert_int_equal(allow->protocol, forms[i].protocol);

@@ -14,6 +14,7 @@ bool agent_new(const struct agent_options *options, struct agent **ret_agent, st
     agent->fetches = map_new();
     agent->drained = map_new();
     agent->execs = map_new();
+    agent->looks = VEC_OF(struct look *);
     const struct compute_events compute_events = {unit_exited, agent};
     /* A balancer steers around a server that it finds bad by itself; the instance's own probe decides what
      * happens to the instance. */
@@ -49,6 +50,9 @@ void agent_free(struct agent *agent)
         fetch_free(value);
     for (cursor = 0; map_next(agent->execs, &cursor, NULL, &value);)
         exec_free(value);
+    while (agent->looks.length > 0)
+        look_free(*(struct look **)vec_at(&agent->looks, 0));
+    vec_free(&agent->looks);
     map_free(agent->units);
     map_free(agent->fetches);
     map_free(agent->drained);

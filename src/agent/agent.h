@@ -6,6 +6,7 @@
 #include "driver/balance.h"
 #include "driver/compute.h"
 #include "driver/net.h"
+#include "driver/probe/probe.h"
 #include "port/blob.h"
 #include "port/clock.h"
 #include "port/disk.h"
@@ -27,6 +28,7 @@ struct agent_options {
     const struct compute_driver *compute;
     const struct net_driver *network;
     const struct balance_driver *balance;
+    const struct probe_driver *probe;
 
     const struct host *host;  /* how the host presents itself when the grid does not know it yet */
     struct peer controllers;  /* alternative addresses of the controller; tls */

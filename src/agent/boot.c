@@ -10,9 +10,16 @@ enum {
     ASK_TIMEOUT_MS = 1000,
 };
 
-/* One round of questions. Freed when its last answer is in, so that answers never meet a dead round. */
+/* One question of a round. */
+struct boot_call {
+    struct boot *boot;
+    struct call *call; /* NULL: answered */
+};
+
 struct boot {
-    struct agent *agent; /* NULL: it does not matter any more */
+    struct agent *agent;
+    struct boot_call *calls; /* of this round */
+    size_t calls_length;
     struct timer *next;
     size_t open;
     size_t fine; /* answers that know this host as not given up */
@@ -36,14 +43,16 @@ void boot_start(struct agent *agent)
 void boot_stop(struct agent *agent)
 {
     const struct clock_port *clock = agent->options.clock;
+    const struct net_port *net = agent->options.net;
     struct boot *boot = agent->boot;
 
     if (!boot) return;
     agent->boot = NULL;
-    boot->agent = NULL;
     clock->cancel(clock->self, boot->next);
-    boot->next = NULL;
-    if (boot->open == 0) mem_free(boot);
+    for (size_t i = 0; i < boot->calls_length; i++)
+        net->cancel(net->self, boot->calls[i].call);
+    mem_free(boot->calls);
+    mem_free(boot);
 }
 
 /* What this host's document says of the one that asks; "unknown" when it has none or is not named there. */
@@ -71,6 +80,9 @@ static void ask_all(void *ctx)
 
     boot->next = NULL;
     boot->fine = boot->asked = 0;
+    mem_free(boot->calls);
+    boot->calls = mem_alloc_array(document->peers_length, sizeof(*boot->calls));
+    boot->calls_length = 0;
     boot->open = 1; /* held until all are asked */
     snprintf(path, sizeof(path), "/agent/given-up?host=%s", agent->options.host->name);
     for (size_t i = 0; i < document->peers_length; i++) {
@@ -82,7 +94,9 @@ static void ask_all(void *ctx)
         boot->asked++;
         if (peer.addresses_length == 0) continue; /* cannot be asked: counts as no answer */
         boot->open++;
-        net->call(net->self, &peer, &request, ASK_TIMEOUT_MS, NULL, answered, boot);
+        struct boot_call *call = &boot->calls[boot->calls_length++];
+        call->boot = boot;
+        call->call = net->call(net->self, &peer, &request, ASK_TIMEOUT_MS, NULL, answered, call);
     }
     boot->open--;
     if (boot->open == 0) judge(boot);
@@ -90,19 +104,17 @@ static void ask_all(void *ctx)
 
 static void answered(void *ctx, const struct answer *answer)
 {
-    struct boot *boot = ctx;
+    struct boot_call *call = ctx;
+    struct boot *boot = call->boot;
     CLEANUP_ARENA struct arena *arena = arena_new();
     struct node node;
     struct error err;
 
+    call->call = NULL;
     boot->open--;
     if (answer->status == 200 && node_from_json(arena, answer->body, answer->body_size, &node, &err))
         boot->fine += text_equal(node_text(&node, "answer", ""), "fine");
-    if (boot->open > 0) return;
-    if (boot->agent)
-        judge(boot);
-    else
-        mem_free(boot);
+    if (boot->open == 0) judge(boot);
 }
 
 static void judge(struct boot *boot)

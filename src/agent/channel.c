@@ -163,17 +163,19 @@ static void poll_done(void *ctx, const struct answer *answer)
     struct agent *agent = ctx;
     const struct clock_port *clock = agent->options.clock;
     const char *signature = "";
+    bool taken = false;
 
     agent->poll = NULL;
     if (answer->status == 200) {
         for (size_t i = 0; i < answer->headers_length; i++)
             if (strcasecmp(answer->headers[i].name, "Croft-Signature") == 0)
                 signature = answer->headers[i].value;
-        document_take(agent, answer->body, answer->body_size, signature);
+        taken = document_take(agent, answer->body, answer->body_size, signature);
     }
     /* A controller that is new, or back, may not know this run of the host: greet it before anything else. */
     if (answer->status == 0) greet_again(agent);
-    bool at_once = answer->status == 200 || answer->status == 204;
+    /* One that was refused would come again at once. */
+    bool at_once = taken || answer->status == 204;
     agent->poll_again = clock->after(clock->self, at_once ? 0 : AGAIN_US, poll, agent);
 }
 
@@ -209,6 +211,7 @@ static void report_done(void *ctx, const struct answer *answer)
 
 static void write_report(struct agent *agent, struct arena *arena, struct buf *ret_json)
 {
+    const struct clock_port *clock = agent->options.clock;
     struct instance_report *instances =
         arena_alloc_array(arena, map_length(agent->units), sizeof(*instances));
     struct denied_report *denied = arena_alloc_array(arena, agent->denied.length, sizeof(*denied));
@@ -218,8 +221,9 @@ static void write_report(struct agent *agent, struct arena *arena, struct buf *r
                                 .agent_version = CROFT_VERSION,
                                 .pid = agent->options.pid,
                                 .agent_pid = agent->options.agent_pid,
+                                .sent_us = clock->steady_us(clock->self),
                                 .refused_version = agent->refused_version,
-                                .refused_reason = agent->refused_version ? agent->refused_reason : "",
+                                .refused_reason = agent->refused_reason ? agent->refused_reason : "",
                                 .instances = instances,
                                 .drained = drained,
                                 .denied = denied,

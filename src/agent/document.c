@@ -69,7 +69,7 @@ void document_trust(struct agent *agent)
     report_soon(agent);
 }
 
-void document_take(struct agent *agent, const char *text, size_t size, const char *signature)
+bool document_take(struct agent *agent, const char *text, size_t size, const char *signature)
 {
     const struct disk_port *disk = agent->options.disk;
     struct held_document *old = agent->good, *held = NULL;
@@ -79,31 +79,32 @@ void document_take(struct agent *agent, const char *text, size_t size, const cha
     held = read_document(agent, text, size, signature, &err);
     if (!held) {
         refuse(agent, 0, &err);
-        return;
+        return false;
     }
     if (old && held->document.version <= old->document.version && agent->confirmed_boot) {
-        held_document_free(held); /* a repeat of what is in force */
-        return;
+        held_document_free(held); /* a repeat of what is in force, or older */
+        return true;
     }
     snprintf(version, sizeof(version), "%" PRId64, held->document.version);
     if (!check(agent, &held->document, &err) ||
         !keep(agent, text, size, signature, held->document.version, &err)) {
         refuse(agent, held->document.version, &err);
         held_document_free(held);
-        return;
+        return false;
     }
     if (!apply_networks(agent, &held->document, &err)) {
         struct error again;
         refuse(agent, held->document.version, &err);
         if (old && !apply_networks(agent, &old->document, &again))
             agent_log(agent, "going back to the last good document", &again);
+        units_step_soon(agent); /* leaves the networks that only the refused one has */
         held_document_free(held);
-        return;
+        return false;
     }
     if (!disk->write(disk->self, "good", version, strlen(version), 0600, &err)) {
         refuse(agent, held->document.version, &err);
         held_document_free(held);
-        return;
+        return false;
     }
     agent->good = held;
     agent->confirmed_boot = true;
@@ -111,12 +112,15 @@ void document_take(struct agent *agent, const char *text, size_t size, const cha
     agent->stored = NULL;
     boot_stop(agent);
     agent->refused_version = 0;
+    mem_free(agent->refused_reason);
+    agent->refused_reason = NULL;
     want(agent, &held->document);
     held_document_free(old);
     if (!agent->forget_old)
         agent->forget_old =
             agent->options.clock->after(agent->options.clock->self, FORGET_US, forget_old, agent);
     report_soon(agent);
+    return true;
 }
 
 void held_document_free(struct held_document *held)

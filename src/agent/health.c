@@ -41,7 +41,7 @@ void unit_watch(struct unit *unit)
     options.exec_argv = argv.items;
     unit->probe_ns_fd = options.net_ns_fd;
     if (good)
-        unit->probe = probe_start(&options, probed, unit);
+        unit->probe = agent->options.probe->start(agent->options.probe->self, &options, probed, unit);
     else
         judge(unit, HEALTH_BAD, err.message);
     for (size_t i = 0; i < argv.length; i++)
@@ -51,7 +51,8 @@ void unit_watch(struct unit *unit)
 
 void unit_unwatch(struct unit *unit)
 {
-    probe_stop(unit->probe);
+    const struct probe_driver *probe = unit->agent->options.probe;
+    probe->stop(probe->self, unit->probe);
     unit->probe = NULL;
     if (unit->probe_ns_fd >= 0) close(unit->probe_ns_fd);
     unit->probe_ns_fd = -1;

@@ -4,7 +4,6 @@
 
 #include "agent/agent.h"
 #include "base/mem.h"
-#include "driver/probe/probe.h"
 #include "model/schemas.h"
 
 /* A document and all that it points to. */
@@ -56,6 +55,7 @@ struct unit {
 struct boot;
 struct fetch;
 struct exec_session;
+struct look;
 
 struct agent {
     struct agent_options options;
@@ -68,6 +68,7 @@ struct agent {
     struct map *fetches;          /* image digest -> struct fetch */
     struct map *drained;          /* full name -> a unit's balancer (any pointer) */
     struct map *execs;            /* session id -> struct exec_session */
+    struct vec looks;             /* struct look * under way */
     struct boot *boot;            /* while the other hosts are asked; else NULL */
     struct timer *step_soon;
     struct vec denied; /* struct net_counter, as last read */
@@ -85,8 +86,8 @@ struct agent {
 MUST_CHECK bool document_load(struct agent *agent, struct error *err);
 /* Goes by the document of an earlier boot: nobody has given this host up meanwhile. */
 void document_trust(struct agent *agent);
-/* Checks, stores, applies; on failure the last good one is in force again. Idempotent. */
-void document_take(struct agent *agent, const char *text, size_t size, const char *signature);
+/* Checks, stores, applies; on failure the last good one is in force again, and false. Idempotent. */
+bool document_take(struct agent *agent, const char *text, size_t size, const char *signature);
 /* Leaves the networks of farms that have nothing here any more. */
 void farms_trim(struct agent *agent);
 void held_document_free(struct held_document *held);
@@ -136,6 +137,7 @@ void exec_serve(struct agent *agent, struct exchange *exchange, const struct req
 
 /* look.c: whether another host can be reached from here, over each of its paths */
 void look_serve(struct agent *agent, struct exchange *exchange, const struct node *body);
+void look_free(struct look *look);
 
 /* serve.c */
 void agent_answer_error(struct agent *agent, struct exchange *exchange, const struct error *err);

@@ -15,6 +15,9 @@ struct repeat {
     char *json;
 };
 
+static void later_free_all(struct api *api);
+static void later_forget(struct asked *asked);
+static void asker_gone(void *ctx);
 static bool identify(struct asked *asked, const struct sender *sender, struct error *err);
 static bool repeated(struct asked *asked);
 static char *repeat_key(struct asked *asked);
@@ -33,6 +36,7 @@ struct api *api_new(const struct api_options *options)
     api->options = *options;
     api->repeats = map_new();
     api->watchers = VEC_OF(struct watcher *);
+    api->later = VEC_OF(struct asked *);
     return api;
 }
 
@@ -42,6 +46,7 @@ void api_free(struct api *api)
     size_t cursor = 0;
     void *repeat = NULL;
     watch_free_all(api);
+    later_free_all(api);
     while (map_next(api->repeats, &cursor, NULL, &repeat))
         repeat_free(repeat);
     map_free(api->repeats);
@@ -108,8 +113,24 @@ void answer_raw(struct asked *asked, int status, const struct header *headers, s
                 const void *data, size_t size)
 {
     const struct net_port *net = asked->api->options.net;
-    net->answer(net->self, asked->exchange, status, headers, headers_length, data, size);
+    if (asked->exchange) net->answer(net->self, asked->exchange, status, headers, headers_length, data, size);
+    later_forget(asked);
     asked_free(asked);
+}
+
+void asked_later(struct asked *asked, void (*cancel)(struct asked *asked))
+{
+    const struct net_port *net = asked->api->options.net;
+    asked->cancel = cancel;
+    *(struct asked **)vec_push(&asked->api->later) = asked;
+    net->on_gone(net->self, asked->exchange, asker_gone, asked);
+}
+
+bool asked_is_over(struct asked *asked)
+{
+    if (asked->api) return false;
+    asked_free(asked);
+    return true;
 }
 
 void asked_free(struct asked *asked)
@@ -151,6 +172,41 @@ bool asked_body(struct asked *asked, struct node *ret_body, struct error *err)
     if (!node_from_json(asked->arena, asked->body, asked->body_size, ret_body, err)) return false;
     if (ret_body->kind != NODE_MAP) return error_set(err, ERROR_INVALID, "the body has to be a JSON object");
     return true;
+}
+
+static void later_free_all(struct api *api)
+{
+    for (size_t i = 0; i < api->later.length; i++) {
+        struct asked *asked = *(struct asked **)vec_at(&api->later, i);
+        asked->api = NULL;
+        asked->exchange = NULL;
+        if (!asked->cancel) continue;
+        asked->cancel(asked);
+        asked_free(asked);
+    }
+    vec_free(&api->later);
+}
+
+static void later_forget(struct asked *asked)
+{
+    struct vec *later = &asked->api->later;
+    for (size_t i = 0; i < later->length; i++) {
+        if (*(struct asked **)vec_at(later, i) != asked) continue;
+        vec_remove(later, i);
+        return;
+    }
+}
+
+/* A question is dropped with its asker. What changes something goes on: its answer is kept for a repeat. */
+static void asker_gone(void *ctx)
+{
+    struct asked *asked = ctx;
+
+    asked->exchange = NULL;
+    if (!asked->cancel || !text_equal(asked->method, "GET")) return;
+    later_forget(asked);
+    asked->cancel(asked);
+    asked_free(asked);
 }
 
 static bool identify(struct asked *asked, const struct sender *sender, struct error *err)
@@ -248,6 +304,7 @@ static struct asked *asked_new(struct api *api, struct exchange *exchange, const
     const char *path = request->path;
 
     asked->api = api;
+    asked->net = api->options.net;
     asked->exchange = exchange;
     asked->arena = arena;
     asked->method = arena_strdup(arena, request->method);
@@ -279,8 +336,10 @@ static void take_headers(struct asked *asked, const struct request *request)
             asked->idempotency_key = arena_strdup(asked->arena, header->value);
         } else if (strcasecmp(header->name, "If-Match") == 0 && !text_equal(header->value, "*")) {
             const char *digits = header->value + (header->value[0] == '"');
-            /* Anything that is no revision of ours matches nothing. */
             asked->if_revision = strtoull(digits, NULL, 10);
+            /* Anything that is no revision of ours matches nothing; 0 would mean "does not exist". */
+            if (asked->if_revision == 0 || asked->if_revision == UINT64_MAX)
+                asked->if_revision = UINT64_MAX - 1;
         } else if (strcasecmp(header->name, "If-None-Match") == 0 && text_equal(header->value, "*")) {
             asked->if_revision = 0; /* only if it does not exist */
         }

@@ -77,13 +77,18 @@ bool record_kind_of_path(const char *path, enum record_kind *ret_kind, const cha
 static void list(struct asked *asked, enum record_kind kind)
 {
     CLEANUP_BUF struct buf json = {0};
-    const char *after = query_text(asked, "after"), *next = NULL;
+    const char *after = query_text(asked, "after"), *next = NULL, *last = NULL;
     int64_t limit = 0, watch = 0;
     size_t length = 0, shown = 0;
     struct error err;
 
     if (!query_number(asked, "limit", PAGE_MAX, &limit, &err) ||
         !query_number(asked, "watch", -1, &watch, &err)) {
+        answer_error(asked, &err);
+        return;
+    }
+    if (limit < 1 || limit > PAGE_MAX) {
+        error_set(&err, ERROR_USAGE, "?limit= takes 1 to %d, not %" PRId64, PAGE_MAX, limit);
         answer_error(asked, &err);
         return;
     }
@@ -99,10 +104,11 @@ static void list(struct asked *asked, enum record_kind kind)
         if (!caller_may_see(&asked->caller, kind, records[i])) continue;
         if (after && text_compare_natural(records[i]->name, after) <= 0) continue;
         if ((int64_t)shown == limit) {
-            next = records[i - 1]->name;
+            next = last; /* not the one before this: it may be another party's */
             break;
         }
         if (shown++) buf_add_char(&json, ',');
+        last = records[i]->name;
         view_record(view, records[i], &json);
     }
     view_free(view);

@@ -36,7 +36,9 @@ bool event_visible(const struct caller *caller, const struct node *event)
     size_t size = strlen(caller->party);
 
     if (text_equal(caller->party, "landlord")) return true;
-    return text_starts(name, caller->party) && (name[size] == 0 || name[size] == '/');
+    /* A host may have a party's name. */
+    if (text_equal(name, caller->party)) return text_equal(node_text(event, "kind", ""), "party");
+    return text_starts(name, caller->party) && name[size] == '/';
 }
 
 static void list(struct asked *asked)
@@ -49,6 +51,11 @@ static void list(struct asked *asked)
 
     if (!query_number(asked, "since", 0, &since_s, &err) || !query_number(asked, "watch", -1, &watch, &err) ||
         !query_number(asked, "limit", EVENTS_MAX, &limit, &err)) {
+        answer_error(asked, &err);
+        return;
+    }
+    if (limit < 1 || limit > EVENTS_MAX) {
+        error_set(&err, ERROR_USAGE, "?limit= takes 1 to %d, not %" PRId64, EVENTS_MAX, limit);
         answer_error(asked, &err);
         return;
     }

@@ -10,12 +10,14 @@ struct api {
     struct api_options options;
     struct map *repeats; /* Idempotency-Key with its caller -> struct repeat */
     struct vec watchers; /* struct watcher * */
+    struct vec later;    /* struct asked *: whose answers are still to come */
 };
 
 /* One request in the hands of its route. Everything lives in the arena, which goes with the answer. */
 struct asked {
-    struct api *api;
-    struct exchange *exchange;
+    struct api *api; /* NULL: it has ended */
+    const struct net_port *net;
+    struct exchange *exchange; /* NULL: nobody waits for the answer any more */
     struct arena *arena;
     struct caller caller;
     const char *method;
@@ -23,10 +25,11 @@ struct asked {
     const char *query; /* behind '?', or "" */
     const char *body;
     size_t body_size;
-    const char *file;            /* for messages about documents */
-    uint64_t if_revision;        /* If-Match; UINT64_MAX: none */
-    const char *idempotency_key; /* NULL: none */
-    void *later;                 /* a route's own, for answers that come later */
+    const char *file;                    /* for messages about documents */
+    uint64_t if_revision;                /* If-Match; UINT64_MAX: none */
+    const char *idempotency_key;         /* NULL: none */
+    void (*cancel)(struct asked *asked); /* of an answer that comes later; NULL: it cannot be stopped */
+    void *later;                         /* a route's own, for that */
 };
 
 /* api.c: every answer ends the asked, whose memory goes with it */
@@ -35,6 +38,11 @@ void answer_error(struct asked *asked, const struct error *err);
 void answer_raw(struct asked *asked, int status, const struct header *headers, size_t headers_length,
                 const void *data, size_t size);
 void asked_free(struct asked *asked);
+/* The answer comes later: until then its asker may leave, and the API may end. cancel (or NULL) makes sure
+ * that nothing comes any more. A route that gives none asks asked_is_over() before it answers. */
+void asked_later(struct asked *asked, void (*cancel)(struct asked *asked));
+/* True, and the asked is freed: the API has ended meanwhile. */
+bool asked_is_over(struct asked *asked);
 const char *query_text(const struct asked *asked, const char *name); /* decoded, in the arena; NULL: absent */
 MUST_CHECK bool query_number(const struct asked *asked, const char *name, int64_t fallback,
                              int64_t *ret_number, struct error *err);

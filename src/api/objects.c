@@ -15,6 +15,8 @@ static void power(struct asked *asked, const char *host);
 static void power_done(void *ctx, const struct error *err);
 static void relay(struct asked *asked, const char *instance, const char *rest);
 static void relayed(void *ctx, const struct answer *answer);
+static void relay_cancel(struct asked *asked);
+static bool exec_path(struct asked *asked, const char **ret_instance, const char **ret_rest);
 static void done(struct asked *asked, bool good, const struct error *err);
 static const char *between(struct asked *asked, const char *prefix, const char *suffix);
 
@@ -23,9 +25,8 @@ bool route_objects(struct asked *asked)
     const char *name = NULL;
     const char *rest = NULL;
 
-    if (text_starts(asked->path, "instance") && (rest = strstr(asked->path, "/exec"))) {
-        const char *slash = strchr(asked->path, '/');
-        relay(asked, arena_strndup(asked->arena, slash + 1, (size_t)(rest - slash - 1)), rest);
+    if (exec_path(asked, &name, &rest)) {
+        relay(asked, name, rest);
         return true;
     }
     if (text_equal(asked->method, "GET")) {
@@ -91,6 +92,7 @@ static void power(struct asked *asked, const char *host)
     }
     for (size_t i = 0; i < LENGTH(orders); i++) {
         if (!text_equal(orders[i], node_text(&body, "order", ""))) continue;
+        asked_later(asked, NULL);
         controller_power(asked->api->options.controller, &asked->caller, host, (enum power_order)i,
                          power_done, asked);
         return;
@@ -102,6 +104,7 @@ static void power(struct asked *asked, const char *host)
 
 static void power_done(void *ctx, const struct error *err)
 {
+    if (asked_is_over(ctx)) return;
     done(ctx, err == NULL, err);
 }
 
@@ -135,7 +138,38 @@ static void relay(struct asked *asked, const char *instance, const char *rest)
         path = arena_printf(asked->arena, "/agent%s?%s", rest, asked->query);
     struct request request = {
         .method = asked->method, .path = path, .body = asked->body, .body_size = asked->body_size};
+    asked_later(asked, relay_cancel);
     controller_ask_agent(controller, object->host, &request, RELAY_TIMEOUT_MS, NULL, relayed, asked, &call);
+    asked->later = call;
+}
+
+static void relay_cancel(struct asked *asked)
+{
+    const struct net_port *net = asked->net;
+    net->cancel(net->self, asked->later);
+}
+
+/* "instances/PARTY/FARM/INSTANCE/exec", then nothing, "/SESSION" or "/SESSION/input" and no more: what stands
+ * behind goes to the agent as it is, and must not become another question there. */
+static bool exec_path(struct asked *asked, const char **ret_instance, const char **ret_rest)
+{
+    const char *at = strchr(asked->path, '/'), *name = NULL;
+
+    if (!at || !(text_starts(asked->path, "instance/") || text_starts(asked->path, "instances/")))
+        return false;
+    name = at + 1;
+    for (int i = 0; i < 3 && at; i++)
+        at = strchr(at + 1, '/');
+    if (!at || !text_starts(at, "/exec")) return false;
+    const char *session = at + strlen("/exec");
+    if (*session) {
+        if (*session++ != '/') return false;
+        size_t size = strspn(session, "0123456789abcdef");
+        if (size == 0 || (session[size] && !text_equal(session + size, "/input"))) return false;
+    }
+    *ret_instance = arena_strndup(asked->arena, name, (size_t)(at - name));
+    *ret_rest = at;
+    return true;
 }
 
 static void relayed(void *ctx, const struct answer *answer)
@@ -165,7 +199,13 @@ static void relayed(void *ctx, const struct answer *answer)
         if (strcasecmp(answer->headers[i].name, "Content-Type") == 0 ||
             strcasecmp(answer->headers[i].name, "Croft-Offset") == 0)
             *(struct header *)vec_push(&headers) = answer->headers[i];
-    answer_raw(asked, answer->status, headers.items, headers.length, answer->body, answer->body_size);
+    if (asked->idempotency_key) {
+        CLEANUP_BUF struct buf json = {0};
+        buf_add(&json, answer->body, answer->body_size);
+        answer_json(asked, answer->status, &json);
+    } else {
+        answer_raw(asked, answer->status, headers.items, headers.length, answer->body, answer->body_size);
+    }
     vec_free(&headers);
 }
 

@@ -20,10 +20,18 @@ struct sum {
     int64_t cpus_millis, memory_bytes, instances;
 };
 
+struct top_call {
+    struct top *top;
+    struct call *call; /* NULL: answered */
+};
+
 struct top {
-    struct asked *asked; /* NULL: the asker has left */
+    struct asked *asked;
     struct api *api;
     struct arena *arena;
+    struct timer *pause;    /* between the rounds */
+    struct top_call *calls; /* of this round; in the arena */
+    size_t calls_length;
     struct map *uses; /* instance -> struct use */
     struct vec order; /* struct use *, as they came */
     bool second;
@@ -33,7 +41,7 @@ struct top {
 static void ask_all(void *ctx);
 static void took(void *ctx, const struct answer *answer);
 static void note(struct top *top, const struct node *usage, int64_t steady_us);
-static void asker_gone(void *ctx);
+static void cancel(struct asked *asked);
 static void end(struct top *top);
 static void write_instances(const struct top *top, struct buf *ret_json);
 static void write_sums(const struct top *top, bool by_host, struct buf *ret_json);
@@ -42,7 +50,6 @@ static void top_free(struct top *top);
 
 void top_start(struct asked *asked)
 {
-    const struct net_port *net = asked->api->options.net;
     struct top *top = mem_alloc(sizeof(*top));
 
     top->asked = asked;
@@ -50,7 +57,8 @@ void top_start(struct asked *asked)
     top->arena = arena_new();
     top->uses = map_new();
     top->order = VEC_OF(struct use *);
-    net->on_gone(net->self, asked->exchange, asker_gone, top);
+    asked->later = top;
+    asked_later(asked, cancel);
     ask_all(top);
 }
 
@@ -63,16 +71,19 @@ static void ask_all(void *ctx)
     size_t length = 0;
     const struct record *const *records =
         mirror_list(controller_mirror(controller), RECORD_HOST_FACT, &length);
-    struct call *call = NULL;
 
+    top->pause = NULL;
     for (size_t i = 0; i < length; i++) {
         const struct host_fact *fact = records[i]->object;
         if (fact->state == HOST_UP) *(const char **)vec_push(&hosts) = fact->name;
     }
-    top->open = hosts.length;
-    for (size_t i = 0; i < hosts.length; i++)
+    top->open = top->calls_length = hosts.length;
+    top->calls = arena_alloc_array(top->arena, hosts.length, sizeof(*top->calls));
+    for (size_t i = 0; i < hosts.length; i++) {
+        top->calls[i].top = top;
         controller_ask_agent(controller, *(const char **)vec_at(&hosts, i), &request, ASK_TIMEOUT_MS, NULL,
-                             took, top, &call);
+                             took, &top->calls[i], &top->calls[i].call);
+    }
     if (hosts.length == 0) end(top);
     vec_free(&hosts);
 }
@@ -80,22 +91,24 @@ static void ask_all(void *ctx)
 /* A host that does not answer now has no line: what is not known is not shown as zero. */
 static void took(void *ctx, const struct answer *answer)
 {
-    struct top *top = ctx;
+    struct top_call *call = ctx;
+    struct top *top = call->top;
     const struct clock_port *clock = top->api->options.clock;
     struct node node;
     struct error err;
 
+    call->call = NULL;
     if (answer->status == 200 && node_from_json(top->arena, answer->body, answer->body_size, &node, &err)) {
         const struct node *instances = node_get(&node, "instances");
         for (size_t i = 0; instances && i < instances->length; i++)
             note(top, &instances->items[i], node_int(&node, "steady_us", 0));
     }
     if (--top->open > 0) return;
-    if (top->second || !top->asked) {
+    if (top->second) {
         end(top);
     } else {
         top->second = true;
-        clock->after(clock->self, BETWEEN_US, ask_all, top);
+        top->pause = clock->after(clock->self, BETWEEN_US, ask_all, top);
     }
 }
 
@@ -107,7 +120,7 @@ static void note(struct top *top, const struct node *usage, int64_t steady_us)
     struct use *use = map_get(top->uses, name);
     int64_t cpu_us = node_int(usage, "cpu_us", 0);
 
-    if (!top->asked || !record || !caller_may_see(&top->asked->caller, RECORD_INSTANCE, record)) return;
+    if (!record || !caller_may_see(&top->asked->caller, RECORD_INSTANCE, record)) return;
     if (!use) {
         const struct instance *instance = record->object;
         use = arena_alloc(top->arena, sizeof(*use));
@@ -126,27 +139,29 @@ static void note(struct top *top, const struct node *usage, int64_t steady_us)
     use->restarts = node_int(usage, "restarts", 0);
 }
 
-static void asker_gone(void *ctx)
+static void cancel(struct asked *asked)
 {
-    struct top *top = ctx;
-    asked_free(top->asked);
-    top->asked = NULL;
+    struct top *top = asked->later;
+    const struct clock_port *clock = top->api->options.clock;
+
+    clock->cancel(clock->self, top->pause);
+    for (size_t i = 0; i < top->calls_length; i++)
+        asked->net->cancel(asked->net->self, top->calls[i].call);
+    top_free(top);
 }
 
 static void end(struct top *top)
 {
     CLEANUP_BUF struct buf json = {0};
 
-    if (top->asked) {
-        buf_add_text(&json, "{\"hosts\":[");
-        write_sums(top, true, &json);
-        buf_add_text(&json, "],\"farms\":[");
-        write_sums(top, false, &json);
-        buf_add_text(&json, "],\"instances\":[");
-        write_instances(top, &json);
-        buf_add_text(&json, "]}");
-        answer_json(top->asked, 200, &json);
-    }
+    buf_add_text(&json, "{\"hosts\":[");
+    write_sums(top, true, &json);
+    buf_add_text(&json, "],\"farms\":[");
+    write_sums(top, false, &json);
+    buf_add_text(&json, "],\"instances\":[");
+    write_instances(top, &json);
+    buf_add_text(&json, "]}");
+    answer_json(top->asked, 200, &json);
     top_free(top);
 }
 

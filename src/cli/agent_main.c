@@ -7,6 +7,7 @@
 #include "driver/balance/balance_haproxy.h"
 #include "driver/container/container.h"
 #include "driver/net/net.h"
+#include "driver/probe/probe.h"
 #include "model/schemas.h"
 #include "os/blob.h"
 #include "os/clock.h"
@@ -181,6 +182,7 @@ static bool make_agent(struct running *running, struct error *err)
         .compute = &running->compute,
         .network = &running->network,
         .balance = &running->balance,
+        .probe = probe_driver_sockets(),
         .host = &running->options->host,
         .controllers = running->controller,
         .addresses = {running->addresses[0], running->addresses[1]},

@@ -19,6 +19,8 @@ bool controller_new(const struct controller_options *options, struct controller 
 
     controller->options = *options;
     controller->sessions = map_new();
+    controller->looks = VEC_OF(struct look *);
+    controller->orders = VEC_OF(struct order *);
     controller->denied = map_new();
     controller->started_us = clock->steady_us(clock->self);
     if (!mirror_new(options->store, changed, controller, &controller->mirror, err) ||
@@ -43,6 +45,7 @@ void controller_free(struct controller *controller)
     clock->cancel(clock->self, controller->think_soon);
     clock->cancel(clock->self, controller->think_later);
     clock->cancel(clock->self, controller->tick);
+    hosts_free(controller);
     clock->cancel(clock->self, controller->keep);
     while (map_next(controller->sessions, &cursor, NULL, &session))
         session_free(session);

@@ -21,25 +21,59 @@ enum {
 
 /* One question to another host whether it reaches the doubted one. */
 struct look {
-    struct session *session; /* NULL: the doubt is over, the answer does not matter */
-    struct controller *controller;
-    char *host;
-};
-
-struct fence {
-    struct controller *controller;
-    char *host;
+    struct session *session;
+    unsigned round;
+    struct call *call;
 };
 
 static void look_round(void *ctx);
 static void look_ask(struct session *session, const struct host_fact *by, const struct host_fact *at);
 static void look_self(struct session *session, const struct host_fact *at);
+static struct look *look_new(struct session *session);
 static void look_done(void *ctx, const struct answer *answer);
+static void look_free(struct look *look);
 static void judge(struct session *session);
 static void give_up(struct session *session, const char *why);
 static void doubt_end(struct session *session);
 static void fenced(void *ctx, const struct error *err);
 static const struct host_fact *fact_of(struct controller *controller, const char *host);
+
+struct order *order_new(struct controller *controller, const char *host, enum power_order what)
+{
+    struct order *order = mem_alloc(sizeof(*order));
+    order->controller = controller;
+    order->host = mem_strdup(host);
+    order->what = what;
+    *(struct order **)vec_push(&controller->orders) = order;
+    return order;
+}
+
+void order_free(struct order *order)
+{
+    struct vec *orders = order->controller ? &order->controller->orders : NULL;
+    for (size_t i = 0; orders && i < orders->length; i++) {
+        if (*(struct order **)vec_at(orders, i) != order) continue;
+        vec_remove(orders, i);
+        break;
+    }
+    mem_free(order->host);
+    mem_free(order);
+}
+
+void hosts_free(struct controller *controller)
+{
+    const struct net_port *net = controller->options.net;
+
+    while (controller->looks.length > 0) {
+        struct look *look = *(struct look **)vec_at(&controller->looks, 0);
+        net->cancel(net->self, look->call);
+        look_free(look);
+    }
+    for (size_t i = 0; i < controller->orders.length; i++)
+        (*(struct order **)vec_at(&controller->orders, i))->controller = NULL;
+    vec_free(&controller->looks);
+    vec_free(&controller->orders);
+}
 
 struct session *session_get(struct controller *controller, const char *host)
 {
@@ -58,6 +92,7 @@ void session_free(struct session *session)
     clock->cancel(clock->self, session->look_again);
     mem_free(session->host);
     mem_free(session->document);
+    mem_free(session->report_boot);
     mem_free(session);
 }
 
@@ -82,7 +117,9 @@ void hosts_doubt(struct session *session, const char *why)
     const struct host_fact *fact = fact_of(controller, session->host);
     struct error err;
 
-    if (session->doubted || session->fencing || !fact || fact->state != HOST_UP) return;
+    /* One that is suspected without a doubt here was suspected by the controller before this one. */
+    if (session->doubted || session->fencing || !fact) return;
+    if (fact->state != HOST_UP && fact->state != HOST_SUSPECT) return;
     session->doubted = true;
     session->doubt_since_us = clock->steady_us(clock->self);
     if (!hosts_set_state(controller, session->host, HOST_SUSPECT, false, why, &err))
@@ -127,7 +164,6 @@ void hosts_fence(struct controller *controller, const char *host, const char *re
     struct session *session = session_get(controller, host);
     const struct power_port *power = controller->options.power;
     const struct clock_port *clock = controller->options.clock;
-    struct fence *fence = NULL;
     struct error err;
 
     if (session->fencing || clock->steady_us(clock->self) < session->fence_not_before_us) return;
@@ -139,10 +175,7 @@ void hosts_fence(struct controller *controller, const char *host, const char *re
         return;
     }
     session->fencing = true;
-    fence = mem_alloc(sizeof(*fence));
-    fence->controller = controller;
-    fence->host = mem_strdup(host);
-    power->order(power->self, host, POWER_OFF, fenced, fence);
+    power->order(power->self, host, POWER_OFF, fenced, order_new(controller, host, POWER_OFF));
 }
 
 bool hosts_set_state(struct controller *controller, const char *host, enum host_state state, bool is_fenced,
@@ -188,6 +221,7 @@ static void look_round(void *ctx)
     size_t start = text_hash(TEXT_HASH_SEED, session->host, strlen(session->host)) % (length ? length : 1);
 
     session->look_again = NULL;
+    session->look_round++;
     session->look_alive = session->look_refused = false;
     session->looks_open = 1; /* held until all are asked, so that an early answer does not judge alone */
     size_t asked = 0;
@@ -208,10 +242,8 @@ static void look_ask(struct session *session, const struct host_fact *by, const 
     const struct net_port *net = session->controller->options.net;
     struct peer peer = hosts_peer(by, -1);
     CLEANUP_BUF struct buf body = {0};
-    struct look *look = mem_alloc(sizeof(*look));
+    struct look *look = look_new(session);
 
-    look->controller = session->controller;
-    look->host = mem_strdup(session->host);
     buf_add_text(&body, "{\"host\":");
     buf_add_json_string(&body, at->name);
     buf_add_text(&body, ",\"addresses\":[");
@@ -222,8 +254,7 @@ static void look_ask(struct session *session, const struct host_fact *by, const 
     buf_add_text(&body, "]}");
     struct request request = {
         .method = "POST", .path = "/agent/look", .body = body.data, .body_size = body.size};
-    session->looks_open++;
-    net->call(net->self, &peer, &request, LOOK_TIMEOUT_MS, NULL, look_done, look);
+    look->call = net->call(net->self, &peer, &request, LOOK_TIMEOUT_MS, NULL, look_done, look);
 }
 
 static void look_self(struct session *session, const struct host_fact *at)
@@ -234,26 +265,34 @@ static void look_self(struct session *session, const struct host_fact *at)
     for (int i = 0; i < 2; i++) {
         if (!at->addresses[i][0]) continue;
         struct peer peer = hosts_peer(at, i);
-        struct look *look = mem_alloc(sizeof(*look));
-        look->controller = session->controller;
-        look->host = mem_strdup(session->host);
-        session->looks_open++;
-        net->call(net->self, &peer, &request, LOOK_TIMEOUT_MS, NULL, look_done, look);
+        struct look *look = look_new(session);
+        look->call = net->call(net->self, &peer, &request, LOOK_TIMEOUT_MS, NULL, look_done, look);
     }
+}
+
+static struct look *look_new(struct session *session)
+{
+    struct look *look = mem_alloc(sizeof(*look));
+    look->session = session;
+    look->round = session->look_round;
+    session->looks_open++;
+    *(struct look **)vec_push(&session->controller->looks) = look;
+    return look;
 }
 
 /* Answers: 200 {"answer":"alive"|"refused"|"silent"} of a looker, or 200 of the host itself. */
 static void look_done(void *ctx, const struct answer *answer)
 {
     struct look *look = ctx;
-    struct session *session = session_get(look->controller, look->host);
+    struct session *session = look->session;
+    bool current = look->round == session->look_round;
     CLEANUP_ARENA struct arena *arena = arena_new();
     struct node node = {0};
     struct error err;
 
-    mem_free(look->host);
-    mem_free(look);
-    if (session->looks_open > 0) session->looks_open--;
+    look_free(look);
+    if (!current) return;
+    session->looks_open--;
     if (answer->status == 200 && node_from_json(arena, answer->body, answer->body_size, &node, &err)) {
         const char *text = node_text(&node, "answer", "");
         session->look_alive |= text_equal(text, "alive");
@@ -262,6 +301,17 @@ static void look_done(void *ctx, const struct answer *answer)
         session->look_refused = true;
     }
     if (session->looks_open == 0 && session->doubted) judge(session);
+}
+
+static void look_free(struct look *look)
+{
+    struct vec *looks = &look->session->controller->looks;
+    for (size_t i = 0; i < looks->length; i++) {
+        if (*(struct look **)vec_at(looks, i) != look) continue;
+        vec_remove(looks, i);
+        break;
+    }
+    mem_free(look);
 }
 
 /* All looks of a round are in. Alive or refused: the host's kernel runs, so its instances may; look again.
@@ -306,12 +356,16 @@ static void doubt_end(struct session *session)
 
 static void fenced(void *ctx, const struct error *failure)
 {
-    struct fence *fence = ctx;
-    struct controller *controller = fence->controller;
-    struct session *session = session_get(controller, fence->host);
+    struct order *order = ctx;
+    struct controller *controller = order->controller;
     struct error err;
     bool good = false;
 
+    if (!controller) { /* its successor asks again */
+        order_free(order);
+        return;
+    }
+    struct session *session = session_get(controller, order->host);
     session->fencing = false;
     session->beat_us[0] = session->beat_us[1] = 0;
     if (failure) {
@@ -319,13 +373,12 @@ static void fenced(void *ctx, const struct error *failure)
         char reason[1200];
         session->fence_not_before_us = clock->steady_us(clock->self) + FENCE_AGAIN_US;
         snprintf(reason, sizeof(reason), "switching it off failed: %s", failure->message);
-        good = hosts_set_state(controller, fence->host, HOST_DOWN, false, reason, &err);
+        good = hosts_set_state(controller, order->host, HOST_DOWN, false, reason, &err);
     } else {
-        good = hosts_set_state(controller, fence->host, HOST_DOWN, true, "given up and powered off", &err);
+        good = hosts_set_state(controller, order->host, HOST_DOWN, true, "given up and powered off", &err);
     }
     if (!good) control_log(controller, "noting a fenced host", &err);
-    mem_free(fence->host);
-    mem_free(fence);
+    order_free(order);
     think(controller);
 }
 

@@ -6,14 +6,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-struct power_wait {
-    struct controller *controller;
-    char *host, *who;
-    enum power_order order;
-    void (*done)(void *ctx, const struct error *err);
-    void *ctx;
-};
-
 static const char *kind_word(enum record_kind kind);
 static enum record_kind record_kind_of(enum document_kind kind);
 static const char *party_of(const struct document *document);
@@ -187,7 +179,7 @@ void controller_power(struct controller *controller, const struct caller *caller
                       enum power_order order, void (*done)(void *ctx, const struct error *err), void *ctx)
 {
     const struct power_port *power = controller->options.power;
-    struct power_wait *wait = NULL;
+    struct order *wait = NULL;
     struct error err;
     bool good = true;
 
@@ -204,8 +196,9 @@ void controller_power(struct controller *controller, const struct caller *caller
         done(ctx, good ? NULL : &err);
         return;
     }
-    wait = mem_alloc(sizeof(*wait));
-    *wait = (struct power_wait){controller, mem_strdup(host), mem_strdup(caller->name), order, done, ctx};
+    wait = order_new(controller, host, order);
+    wait->done = done;
+    wait->ctx = ctx;
     power->order(power->self, host, order, power_done, wait);
 }
 
@@ -393,20 +386,18 @@ static bool commit(struct controller *controller, struct change *change, struct 
 
 static void power_done(void *ctx, const struct error *failure)
 {
-    struct power_wait *wait = ctx;
+    struct order *wait = ctx;
     struct controller *controller = wait->controller;
-    struct session *session = session_get(controller, wait->host);
     struct error err;
     bool good = true;
 
-    if (!failure && wait->order == POWER_OFF) {
+    if (!failure && wait->what == POWER_OFF && controller) {
+        struct session *session = session_get(controller, wait->host);
         session->beat_us[0] = session->beat_us[1] = 0;
         good = hosts_set_state(controller, wait->host, HOST_STATE_OFF, true, "switched off as asked", &err);
     }
     wait->done(wait->ctx, failure ? failure : good ? NULL : &err);
-    mem_free(wait->host);
-    mem_free(wait->who);
-    mem_free(wait);
+    order_free(wait);
 }
 
 static int64_t wall_ms(struct controller *controller)

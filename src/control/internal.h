@@ -15,11 +15,14 @@ struct session {
     char *document;            /* text of the newest document, with its version */
     int64_t document_version;  /* 0: none yet */
     int64_t confirmed_version; /* the agent said so in this controller's life */
-    bool denied_known;         /* a report came in this controller's life: what is counted more is new */
+    char *report_boot;         /* of the newest report; NULL: none yet */
+    int64_t report_sent_us;
+    bool denied_known; /* a report came in this controller's life: what is counted more is new */
     /* Doubt about its life: src/control/README.md has the drawing. */
     bool doubted;
     int64_t doubt_since_us;
     struct timer *look_again;
+    unsigned look_round; /* answers to an older one do not count */
     size_t looks_open;
     size_t lookers; /* other hosts asked in this round */
     bool look_alive, look_refused;
@@ -34,10 +37,24 @@ struct controller {
     struct map *denied;   /* name and reason -> struct denied */
     int64_t denied_told_us;
     struct timer *think_soon, *think_later, *tick, *keep;
+    struct vec looks;  /* struct look * under way */
+    struct vec orders; /* struct order * to switches, under way */
     int64_t started_us, ticked_us;
 };
 
+/* What waits for a switch: it outlives the controller, for an order cannot be taken back. */
+struct order {
+    struct controller *controller; /* NULL: gone */
+    char *host;
+    enum power_order what;
+    void (*done)(void *ctx, const struct error *err); /* intent.c: who asked */
+    void *ctx;
+};
+struct order *order_new(struct controller *controller, const char *host, enum power_order what);
+void order_free(struct order *order);
+
 /* hosts.c: life of hosts */
+void hosts_free(struct controller *controller);                               /* what is under way */
 struct session *session_get(struct controller *controller, const char *host); /* made when missing */
 void session_free(struct session *session);
 void hosts_beat(struct session *session, int path);

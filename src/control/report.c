@@ -2,6 +2,8 @@
 #include "base/text.h"
 #include "control/internal.h"
 
+static bool take_turn(struct controller *controller, struct session *session,
+                      const struct host_report *report, bool *ret_news, struct error *err);
 static void take_instances(struct controller *controller, struct change *change, struct session *session,
                            const struct host_report *report);
 static void take_instance(struct controller *controller, struct change *change, const char *host,
@@ -24,6 +26,9 @@ bool report_take(struct controller *controller, struct session *session, const s
 {
     static const stage_fn stages[] = {take_document, take_instances, take_drained, take_gone};
 
+    bool news = false;
+    if (!take_turn(controller, session, report, &news, err)) return false;
+    if (!news) return true;
     session->confirmed_version = report->document_version;
     for (size_t i = 0; i < LENGTH(stages); i++) {
         CLEANUP_CHANGE struct change *change = change_new(controller->options.store);
@@ -34,6 +39,24 @@ bool report_take(struct controller *controller, struct session *session, const s
         control_dispatch(controller);
     }
     denied_take(session, report);
+    return true;
+}
+
+/* A report tells everything, so only the newest counts: one that stood in a queue is overtaken. */
+static bool take_turn(struct controller *controller, struct session *session,
+                      const struct host_report *report, bool *ret_news, struct error *err)
+{
+    const struct record *record = mirror_get(controller->mirror, RECORD_HOST_FACT, report->host);
+
+    if (!record)
+        return error_set(err, ERROR_NOT_FOUND, "host %s is not known: say hello first", report->host);
+    if (!text_equal(((const struct host_fact *)record->object)->boot, report->boot))
+        return error_set(err, ERROR_CONFLICT, "a report of another run of host %s", report->host);
+    *ret_news = !text_equal(session->report_boot, report->boot) || session->report_sent_us <= report->sent_us;
+    if (!*ret_news) return true;
+    mem_free(session->report_boot);
+    session->report_boot = mem_strdup(report->boot);
+    session->report_sent_us = report->sent_us;
     return true;
 }
 
@@ -121,7 +144,7 @@ static void take_document(struct controller *controller, struct change *change, 
 
     if (!record) return;
     struct host_fact fact = *(const struct host_fact *)record->object;
-    const char *refused = report->refused_version ? report->refused_reason : "";
+    const char *refused = report->refused_reason;
     if (fact.document_version == report->document_version && text_equal(fact.document_error, refused)) return;
     if (refused[0] && !text_equal(fact.document_error, refused))
         change_event(change, clock->wall_ms(clock->self), "croft", "host", report->host, "document refused",

@@ -21,6 +21,7 @@ struct news {
 
 static void think_now(void *ctx);
 static bool decide(struct controller *controller, bool *ret_changed, struct error *err);
+static void fence(struct controller *controller, struct arena *arena, const struct plan *plan);
 static void write_down(struct controller *controller, struct change *change, const struct action *action,
                        const struct snapshot *after, int64_t now_ms);
 static const char *action_what(struct arena *arena, const struct action *action);
@@ -124,11 +125,24 @@ static bool decide(struct controller *controller, bool *ret_changed, struct erro
     *ret_changed = !change_is_empty(change) && !cut;
     if (!change_is_empty(change) && !change_commit(change, NULL, err)) return false;
     if (cut) think_soon(controller);
-    for (size_t i = 0; i < plan.actions_length; i++)
-        if (plan.actions[i].kind == ACTION_FENCE)
-            hosts_fence(controller, plan.actions[i].name, plan.actions[i].reason);
+    fence(controller, arena, &plan);
     control_dispatch(controller);
     return true;
+}
+
+/* What is noted of one host renews the mirror's snapshot, into which the names of the others point. */
+static void fence(struct controller *controller, struct arena *arena, const struct plan *plan)
+{
+    struct action *fences = arena_alloc_array(arena, plan->actions_length, sizeof(*fences));
+    size_t length = 0;
+
+    for (size_t i = 0; i < plan->actions_length; i++) {
+        if (plan->actions[i].kind != ACTION_FENCE) continue;
+        fences[length].name = arena_strdup(arena, plan->actions[i].name);
+        fences[length++].reason = arena_strdup(arena, plan->actions[i].reason);
+    }
+    for (size_t i = 0; i < length; i++)
+        hosts_fence(controller, fences[i].name, fences[i].reason);
 }
 
 static void write_down(struct controller *controller, struct change *change, const struct action *action,

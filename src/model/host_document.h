@@ -128,9 +128,10 @@ struct host_report {
     const char *boot;
     const char *agent_version;
     int64_t pid, agent_pid;
-    int64_t document_version; /* applied and confirmed */
-    int64_t refused_version;  /* the newest that was refused or rolled back, or 0 */
-    const char *refused_reason;
+    int64_t sent_us;            /* by the host's steady clock: of one boot, an older report is no news */
+    int64_t document_version;   /* applied and confirmed */
+    int64_t refused_version;    /* the newest that was refused or rolled back, or 0 */
+    const char *refused_reason; /* "" when nothing is refused; its version may be unknown */
     const struct instance_report *instances; /* all that is here, being wiped included */
     size_t instances_length;
     const char *const *drained; /* full names: members that the balancers here have no connections to */

@@ -133,6 +133,7 @@ static const struct field host_report_fields[] = {
     SCALAR(struct host_report, agent_version, "agent_version", scalar_text, "version of the agent"),
     SCALAR(struct host_report, pid, "pid", scalar_int, "the host's first process"),
     SCALAR(struct host_report, agent_pid, "agent_pid", scalar_int, "the agent"),
+    SCALAR(struct host_report, sent_us, "sent_us", scalar_int, "by the host's steady clock"),
     SCALAR(struct host_report, document_version, "document_version", scalar_int, "applied and confirmed"),
     SCALAR(struct host_report, refused_version, "refused_version", scalar_int,
            "the newest that was refused or rolled back"),

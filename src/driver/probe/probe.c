@@ -50,6 +50,9 @@ struct probe {
     struct process *process;
 };
 
+static struct probe *driver_start(void *self, const struct probe_options *options, probe_changed changed,
+                                  void *ctx);
+static void driver_stop(void *self, struct probe *probe);
 static void attempt(void *ctx);
 static void attempt_connect(struct probe *probe);
 static void attempt_exec(struct probe *probe);
@@ -67,6 +70,12 @@ static void count_failure(struct probe *probe, enum verdict verdict, int64_t now
 static void watch_writable(struct probe *probe, void (*writable)(void *ctx));
 static int64_t now_us(const struct probe *probe);
 static void prepare(struct probe *probe);
+
+const struct probe_driver *probe_driver_sockets(void)
+{
+    static const struct probe_driver driver = {NULL, driver_start, driver_stop};
+    return &driver;
+}
 
 struct probe *probe_start(const struct probe_options *options, probe_changed changed, void *ctx)
 {
@@ -131,6 +140,17 @@ static void prepare(struct probe *probe)
             probe->argv[i] = mem_strdup(probe->options.exec_argv[i]);
         buf_add_text(&probe->title, health->command_length ? health->command[0] : probe->argv[0]);
     }
+}
+
+static struct probe *driver_start(void *self, const struct probe_options *options, probe_changed changed,
+                                  void *ctx)
+{
+    return probe_start(options, changed, ctx);
+}
+
+static void driver_stop(void *self, struct probe *probe)
+{
+    probe_stop(probe);
 }
 
 static void attempt(void *ctx)

@@ -24,6 +24,14 @@ struct probe_options {
  * the loop on the first verdict and on every change. It may stop the probe. */
 typedef void (*probe_changed)(void *ctx, bool good, const char *reason);
 
+/* The probe as a table, so that a simulation can look into its own world. */
+struct probe_driver {
+    void *self;
+    struct probe *(*start)(void *self, const struct probe_options *options, probe_changed changed, void *ctx);
+    void (*stop)(void *self, struct probe *probe); /* as probe_stop() */
+};
+const struct probe_driver *probe_driver_sockets(void); /* probe_start() and probe_stop() */
+
 /* Tries at once; until the first success again after 5, 10, 20 … ms up to `every`, then every `every`. One
  * success is good; `fails` failures in a row, no two counted within `every`, are bad. Before the first
  * success a host that refuses connections or is not there yet is not counted until the start period is over.

@@ -61,7 +61,7 @@ static const struct {
      "'address':'10.0.0.3','port':8080,'drain':true}]}]}],'underlay_peers':['10.9.0.1','10.9.0.2'],"
      "'peers':[{'name':'h9','address':'10.8.0.9:1','address_second':'10.7.0.9:1','given_up':true}]}"},
     {&schema_host_report,
-     "{'host':'h','boot':'b','agent_version':'1','pid':2,'agent_pid':3,'document_version':4,"
+     "{'host':'h','boot':'b','agent_version':'1','pid':2,'agent_pid':3,'sent_us':9,'document_version':4,"
      "'refused_version':5,'refused_reason':'r','instances':[{'name':'a/f/t-1','incarnation':6,"
      "'state':'failed','health':'good','warm':true,'since_ms':7,'restarts':8,'reason':'x',"
      "'cpu_millis_used':9,'memory_bytes_used':10}],'drained':['a/f/t-2'],'denied':[{'farm':'a/f',"

@@ -1,0 +1,65 @@
+/* What the files of this driver share. */
+#ifndef CROFT_DRIVER_FAKE_INSIDE_H
+#define CROFT_DRIVER_FAKE_INSIDE_H
+
+#include "base/mem.h"
+#include "driver/fake/fake.h"
+
+struct fake_world {
+    const struct clock_port *clock;
+    struct map *hosts;   /* name -> struct fake_host */
+    struct map *scripts; /* beginning of names -> struct fake_script */
+};
+
+struct trace {
+    struct fake_host *host;
+    char *name;
+    int64_t incarnation;
+    char *personality_json;
+    bool running, frozen;
+    int64_t started_us, ran_us;
+    int last_status;
+    struct timer *exit;
+    struct buf log;
+};
+
+struct fake_compute;
+struct fake_balance;
+
+struct fake_host {
+    struct fake_world *world;
+    char *name;
+    struct fake_counts counts;
+    struct map *traces;    /* instance -> struct trace */
+    struct map *images;    /* digest -> the host */
+    struct map *farms;     /* name -> the host */
+    struct map *ports;     /* "farm/instance" -> the host */
+    struct map *balancers; /* instance -> struct balancer (balance.c) */
+    struct map *held;      /* server -> connections, as a pointer */
+    unsigned farm_sets_fail, images_fail;
+    struct fake_compute *compute; /* NULL: no agent is there */
+    struct fake_balance *balance;
+    struct fake_processes *processes;
+    struct probe_driver probe;
+};
+
+/* world.c */
+struct fake_script *script_of(struct fake_world *world, const char *instance);
+bool fails_now(unsigned *left); /* counts down */
+struct timer *world_after(struct fake_world *world, int64_t ms, void (*fire)(void *ctx), void *ctx);
+void world_cancel(struct fake_world *world, struct timer *timer);
+
+/* compute.c */
+struct trace *trace_new(struct fake_host *host, const char *name);
+void trace_end(struct trace *trace); /* nothing of it runs any more */
+void trace_free(struct trace *trace);
+
+/* balance.c */
+void fake_balancer_free(void *balancer);
+void balance_look(struct fake_balance *balance); /* connections have changed */
+void balance_add_servers(const struct fake_host *host, const char *instance, struct buf *ret_text);
+
+/* process.c */
+void processes_end(struct fake_processes *processes, const char *instance); /* with their instance */
+
+#endif

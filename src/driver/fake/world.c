@@ -1,0 +1,210 @@
+#include "driver/fake/inside.h"
+
+#include "base/text.h"
+
+#include <stdint.h>
+
+static void host_free(struct fake_host *host);
+
+struct fake_world *fake_world_new(const struct clock_port *clock)
+{
+    struct fake_world *world = mem_alloc(sizeof(*world));
+    world->clock = clock;
+    world->hosts = map_new();
+    world->scripts = map_new();
+    return world;
+}
+
+void fake_world_free(struct fake_world *world)
+{
+    size_t cursor = 0;
+    void *value = NULL;
+
+    if (!world) return;
+    while (map_next(world->hosts, &cursor, NULL, &value))
+        host_free(value);
+    for (cursor = 0; map_next(world->scripts, &cursor, NULL, &value);)
+        mem_free(value);
+    map_free(world->hosts);
+    map_free(world->scripts);
+    mem_free(world);
+}
+
+struct fake_script *fake_world_script(struct fake_world *world, const char *name_begins)
+{
+    struct fake_script *script = map_get(world->scripts, name_begins);
+    if (script) return script;
+    script = mem_alloc(sizeof(*script));
+    *script = (struct fake_script){.create_ms = 2, .start_ms = 1, .stop_ms = 1, .wipe_ms = 2};
+    map_put(world->scripts, name_begins, script);
+    return script;
+}
+
+void fake_world_list(const struct fake_world *world, struct vec *ret_instances)
+{
+    size_t at_host = 0;
+    void *host = NULL;
+
+    while (map_next(world->hosts, &at_host, NULL, &host)) {
+        size_t at_trace = 0;
+        const char *name = NULL;
+        while (map_next(((struct fake_host *)host)->traces, &at_trace, &name, NULL))
+            fake_host_instance(host, name, vec_push(ret_instances));
+    }
+}
+
+bool fake_world_check(const struct fake_world *world, struct error *err)
+{
+    struct map *running = map_new();
+    struct vec instances = VEC_OF(struct fake_instance);
+    bool good = true;
+
+    fake_world_list(world, &instances);
+    for (size_t i = 0; i < instances.length && good; i++) {
+        struct fake_instance *instance = vec_at(&instances, i), *other = NULL;
+        if (!instance->running) continue;
+        other = map_put(running, instance->name, instance);
+        if (other)
+            good =
+                error_set(err, ERROR_FAILED, "%s runs on %s (incarnation %lld) and on %s (incarnation %lld)",
+                          instance->name, other->host, (long long)other->incarnation, instance->host,
+                          (long long)instance->incarnation);
+    }
+    vec_free(&instances);
+    map_free(running);
+    return good;
+}
+
+struct fake_host *fake_host_get(struct fake_world *world, const char *name)
+{
+    struct fake_host *host = map_get(world->hosts, name);
+    if (host) return host;
+    host = mem_alloc(sizeof(*host));
+    host->world = world;
+    host->name = mem_strdup(name);
+    host->traces = map_new();
+    host->images = map_new();
+    host->farms = map_new();
+    host->ports = map_new();
+    host->balancers = map_new();
+    host->held = map_new();
+    map_put(world->hosts, name, host);
+    return host;
+}
+
+void fake_host_off(struct fake_host *host)
+{
+    size_t cursor = 0;
+    void *value = NULL;
+
+    ASSERT(!host->compute && !host->balance && !host->processes);
+    while (map_next(host->traces, &cursor, NULL, &value))
+        trace_end(value);
+    for (cursor = 0; map_next(host->balancers, &cursor, NULL, &value);)
+        fake_balancer_free(value);
+    map_free(host->balancers);
+    map_free(host->farms); /* networks live in the kernel */
+    map_free(host->ports);
+    host->balancers = map_new();
+    host->farms = map_new();
+    host->ports = map_new();
+}
+
+const struct fake_counts *fake_host_counts(const struct fake_host *host)
+{
+    return &host->counts;
+}
+
+bool fake_host_instance(const struct fake_host *host, const char *name, struct fake_instance *ret_instance)
+{
+    const struct trace *trace = map_get(host->traces, name);
+    if (!trace) return false;
+    *ret_instance = (struct fake_instance){trace->name, host->name, trace->incarnation, trace->running,
+                                           trace->running && trace->frozen};
+    return true;
+}
+
+bool fake_host_has_farm(const struct fake_host *host, const char *farm)
+{
+    return map_get(host->farms, farm) != NULL;
+}
+
+bool fake_host_has_port(const struct fake_host *host, const char *farm, const char *instance)
+{
+    CLEANUP_MEM char *key = mem_printf("%s/%s", farm, instance);
+    return map_get(host->ports, key) != NULL;
+}
+
+void fake_host_fail_networks(struct fake_host *host, unsigned farm_sets)
+{
+    host->farm_sets_fail = farm_sets;
+}
+
+void fake_host_fail_images(struct fake_host *host, unsigned unpackings)
+{
+    host->images_fail = unpackings;
+}
+
+void fake_host_servers(const struct fake_host *host, const char *balancer, struct buf *ret_text)
+{
+    balance_add_servers(host, balancer, ret_text);
+}
+
+void fake_host_hold(struct fake_host *host, const char *server, unsigned connections)
+{
+    if (connections)
+        map_put(host->held, server, (void *)(uintptr_t)connections);
+    else
+        map_remove(host->held, server);
+    if (host->balance) balance_look(host->balance);
+}
+
+/* Of several beginnings that fit, the one that was scripted last. */
+struct fake_script *script_of(struct fake_world *world, const char *instance)
+{
+    struct fake_script *script = fake_world_script(world, "");
+    size_t cursor = 0;
+    const char *begins = NULL;
+    void *value = NULL;
+
+    while (map_next(world->scripts, &cursor, &begins, &value))
+        if (begins[0] && text_starts(instance, begins)) script = value;
+    return script;
+}
+
+bool fails_now(unsigned *left)
+{
+    if (*left == 0) return false;
+    --*left;
+    return true;
+}
+
+struct timer *world_after(struct fake_world *world, int64_t ms, void (*fire)(void *ctx), void *ctx)
+{
+    return world->clock->after(world->clock->self, ms * 1000, fire, ctx);
+}
+
+void world_cancel(struct fake_world *world, struct timer *timer)
+{
+    world->clock->cancel(world->clock->self, timer);
+}
+
+static void host_free(struct fake_host *host)
+{
+    size_t cursor = 0;
+    void *value = NULL;
+
+    ASSERT(!host->compute && !host->balance && !host->processes);
+    while (map_next(host->traces, &cursor, NULL, &value))
+        trace_free(value);
+    for (cursor = 0; map_next(host->balancers, &cursor, NULL, &value);)
+        fake_balancer_free(value);
+    map_free(host->traces);
+    map_free(host->images);
+    map_free(host->farms);
+    map_free(host->ports);
+    map_free(host->balancers);
+    map_free(host->held);
+    mem_free(host->name);
+    mem_free(host);
+}

@@ -1,0 +1,179 @@
+#include "sim/blob.h"
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "base/vec.h"
+#include "sim/digest.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct blob {
+    struct buf data;
+    bool whole;
+};
+
+struct sim_blobs {
+    struct blob_port port;
+    struct map *blobs; /* digest -> struct blob */
+    size_t damaged_reads, piece_size_max;
+    char path[128]; /* what path() gave last */
+};
+
+static bool blob_size(void *self, const char *digest, int64_t *ret_bytes, struct error *err);
+static bool blob_read(void *self, const char *digest, int64_t offset, size_t size_max, struct buf *ret_data,
+                      struct error *err);
+static int64_t blob_partial(void *self, const char *digest);
+static bool blob_append(void *self, const char *digest, int64_t offset, const void *data, size_t size,
+                        struct error *err);
+static bool blob_finish(void *self, const char *digest, struct error *err);
+static const char *blob_path(void *self, const char *digest);
+static bool check_digest(const char *digest, struct error *err);
+static void digest_of(const struct buf *data, char *ret_digest);
+static void blob_free(struct blob *blob);
+
+struct sim_blobs *sim_blobs_new(void)
+{
+    struct sim_blobs *blobs = mem_alloc(sizeof(*blobs));
+    blobs->port =
+        (struct blob_port){blobs, blob_size, blob_read, blob_partial, blob_append, blob_finish, blob_path};
+    blobs->blobs = map_new();
+    return blobs;
+}
+
+void sim_blobs_free(struct sim_blobs *blobs)
+{
+    size_t cursor = 0;
+    void *blob = NULL;
+
+    if (!blobs) return;
+    while (map_next(blobs->blobs, &cursor, NULL, &blob))
+        blob_free(blob);
+    map_free(blobs->blobs);
+    mem_free(blobs);
+}
+
+const struct blob_port *sim_blobs_port(struct sim_blobs *blobs)
+{
+    return &blobs->port;
+}
+
+void sim_blobs_put(struct sim_blobs *blobs, const void *data, size_t size, char *ret_digest)
+{
+    struct blob *blob = mem_alloc(sizeof(*blob));
+    buf_add(&blob->data, data, size);
+    blob->whole = true;
+    digest_of(&blob->data, ret_digest);
+    blob_free(map_put(blobs->blobs, ret_digest, blob));
+}
+
+void sim_blobs_damage(struct sim_blobs *blobs, size_t reads)
+{
+    blobs->damaged_reads = reads;
+}
+
+void sim_blobs_piece(struct sim_blobs *blobs, size_t size_max)
+{
+    blobs->piece_size_max = size_max;
+}
+
+static bool blob_size(void *self, const char *digest, int64_t *ret_bytes, struct error *err)
+{
+    const struct sim_blobs *blobs = self;
+    const struct blob *blob = map_get(blobs->blobs, digest);
+
+    if (!check_digest(digest, err)) return false;
+    if (!blob || !blob->whole) return error_set(err, ERROR_NOT_FOUND, "no blob %s", digest);
+    *ret_bytes = (int64_t)blob->data.size;
+    return true;
+}
+
+static bool blob_read(void *self, const char *digest, int64_t offset, size_t size_max, struct buf *ret_data,
+                      struct error *err)
+{
+    struct sim_blobs *blobs = self;
+    const struct blob *blob = map_get(blobs->blobs, digest);
+    size_t at = (size_t)offset;
+
+    if (!check_digest(digest, err)) return false;
+    if (!blob || !blob->whole) return error_set(err, ERROR_NOT_FOUND, "no blob %s", digest);
+    if (at >= blob->data.size) return true;
+    if (blobs->piece_size_max > 0 && size_max > blobs->piece_size_max) size_max = blobs->piece_size_max;
+    if (size_max > blob->data.size - at) size_max = blob->data.size - at;
+    buf_add(ret_data, blob->data.data + at, size_max);
+    if (blobs->damaged_reads > 0 && size_max > 0) {
+        blobs->damaged_reads--;
+        ret_data->data[ret_data->size - 1] ^= 1;
+    }
+    return true;
+}
+
+static int64_t blob_partial(void *self, const char *digest)
+{
+    const struct sim_blobs *blobs = self;
+    const struct blob *blob = map_get(blobs->blobs, digest);
+    return blob && !blob->whole ? (int64_t)blob->data.size : 0;
+}
+
+static bool blob_append(void *self, const char *digest, int64_t offset, const void *data, size_t size,
+                        struct error *err)
+{
+    struct sim_blobs *blobs = self;
+    struct blob *blob = map_get(blobs->blobs, digest);
+
+    if (!check_digest(digest, err)) return false;
+    if (blob && blob->whole) return error_set(err, ERROR_CONFLICT, "blob %s is whole already", digest);
+    if (offset != blob_partial(self, digest))
+        return error_set(err, ERROR_CONFLICT, "%lld bytes of blob %s are here",
+                         (long long)blob_partial(self, digest), digest);
+    if (!blob) {
+        blob = mem_alloc(sizeof(*blob));
+        map_put(blobs->blobs, digest, blob);
+    }
+    buf_add(&blob->data, data, size);
+    return true;
+}
+
+static bool blob_finish(void *self, const char *digest, struct error *err)
+{
+    struct sim_blobs *blobs = self;
+    struct blob *blob = map_get(blobs->blobs, digest);
+    char is[72];
+
+    if (!check_digest(digest, err)) return false;
+    if (!blob) return error_set(err, ERROR_NOT_FOUND, "no blob %s", digest);
+    digest_of(&blob->data, is);
+    if (!text_equal(is, digest)) {
+        blob_free(map_remove(blobs->blobs, digest));
+        return error_set(err, ERROR_INVALID, "the content of %s is another's", digest);
+    }
+    blob->whole = true;
+    return true;
+}
+
+static const char *blob_path(void *self, const char *digest)
+{
+    struct sim_blobs *blobs = self;
+    snprintf(blobs->path, sizeof(blobs->path), "/blobs/%s", digest);
+    return blobs->path;
+}
+
+static bool check_digest(const char *digest, struct error *err)
+{
+    if (text_starts(digest, "sha256:") && strlen(digest) == strlen("sha256:") + 64) return true;
+    return error_set(err, ERROR_INVALID, "%s is no digest", digest);
+}
+
+static void digest_of(const struct buf *data, char *ret_digest)
+{
+    char hex[65];
+    sim_digest(buf_text(data), data->size, hex);
+    snprintf(ret_digest, 72, "sha256:%s", hex);
+}
+
+static void blob_free(struct blob *blob)
+{
+    if (!blob) return;
+    buf_free(&blob->data);
+    mem_free(blob);
+}

@@ -1,0 +1,177 @@
+#include "sim/net_inside.h"
+
+#include "base/attr.h"
+#include "base/text.h"
+
+#include <stdio.h>
+
+static void forget_all(struct sim_machine *machine, bool tell);
+static void stop_listening(struct sim_machine *machine);
+static bool is_cut(const struct sim_net *net, const char *from, const char *to, int path);
+
+struct sim_net *sim_net_new(const struct clock_port *clock, struct sim_random *random)
+{
+    struct sim_net *net = mem_alloc(sizeof(*net));
+    net->clock = clock;
+    net->random = random;
+    net->weather = (struct sim_weather){.latency_us_min = 100, .latency_us_max = 300};
+    net->machines = map_new();
+    net->places = map_new();
+    net->cuts = map_new();
+    return net;
+}
+
+void sim_net_free(struct sim_net *net)
+{
+    size_t cursor = 0;
+    void *value = NULL;
+
+    if (!net) return;
+    while (map_next(net->machines, &cursor, NULL, &value))
+        forget_all(value, false);
+    for (cursor = 0; map_next(net->machines, &cursor, NULL, &value);) {
+        struct sim_machine *machine = value;
+        vec_free(&machine->calls);
+        vec_free(&machine->exchanges);
+        map_free(machine->second);
+        mem_free(machine->name);
+        mem_free(machine);
+    }
+    for (cursor = 0; map_next(net->places, &cursor, NULL, &value);)
+        mem_free(value);
+    map_free(net->machines);
+    map_free(net->places);
+    map_free(net->cuts);
+    mem_free(net);
+}
+
+void sim_net_weather(struct sim_net *net, const struct sim_weather *weather)
+{
+    net->weather = *weather;
+}
+
+void sim_net_meddle(struct sim_net *net,
+                    void (*meddle)(void *ctx, const char *from, const char *to, const struct request *request,
+                                   struct sim_fate *ret_fate),
+                    void *ctx)
+{
+    net->meddle = meddle;
+    net->meddle_ctx = ctx;
+}
+
+void sim_net_cut(struct sim_net *net, const char *from, const char *to, int path, bool cut)
+{
+    for (int i = 0; i < 2; i++) {
+        CLEANUP_MEM char *key = mem_printf("%s>%s/%d", from, to, i);
+        if (path >= 0 && path != i) continue;
+        if (cut)
+            map_put(net->cuts, key, net);
+        else
+            map_remove(net->cuts, key);
+    }
+}
+
+void sim_net_cut_off(struct sim_net *net, const char *machine, int path, bool cut)
+{
+    sim_net_cut(net, machine, "*", path, cut);
+    sim_net_cut(net, "*", machine, path, cut);
+}
+
+struct sim_machine *sim_net_machine(struct sim_net *net, const char *name)
+{
+    struct sim_machine *machine = map_get(net->machines, name);
+
+    if (machine) return machine;
+    machine = mem_alloc(sizeof(*machine));
+    machine->net = net;
+    machine->port = (struct net_port){machine,       message_call,  message_cancel, message_answer,
+                                      message_start, message_chunk, message_end,    message_on_gone};
+    machine->name = mem_strdup(name);
+    machine->on = true;
+    machine->calls = VEC_OF(struct call *);
+    machine->exchanges = VEC_OF(struct exchange *);
+    machine->second = map_new();
+    map_put(net->machines, name, machine);
+    return machine;
+}
+
+const struct net_port *sim_machine_port(struct sim_machine *machine)
+{
+    return &machine->port;
+}
+
+void sim_machine_listen(struct sim_machine *machine, const char *address, int path, net_handler handler,
+                        void *ctx)
+{
+    struct place *place = map_get(machine->net->places, address);
+
+    ASSERT(!place || place->machine == machine);
+    if (!place) {
+        place = mem_alloc(sizeof(*place));
+        map_put(machine->net->places, address, place);
+    }
+    *place = (struct place){machine, path, handler, ctx};
+}
+
+void sim_machine_end(struct sim_machine *machine)
+{
+    stop_listening(machine);
+    forget_all(machine, true);
+}
+
+void sim_machine_power(struct sim_machine *machine, bool on)
+{
+    machine->on = on;
+    if (!on) stop_listening(machine);
+}
+
+size_t sim_machine_calls(const struct sim_machine *machine)
+{
+    return machine->calls.length;
+}
+
+size_t sim_machine_exchanges(const struct sim_machine *machine)
+{
+    return machine->exchanges.length;
+}
+
+bool net_reaches(const struct sim_machine *from, const struct sim_machine *to, int path)
+{
+    const struct sim_net *net = from->net;
+    if (!from->on || !to->on) return false;
+    return from == to || !(is_cut(net, from->name, to->name, path) || is_cut(net, from->name, "*", path) ||
+                           is_cut(net, "*", to->name, path));
+}
+
+int64_t net_latency_us(struct sim_net *net)
+{
+    return sim_random_between(net->random, net->weather.latency_us_min, net->weather.latency_us_max);
+}
+
+bool net_happens(struct sim_net *net, int per_1000)
+{
+    return per_1000 > 0 && sim_random_between(net->random, 1, 1000) <= per_1000;
+}
+
+static void forget_all(struct sim_machine *machine, bool tell)
+{
+    while (machine->exchanges.length > 0)
+        exchange_drop(*(struct exchange **)vec_at(&machine->exchanges, 0), tell);
+    while (machine->calls.length > 0)
+        call_drop(*(struct call **)vec_at(&machine->calls, 0), tell);
+}
+
+static void stop_listening(struct sim_machine *machine)
+{
+    size_t cursor = 0;
+    void *value = NULL;
+
+    while (map_next(machine->net->places, &cursor, NULL, &value))
+        if (((struct place *)value)->machine == machine) ((struct place *)value)->handler = NULL;
+}
+
+static bool is_cut(const struct sim_net *net, const char *from, const char *to, int path)
+{
+    CLEANUP_MEM char *key = mem_printf("%s>%s/%d", from, to, path);
+    return map_get(net->cuts, key) != NULL;
+}

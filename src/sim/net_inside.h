@@ -1,0 +1,60 @@
+/* What net.c (machines, weather, ways) and message.c (calls and exchanges) share. */
+#ifndef CROFT_SIM_NET_INSIDE_H
+#define CROFT_SIM_NET_INSIDE_H
+
+#include "base/mem.h"
+#include "base/vec.h"
+#include "sim/net.h"
+
+struct sim_net {
+    const struct clock_port *clock;
+    struct sim_random *random;
+    struct sim_weather weather;
+    void (*meddle)(void *ctx, const char *from, const char *to, const struct request *request,
+                   struct sim_fate *ret_fate);
+    void *meddle_ctx;
+    struct map *machines; /* name -> struct sim_machine */
+    struct map *places;   /* address -> struct place */
+    struct map *cuts;     /* "from>to/path" -> the net */
+};
+
+struct sim_machine {
+    struct sim_net *net;
+    struct net_port port;
+    char *name;
+    bool on;
+    struct vec calls;     /* struct call *: made here */
+    struct vec exchanges; /* struct exchange *: being served here */
+    struct map *second;   /* "address address" of peers that are better reached by the second */
+};
+
+/* Where an address leads. */
+struct place {
+    struct sim_machine *machine;
+    int path;
+    net_handler handler; /* NULL: refused */
+    void *ctx;
+};
+
+/* net.c */
+bool net_reaches(const struct sim_machine *from, const struct sim_machine *to, int path);
+int64_t net_latency_us(struct sim_net *net);
+bool net_happens(struct sim_net *net, int per_1000);
+
+/* message.c: the slots of the port */
+struct call *message_call(void *self, const struct peer *peer, const struct request *request,
+                          int64_t timeout_ms, void (*chunk)(void *ctx, const char *data, size_t size),
+                          void (*done)(void *ctx, const struct answer *answer), void *ctx);
+void message_cancel(void *self, struct call *call);
+void message_answer(void *self, struct exchange *exchange, int status, const struct header *headers,
+                    size_t headers_length, const void *body, size_t body_size);
+void message_start(void *self, struct exchange *exchange, int status, const struct header *headers,
+                   size_t headers_length, void (*gone)(void *ctx), void *ctx);
+void message_chunk(void *self, struct exchange *exchange, const void *data, size_t size);
+void message_end(void *self, struct exchange *exchange);
+void message_on_gone(void *self, struct exchange *exchange, void (*gone)(void *ctx), void *ctx);
+/* The call or exchange is no more; the other side is told so if `tell`. */
+void call_drop(struct call *call, bool tell);
+void exchange_drop(struct exchange *exchange, bool tell);
+
+#endif

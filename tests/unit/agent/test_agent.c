@@ -1,0 +1,616 @@
+/* One agent under a scripted controller: what it makes of documents, and what it says. */
+#include "world.h"
+
+#include "model/schemas.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char hello[] = "sha256:0000000000000000000000000000000000000000000000000000000000000001";
+
+/* What the controller would say, and what it was told. */
+struct desk {
+    struct world *world;
+    struct box *box;
+    struct buf document;
+    struct sim_identity *signer;
+    struct exchange *poll;
+    bool away, told_unhealthy;
+    int hellos, reports, blobs;
+    struct buf report; /* the last */
+};
+
+static void serve(void *ctx, struct exchange *exchange, const struct request *request,
+                  const struct sender *sender);
+static void poll_gone(void *ctx);
+static void give(struct desk *desk);
+
+static struct desk *desk_new(void)
+{
+    struct desk *desk = mem_alloc(sizeof(*desk));
+    desk->world = world_new(2);
+    desk->box = &desk->world->boxes[0];
+    desk->signer = sim_identity_new("croft");
+    sim_machine_listen(desk->world->controller_machine, "10.90.0.1:7070", 0, serve, desk);
+    sim_machine_listen(desk->world->controller_machine, "10.91.0.1:7070", 1, serve, desk);
+    return desk;
+}
+
+static void desk_free(struct desk *desk)
+{
+    world_free(desk->world);
+    sim_identity_free(desk->signer);
+    buf_free(&desk->document);
+    buf_free(&desk->report);
+    mem_free(desk);
+}
+
+/* names: "web-1" or "web-1=warm", in incarnation `incarnation`. */
+static void tell(struct desk *desk, int64_t version, int64_t incarnation, const char *const *names)
+{
+    static const char *const health[] = {"health"};
+    struct world *world = desk->world;
+    const char *const layers[] = {world->layer};
+    const struct image image = {.name = "hello:1",
+                                .party = "landlord",
+                                .digest = hello,
+                                .layers = layers,
+                                .layers_length = 1,
+                                .directory = "/",
+                                .user = "0"};
+    const struct host_farm farm = {
+        .name = "acme/shop", .vni = 7, .subnet = {0x0a000000U, 24}, .gateway = 0x0a000001U};
+    struct personality instances[8];
+    char texts[8][64];
+    size_t length = 0;
+
+    for (; names[length]; length++) {
+        snprintf(texts[length], sizeof(texts[0]), "acme/shop/%.*s", (int)strcspn(names[length], "="),
+                 names[length]);
+        instances[length] =
+            (struct personality){.instance = texts[length],
+                                 .party = "acme",
+                                 .farm = "acme/shop",
+                                 .tier = "web",
+                                 .incarnation = incarnation,
+                                 .digest = hello,
+                                 .size = {500, 64 << 20, 0, 0},
+                                 .wanted = strchr(names[length], '=') ? WANTED_WARM : WANTED_RUN,
+                                 .health = {.kind = HEALTH_EXEC,
+                                            .path = "",
+                                            .command = health,
+                                            .command_length = 1,
+                                            .every_ms = 1000,
+                                            .timeout_ms = 500,
+                                            .fails = 3},
+                                 .address = 0x0a000002U + (uint32_t)length};
+    }
+    /* h2 has no agent: nobody can say that this host was not given up. */
+    const struct host_peer peer = {.name = "h2", .addresses = {world->boxes[1].addresses[0], ""}};
+    const struct host_document document = {.host = desk->box->name,
+                                           .version = version,
+                                           .images = &image,
+                                           .images_length = 1,
+                                           .farms = &farm,
+                                           .farms_length = length > 0,
+                                           .instances = instances,
+                                           .instances_length = length,
+                                           .peers = &peer,
+                                           .peers_length = 1};
+    buf_clear(&desk->document);
+    schema_write(&schema_host_document, "HostDocument", &document, &desk->document);
+    give(desk);
+}
+
+static void edit(struct desk *desk, const char *from, const char *to)
+{
+    CLEANUP_BUF struct buf text = {0};
+    const char *at = strstr(buf_text(&desk->document), from);
+    assert_non_null(at);
+    buf_add(&text, desk->document.data, (size_t)(at - desk->document.data));
+    buf_add_text(&text, to);
+    buf_add_text(&text, at + strlen(from));
+    buf_clear(&desk->document);
+    buf_add(&desk->document, text.data, text.size);
+    give(desk);
+}
+
+static void serve(void *ctx, struct exchange *exchange, const struct request *request,
+                  const struct sender *sender)
+{
+    struct desk *desk = ctx;
+    const struct net_port *net = sim_machine_port(desk->world->controller_machine);
+
+    if (desk->away) {
+        net->answer(net->self, exchange, 500, NULL, 0, "away", 4);
+    } else if (text_starts(request->path, "/agent/document")) {
+        assert_true(!desk->poll);
+        desk->poll = exchange;
+        net->on_gone(net->self, exchange, poll_gone, desk);
+        give(desk);
+    } else if (text_starts(request->path, "/agent/blob/")) {
+        const struct blob_port *blobs = sim_blobs_port(desk->world->blobs);
+        CLEANUP_BUF struct buf data = {0};
+        struct error err;
+        char size[24], digest[128];
+        int64_t total = 0, offset = strtoll(strchr(request->path, '=') + 1, NULL, 10);
+        snprintf(digest, sizeof(digest), "%.*s", (int)strcspn(request->path + 12, "?"), request->path + 12);
+        desk->blobs++;
+        assert_true(blobs->size(blobs->self, digest, &total, &err));
+        assert_true(blobs->read(blobs->self, digest, offset, 1 << 20, &data, &err));
+        snprintf(size, sizeof(size), "%lld", (long long)total);
+        const struct header header = {"Croft-Size", size};
+        net->answer(net->self, exchange, 200, &header, 1, data.data, data.size);
+    } else {
+        desk->hellos += text_equal(request->path, "/agent/hello");
+        if (text_equal(request->path, "/agent/report")) {
+            desk->reports++;
+            desk->told_unhealthy |=
+                memmem(request->body, request->body_size, "unhealthy: not well", 19) != NULL;
+            buf_clear(&desk->report);
+            buf_add(&desk->report, request->body, request->body_size);
+        }
+        net->answer(net->self, exchange, 200, NULL, 0, "{}", 2);
+    }
+}
+
+static void poll_gone(void *ctx)
+{
+    ((struct desk *)ctx)->poll = NULL;
+}
+
+/* The controller's rule: an answer when its version is newer than the agent's. The test gives each once. */
+static void give(struct desk *desk)
+{
+    const struct net_port *net = sim_machine_port(desk->world->controller_machine);
+    const struct identity_port *identity = sim_identity_port(desk->signer);
+    CLEANUP_BUF struct buf signature = {0};
+    struct error err;
+
+    if (!desk->poll || desk->document.size == 0) return;
+    assert_true(identity->sign(identity->self, desk->document.data, desk->document.size, &signature, &err));
+    const struct header header = {"Croft-Signature", buf_text(&signature)};
+    net->answer(net->self, desk->poll, 200, &header, 1, desk->document.data, desk->document.size);
+    desk->poll = NULL;
+    buf_clear(&desk->document);
+}
+
+static bool said(const struct desk *desk, const char *text)
+{
+    return strstr(buf_text(&desk->report), text) != NULL;
+}
+
+static struct fake_instance truth(const struct desk *desk, const char *name)
+{
+    struct fake_instance found = {0};
+    char full[64];
+    snprintf(full, sizeof(full), "acme/shop/%s", name);
+    fake_host_instance(desk->box->truth, full, &found);
+    return found;
+}
+
+static struct desk *running(const char *const *names)
+{
+    struct desk *desk = desk_new();
+    box_boot(desk->box);
+    tell(desk, 1, 1, names);
+    world_run_ms(desk->world, 2000);
+    assert_true(said(desk, "\"document_version\":1"));
+    return desk;
+}
+
+static const char *const none[] = {NULL}, *const one[] = {"web-1", NULL},
+                         *const two[] = {"web-1", "web-2", NULL}, *const last[] = {"web-2", NULL},
+                         *const warm[] = {"web-1=warm", NULL};
+
+static void test_difference(void **state)
+{
+    struct desk *desk = running(two);
+    const struct fake_counts *counts = fake_host_counts(desk->box->truth);
+
+    assert_int_equal(desk->hellos, 1);
+    assert_int_equal(counts->creates, 2);
+    assert_int_equal(counts->images, 1); /* fetched once for both */
+    tell(desk, 2, 1, two);
+    world_run_ms(desk->world, 1000);
+    assert_int_equal(counts->creates, 2);
+    tell(desk, 3, 1, last);
+    world_run_ms(desk->world, 3000);
+    assert_int_equal(counts->creates, 2);
+    assert_int_equal(counts->stops, 1);
+    assert_false(truth(desk, "web-1").running);
+    assert_true(truth(desk, "web-2").running);
+    assert_false(said(desk, "web-1"));
+    tell(desk, 4, 2, last); /* a new incarnation is a new instance */
+    world_run_ms(desk->world, 3000);
+    assert_int_equal(truth(desk, "web-2").incarnation, 2);
+    tell(desk, 5, 2, none);
+    world_run_ms(desk->world, 3000);
+    assert_false(fake_host_has_farm(desk->box->truth, "acme/shop"));
+    assert_int_equal(counts->ports_added, counts->ports_removed);
+    desk_free(desk);
+}
+
+static void test_refused(void **state)
+{
+    struct desk *desk = running(one);
+    unsigned before = operations(desk->world);
+
+    sim_identity_free(desk->signer);
+    desk->signer = sim_identity_new("somebody");
+    tell(desk, 2, 1, two);
+    world_run_ms(desk->world, 1000);
+    assert_true(said(desk, "\"refused_reason\":\"the signature is not croft's"));
+    sim_identity_free(desk->signer);
+    desk->signer = sim_identity_new("croft");
+    tell(desk, 3, 1, two);
+    buf_clear(&desk->document);
+    world_run_ms(desk->world, 3000);
+    assert_int_equal(truly_running(desk->world, ""), 2);
+    before = operations(desk->world);
+
+    buf_clear(&desk->document);
+    sim_machine_exchanges(desk->world->controller_machine);
+    struct exchange *held = desk->poll;
+    desk->poll = NULL;
+    tell(desk, 4, 1, one);
+    desk->poll = held;
+    edit(desk, "\"host\":\"h1\"", "\"host\":\"h2\"");
+    world_run_ms(desk->world, 1000);
+    assert_true(said(desk, "a document for h2, not for h1"));
+    assert_true(said(desk, "\"refused_version\":4"));
+    assert_true(said(desk, "\"document_version\":3"));
+
+    tell(desk, 2, 1, none); /* older than what is in force */
+    world_run_ms(desk->world, 1000);
+    held = desk->poll;
+    desk->poll = NULL;
+    tell(desk, 5, 1, one);
+    desk->poll = held;
+    edit(desk, "\"cpus\":0.5", "\"cpus\":64");
+    world_run_ms(desk->world, 1000);
+    assert_true(said(desk, "more than this host has"));
+    assert_int_equal(operations(desk->world), before);
+    tell(desk, 6, 1, one);
+    world_run_ms(desk->world, 3000);
+    assert_true(said(desk, "\"document_version\":6"));
+    assert_true(said(desk, "\"refused_reason\":\"\""));
+    assert_int_equal(truly_running(desk->world, ""), 1);
+    desk_free(desk);
+}
+
+static void test_roll_back(void **state)
+{
+    struct desk *desk = running(one);
+
+    fake_host_fail_networks(desk->box->truth, 1);
+    tell(desk, 2, 1, two);
+    world_run_ms(desk->world, 2000);
+    assert_true(said(desk, "\"refused_version\":2"));
+    assert_true(said(desk, "network of farm acme/shop: no room for a bridge"));
+    assert_true(said(desk, "\"document_version\":1"));
+    assert_int_equal(truly_running(desk->world, ""), 1);
+    box_stop_agent(desk->box); /* and after a restart it is still the one before */
+    box_start_agent(desk->box);
+    world_run_ms(desk->world, 2000);
+    assert_true(said(desk, "\"document_version\":1"));
+    tell(desk, 3, 1, two);
+    world_run_ms(desk->world, 2000);
+    assert_int_equal(truly_running(desk->world, ""), 2);
+    desk_free(desk);
+}
+
+static void test_disk_fails(void **state)
+{
+    struct desk *desk = running(one);
+    for (size_t fails = 1; fails < 4; fails++) {
+        sim_disk_fail(desk->box->disk, fails);
+        tell(desk, 10 * (int64_t)fails, 1, two);
+        world_run_ms(desk->world, 1000);
+        sim_disk_fail(desk->box->disk, 0);
+        assert_true(said(desk, "the disk fails"));
+        assert_true(said(desk, "\"document_version\":1"));
+    }
+    tell(desk, 100, 1, two);
+    world_run_ms(desk->world, 2000);
+    assert_int_equal(truly_running(desk->world, ""), 2);
+    desk_free(desk);
+}
+
+static void test_restart_touches_nothing(void **state)
+{
+    struct desk *desk = running(two);
+    unsigned before = operations(desk->world);
+
+    desk->away = true; /* and needs nobody for it */
+    box_stop_agent(desk->box);
+    world_run_ms(desk->world, 5000);
+    box_start_agent(desk->box);
+    world_run_ms(desk->world, 60000);
+    assert_int_equal(operations(desk->world), before);
+    fake_world_script(desk->world->truth, "acme/shop/web-1")->unhealthy =
+        true; /* it watches over them again */
+    world_run_ms(desk->world, 4000);
+    assert_true(operations(desk->world) > before);
+    desk_free(desk);
+}
+
+/* At every moment of an instance's making an agent may end; its successor brings it to a good end. */
+static void test_restart_at_any_moment(void **state)
+{
+    for (int64_t us = 0; us < 12000; us += 500) {
+        struct desk *desk = desk_new();
+        box_boot(desk->box);
+        tell(desk, 1, 1, two);
+        sim_clock_run(desk->world->clock, us);
+        box_stop_agent(desk->box);
+        box_start_agent(desk->box);
+        if (desk->document.size == 0) tell(desk, 2, 1, two);
+        world_run_ms(desk->world, 5000);
+        assert_int_equal(truly_running(desk->world, ""), 2);
+        tell(desk, 3, 1, none);
+        sim_clock_run(desk->world->clock, us);
+        box_stop_agent(desk->box);
+        box_start_agent(desk->box);
+        world_run_ms(desk->world, 2000);
+        if (desk->document.size == 0) tell(desk, 4, 1, none);
+        world_run_ms(desk->world, 5000);
+        struct vec left = VEC_OF(struct fake_instance);
+        fake_world_list(desk->world->truth, &left);
+        assert_int_equal(left.length, 0);
+        vec_free(&left);
+        desk_free(desk);
+    }
+}
+
+static void test_exits(void **state)
+{
+    struct desk *desk = desk_new();
+    struct fake_script *script = fake_world_script(desk->world->truth, "acme/shop/web-1");
+    const struct fake_counts *counts = fake_host_counts(desk->box->truth);
+    script->exits = 100;
+    script->exits_after_ms = 100;
+    script->exit_status = 3;
+    box_boot(desk->box);
+    tell(desk, 1, 1, one);
+    world_run_ms(desk->world, 10000);
+    assert_true(said(desk, "exited with 3 after 0.1 s; try"));
+    unsigned starts = counts->starts;
+    assert_true(starts > 3 && starts < 9); /* at once, then after 250 ms, 500 ms, 1 s, … */
+    world_run_ms(desk->world, 300000);
+    assert_true(counts->starts - starts < 12); /* a minute apart at last */
+    script->exits = 0;
+    world_run_ms(desk->world, 61000);
+    assert_true(truth(desk, "web-1").running);
+    assert_true(said(desk, "\"state\":\"running\""));
+    world_run_ms(desk->world, 11000); /* ten good seconds forgive */
+    script->unhealthy = true;
+    world_run_ms(desk->world, 3100);
+    script->unhealthy = false;
+    world_run_ms(desk->world, 300);
+    assert_true(truth(desk, "web-1").running);
+    desk_free(desk);
+}
+
+static void test_made_badly(void **state)
+{
+    struct desk *desk = desk_new();
+    struct fake_script *script = fake_world_script(desk->world->truth, "acme/shop/web-1");
+    script->create_fails = 1;
+    script->start_fails = 1;
+    script->wipe_fails = 2;
+    fake_host_fail_images(desk->box->truth, 1);
+    box_boot(desk->box);
+    tell(desk, 1, 1, one);
+    world_run_ms(desk->world, 10000);
+    assert_true(truth(desk, "web-1").running);
+    script->hangs_on_stop = true;
+    tell(desk, 2, 1, none);
+    world_run_ms(desk->world, 500);
+    assert_true(said(desk, "\"state\":\"wiping\"")); /* not gone before it is */
+    world_run_ms(desk->world, 5000);
+    assert_false(said(desk, "web-1"));
+    desk_free(desk);
+}
+
+static void test_unhealthy(void **state)
+{
+    struct desk *desk = running(one);
+    const struct fake_counts *counts = fake_host_counts(desk->box->truth);
+    fake_world_script(desk->world->truth, "acme/shop/")->unhealthy = true;
+    world_run_ms(desk->world, 3100);
+    assert_true(desk->told_unhealthy);
+    fake_world_script(desk->world->truth, "acme/shop/")->unhealthy = false;
+    world_run_ms(desk->world, 2000);
+    assert_int_equal(counts->starts, 2);
+    assert_true(said(desk, "\"restarts\":1"));
+    assert_true(said(desk, "\"health\":\"good\""));
+    desk_free(desk);
+}
+
+static void test_warm(void **state)
+{
+    struct desk *desk = running(warm);
+    const struct fake_counts *counts = fake_host_counts(desk->box->truth);
+    assert_true(truth(desk, "web-1").frozen);
+    assert_true(said(desk, "\"warm\":true"));
+    box_stop_agent(desk->box);
+    box_start_agent(desk->box);
+    world_run_ms(desk->world, 5000);
+    assert_true(truth(desk, "web-1").frozen);
+    tell(desk, 2, 1, one);
+    world_run_ms(desk->world, 50);
+    assert_true(truth(desk, "web-1").running && !truth(desk, "web-1").frozen);
+    assert_true(said(desk, "\"warm\":false"));
+    assert_int_equal(counts->creates, 1);
+    desk_free(desk);
+}
+
+static void test_boot(void **state)
+{
+    struct desk *desk = running(one);
+    const struct fake_counts *counts = fake_host_counts(desk->box->truth);
+    desk->away = true;
+    box_die(desk->box);
+    box_boot(desk->box);
+    world_run_ms(desk->world, 60000);
+    assert_int_equal(counts->starts, 1); /* it may run elsewhere by now */
+    desk->away = false;
+    world_run_ms(desk->world, 1000);
+    assert_true(said(desk, "\"document_version\":0"));
+    assert_int_equal(counts->starts, 1);
+    tell(desk, 1, 1, one); /* the same one, confirmed */
+    world_run_ms(desk->world, 2000);
+    assert_int_equal(counts->starts, 2);
+    assert_true(truth(desk, "web-1").running);
+    desk_free(desk);
+}
+
+static void test_fetch(void **state)
+{
+    struct desk *desk = desk_new();
+    sim_blobs_piece(desk->world->blobs, 4);
+    sim_blobs_damage(desk->world->blobs, 1);
+    box_boot(desk->box);
+    tell(desk, 1, 1, one);
+    world_run_ms(desk->world, 2000);
+    assert_int_equal(desk->blobs, 14); /* 27 bytes by fours, and all of it again */
+    assert_true(truth(desk, "web-1").running);
+    desk_free(desk);
+
+    desk = desk_new();
+    box_boot(desk->box);
+    world_run_ms(desk->world, 1000);
+    tell(desk, 1, 1, one);
+    desk->away = true;
+    world_run_ms(desk->world, 5000);
+    assert_false(truth(desk, "web-1").running);
+    desk->away = false;
+    world_run_ms(desk->world, 20000);
+    assert_true(truth(desk, "web-1").running);
+    desk_free(desk);
+}
+
+static void test_reports_again(void **state)
+{
+    struct desk *desk = running(one);
+    int before = desk->reports;
+    desk->away = true;
+    tell(desk, 2, 1, none);
+    world_run_ms(desk->world, 5000);
+    assert_int_equal(desk->reports, before);
+    desk->away = false;
+    world_run_ms(desk->world, 1000);
+    assert_true(desk->reports > before);
+    assert_true(said(desk, "\"document_version\":2"));
+    desk_free(desk);
+}
+
+struct talk {
+    int status;
+    char body[512 * 1024];
+};
+
+static void talked(void *ctx, const struct answer *answer)
+{
+    struct talk *talk = ctx;
+    talk->status = answer->status ? answer->status : -1;
+    snprintf(talk->body, sizeof(talk->body), "%s", answer->body);
+}
+
+static void ask_agent(struct desk *desk, struct talk *talk, const char *method, const char *path,
+                      const char *body)
+{
+    const struct net_port *net = sim_machine_port(desk->world->controller_machine);
+    const struct peer peer = {.name = "h1",
+                              .addresses = {desk->box->addresses[0]},
+                              .addresses_length = 1,
+                              .tls = true,
+                              .only_address = -1};
+    const struct request request = {
+        .method = method, .path = path, .body = body, .body_size = body ? strlen(body) : 0};
+    talk->status = 0;
+    net->call(net->self, &peer, &request, 25000, NULL, talked, talk);
+    for (int i = 0; i < 26000 && !talk->status; i++)
+        world_run_ms(desk->world, 1);
+}
+
+static void open_session(struct desk *desk, struct talk *talk, const char *command, char *ret_path)
+{
+    char session[40];
+    ask_agent(desk, talk, "POST", "/agent/exec?instance=acme/shop/web-1", command);
+    assert_int_equal(talk->status, 200);
+    assert_int_equal(sscanf(talk->body, "{\"session\":\"%32[0-9a-f]", session), 1);
+    sprintf(ret_path, "/agent/exec/%s", session);
+}
+
+static void test_exec(void **state)
+{
+    struct desk *desk = running(one);
+    struct talk *talk = mem_alloc(sizeof(*talk));
+    char path[128], with[160];
+
+    open_session(desk, talk, "{\"command\":[\"cat\"]}", path);
+    snprintf(with, sizeof(with), "%s/input", path);
+    ask_agent(desk, talk, "POST", with, "abc");
+    world_run_ms(desk->world, 10);
+    ask_agent(desk, talk, "POST", with, "def");
+    world_run_ms(desk->world, 10);
+    snprintf(with, sizeof(with), "%s?after=0", path);
+    for (int i = 0; i < 2; i++) { /* lost answers can be asked for again */
+        ask_agent(desk, talk, "GET", with, NULL);
+        assert_string_equal(talk->body,
+                            "{\"output\":[{\"stream\":1,\"data\":\"YWJj\"},{\"stream\":1,\"data\":"
+                            "\"ZGVm\"}],\"next\":6,\"exit\":null}");
+    }
+    snprintf(with, sizeof(with), "%s/input", path);
+    ask_agent(desk, talk, "POST", with, NULL);
+    snprintf(with, sizeof(with), "%s?after=6", path);
+    ask_agent(desk, talk, "GET", with, NULL);
+    assert_string_equal(talk->body, "{\"output\":[],\"next\":6,\"exit\":0}");
+    world_run_ms(desk->world, 61000);
+    ask_agent(desk, talk, "GET", with, NULL);
+    assert_int_equal(talk->status, 404); /* nobody asked for a minute */
+
+    open_session(desk, talk, "{\"command\":[\"sleep\",\"600000\"]}", path);
+    ask_agent(desk, talk, "GET", path, NULL); /* a long poll that ends with nothing */
+    assert_string_equal(talk->body, "{\"output\":[],\"next\":0,\"exit\":null}");
+    ask_agent(desk, talk, "DELETE", path, NULL);
+    assert_int_equal(talk->status, 200);
+    ask_agent(desk, talk, "GET", path, NULL);
+    assert_int_equal(talk->status, 404);
+
+    open_session(desk, talk, "{\"command\":[\"flood\"]}", path);
+    world_run_ms(desk->world, 1000);
+    ask_agent(desk, talk, "GET", path, NULL);
+    assert_int_equal(talk->status, 200);
+    ask_agent(desk, talk, "POST", "/agent/exec?instance=acme/shop/none", "{\"command\":[\"true\"]}");
+    assert_int_equal(talk->status, 404);
+    open_session(desk, talk, "{\"command\":[\"sleep\",\"600000\"]}", path);
+    box_stop_agent(desk->box); /* with sessions open */
+    mem_free(talk);
+    desk_free(desk);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_difference),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_roll_back),
+        cmocka_unit_test(test_disk_fails),
+        cmocka_unit_test(test_restart_touches_nothing),
+        cmocka_unit_test(test_restart_at_any_moment),
+        cmocka_unit_test(test_exits),
+        cmocka_unit_test(test_made_badly),
+        cmocka_unit_test(test_unhealthy),
+        cmocka_unit_test(test_warm),
+        cmocka_unit_test(test_boot),
+        cmocka_unit_test(test_fetch),
+        cmocka_unit_test(test_reports_again),
+        cmocka_unit_test(test_exec),
+    };
+    if (getenv("CMOCKA_ONLY")) cmocka_set_test_filter(getenv("CMOCKA_ONLY"));
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

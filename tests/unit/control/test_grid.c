@@ -1,0 +1,429 @@
+/* The whole loop: documents in, instances running where they should, through everything that fails. */
+#include "world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char shop[] = "kind: Farm\nname: shop\nparty: acme\nsubnet: 10.0.0.0/24\n"
+                           "tiers:\n"
+                           "  - {name: web, image: \"hello:1\", count: 3, size: {cpus: 0.5, memory: 64Mi}, "
+                           "health: {exec: [health]}, spread: host}\n"
+                           "  - {name: db, image: \"hello:1\", count: 1, size: {cpus: 0.5, memory: 64Mi}}\n";
+
+static void settle(struct world *world)
+{
+    apply(world, shop);
+    wait_running(world, "acme/shop/", 4, 5000);
+    world_run_ms(world, 1000);
+}
+
+static void test_apply(void **state)
+{
+    struct world *world = world_started(3);
+    settle(world);
+    assert_settled(world);
+    assert_int_equal(fake_host_counts(world->boxes[0].truth)->images, 1);
+    world_free(world);
+}
+
+static void test_scale(void **state)
+{
+    struct world *world = world_started(3);
+    settle(world);
+    expect(world, 200, landlord, "POST", "/v1/farms/acme/shop/scale", "{\"tier\":\"web\",\"count\":5}");
+    wait_running(world, "acme/shop/web-", 5, 5000);
+    expect(world, 200, landlord, "POST", "/v1/farms/acme/shop/scale", "{\"tier\":\"web\",\"count\":1}");
+    wait_running(world, "acme/shop/web-", 1, 20000);
+    world_run_ms(world, 5000);
+    assert_settled(world);
+    expect(world, 200, landlord, "DELETE", "/v1/farms/acme/shop", NULL);
+    wait_running(world, "acme/shop/", 0, 20000);
+    world_run_ms(world, 5000);
+    struct vec left = VEC_OF(struct fake_instance);
+    fake_world_list(world->truth, &left);
+    assert_int_equal(left.length, 0); /* wiped, not only stopped */
+    vec_free(&left);
+    for (size_t i = 0; i < 3; i++)
+        assert_false(fake_host_has_farm(world->boxes[i].truth, "acme/shop"));
+    assert_null(instance_of(world, "acme/shop/db-1"));
+    world_free(world);
+}
+
+static void test_host_dies(void **state)
+{
+    struct world *world = world_started(3);
+    settle(world);
+    const char *host = truly_on(world, "acme/shop/web-1");
+    int64_t incarnation = instance_of(world, "acme/shop/web-1")->incarnation;
+    box_die(world_box(world, host));
+    wait_host(world, host, HOST_SUSPECT, 1100);
+    wait_host(world, host, HOST_DOWN, 1000);
+    wait_running(world, "acme/shop/", 4, 5000);
+    assert_true(fact_of(world, host)->fenced);
+    assert_string_not_equal(truly_on(world, "acme/shop/web-1"), host);
+    assert_true(instance_of(world, "acme/shop/web-1")->incarnation > incarnation);
+    assert_settled(world);
+    /* It comes back, with its disk and the document of before on it: what it had runs elsewhere. */
+    box_boot(world_box(world, host));
+    wait_host(world, host, HOST_UP, 3000);
+    world_run_ms(world, 5000);
+    assert_settled(world);
+    world_free(world);
+}
+
+/* A host that no controller reaches but that runs on: only fencing makes its instances free. */
+static void test_cut_off(void **state)
+{
+    struct world *world = world_started(3);
+    settle(world);
+    const char *host = truly_on(world, "acme/shop/web-1");
+    world->power_fails = true;
+    sim_net_cut_off(world->net, host, -1, true);
+    wait_host(world, host, HOST_DOWN, 2500);
+    world_run_ms(world, 20000);
+    assert_false(fact_of(world, host)->fenced);
+    assert_string_equal(truly_on(world, "acme/shop/web-1"), host); /* still there, and only there */
+    assert_non_null(strstr(fact_of(world, host)->reason, "stuck"));
+    world->power_fails = false;
+    wait_running(world, "acme/shop/", 4, 5000); /* tried again */
+    assert_string_not_equal(truly_on(world, "acme/shop/web-1"), host);
+    assert_settled(world);
+    world_free(world);
+}
+
+static void test_cut_off_and_back(void **state)
+{
+    struct world *world = world_started(3);
+    settle(world);
+    const char *host = truly_on(world, "acme/shop/web-1");
+    unsigned before = operations(world);
+    world->power_fails = true;
+    sim_net_cut_off(world->net, host, -1, true);
+    wait_host(world, host, HOST_DOWN, 2500);
+    sim_net_cut_off(world->net, host, -1, false);
+    wait_host(world, host, HOST_UP, 5000);
+    world_run_ms(world, 5000);
+    assert_int_equal(operations(world), before);
+    assert_settled(world);
+    world_free(world);
+}
+
+static void test_one_path(void **state)
+{
+    struct world *world = world_started(3);
+    settle(world);
+    unsigned before = operations(world);
+    for (int path = 0; path < 2; path++) {
+        sim_net_cut_off(world->net, "h1", path, true);
+        for (int i = 0; i < 600; i++) {
+            world_run_ms(world, 100);
+            assert_int_equal(fact_of(world, "h1")->state, HOST_UP);
+        }
+        sim_net_cut_off(world->net, "h1", path, false);
+        world_run_ms(world, 2000);
+    }
+    assert_int_equal(operations(world), before);
+    /* And over the one that is left a new document still comes. */
+    sim_net_cut_off(world->net, "h1", 0, true);
+    expect(world, 200, landlord, "POST", "/v1/farms/acme/shop/scale", "{\"tier\":\"web\",\"count\":6}");
+    wait_running(world, "acme/shop/web-", 6, 60000);
+    world_free(world);
+}
+
+static void test_agent_away(void **state)
+{
+    struct world *world = world_started(3);
+    settle(world);
+    const char *host = truly_on(world, "acme/shop/web-1");
+    struct box *box = world_box(world, host);
+    unsigned before = operations(world);
+
+    box_stop_agent(box);
+    wait_host(world, host, HOST_SUSPECT, 1500);
+    world_run_ms(world, 7500);
+    assert_int_equal(fact_of(world, host)->state, HOST_SUSPECT);
+    box_start_agent(box);
+    wait_host(world, host, HOST_UP, 2000);
+    world_run_ms(world, 3000);
+    assert_int_equal(operations(world), before); /* what ran was left alone */
+
+    box_stop_agent(box);
+    world_run_ms(world, 9500);
+    assert_int_equal(fact_of(world, host)->state, HOST_SUSPECT);
+    assert_string_equal(truly_on(world, "acme/shop/web-1"), host);
+    wait_host(world, host, HOST_DOWN, 3000);
+    wait_running(world, "acme/shop/", 4, 5000);
+    assert_settled(world);
+    world_free(world);
+}
+
+static void test_controller_restarts(void **state)
+{
+    struct world *world = world_started(3);
+    settle(world);
+    unsigned before = operations(world);
+    char *was = mem_strdup(expect(world, 200, landlord, "GET", "/v1/instances", NULL));
+    world_stop_controller(world);
+    world_run_ms(world, 30000);
+    world_start_controller(world);
+    world_run_ms(world, 10000);
+    assert_int_equal(operations(world), before);
+    assert_string_equal(was, expect(world, 200, landlord, "GET", "/v1/instances", NULL));
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(fact_of(world, world->boxes[i].name)->state, HOST_UP);
+    mem_free(was);
+    world_free(world);
+}
+
+/* A host dies while no controller is there, or while the one that doubts it goes. */
+static void test_controller_restarts_in_doubt(void **state)
+{
+    for (int64_t doubted_ms = 0; doubted_ms < 1500; doubted_ms += 100) {
+        struct world *world = world_started(3);
+        settle(world);
+        const char *host = truly_on(world, "acme/shop/web-1");
+        box_die(world_box(world, host));
+        world_run_ms(world, doubted_ms);
+        world_stop_controller(world);
+        world_run_ms(world, 1000);
+        world_start_controller(world);
+        wait_running(world, "acme/shop/", 4, 15000);
+        assert_settled(world);
+        world_free(world);
+    }
+}
+
+/* The one that it asks is asked when it is stopped: nothing of it may be called after. */
+static void test_agent_stops_in_look(void **state)
+{
+    struct world *world = world_started(3);
+    settle(world);
+    box_die(&world->boxes[0]);
+    wait_host(world, "h1", HOST_SUSPECT, 1500);
+    world_run_ms(world, 1);
+    box_stop_agent(&world->boxes[1]);
+    box_stop_agent(&world->boxes[2]);
+    world_run_ms(world, 1000);
+    box_start_agent(&world->boxes[1]);
+    box_start_agent(&world->boxes[2]);
+    wait_running(world, "acme/shop/", 4, 20000);
+    assert_settled(world);
+    world_free(world);
+}
+
+/* Nobody can switch hosts: both that die wait for a word of the landlord's. */
+static void test_no_power(void **state)
+{
+    struct world *world = world_started(4);
+    settle(world);
+    world_stop_controller(world);
+    world->no_power = true;
+    world_start_controller(world);
+    world_run_ms(world, 5000);
+    box_die(&world->boxes[0]);
+    box_die(&world->boxes[1]);
+    wait_host(world, "h1", HOST_DOWN, 5000);
+    wait_host(world, "h2", HOST_DOWN, 5000);
+    world_run_ms(world, 5000);
+    assert_false(fact_of(world, "h1")->fenced);
+    assert_non_null(strstr(fact_of(world, "h2")->reason, "croft power HOST off"));
+    expect(world, 200, landlord, "POST", "/v1/hosts/h1/power", "{\"order\":\"off\"}");
+    expect(world, 200, landlord, "POST", "/v1/hosts/h2/power", "{\"order\":\"off\"}");
+    wait_running(world, "acme/shop/", 4, 5000);
+    assert_settled(world);
+    world_free(world);
+}
+
+/* The host restarts faster than anybody notices: its instances are started again, there, once. */
+static void test_fast_reboot(void **state)
+{
+    struct world *world = world_started(3);
+    settle(world);
+    box_die(&world->boxes[0]);
+    world_run_ms(world, 100);
+    box_boot(&world->boxes[0]);
+    wait_running(world, "acme/shop/", 4, 10000);
+    world_run_ms(world, 2000);
+    assert_settled(world);
+    assert_int_equal(fact_of(world, "h1")->state, HOST_UP);
+    world_free(world);
+}
+
+struct meddler {
+    const char *path, *from; /* NULL: any */
+    int every, seen;
+    struct sim_fate fate;
+};
+
+static void meddle(void *ctx, const char *from, const char *to, const struct request *request,
+                   struct sim_fate *ret_fate)
+{
+    struct meddler *meddler = ctx;
+    if (!text_starts(request->path, meddler->path) || (meddler->from && !text_equal(from, meddler->from)))
+        return;
+    if (++meddler->seen % meddler->every == 0) *ret_fate = meddler->fate;
+}
+
+static void test_reports_meddled(void **state)
+{
+    struct meddler meddlers[] = {{"/agent/report", NULL, 2, 0, {.lose = true}},
+                                 {"/agent/report", NULL, 2, 0, {.lose_answer = true}},
+                                 {"/agent/report", NULL, 1, 0, {.repeat = true}},
+                                 {"/agent/report", NULL, 3, 0, {.late_us = 6000000}},
+                                 {"/agent/document", "h1", 2, 0, {.lose_answer = true}},
+                                 {"/agent/hello", NULL, 2, 0, {.repeat = true}},
+                                 {"/agent/document", NULL, 2, 0, {.repeat = true}}};
+    for (size_t i = 0; i < LENGTH(meddlers); i++) {
+        struct world *world = world_started(3);
+        sim_net_meddle(world->net, meddle, &meddlers[i]);
+        for (size_t j = 0; j < 3; j++) {
+            box_stop_agent(&world->boxes[j]);
+            box_start_agent(&world->boxes[j]);
+        }
+        apply(world, shop);
+        wait_running(world, "acme/shop/", 4, 120000);
+        expect(world, 200, landlord, "POST", "/v1/farms/acme/shop/scale", "{\"tier\":\"web\",\"count\":1}");
+        wait_running(world, "acme/shop/", 2, 200000);
+        expect(world, 200, landlord, "POST", "/v1/farms/acme/shop/scale", "{\"tier\":\"web\",\"count\":3}");
+        wait_running(world, "acme/shop/", 4, 200000);
+        assert_true(meddlers[i].seen > 2);
+        assert_settled(world);
+        world_free(world);
+    }
+}
+
+/* A report that stood in a queue comes after a newer one: the newer one's truth has to stay. */
+static void test_report_overtaken(void **state)
+{
+    struct meddler meddler = {"/agent/report", "h1", 1, 0, {.late_us = 8000000}};
+    struct world *world = world_started(1);
+    settle(world);
+    sim_net_meddle(world->net, meddle, &meddler);
+    fake_world_script(world->truth, "acme/shop/web-1")->unhealthy = true;
+    world_run_ms(world, 3300); /* bad, taken down: this report is under way */
+    fake_world_script(world->truth, "acme/shop/web-1")->unhealthy = false;
+    meddler.every = 1000000;   /* those after it pass */
+    world_run_ms(world, 6000); /* it is given up, and the next one told */
+    wait_running(world, "acme/shop/", 4, 20000);
+    int64_t restarts = instance_of(world, "acme/shop/web-1")->restarts;
+    assert_true(restarts > 0);
+    world_run_ms(world, 20000);
+    assert_int_equal(instance_of(world, "acme/shop/web-1")->state, INSTANCE_RUNNING);
+    assert_int_equal(instance_of(world, "acme/shop/web-1")->health, HEALTH_GOOD);
+    assert_int_equal(instance_of(world, "acme/shop/web-1")->restarts, restarts);
+    world_free(world);
+}
+
+static void test_weather(void **state)
+{
+    const struct sim_weather weather = {200, 20000, 10, 20};
+    struct world *world = world_started(4);
+    sim_net_weather(world->net, &weather);
+    settle(world);
+    world_run_ms(world, 60000);
+    wait_running(world, "acme/shop/", 4, 10000);
+    for (int round = 0; round < 5; round++) {
+        struct box *box = &world->boxes[round % 4];
+        box_die(box);
+        world_run_ms(world, 700 * round);
+        box_boot(box);
+        wait_running(world, "acme/shop/", 4, 60000);
+    }
+    world_run_ms(world, 20000);
+    assert_settled(world);
+    world_free(world);
+}
+
+static void test_two_appliers(void **state)
+{
+    struct world *world = world_started(1);
+    char first[300], etag[256];
+    struct reply reply;
+
+    apply(world, shop);
+    reply = ask(world, landlord, "GET", "/v1/farms/acme/shop", NULL, NULL);
+    assert_non_null(reply_header(&reply, "ETag", etag));
+    snprintf(first, sizeof(first), "If-Match: %s", etag);
+    reply_free(&reply);
+    const char *const headers[] = {first, NULL};
+    static const char small[] =
+        "kind: Farm\nname: shop\nparty: acme\nsubnet: 10.0.0.0/24\ntiers: [{name: web, image: "
+        "\"hello:1\", count: 1, size: {cpus: 0.1, memory: 16Mi}}]\n";
+    reply = ask(world, landlord, "PUT", "/v1/farms/acme/shop", headers, small);
+    assert_int_equal(reply.status, 200);
+    reply_free(&reply);
+    reply = ask(world, landlord, "PUT", "/v1/farms/acme/shop", headers, shop);
+    assert_int_equal(reply.status, 412);
+    reply_free(&reply);
+    assert_non_null(strstr(expect(world, 200, landlord, "GET", "/v1/farms/acme/shop", NULL), "16Mi"));
+    reply = ask(world, landlord, "DELETE", "/v1/farms/acme/shop", headers, NULL);
+    assert_int_equal(reply.status, 412);
+    reply_free(&reply);
+    world_free(world);
+}
+
+static void test_drain(void **state)
+{
+    struct world *world = world_started(3);
+    CLEANUP_BUF struct buf yaml = {0};
+    buf_add_text(&yaml, shop);
+    buf_add_text(&yaml, "balance:\n  - {name: www, mode: http, port: 80, to: \"web:8080\", publish: "
+                        "\"127.0.0.1:8080\"}\n");
+    apply(world, buf_text(&yaml));
+    wait_running(world, "acme/shop/", 5, 10000);
+    world_run_ms(world, 2000);
+    const char *host = truly_on(world, "acme/shop/web-1");
+    const char *balancer = truly_on(world, "acme/shop/balance-1");
+    assert_non_null(balancer);
+    fake_host_hold(world_box(world, balancer)->truth, "web-1", 1);
+    expect(world, 200, landlord, "POST", "/v1/instances/acme/shop/web-1/move",
+           text_equal(host, "h1") ? "{\"host\":\"h2\"}" : "{\"host\":\"h1\"}");
+    world_run_ms(world, 3000);
+    CLEANUP_BUF struct buf servers = {0};
+    fake_host_servers(world_box(world, balancer)->truth, "acme/shop/balance-1", &servers);
+    assert_non_null(strstr(buf_text(&servers), "web-1=drain"));
+    assert_string_equal(truly_on(world, "acme/shop/web-1"), host); /* as long as somebody is connected */
+    fake_host_hold(world_box(world, balancer)->truth, "web-1", 0);
+    for (int i = 0; i < 1000 && (!truly_on(world, "acme/shop/web-1") ||
+                                 text_equal(truly_on(world, "acme/shop/web-1"), host));
+         i++)
+        world_run_ms(world, 10);
+    assert_non_null(truly_on(world, "acme/shop/web-1"));
+    assert_string_not_equal(truly_on(world, "acme/shop/web-1"), host);
+    expect(world, 200, landlord, "POST", "/v1/hosts/h3/drain", NULL);
+    world_run_ms(world, 20000);
+    for (size_t i = 0; i < 5; i++) {
+        static const char *const names[] = {"web-1", "web-2", "web-3", "db-1", "balance-1"};
+        char name[64];
+        snprintf(name, sizeof(name), "acme/shop/%s", names[i]);
+        if (truly_on(world, name)) assert_string_not_equal(truly_on(world, name), "h3");
+    }
+    wait_running(world, "acme/shop/", 5, 20000);
+    world_free(world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_apply),
+        cmocka_unit_test(test_scale),
+        cmocka_unit_test(test_host_dies),
+        cmocka_unit_test(test_cut_off),
+        cmocka_unit_test(test_cut_off_and_back),
+        cmocka_unit_test(test_one_path),
+        cmocka_unit_test(test_agent_away),
+        cmocka_unit_test(test_controller_restarts),
+        cmocka_unit_test(test_controller_restarts_in_doubt),
+        cmocka_unit_test(test_agent_stops_in_look),
+        cmocka_unit_test(test_no_power),
+        cmocka_unit_test(test_fast_reboot),
+        cmocka_unit_test(test_reports_meddled),
+        cmocka_unit_test(test_report_overtaken),
+        cmocka_unit_test(test_weather),
+        cmocka_unit_test(test_two_appliers),
+        cmocka_unit_test(test_drain),
+    };
+    if (getenv("CMOCKA_ONLY")) cmocka_set_test_filter(getenv("CMOCKA_ONLY"));
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -431,6 +431,11 @@ static void take_chunk(void *ctx, const char *data, size_t size)
     buf_add(&((struct stream *)ctx)->text, data, size);
 }
 
+static void stream_done(void *ctx, const struct answer *answer)
+{
+    ((struct stream *)ctx)->dones++;
+}
+
 static void test_watch(void **state)
 {
     struct fixture *fixture = start();
@@ -455,6 +460,115 @@ static void test_watch(void **state)
     world_run_ms(world, 10);
     apply(world, news); /* nobody listens any more */
     buf_free(&stream.text);
+    stop(fixture);
+}
+
+static size_t count_of(const struct stream *stream, const char *text)
+{
+    size_t count = 0;
+    for (const char *at = buf_text(&stream->text); (at = strstr(at, text)); at++)
+        count++;
+    return count;
+}
+
+enum { FARMS, HOSTS, PARTIES, INSTANCES, STREAMS };
+
+static void listen_all(struct world *world, uint64_t revision, struct stream *streams, struct call **calls)
+{
+    static const char *const plurals[STREAMS] = {"farms", "hosts", "parties", "instances"};
+    for (size_t i = 0; i < STREAMS; i++) {
+        CLEANUP_MEM char *path = mem_printf("/v1/%s?watch=%llu", plurals[i], (unsigned long long)revision);
+        calls[i] = ask_only(world, "GET", path, NULL, take_chunk, stream_done, &streams[i]);
+    }
+    world_run_ms(world, 10);
+}
+
+static void hang_up(struct world *world, struct stream *streams, struct call **calls)
+{
+    const struct net_port *net = sim_machine_port(world->person);
+    for (size_t i = 0; i < STREAMS; i++) {
+        assert_int_equal(streams[i].dones, 0);
+        net->cancel(net->self, calls[i]);
+        buf_free(&streams[i].text);
+    }
+    world_run_ms(world, 10);
+}
+
+/* A farm is told of when its instances change, and so are their host and party. */
+static void test_watch_follows(void **state)
+{
+    struct fixture *fixture = start();
+    struct world *world = fixture->world;
+    struct stream streams[STREAMS] = {0};
+    struct call *calls[STREAMS];
+    uint64_t revision = store_revision(world->store);
+
+    listen_all(world, revision, streams, calls);
+    for (size_t i = 0; i < STREAMS; i++)
+        assert_int_equal(streams[i].text.size, 0); /* what is there the asker has */
+    expect(world, 200, landlord, "POST", "/v1/farms/acme/shop/scale", "{\"tier\":\"web\",\"count\":2}");
+    world_run_ms(world, 3000);
+    assert_true(count_of(&streams[FARMS], "\"running\":1,\"instances\":2") >= 1);
+    assert_true(count_of(&streams[FARMS], "\"running\":2,\"instances\":2") >= 1);
+    assert_int_equal(count_of(&streams[FARMS], "\"state\":\"ready\""), 1);
+    assert_int_equal(count_of(&streams[FARMS], "\"name\":\"exec\""), 0);
+    assert_int_equal(count_of(&streams[FARMS], "event: "), 2);
+    assert_int_equal(count_of(&streams[HOSTS], "\"instances\":3"), 2); /* and its document's version */
+    assert_int_equal(count_of(&streams[HOSTS], "event: "), 2);
+    assert_int_equal(count_of(&streams[PARTIES], "\"instances\":2"), 1);
+    assert_int_equal(count_of(&streams[PARTIES], "event: "), 1);
+    assert_true(count_of(&streams[INSTANCES], "\"name\":\"acme/shop/web-2\"") >= 2);
+    assert_int_equal(count_of(&streams[INSTANCES], "web-1"), 0);
+    hang_up(world, streams, calls);
+
+    /* Who comes later with the old revision is told what has become of it, at once. */
+    memset(streams, 0, sizeof(streams));
+    listen_all(world, revision, streams, calls);
+    assert_int_equal(count_of(&streams[FARMS], "\"running\":2,\"instances\":2"), 1);
+    assert_int_equal(count_of(&streams[HOSTS], "\"instances\":3"), 1);
+    assert_int_equal(count_of(&streams[INSTANCES], "event: "), 1);
+    for (size_t i = 0; i < STREAMS; i++)
+        buf_clear(&streams[i].text);
+    box_die(&world->boxes[0]);
+    world_run_ms(world, 60000);
+    assert_true(count_of(&streams[HOSTS], "event: put") >= 1);
+    assert_null(strstr(buf_text(&streams[HOSTS].text), "\"state\":\"up\""));
+    expect(world, 200, landlord, "DELETE", "/v1/farms/acme/shop", NULL);
+    world_run_ms(world, 60000);
+    assert_int_equal(count_of(&streams[FARMS], "event: delete"), 1);
+    hang_up(world, streams, calls);
+    stop(fixture);
+}
+
+/* Each item's text differs from the one before, and an id is told only when all up to it has been told. */
+static void test_watch_never_repeats(void **state)
+{
+    struct fixture *fixture = start();
+    struct world *world = fixture->world;
+    struct stream streams[STREAMS] = {0};
+    struct call *calls[STREAMS];
+    CLEANUP_MEM char *before = mem_strdup("");
+
+    listen_all(world, 0, streams, calls);
+    assert_int_equal(count_of(&streams[FARMS], "event: put"), 4);
+    assert_int_equal(count_of(&streams[FARMS], "\nid: 0\n"), 3);
+    for (size_t i = 0; i < STREAMS; i++)
+        buf_clear(&streams[i].text);
+    for (int count = 3; count > 0; count--) {
+        char body[64];
+        snprintf(body, sizeof(body), "{\"tier\":\"web\",\"count\":%d}", count);
+        expect(world, 200, landlord, "POST", "/v1/farms/acme/shop/scale", body);
+        world_run_ms(world, 10000);
+    }
+    for (char *rest = NULL, *line = strtok_r(streams[FARMS].text.data, "\n", &rest); line;
+         line = strtok_r(NULL, "\n", &rest)) {
+        if (!text_starts(line, "data: ")) continue;
+        assert_string_not_equal(line, before);
+        mem_free(before);
+        before = mem_strdup(line);
+    }
+    assert_non_null(strstr(before, "\"running\":1,\"instances\":1"));
+    hang_up(world, streams, calls);
     stop(fixture);
 }
 
@@ -506,6 +620,8 @@ int main(void)
         cmocka_unit_test(test_conditions),
         cmocka_unit_test(test_repeats),
         cmocka_unit_test(test_watch),
+        cmocka_unit_test(test_watch_follows),
+        cmocka_unit_test(test_watch_never_repeats),
         cmocka_unit_test(test_bad_bodies),
     };
     if (getenv("CMOCKA_ONLY")) cmocka_set_test_filter(getenv("CMOCKA_ONLY"));

@@ -27,6 +27,7 @@ static bool blob_append(void *self, const char *digest, int64_t offset, const vo
                         struct error *err);
 static bool blob_finish(void *self, const char *digest, struct error *err);
 static const char *blob_path(void *self, const char *digest);
+static bool blob_remove(void *self, const char *digest, struct error *err);
 static bool place(const struct os_blobs *blobs, const char *folder, const char *digest, char *ret_path,
                   size_t size, struct error *err);
 static bool write_at(int fd, const char *path, int64_t offset, const void *data, size_t size,
@@ -54,7 +55,8 @@ bool os_blobs_new(const char *directory, struct os_blobs **ret_blobs, struct err
                                      .partial = blob_partial,
                                      .append = blob_append,
                                      .finish = blob_finish,
-                                     .path = blob_path};
+                                     .path = blob_path,
+                                     .remove = blob_remove};
     *ret_blobs = blobs;
     return true;
 }
@@ -174,6 +176,18 @@ static const char *blob_path(void *self, const char *digest)
     struct error err;
     if (!place(blobs, "sha256", digest, blobs->path, sizeof(blobs->path), &err)) return "";
     return blobs->path;
+}
+
+static bool blob_remove(void *self, const char *digest, struct error *err)
+{
+    static const char *const folders[] = {"sha256", "partial"};
+    char path[4096];
+
+    for (size_t i = 0; i < LENGTH(folders); i++) {
+        if (!place(self, folders[i], digest, path, sizeof(path), err)) return false;
+        if (unlink(path) != 0 && errno != ENOENT) return error_errno(err, errno, "removing %s", path);
+    }
+    return true;
 }
 
 /* Nothing but a digest becomes a path: no way out of the directory. */

@@ -24,6 +24,9 @@ struct blob_port {
     bool (*finish)(void *self, const char *digest, struct error *err);
     /* Path of a whole blob for programs that read files; valid until the next call. */
     const char *(*path)(void *self, const char *digest);
+    /* The blob, whole or in the making, is here no more; no error when it is not here. Not synced: after a
+     * crash it may be back. */
+    bool (*remove)(void *self, const char *digest, struct error *err);
 };
 
 #endif

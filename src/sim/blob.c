@@ -28,6 +28,7 @@ static bool blob_append(void *self, const char *digest, int64_t offset, const vo
                         struct error *err);
 static bool blob_finish(void *self, const char *digest, struct error *err);
 static const char *blob_path(void *self, const char *digest);
+static bool blob_remove(void *self, const char *digest, struct error *err);
 static bool check_digest(const char *digest, struct error *err);
 static void digest_of(const struct buf *data, char *ret_digest);
 static void blob_free(struct blob *blob);
@@ -35,8 +36,8 @@ static void blob_free(struct blob *blob);
 struct sim_blobs *sim_blobs_new(void)
 {
     struct sim_blobs *blobs = mem_alloc(sizeof(*blobs));
-    blobs->port =
-        (struct blob_port){blobs, blob_size, blob_read, blob_partial, blob_append, blob_finish, blob_path};
+    blobs->port = (struct blob_port){blobs,       blob_size,   blob_read, blob_partial,
+                                     blob_append, blob_finish, blob_path, blob_remove};
     blobs->blobs = map_new();
     return blobs;
 }
@@ -156,6 +157,14 @@ static const char *blob_path(void *self, const char *digest)
     struct sim_blobs *blobs = self;
     snprintf(blobs->path, sizeof(blobs->path), "/blobs/%s", digest);
     return blobs->path;
+}
+
+static bool blob_remove(void *self, const char *digest, struct error *err)
+{
+    struct sim_blobs *blobs = self;
+    if (!check_digest(digest, err)) return false;
+    blob_free(map_remove(blobs->blobs, digest));
+    return true;
 }
 
 static bool check_digest(const char *digest, struct error *err)

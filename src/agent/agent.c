@@ -15,6 +15,7 @@ bool agent_new(const struct agent_options *options, struct agent **ret_agent, st
     agent->drained = map_new();
     agent->execs = map_new();
     agent->looks = VEC_OF(struct look *);
+    images_start(agent);
     const struct compute_events compute_events = {unit_exited, agent};
     /* A balancer steers around a server that it finds bad by itself; the instance's own probe decides what
      * happens to the instance. */
@@ -40,6 +41,7 @@ void agent_free(struct agent *agent)
 
     channel_stop(agent);
     denied_stop(agent);
+    images_stop(agent);
     boot_stop(agent);
     clock->cancel(clock->self, agent->step_soon);
     clock->cancel(clock->self, agent->make_warm);

@@ -106,6 +106,7 @@ bool document_take(struct agent *agent, const char *text, size_t size, const cha
         held_document_free(held);
         return false;
     }
+    images_note(agent);
     agent->good = held;
     agent->confirmed_boot = true;
     held_document_free(agent->stored);

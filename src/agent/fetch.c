@@ -57,6 +57,19 @@ void fetch_free(struct fetch *fetch)
     mem_free(fetch);
 }
 
+bool fetch_needs(const struct agent *agent, const char *layer)
+{
+    size_t cursor = 0;
+    void *value = NULL;
+
+    while (map_next(agent->fetches, &cursor, NULL, &value)) {
+        const struct image *image = &((struct fetch *)value)->image;
+        for (size_t i = 0; i < image->layers_length; i++)
+            if (text_equal(image->layers[i], layer)) return true;
+    }
+    return false;
+}
+
 /* Skips what is here already; asks for the next piece of the first layer that is not. */
 static void next_piece(struct fetch *fetch)
 {
@@ -139,6 +152,7 @@ static void end(struct fetch *fetch, const struct error *failure)
     void *value = NULL;
 
     map_remove(agent->fetches, fetch->image.digest);
+    if (!failure) images_drop_layers(agent, &fetch->image);
     while (map_next(agent->units, &cursor, NULL, &value)) {
         struct unit *unit = value;
         if (unit->state != UNIT_FETCHING || !unit->wanted) continue;

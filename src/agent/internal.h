@@ -75,6 +75,8 @@ struct agent {
     struct timer *denied_next;
     struct timer *forget_old; /* documents that are not kept any more */
     struct timer *make_warm;  /* the next of the idle pool */
+    struct vec images_used;   /* struct used_image (images.c) */
+    struct timer *images_next;
 
     /* channel.c */
     struct call *hello, *poll, *report, *beats[2];
@@ -124,7 +126,14 @@ void unit_unwatch(struct unit *unit);
 /* fetch.c: units that wait for the image are stepped when it is here, or failed */
 void fetch_image(struct agent *agent, const char *digest);
 void fetch_free(struct fetch *fetch);
+bool fetch_needs(const struct agent *agent, const char *layer);                 /* one that is under way */
 const struct image *agent_image(const struct agent *agent, const char *digest); /* of the good document */
+
+/* images.c: what of images stays here */
+void images_start(struct agent *agent);
+void images_stop(struct agent *agent);
+void images_note(struct agent *agent); /* those of the good document are in use, until now at least */
+void images_drop_layers(struct agent *agent, const struct image *image); /* it is unpacked */
 
 /* channel.c */
 void channel_start(struct agent *agent);

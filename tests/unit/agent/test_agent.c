@@ -91,7 +91,7 @@ static void tell(struct desk *desk, int64_t version, int64_t incarnation, const 
     const struct host_document document = {.host = desk->box->name,
                                            .version = version,
                                            .images = &image,
-                                           .images_length = 1,
+                                           .images_length = length > 0,
                                            .farms = &farm,
                                            .farms_length = length > 0,
                                            .instances = instances,
@@ -492,6 +492,70 @@ static void test_fetch(void **state)
     desk_free(desk);
 }
 
+static bool has_hello(const struct desk *desk)
+{
+    return desk->box->compute->has_image(desk->box->compute->self, hello);
+}
+
+static bool has_layer(const struct desk *desk)
+{
+    const struct blob_port *blobs = sim_blobs_port(desk->box->blobs);
+    int64_t size = 0;
+    struct error err;
+    return blobs->size(blobs->self, desk->world->layer, &size, &err);
+}
+
+/* An image stays for an hour after its last use; its layers only until they are unpacked. */
+static void test_images_go(void **state)
+{
+    enum { MINUTE_MS = 60 * 1000 };
+    struct desk *desk = running(one);
+    const struct fake_counts *counts = fake_host_counts(desk->box->truth);
+    int fetched = desk->blobs;
+
+    assert_true(has_hello(desk));
+    assert_false(has_layer(desk));
+    world_run_ms(desk->world, 120 * MINUTE_MS); /* it is in use for all that time */
+    assert_true(has_hello(desk));
+    tell(desk, 2, 1, none);
+    world_run_ms(desk->world, 45 * MINUTE_MS);
+    assert_true(said(desk, "\"document_version\":2"));
+    assert_true(has_hello(desk));
+    tell(desk, 3, 2, one);
+    world_run_ms(desk->world, 5000);
+    assert_true(truth(desk, "web-1").running);
+    assert_int_equal(counts->images, 1); /* not fetched again */
+    assert_int_equal(desk->blobs, fetched);
+    tell(desk, 4, 2, none);
+    world_run_ms(desk->world, 59 * MINUTE_MS);
+    assert_true(has_hello(desk));
+    world_run_ms(desk->world, 12 * MINUTE_MS);
+    assert_false(has_hello(desk));
+    tell(desk, 5, 3, one);
+    world_run_ms(desk->world, 5000);
+    assert_true(truth(desk, "web-1").running);
+    assert_int_equal(counts->images, 2);
+    assert_false(has_layer(desk));
+    desk_free(desk);
+}
+
+/* Nobody has said yet what this host is to run: what is here may be wanted. */
+static void test_images_wait_for_word(void **state)
+{
+    struct desk *desk = running(one);
+
+    desk->away = true;
+    box_die(desk->box);
+    box_boot(desk->box);
+    world_run_ms(desk->world, 30 * 1000);
+    assert_true(has_hello(desk));
+    desk->away = false;
+    tell(desk, 2, 2, none);
+    world_run_ms(desk->world, 60 * 1000);
+    assert_false(has_hello(desk)); /* no document of this boot named it */
+    desk_free(desk);
+}
+
 static void test_reports_again(void **state)
 {
     struct desk *desk = running(one);
@@ -608,6 +672,8 @@ int main(void)
         cmocka_unit_test(test_warm),
         cmocka_unit_test(test_boot),
         cmocka_unit_test(test_fetch),
+        cmocka_unit_test(test_images_go),
+        cmocka_unit_test(test_images_wait_for_word),
         cmocka_unit_test(test_reports_again),
         cmocka_unit_test(test_exec),
     };

@@ -1,0 +1,102 @@
+/* What of images stays on this host. Their layers' blobs go as soon as they are unpacked; an unpacked image
+ * goes when no document has named it for an hour, so that a farm scaled to zero and back need not fetch it
+ * again. */
+#include "agent/internal.h"
+#include "base/text.h"
+
+enum {
+    FIRST_MS = 10 * 1000, /* after the start, when what is wanted has been heard of */
+    EVERY_MS = 10 * 60 * 1000,
+    KEPT_MS = 60 * 60 * 1000,
+};
+
+struct used_image {
+    char *digest;
+    int64_t last_us; /* on the steady clock */
+};
+
+static void tidy(void *ctx);
+static void use(struct agent *agent, const char *digest, int64_t now_us);
+static void forget_unused(struct agent *agent, int64_t now_us);
+
+void images_start(struct agent *agent)
+{
+    const struct clock_port *clock = agent->options.clock;
+    agent->images_used = VEC_OF(struct used_image);
+    agent->images_next = clock->after(clock->self, FIRST_MS * 1000, tidy, agent);
+}
+
+void images_stop(struct agent *agent)
+{
+    const struct clock_port *clock = agent->options.clock;
+
+    clock->cancel(clock->self, agent->images_next);
+    for (size_t i = 0; i < agent->images_used.length; i++)
+        mem_free(((struct used_image *)vec_at(&agent->images_used, i))->digest);
+    vec_free(&agent->images_used);
+}
+
+void images_note(struct agent *agent)
+{
+    const struct clock_port *clock = agent->options.clock;
+    int64_t now_us = clock->steady_us(clock->self);
+
+    for (size_t i = 0; agent->good && i < agent->good->document.images_length; i++)
+        use(agent, agent->good->document.images[i].digest, now_us);
+}
+
+void images_drop_layers(struct agent *agent, const struct image *image)
+{
+    const struct blob_port *blobs = agent->options.blobs;
+    struct error err;
+
+    for (size_t i = 0; i < image->layers_length; i++)
+        if (!fetch_needs(agent, image->layers[i]) && !blobs->remove(blobs->self, image->layers[i], &err))
+            agent_log(agent, "removing a layer that is unpacked", &err);
+}
+
+/* Before the controller has been heard in this boot nothing is known to be out of use. */
+static void tidy(void *ctx)
+{
+    struct agent *agent = ctx;
+    const struct clock_port *clock = agent->options.clock;
+    const struct compute_driver *compute = agent->options.compute;
+    struct vec digests = VEC_OF(const char *);
+    int64_t wait_ms = agent->confirmed_boot ? EVERY_MS : FIRST_MS;
+    struct error err;
+
+    agent->images_next = clock->after(clock->self, wait_ms * 1000, tidy, agent);
+    if (!agent->confirmed_boot) return;
+    images_note(agent);
+    forget_unused(agent, clock->steady_us(clock->self));
+    /* An agent that ended between unpacking and removing has left them. */
+    for (size_t i = 0; i < agent->good->document.images_length; i++)
+        if (compute->has_image(compute->self, agent->good->document.images[i].digest))
+            images_drop_layers(agent, &agent->good->document.images[i]);
+    for (size_t i = 0; i < agent->images_used.length; i++)
+        *(const char **)vec_push(&digests) = ((struct used_image *)vec_at(&agent->images_used, i))->digest;
+    if (!compute->keep_images(compute->self, digests.items, digests.length, &err))
+        agent_log(agent, "removing images that are not in use", &err);
+    vec_free(&digests);
+}
+
+static void use(struct agent *agent, const char *digest, int64_t now_us)
+{
+    for (size_t i = 0; i < agent->images_used.length; i++) {
+        struct used_image *used = vec_at(&agent->images_used, i);
+        if (!text_equal(used->digest, digest)) continue;
+        used->last_us = now_us;
+        return;
+    }
+    *(struct used_image *)vec_push(&agent->images_used) = (struct used_image){mem_strdup(digest), now_us};
+}
+
+static void forget_unused(struct agent *agent, int64_t now_us)
+{
+    for (size_t i = agent->images_used.length; i > 0; i--) {
+        struct used_image *used = vec_at(&agent->images_used, i - 1);
+        if (now_us - used->last_us <= KEPT_MS * INT64_C(1000)) continue;
+        mem_free(used->digest);
+        vec_remove(&agent->images_used, i - 1);
+    }
+}

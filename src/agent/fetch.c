@@ -75,12 +75,14 @@ static void next_piece(struct fetch *fetch)
 {
     const struct blob_port *blobs = fetch->agent->options.blobs;
     const struct net_port *net = fetch->agent->options.net;
+    const struct compute_driver *compute = fetch->agent->options.compute;
     struct error ignored;
     int64_t size = 0;
     char path[192];
 
     while (fetch->layer < fetch->image.layers_length &&
-           blobs->size(blobs->self, fetch->image.layers[fetch->layer], &size, &ignored))
+           (compute->has_layer(compute->self, fetch->image.layers[fetch->layer]) ||
+            blobs->size(blobs->self, fetch->image.layers[fetch->layer], &size, &ignored)))
         fetch->layer++;
     if (fetch->layer == fetch->image.layers_length) {
         unpack(fetch);

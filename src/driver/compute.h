@@ -60,6 +60,8 @@ struct compute_driver {
 
     /* True when the image is unpacked here and can be used. */
     bool (*has_image)(void *self, const char *digest);
+    /* True when the layer is unpacked here, with whatever image: add_image reads no file for it. */
+    bool (*has_layer)(void *self, const char *digest);
     /* The layers (files under the paths given, in the image's order; digests verified) are unpacked durably;
      * idempotent; a crash in between leaves nothing that has_image() calls true. */
     void (*add_image)(void *self, const struct image *image, const char *const *layer_paths,

@@ -20,6 +20,7 @@ static bool load_instances(struct container *container, struct error *err);
 static void container_destroy(void *self);
 static void container_set_events(void *self, const struct compute_events *events);
 static bool container_has_image(void *self, const char *digest);
+static bool container_has_layer(void *self, const char *digest);
 static void container_add_image(void *self, const struct image *image, const char *const *layer_paths,
                                 compute_done done, void *ctx);
 static bool container_keep_images(void *self, const char *const *digests, size_t length, struct error *err);
@@ -62,6 +63,7 @@ bool container_driver_new(const struct container_options *options, struct comput
         .set_events = container_set_events,
         .has_image = container_has_image,
         .add_image = container_add_image,
+        .has_layer = container_has_layer,
         .keep_images = container_keep_images,
         .create = container_create,
         .start = container_start,
@@ -231,6 +233,12 @@ static bool container_has_image(void *self, const char *digest)
 {
     const struct container *container = self;
     return images_has(container->images, digest);
+}
+
+static bool container_has_layer(void *self, const char *digest)
+{
+    const struct container *container = self;
+    return images_has_layer(container->images, digest);
 }
 
 static void container_add_image(void *self, const struct image *image, const char *const *layer_paths,

@@ -105,6 +105,14 @@ bool images_has(const struct images *images, const char *digest)
     return access(path, F_OK) == 0;
 }
 
+bool images_has_layer(const struct images *images, const char *digest)
+{
+    const char *hex = digest_hex(digest);
+    if (hex == NULL) return false;
+    CLEANUP_MEM char *path = mem_printf("%s/%s", images->layers, hex);
+    return access(path, F_OK) == 0;
+}
+
 void images_add(struct images *images, const struct image *image, const char *const *layer_paths,
                 compute_done done, void *ctx)
 {

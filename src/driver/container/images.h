@@ -13,6 +13,7 @@ MUST_CHECK bool images_open(const char *state_directory, const struct watch_port
                             struct images **ret_images, struct error *err);
 void images_close(struct images *images); /* ends unpacking that is under way; NULL is fine */
 bool images_has(const struct images *images, const char *digest);
+bool images_has_layer(const struct images *images, const char *digest);
 /* As compute_driver.add_image, done from the loop. */
 void images_add(struct images *images, const struct image *image, const char *const *layer_paths,
                 compute_done done, void *ctx);

@@ -37,6 +37,7 @@ struct operation {
 static void destroy(void *self);
 static void set_events(void *self, const struct compute_events *events);
 static bool has_image(void *self, const char *digest);
+static bool has_layer(void *self, const char *digest);
 static void add_image(void *self, const struct image *image, const char *const *layer_paths,
                       compute_done done, void *ctx);
 static bool keep_images(void *self, const char *const *digests, size_t length, struct error *err);
@@ -74,25 +75,11 @@ const struct compute_driver *fake_compute_new(struct fake_host *host)
     host->compute = compute;
     compute->host = host;
     compute->operations = VEC_OF(struct operation *);
-    compute->driver = (struct compute_driver){compute,
-                                              destroy,
-                                              set_events,
-                                              has_image,
-                                              add_image,
-                                              keep_images,
-                                              create,
-                                              start,
-                                              freeze,
-                                              thaw,
-                                              stop,
-                                              wipe,
-                                              list,
-                                              pid,
-                                              usage,
-                                              resize,
-                                              read_log,
-                                              exec_argv,
-                                              control_directory};
+    compute->driver =
+        (struct compute_driver){compute,   destroy,     set_events, has_image, has_layer,
+                                add_image, keep_images, create,     start,     freeze,
+                                thaw,      stop,        wipe,       list,      pid,
+                                usage,     resize,      read_log,   exec_argv, control_directory};
     return &compute->driver;
 }
 
@@ -145,12 +132,23 @@ static bool has_image(void *self, const char *digest)
     return map_get(((struct fake_compute *)self)->host->images, digest) != NULL;
 }
 
+/* As long as the image is here: what does not get unpacked, or goes, takes its layers with it. */
+static bool has_layer(void *self, const char *digest)
+{
+    const struct fake_host *host = ((struct fake_compute *)self)->host;
+    const char *image = map_get(host->layers, digest);
+    return image && map_get(host->images, image);
+}
+
 static void add_image(void *self, const struct image *image, const char *const *layer_paths,
                       compute_done done, void *ctx)
 {
     struct fake_compute *compute = self;
-    for (size_t i = 0; i < image->layers_length; i++)
+    for (size_t i = 0; i < image->layers_length; i++) {
         ASSERT(text_starts(layer_paths[i], "/blobs/sha256:"));
+        if (has_layer(self, image->layers[i])) continue;
+        mem_free(map_put(compute->host->layers, image->layers[i], mem_strdup(image->digest)));
+    }
     compute->host->counts.images++;
     begin(compute, OPERATION_IMAGE, image->digest, 3, fails_now(&compute->host->images_fail), done, ctx);
 }

@@ -32,6 +32,7 @@ struct fake_host {
     struct fake_counts counts;
     struct map *traces;    /* instance -> struct trace */
     struct map *images;    /* digest -> the host */
+    struct map *layers;    /* digest -> the image's that it last came with, as text */
     struct map *farms;     /* name -> the host */
     struct map *ports;     /* "farm/instance" -> the host */
     struct map *balancers; /* instance -> struct balancer (balance.c) */

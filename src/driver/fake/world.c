@@ -84,6 +84,7 @@ struct fake_host *fake_host_get(struct fake_world *world, const char *name)
     host->name = mem_strdup(name);
     host->traces = map_new();
     host->images = map_new();
+    host->layers = map_new();
     host->farms = map_new();
     host->ports = map_new();
     host->balancers = map_new();
@@ -199,8 +200,11 @@ static void host_free(struct fake_host *host)
         trace_free(value);
     for (cursor = 0; map_next(host->balancers, &cursor, NULL, &value);)
         fake_balancer_free(value);
+    for (cursor = 0; map_next(host->layers, &cursor, NULL, &value);)
+        mem_free(value);
     map_free(host->traces);
     map_free(host->images);
+    map_free(host->layers);
     map_free(host->farms);
     map_free(host->ports);
     map_free(host->balancers);

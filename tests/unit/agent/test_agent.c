@@ -539,6 +539,28 @@ static void test_images_go(void **state)
     desk_free(desk);
 }
 
+/* Versions of an image share most of their layers: those that are unpacked are not fetched again. */
+static void test_layers_shared(void **state)
+{
+    struct desk *desk = running(one);
+    const struct fake_counts *counts = fake_host_counts(desk->box->truth);
+    static const char old_end[] = "0001\"", new_end[] = "0002\"";
+    int fetched = desk->blobs;
+    struct exchange *held = desk->poll;
+
+    desk->poll = NULL;
+    tell(desk, 2, 2, one);
+    edit(desk, old_end, new_end); /* the image's digest, and then the instance's */
+    desk->poll = held;
+    edit(desk, old_end, new_end);
+    world_run_ms(desk->world, 5000);
+    assert_int_equal(truth(desk, "web-1").incarnation, 2);
+    assert_true(truth(desk, "web-1").running);
+    assert_int_equal(counts->images, 2);
+    assert_int_equal(desk->blobs, fetched);
+    desk_free(desk);
+}
+
 /* Nobody has said yet what this host is to run: what is here may be wanted. */
 static void test_images_wait_for_word(void **state)
 {
@@ -673,6 +695,7 @@ int main(void)
         cmocka_unit_test(test_boot),
         cmocka_unit_test(test_fetch),
         cmocka_unit_test(test_images_go),
+        cmocka_unit_test(test_layers_shared),
         cmocka_unit_test(test_images_wait_for_word),
         cmocka_unit_test(test_reports_again),
         cmocka_unit_test(test_exec),

@@ -43,7 +43,10 @@ struct unit {
     struct vec listeners;   /* int */
     char *listeners_places; /* what they were opened for; NULL: none are open */
     bool balanced;          /* no balancer, or one that has got its servers since its start */
-    bool stop_asked;        /* what is here has to go, whatever is wanted */
+    bool exited_early;      /* while it was being started: what exit_… tell counts when it has been */
+    int exit_status;
+    bool exit_out_of_memory;
+    bool stop_asked; /* what is here has to go, whatever is wanted */
     int64_t since_ms, started_us;
     int64_t restarts;
     int64_t failed_incarnation; /* that failed last */

@@ -24,6 +24,7 @@ enum {
     MAKE_WARM_US = 20 * 1000, /* the head start of what serves */
 };
 
+static void exited(struct unit *unit);
 static void say(struct unit *unit, const char *format, ...) PRINTF_LIKE(2, 3);
 static void want_nothing_here(struct unit *unit);
 static void make(struct unit *unit);
@@ -179,20 +180,15 @@ void units_step_soon(struct agent *agent)
 void unit_exited(void *ctx, const char *instance, int64_t incarnation, int status, bool out_of_memory)
 {
     struct agent *agent = ctx;
-    const struct clock_port *clock = agent->options.clock;
     struct unit *unit = map_get(agent->units, instance);
-    double ran_s = 0;
 
-    if (!unit || unit->state != UNIT_UP || unit->have->incarnation != incarnation) return;
-    ran_s = (double)(clock->steady_us(clock->self) - unit->started_us) / 1e6;
-    if (out_of_memory)
-        unit_fail(unit, "killed for want of memory after %.1f s: size.memory is too small for it", ran_s);
-    else if (status < 0)
-        unit_fail(unit, "ended while the agent was away");
-    else if (status > 128)
-        unit_fail(unit, "killed by signal %d after %.1f s", status - 128, ran_s);
-    else
-        unit_fail(unit, "exited with %d after %.1f s", status, ran_s);
+    if (!unit || !unit->have || unit->have->incarnation != incarnation) return;
+    unit->exit_status = status;
+    unit->exit_out_of_memory = out_of_memory;
+    if (unit->state == UNIT_STARTING)
+        unit->exited_early = true;
+    else if (unit->state == UNIT_UP)
+        exited(unit);
 }
 
 /* It is not what it should be: take down what is here, and try again after a rest that grows while it fails
@@ -227,6 +223,22 @@ const char *unit_farm_short(const char *full_name)
 {
     const char *slash = strrchr(full_name, '/');
     return slash ? slash + 1 : full_name;
+}
+
+static void exited(struct unit *unit)
+{
+    const struct clock_port *clock = unit->agent->options.clock;
+    double ran_s = (double)(clock->steady_us(clock->self) - unit->started_us) / 1e6;
+    int status = unit->exit_status;
+
+    if (unit->exit_out_of_memory)
+        unit_fail(unit, "killed for want of memory after %.1f s: size.memory is too small for it", ran_s);
+    else if (status < 0)
+        unit_fail(unit, "ended while the agent was away");
+    else if (status > 128)
+        unit_fail(unit, "killed by signal %d after %.1f s", status - 128, ran_s);
+    else
+        unit_fail(unit, "exited with %d after %.1f s", status, ran_s);
 }
 
 /* The reason that is shown; a longer one is cut. */
@@ -336,6 +348,7 @@ static void made(void *ctx, const struct error *err)
         return;
     }
     turn(unit, UNIT_STARTING);
+    unit->exited_early = false;
     compute->start(compute->self, unit->name, started, unit);
 }
 
@@ -353,6 +366,10 @@ static void started(void *ctx, const struct error *err)
     unit->started_us = clock->steady_us(clock->self);
     unit->reason[0] = 0;
     unit->balanced = unit->have->frontends_length == 0;
+    if (unit->exited_early) { /* faster than the word that it had started */
+        exited(unit);
+        return;
+    }
     unit_watch(unit);
     unit_balance(unit);
     unit_step(unit);

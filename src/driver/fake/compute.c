@@ -380,7 +380,10 @@ static bool started(struct fake_host *host, struct trace *trace, struct error *e
     trace->running = true;
     trace->started_us = host->world->clock->steady_us(host->world->clock->self);
     buf_printf(&trace->log, "%s %lld starts\n", trace->name, (long long)trace->incarnation);
-    if (fails_now(&script->exits))
+    bool exits = fails_now(&script->exits);
+    if (exits && script->exits_after_ms < 0)
+        ended_by_itself(trace);
+    else if (exits)
         trace->exit = world_after(host->world, script->exits_after_ms, ended_by_itself, trace);
     return true;
 }

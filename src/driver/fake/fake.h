@@ -20,7 +20,7 @@ struct fake_script {
     unsigned create_fails, start_fails, freeze_fails, thaw_fails, wipe_fails; /* so many next times */
     int64_t create_ms, start_ms, stop_ms, wipe_ms;                            /* that it takes */
     unsigned exits;         /* so many next starts end by themselves */
-    int64_t exits_after_ms; /* … so long after the start */
+    int64_t exits_after_ms; /* … so long after the start; below 0: before start is done */
     int exit_status;
     bool out_of_memory;
     bool hangs_on_stop; /* ends only when the grace is over */

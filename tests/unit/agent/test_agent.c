@@ -393,6 +393,26 @@ static void test_exits(void **state)
     desk_free(desk);
 }
 
+/* A command may end before the driver has said that it started. */
+static void test_exits_at_once(void **state)
+{
+    struct desk *desk = desk_new();
+    struct fake_script *script = fake_world_script(desk->world->truth, "acme/shop/web-1");
+    const struct fake_counts *counts = fake_host_counts(desk->box->truth);
+    script->exits = 3;
+    script->exits_after_ms = -1;
+    script->exit_status = 3;
+    box_boot(desk->box);
+    tell(desk, 1, 1, one);
+    world_run_ms(desk->world, 200);
+    assert_true(said(desk, "exited with 3 after 0.0 s; try"));
+    world_run_ms(desk->world, 900);
+    assert_int_equal(counts->starts, 4);
+    assert_true(truth(desk, "web-1").running);
+    assert_true(said(desk, "\"restarts\":3"));
+    desk_free(desk);
+}
+
 static void test_made_badly(void **state)
 {
     struct desk *desk = desk_new();
@@ -689,6 +709,7 @@ int main(void)
         cmocka_unit_test(test_restart_touches_nothing),
         cmocka_unit_test(test_restart_at_any_moment),
         cmocka_unit_test(test_exits),
+        cmocka_unit_test(test_exits_at_once),
         cmocka_unit_test(test_made_badly),
         cmocka_unit_test(test_unhealthy),
         cmocka_unit_test(test_warm),

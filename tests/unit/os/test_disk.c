@@ -1,6 +1,7 @@
 #include "check.h"
 
 #include "base/mem.h"
+#include "os/blob.h"
 #include "os/disk.h"
 
 #include <errno.h>
@@ -158,12 +159,38 @@ static void stays_below_its_root(void **state)
     assert_int_equal(access("/etc/x", F_OK), -1);
 }
 
+static void blobs_go(void **state)
+{
+    /* FIPS 180-2, B.1: SHA-256 of "abc" */
+    static const char abc[] = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    struct place *place = *state;
+    struct os_blobs *blobs = NULL;
+    struct error err;
+    int64_t size = 0;
+
+    assert_true(os_blobs_new(place->root, &blobs, &err));
+    const struct blob_port *port = os_blobs_port(blobs);
+    assert_true(port->append(port->self, abc, 0, "abc", 3, &err));
+    assert_true(port->finish(port->self, abc, &err));
+    assert_true(port->size(port->self, abc, &size, &err));
+    assert_true(port->remove(port->self, abc, &err));
+    assert_false(port->size(port->self, abc, &size, &err));
+    assert_int_equal(err.code, ERROR_NOT_FOUND);
+    assert_true(port->append(port->self, abc, 0, "ab", 2, &err));
+    assert_true(port->remove(port->self, abc, &err)); /* in the making */
+    assert_int_equal(port->partial(port->self, abc), 0);
+    assert_true(port->remove(port->self, abc, &err)); /* not here */
+    assert_false(port->remove(port->self, "sha256:../../etc/passwd", &err));
+    os_blobs_free(blobs);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(writes_replace, setup, teardown),
         cmocka_unit_test_setup_teardown(unfinished_write_is_not_seen, setup, teardown),
         cmocka_unit_test_setup_teardown(missing_and_removed, setup, teardown),
+        cmocka_unit_test_setup_teardown(blobs_go, setup, teardown),
         cmocka_unit_test_setup_teardown(lists_in_order, setup, teardown),
         cmocka_unit_test_setup_teardown(stays_below_its_root, setup, teardown),
     };

@@ -20,6 +20,7 @@ static void beat(void *ctx);
 static void beat_done_0(void *ctx, const struct answer *answer);
 static void beat_done_1(void *ctx, const struct answer *answer);
 static void beat_done(struct agent *agent, size_t path, const struct answer *answer);
+static struct peer controllers_now(const struct agent *agent);
 static void poll(void *ctx);
 static void poll_done(void *ctx, const struct answer *answer);
 static void report(void *ctx);
@@ -136,11 +137,31 @@ static void beat_done_1(void *ctx, const struct answer *answer)
     beat_done(ctx, 1, answer);
 }
 
-/* A beat that got no answer says nothing: the next one is due anyway. */
+/* A beat that got no answer is not repeated, the next one is due anyway. But it tells of its path: a question
+ * that waits for a newer document would wait on a dead one for long, so it is asked again over the other. */
 static void beat_done(struct agent *agent, size_t path, const struct answer *answer)
 {
+    const struct clock_port *clock = agent->options.clock;
+    const struct net_port *net = agent->options.net;
+    bool lost = answer->status == 0;
+
     agent->beats[path] = NULL;
     if (answer->status == 404) greet_again(agent);
+    if (lost == agent->path_lost[path]) return;
+    agent->path_lost[path] = lost;
+    if (!lost || agent->path_lost[1 - path] || !agent->poll) return;
+    net->cancel(net->self, agent->poll);
+    agent->poll = NULL;
+    agent->poll_again = clock->after(clock->self, 0, poll, agent);
+}
+
+/* The controller over the path that is known to work, when only one does. */
+static struct peer controllers_now(const struct agent *agent)
+{
+    struct peer peer = agent->options.controllers;
+    if (peer.addresses_length == 2 && agent->path_lost[0] != agent->path_lost[1])
+        peer.only_address = agent->path_lost[0] ? 1 : 0;
+    return peer;
 }
 
 static void poll(void *ctx)
@@ -154,8 +175,8 @@ static void poll(void *ctx)
     if (agent->refused_version > after) after = agent->refused_version;
     snprintf(path, sizeof(path), "/agent/document?after=%" PRId64, after);
     struct request request = {.method = "GET", .path = path};
-    agent->poll =
-        net->call(net->self, &agent->options.controllers, &request, POLL_TIMEOUT_MS, NULL, poll_done, agent);
+    struct peer peer = controllers_now(agent);
+    agent->poll = net->call(net->self, &peer, &request, POLL_TIMEOUT_MS, NULL, poll_done, agent);
 }
 
 static void poll_done(void *ctx, const struct answer *answer)
@@ -191,8 +212,8 @@ static void report(void *ctx)
     write_report(agent, arena, &json);
     struct request request = {
         .method = "POST", .path = "/agent/report", .body = json.data, .body_size = json.size};
-    agent->report = net->call(net->self, &agent->options.controllers, &request, CALL_TIMEOUT_MS, NULL,
-                              report_done, agent);
+    struct peer peer = controllers_now(agent);
+    agent->report = net->call(net->self, &peer, &request, CALL_TIMEOUT_MS, NULL, report_done, agent);
 }
 
 static void report_done(void *ctx, const struct answer *answer)

@@ -83,6 +83,7 @@ struct agent {
 
     /* channel.c */
     struct call *hello, *poll, *report, *beats[2];
+    bool path_lost[2]; /* the last beat over it got no answer */
     struct timer *hello_again, *poll_again, *report_again, *beat_next;
     bool greeted, report_due;
 };

@@ -90,6 +90,7 @@ void session_free(struct session *session)
 {
     const struct clock_port *clock = session->controller->options.clock;
     clock->cancel(clock->self, session->look_again);
+    clock->cancel(clock->self, session->gone);
     mem_free(session->host);
     mem_free(session->document);
     mem_free(session->report_boot);

@@ -12,6 +12,7 @@ struct session {
     struct exchange *waiting; /* the agent's pending question for a newer document, or NULL */
     int64_t waiting_after;    /* the version it has */
     int64_t waiting_since_us;
+    struct timer *gone;        /* its question broke off a moment ago */
     char *document;            /* text of the newest document, with its version */
     int64_t document_version;  /* 0: none yet */
     int64_t confirmed_version; /* the agent said so in this controller's life */

@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOB_CHUNK_MAX = 4 * 1024 * 1024 };
+enum {
+    BLOB_CHUNK_MAX = 4 * 1024 * 1024,
+    POLL_CHANGES_US = 20 * 1000, /* an agent that lives has asked over its other path long before */
+};
 
 /* One request in the hands of its route. */
 struct asked {
@@ -26,6 +29,7 @@ static void route_report(struct asked *asked);
 static void route_blob(struct asked *asked);
 static bool take_hello(struct asked *asked, struct error *err);
 static void poll_gone(void *ctx);
+static void poll_lost(void *ctx);
 static bool parse_body(struct asked *asked, struct error *err);
 static void answer_error(struct asked *asked, const struct error *err);
 static void answer_json(struct asked *asked, const char *json);
@@ -205,12 +209,23 @@ static void route_document(struct asked *asked)
         net->on_gone(net->self, asked->exchange, poll_gone, session);
 }
 
-/* The agent's connection broke: that speeds up suspicion, but decides nothing (control.md). */
+/* The agent's connection broke: that speeds up suspicion, but decides nothing (control.md). One that has only
+ * changed to its other path asks again at once. */
 static void poll_gone(void *ctx)
 {
     struct session *session = ctx;
+    const struct clock_port *clock = session->controller->options.clock;
+
     session->waiting = NULL;
-    hosts_doubt(session, "its connection broke");
+    clock->cancel(clock->self, session->gone);
+    session->gone = clock->after(clock->self, POLL_CHANGES_US, poll_lost, session);
+}
+
+static void poll_lost(void *ctx)
+{
+    struct session *session = ctx;
+    session->gone = NULL;
+    if (!session->waiting) hosts_doubt(session, "its connection broke");
 }
 
 static void route_report(struct asked *asked)

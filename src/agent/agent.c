@@ -43,7 +43,6 @@ void agent_free(struct agent *agent)
     boot_stop(agent);
     clock->cancel(clock->self, agent->step_soon);
     clock->cancel(clock->self, agent->make_warm);
-    clock->cancel(clock->self, agent->forget_old);
     while (map_next(agent->units, &cursor, NULL, &value))
         unit_free(value);
     for (cursor = 0; map_next(agent->fetches, &cursor, NULL, &value);)

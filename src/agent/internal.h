@@ -9,6 +9,7 @@
 /* A document and all that it points to. */
 struct held_document {
     struct arena *arena;
+    const char *stored; /* as on disk: the signature, a line's end, the document's text */
     struct host_document document;
 };
 
@@ -73,8 +74,7 @@ struct agent {
     struct timer *step_soon;
     struct vec denied; /* struct net_counter, as last read */
     struct timer *denied_next;
-    struct timer *forget_old; /* documents that are not kept any more */
-    struct timer *make_warm;  /* the next of the idle pool */
+    struct timer *make_warm; /* the next of the idle pool */
 
     /* channel.c */
     struct call *hello, *poll, *report, *beats[2];

@@ -1,27 +1,24 @@
 /* The host document: checked, stored, applied as a difference, and rolled back when it does not work.
  *
- * On disk: documents/<version>.json and .sig for the last few, `good` with the version of the last that
- * worked, `boot` with the identity of the run of the host that it worked in. */
+ * On disk: `document` with the one in force, its signature in the first line, and `boot` with the identity of
+ * the run of the host that it was confirmed in. `document` is replaced before the new one is applied, and the
+ * one before is put back when that fails. Ending in between does no harm: the successor applies the newest
+ * that the controller has signed, not one that may name instances which run elsewhere by now. */
 #include "agent/internal.h"
 #include "base/text.h"
 
 #include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-enum {
-    DOCUMENTS_KEPT = 5,
-    FORGET_US = 1000 * 1000, /* removals are synced: not while instances wait to be made */
-};
+static const char document_path[] = "document";
 
 static struct held_document *read_document(struct agent *agent, const char *text, size_t size,
                                            const char *signature, struct error *err);
-static struct held_document *read_stored(struct agent *agent, const char *version, struct error *err);
+static struct held_document *read_stored(struct agent *agent, struct error *err);
 static bool check(struct agent *agent, const struct host_document *document, struct error *err);
-static bool keep(struct agent *agent, const char *text, size_t size, const char *signature, int64_t version,
-                 struct error *err);
-static void forget_old(void *ctx);
+static bool keep(struct agent *agent, const struct held_document *held, struct error *err);
+static void put_back(struct agent *agent);
+static void confirm_boot(struct agent *agent);
 static bool apply_networks(struct agent *agent, const struct host_document *document, struct error *err);
 static void want(struct agent *agent, const struct host_document *document);
 static void refuse(struct agent *agent, int64_t version, const struct error *err);
@@ -35,22 +32,21 @@ static bool farm_in_use(const struct agent *agent, const char *farm);
 bool document_load(struct agent *agent, struct error *err)
 {
     const struct disk_port *disk = agent->options.disk;
-    CLEANUP_BUF struct buf boot = {0}, good = {0};
+    CLEANUP_BUF struct buf boot = {0};
     struct error problem;
     bool same_boot =
         disk->read(disk->self, "boot", &boot, &problem) && text_equal(buf_text(&boot), agent->options.boot);
 
-    if (disk->read(disk->self, "good", &good, &problem))
-        agent->stored = read_stored(agent, buf_text(&good), &problem);
+    agent->stored = read_stored(agent, &problem);
     if (!agent->stored && problem.code != ERROR_NOT_FOUND) {
-        error_wrap(&problem, "the stored host document %s", buf_text(&good));
+        error_wrap(&problem, "the stored host document");
         agent_log(agent, "waiting for the controller's document", &problem);
     }
     if (same_boot && agent->stored) {
         document_trust(agent);
         return true;
     }
-    return disk->write(disk->self, "boot", agent->options.boot, strlen(agent->options.boot), 0600, err);
+    return true;
 }
 
 void document_trust(struct agent *agent)
@@ -59,7 +55,7 @@ void document_trust(struct agent *agent)
 
     agent->good = agent->stored;
     agent->stored = NULL;
-    agent->confirmed_boot = true;
+    confirm_boot(agent);
     /* What fails now is shown and tried again with the next document; the instances that can run do. */
     if (!apply_networks(agent, &agent->good->document, &err)) {
         agent_log(agent, "networks of the stored document", &err);
@@ -71,9 +67,7 @@ void document_trust(struct agent *agent)
 
 bool document_take(struct agent *agent, const char *text, size_t size, const char *signature)
 {
-    const struct disk_port *disk = agent->options.disk;
     struct held_document *old = agent->good, *held = NULL;
-    char version[24];
     struct error err;
 
     held = read_document(agent, text, size, signature, &err);
@@ -85,9 +79,7 @@ bool document_take(struct agent *agent, const char *text, size_t size, const cha
         held_document_free(held); /* a repeat of what is in force, or older */
         return true;
     }
-    snprintf(version, sizeof(version), "%" PRId64, held->document.version);
-    if (!check(agent, &held->document, &err) ||
-        !keep(agent, text, size, signature, held->document.version, &err)) {
+    if (!check(agent, &held->document, &err) || !keep(agent, held, &err)) {
         refuse(agent, held->document.version, &err);
         held_document_free(held);
         return false;
@@ -97,18 +89,14 @@ bool document_take(struct agent *agent, const char *text, size_t size, const cha
         refuse(agent, held->document.version, &err);
         if (old && !apply_networks(agent, &old->document, &again))
             agent_log(agent, "going back to the last good document", &again);
+        put_back(agent);
         units_step_soon(agent); /* leaves the networks that only the refused one has */
         held_document_free(held);
         return false;
     }
-    if (!disk->write(disk->self, "good", version, strlen(version), 0600, &err)) {
-        refuse(agent, held->document.version, &err);
-        held_document_free(held);
-        return false;
-    }
-    images_note(agent);
     agent->good = held;
-    agent->confirmed_boot = true;
+    images_note(agent);
+    confirm_boot(agent);
     held_document_free(agent->stored);
     agent->stored = NULL;
     boot_stop(agent);
@@ -116,10 +104,7 @@ bool document_take(struct agent *agent, const char *text, size_t size, const cha
     mem_free(agent->refused_reason);
     agent->refused_reason = NULL;
     want(agent, &held->document);
-    held_document_free(old);
-    if (!agent->forget_old)
-        agent->forget_old =
-            agent->options.clock->after(agent->options.clock->self, FORGET_US, forget_old, agent);
+    predecessors_add(agent, old);
     report_soon(agent);
     return true;
 }
@@ -157,6 +142,7 @@ static struct held_document *read_document(struct agent *agent, const char *text
     arena = arena_new();
     held = arena_alloc(arena, sizeof(*held));
     held->arena = arena;
+    held->stored = arena_printf(arena, "%s\n%.*s", signature, (int)size, text);
     if (!model_read_json(&schema_host_document, arena, text, size, &held->document, err)) {
         arena_free(arena);
         return NULL;
@@ -164,17 +150,20 @@ static struct held_document *read_document(struct agent *agent, const char *text
     return held;
 }
 
-static struct held_document *read_stored(struct agent *agent, const char *version, struct error *err)
+static struct held_document *read_stored(struct agent *agent, struct error *err)
 {
     const struct disk_port *disk = agent->options.disk;
-    CLEANUP_BUF struct buf text = {0}, signature = {0};
-    char path[64];
+    CLEANUP_BUF struct buf stored = {0};
+    char *text = NULL;
 
-    snprintf(path, sizeof(path), "documents/%s.json", version);
-    if (!disk->read(disk->self, path, &text, err)) return NULL;
-    snprintf(path, sizeof(path), "documents/%s.sig", version);
-    if (!disk->read(disk->self, path, &signature, err)) return NULL;
-    return read_document(agent, buf_text(&text), text.size, buf_text(&signature), err);
+    if (!disk->read(disk->self, document_path, &stored, err)) return NULL;
+    text = memchr(buf_text(&stored), '\n', stored.size);
+    if (!text) {
+        error_set(err, ERROR_INVALID, "%s does not begin with a signature", document_path);
+        return NULL;
+    }
+    *text++ = '\0';
+    return read_document(agent, text, stored.size - (size_t)(text - stored.data), stored.data, err);
 }
 
 static bool check(struct agent *agent, const struct host_document *document, struct error *err)
@@ -198,36 +187,34 @@ static bool check(struct agent *agent, const struct host_document *document, str
     return true;
 }
 
-static bool keep(struct agent *agent, const char *text, size_t size, const char *signature, int64_t version,
-                 struct error *err)
+static bool keep(struct agent *agent, const struct held_document *held, struct error *err)
 {
     const struct disk_port *disk = agent->options.disk;
-    char path[64];
-
-    snprintf(path, sizeof(path), "documents/%" PRId64 ".json", version);
-    if (!disk->write(disk->self, path, text, size, 0600, err)) return false;
-    snprintf(path, sizeof(path), "documents/%" PRId64 ".sig", version);
-    return disk->write(disk->self, path, signature, strlen(signature), 0600, err);
+    return disk->write(disk->self, document_path, held->stored, strlen(held->stored), 0600, err);
 }
 
-static void forget_old(void *ctx)
+/* After one was refused. When this fails the refused one is tried, and refused, once more after a restart. */
+static void put_back(struct agent *agent)
 {
-    struct agent *agent = ctx;
     const struct disk_port *disk = agent->options.disk;
-    int64_t version = agent->good->document.version; /* there is one: this comes after it */
-    struct vec names = VEC_OF(char *);
+    const struct held_document *old = agent->good ? agent->good : agent->stored;
     struct error err;
 
-    agent->forget_old = NULL;
-    if (!disk->list(disk->self, "documents", &names, &err)) agent_log(agent, "listing old documents", &err);
-    for (size_t i = 0; i < names.length; i++) {
-        char *name = *(char **)vec_at(&names, i), path[128];
-        snprintf(path, sizeof(path), "documents/%s", name);
-        if (strtoll(name, NULL, 10) <= version - DOCUMENTS_KEPT && !disk->remove(disk->self, path, &err))
-            agent_log(agent, "removing an old document", &err);
-        mem_free(name);
-    }
-    vec_free(&names);
+    if (old ? !keep(agent, old, &err) : !disk->remove(disk->self, document_path, &err))
+        agent_log(agent, "keeping the last good document", &err);
+}
+
+/* Not before somebody has confirmed what is in force: an agent that ends until then has to ask anew. */
+static void confirm_boot(struct agent *agent)
+{
+    const struct disk_port *disk = agent->options.disk;
+    const char *boot = agent->options.boot;
+    struct error err;
+
+    if (agent->confirmed_boot) return;
+    agent->confirmed_boot = true;
+    if (!disk->write(disk->self, "boot", boot, strlen(boot), 0600, &err))
+        agent_log(agent, "noting that the document is confirmed", &err);
 }
 
 /* Networks first, so that a boundary has grown before an instance inside it can send. */

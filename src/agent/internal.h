@@ -9,6 +9,7 @@
 /* A document and all that it points to. */
 struct held_document {
     struct arena *arena;
+    const char *stored; /* as on disk: the signature, a line's end, the document's text */
     struct host_document document;
 };
 
@@ -76,10 +77,11 @@ struct agent {
     struct timer *step_soon;
     struct vec denied; /* struct net_counter, as last read */
     struct timer *denied_next;
-    struct timer *forget_old; /* documents that are not kept any more */
-    struct timer *make_warm;  /* the next of the idle pool */
-    struct vec images_used;   /* struct used_image (images.c) */
+    struct timer *make_warm; /* the next of the idle pool */
+    struct vec images_used;  /* struct used_image (images.c) */
     struct timer *images_next;
+    struct vec predecessors; /* struct held_document *, still to be written */
+    struct timer *predecessors_next;
 
     /* channel.c */
     struct call *hello, *poll, *report, *beats[2];
@@ -96,6 +98,9 @@ void document_trust(struct agent *agent);
 bool document_take(struct agent *agent, const char *text, size_t size, const char *signature);
 /* Leaves the networks of farms that have nothing here any more. */
 void farms_trim(struct agent *agent);
+/* predecessors.c: takes the document, which was in force until now */
+void predecessors_add(struct agent *agent, struct held_document *held);
+void predecessors_free(struct agent *agent);
 void held_document_free(struct held_document *held);
 
 /* boot.c: after a boot without a controller, the other hosts are asked whether this one was given up */

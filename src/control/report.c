@@ -2,38 +2,47 @@
 #include "base/text.h"
 #include "control/internal.h"
 
+/* A report on its way into one transaction. */
+struct taking {
+    struct controller *controller;
+    struct session *session;
+    const struct host_report *report;
+    struct change *change;
+    struct arena *arena;
+    struct map *instances; /* name -> struct instance, as changed so far; the mirror does not know it yet */
+    int64_t now_ms;
+};
+
 static bool take_turn(struct controller *controller, struct session *session,
                       const struct host_report *report, bool *ret_news, struct error *err);
-static void take_instances(struct controller *controller, struct change *change, struct session *session,
-                           const struct host_report *report);
-static void take_instance(struct controller *controller, struct change *change, const char *host,
-                          const struct instance_report *report);
-static void take_gone(struct controller *controller, struct change *change, struct session *session,
-                      const struct host_report *report);
-static void take_drained(struct controller *controller, struct change *change, struct session *session,
-                         const struct host_report *report);
-static void take_document(struct controller *controller, struct change *change, struct session *session,
-                          const struct host_report *report);
+static void take_instances(struct taking *taking);
+static void take_instance(struct taking *taking, const struct instance_report *report);
+static void take_gone(struct taking *taking);
+static void take_drained(struct taking *taking);
+static void take_document(struct taking *taking);
+static const struct instance *instance_of(const struct taking *taking, const char *name);
+static void put_instance(struct taking *taking, const struct instance *instance);
 static bool reported(const struct host_report *report, const char *instance);
-
-/* One stage of a report a transaction: each stage changes instances from what the mirror holds, so it has to
- * see what the stage before has changed. */
-typedef void (*stage_fn)(struct controller *controller, struct change *change, struct session *session,
-                         const struct host_report *report);
 
 bool report_take(struct controller *controller, struct session *session, const struct host_report *report,
                  struct error *err)
 {
-    static const stage_fn stages[] = {take_document, take_instances, take_drained, take_gone};
-
+    const struct clock_port *clock = controller->options.clock;
+    CLEANUP_CHANGE struct change *change = change_new(controller->options.store);
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    CLEANUP(map_freep) struct map *instances = map_new();
+    struct taking taking = {
+        controller, session, report, change, arena, instances, clock->wall_ms(clock->self)};
     bool news = false;
+
     if (!take_turn(controller, session, report, &news, err)) return false;
     if (!news) return true;
     session->confirmed_version = report->document_version;
-    for (size_t i = 0; i < LENGTH(stages); i++) {
-        CLEANUP_CHANGE struct change *change = change_new(controller->options.store);
-        stages[i](controller, change, session, report);
-        if (change_is_empty(change)) continue;
+    take_document(&taking);
+    take_instances(&taking);
+    take_drained(&taking);
+    take_gone(&taking);
+    if (!change_is_empty(change)) {
         if (!change_commit(change, NULL, err))
             return error_wrap(err, "taking the report of %s", report->host);
         control_dispatch(controller);
@@ -60,24 +69,21 @@ static bool take_turn(struct controller *controller, struct session *session,
     return true;
 }
 
-static void take_instances(struct controller *controller, struct change *change, struct session *session,
-                           const struct host_report *report)
+static void take_instances(struct taking *taking)
 {
-    for (size_t i = 0; i < report->instances_length; i++)
-        take_instance(controller, change, report->host, &report->instances[i]);
+    for (size_t i = 0; i < taking->report->instances_length; i++)
+        take_instance(taking, &taking->report->instances[i]);
 }
 
 /* Only a report of this placement counts: an older incarnation's news is about something that is gone. */
-static void take_instance(struct controller *controller, struct change *change, const char *host,
-                          const struct instance_report *report)
+static void take_instance(struct taking *taking, const struct instance_report *report)
 {
-    const struct clock_port *clock = controller->options.clock;
-    const struct record *record = mirror_get(controller->mirror, RECORD_INSTANCE, report->name);
-    int64_t now_ms = clock->wall_ms(clock->self);
+    const struct instance *before = instance_of(taking, report->name);
 
-    if (!record) return;
-    struct instance instance = *(const struct instance *)record->object;
-    if (!text_equal(instance.host, host) || instance.incarnation != report->incarnation) return;
+    if (!before) return;
+    struct instance instance = *before;
+    if (!text_equal(instance.host, taking->report->host) || instance.incarnation != report->incarnation)
+        return;
     enum instance_state state = report->state;
     /* Draining is the control plane's word: its host only sees a running instance. */
     if (state == INSTANCE_RUNNING && instance.wanted == WANTED_DRAIN) state = INSTANCE_DRAINING;
@@ -86,72 +92,72 @@ static void take_instance(struct controller *controller, struct change *change, 
     /* News only: the planner may have written a reason of its own behind the state that the host reported. */
     if (same) return;
     if (instance.state != state) {
-        instance.since_ms = now_ms;
-        change_event(change, now_ms, "croft", "instance", instance.name, instance_state_names[state],
-                     report->reason);
+        instance.since_ms = taking->now_ms;
+        change_event(taking->change, taking->now_ms, "croft", "instance", instance.name,
+                     instance_state_names[state], report->reason);
     } else if (instance.health != report->health) {
-        change_event(change, now_ms, "croft", "instance", instance.name,
+        change_event(taking->change, taking->now_ms, "croft", "instance", instance.name,
                      report->health == HEALTH_GOOD ? "healthy" : "unhealthy", report->reason);
     }
     instance.state = state;
     instance.health = report->health;
     instance.restarts = report->restarts;
     if (report->reason[0]) instance.reason = report->reason;
-    change_put(change, RECORD_INSTANCE, instance.name, &instance);
+    put_instance(taking, &instance);
 }
 
 /* An instance that is to go is gone when its host has confirmed a document without it and says that nothing
  * of it is there any more, its wiping included. */
-static void take_gone(struct controller *controller, struct change *change, struct session *session,
-                      const struct host_report *report)
+static void take_gone(struct taking *taking)
 {
-    const struct clock_port *clock = controller->options.clock;
+    const struct host_report *report = taking->report;
     size_t length = 0;
-    const struct record *const *records = mirror_list(controller->mirror, RECORD_INSTANCE, &length);
-    int64_t now_ms = clock->wall_ms(clock->self);
+    const struct record *const *records = mirror_list(taking->controller->mirror, RECORD_INSTANCE, &length);
 
-    if (report->document_version < session->document_version) return;
+    if (report->document_version < taking->session->document_version) return;
     for (size_t i = 0; i < length; i++) {
-        struct instance instance = *(const struct instance *)records[i]->object;
+        const struct instance *before = instance_of(taking, records[i]->name);
+        if (!before) continue;
+        struct instance instance = *before;
         if (instance.wanted != WANTED_GONE || instance.state == INSTANCE_STOPPED) continue;
         if (!text_equal(instance.host, report->host) || reported(report, instance.name)) continue;
         instance.state = INSTANCE_STOPPED;
         instance.health = HEALTH_UNKNOWN;
-        instance.since_ms = now_ms;
-        change_put(change, RECORD_INSTANCE, instance.name, &instance);
-        change_event(change, now_ms, "croft", "instance", instance.name, "wiped", instance.reason);
+        instance.since_ms = taking->now_ms;
+        put_instance(taking, &instance);
+        change_event(taking->change, taking->now_ms, "croft", "instance", instance.name, "wiped",
+                     instance.reason);
     }
 }
 
-static void take_drained(struct controller *controller, struct change *change, struct session *session,
-                         const struct host_report *report)
+static void take_drained(struct taking *taking)
 {
+    const struct host_report *report = taking->report;
     for (size_t i = 0; i < report->drained_length; i++) {
-        const struct record *record = mirror_get(controller->mirror, RECORD_INSTANCE, report->drained[i]);
-        if (!record) continue;
-        struct instance instance = *(const struct instance *)record->object;
+        const struct instance *before = instance_of(taking, report->drained[i]);
+        if (!before) continue;
+        struct instance instance = *before;
         if (instance.wanted != WANTED_DRAIN || instance.drained) continue;
         instance.drained = true;
-        change_put(change, RECORD_INSTANCE, instance.name, &instance);
+        put_instance(taking, &instance);
     }
 }
 
-static void take_document(struct controller *controller, struct change *change, struct session *session,
-                          const struct host_report *report)
+static void take_document(struct taking *taking)
 {
-    const struct clock_port *clock = controller->options.clock;
-    const struct record *record = mirror_get(controller->mirror, RECORD_HOST_FACT, report->host);
+    const struct host_report *report = taking->report;
+    const struct record *record = mirror_get(taking->controller->mirror, RECORD_HOST_FACT, report->host);
 
     if (!record) return;
     struct host_fact fact = *(const struct host_fact *)record->object;
     const char *refused = report->refused_reason;
     if (fact.document_version == report->document_version && text_equal(fact.document_error, refused)) return;
     if (refused[0] && !text_equal(fact.document_error, refused))
-        change_event(change, clock->wall_ms(clock->self), "croft", "host", report->host, "document refused",
+        change_event(taking->change, taking->now_ms, "croft", "host", report->host, "document refused",
                      refused);
     fact.document_version = report->document_version;
     fact.document_error = refused;
-    change_put(change, RECORD_HOST_FACT, report->host, &fact);
+    change_put(taking->change, RECORD_HOST_FACT, report->host, &fact);
 }
 
 static bool reported(const struct host_report *report, const char *instance)
@@ -159,4 +165,20 @@ static bool reported(const struct host_report *report, const char *instance)
     for (size_t i = 0; i < report->instances_length; i++)
         if (text_equal(report->instances[i].name, instance)) return true;
     return false;
+}
+
+static const struct instance *instance_of(const struct taking *taking, const char *name)
+{
+    const struct instance *changed = map_get(taking->instances, name);
+    const struct record *record = mirror_get(taking->controller->mirror, RECORD_INSTANCE, name);
+    return changed ? changed : record ? record->object : NULL;
+}
+
+static void put_instance(struct taking *taking, const struct instance *instance)
+{
+    struct instance *changed = arena_alloc(taking->arena, sizeof(*changed));
+
+    *changed = *instance;
+    map_put(taking->instances, instance->name, changed);
+    change_put(taking->change, RECORD_INSTANCE, instance->name, instance);
 }

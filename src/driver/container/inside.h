@@ -57,7 +57,8 @@ struct held {
 };
 
 enum {
-    LOG_EVERY_US = 100000,
+    LOG_EVERY_US = 250000,
+    LOG_AGAIN_US = 50000, /* after one was cut: it may be a flood */
     LOG_SIZE_MAX = 512 * 1024,
     LOG_SIZE_KEPT = 256 * 1024,
     WIPE_RETRY_US = 1000,

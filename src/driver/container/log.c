@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static void trim(const struct held *instance);
+static bool trim(const struct held *instance);
 
 void container_trim_logs(void *ctx)
 {
@@ -17,9 +17,11 @@ void container_trim_logs(void *ctx)
     size_t cursor = 0;
     const char *name;
     void *instance;
+    bool cut = false;
     while (map_next(container->instances, &cursor, &name, &instance))
-        trim(instance);
-    container->log_timer = container_after(container, LOG_EVERY_US, container_trim_logs, container);
+        cut |= trim(instance);
+    container->log_timer =
+        container_after(container, cut ? LOG_AGAIN_US : LOG_EVERY_US, container_trim_logs, container);
 }
 
 bool container_log(void *self, const char *name, int64_t *offset, size_t size_max, struct buf *ret_data,
@@ -54,15 +56,14 @@ bool container_log(void *self, const char *name, int64_t *offset, size_t size_ma
     return true;
 }
 
-/* Failing to cut does no harm: its file system is small. */
-static void trim(const struct held *instance)
+/* Was it too long? Failing to cut does no harm: its file system is small. */
+static bool trim(const struct held *instance)
 {
-    if (instance->pid == 0) return;
+    if (instance->pid == 0) return false;
     CLEANUP_MEM char *path = mem_printf("%s/io/log", instance->directory);
     struct stat status;
-    if (stat(path, &status) < 0 || status.st_blocks * 512 <= LOG_SIZE_MAX) return;
+    if (stat(path, &status) < 0 || status.st_blocks * 512 <= LOG_SIZE_MAX) return false;
     CLEANUP_FD int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
     off_t end = (status.st_size - LOG_SIZE_KEPT) & ~(off_t)4095;
-    if (fd < 0 || end <= 0) return;
-    if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, end) < 0) return;
+    return fd >= 0 && end > 0 && fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, end) == 0;
 }

@@ -19,6 +19,7 @@
 struct driver {
     struct net_host host;
     struct nft *nft;   /* of the host's namespace */
+    char *underlay;    /* what filters the underlay, as told to nftables; NULL: not known */
     struct map *farms; /* struct farm_net by name: those that were used since the start */
 };
 
@@ -78,6 +79,7 @@ static void destroy(void *self)
     netlink_close(driver->host.track);
     netlink_close(driver->host.route);
     vec_free(&driver->host.refused);
+    mem_free(driver->underlay);
     ns_close(&driver->host.ns_fd);
     mem_free(driver->host.run_directory);
     mem_free(driver);
@@ -88,7 +90,13 @@ static bool underlay_set(void *self, const uint32_t *peers, size_t length, struc
     struct driver *driver = self;
     CLEANUP_BUF struct buf text = {0};
     rules_underlay(peers, length, &text);
-    return nft_run(driver->nft, buf_text(&text), err) || error_wrap(err, "cannot filter the underlay");
+    /* Asked for with each document, and hosts come rarely: the kernel needs milliseconds for the same again.
+     */
+    if (driver->underlay != NULL && text_equal(driver->underlay, buf_text(&text))) return true;
+    if (!nft_run(driver->nft, buf_text(&text), err)) return error_wrap(err, "cannot filter the underlay");
+    mem_free(driver->underlay);
+    driver->underlay = buf_take(&text);
+    return true;
 }
 
 static bool farm_set(void *self, const struct host_farm *wanted, struct error *err)

@@ -232,6 +232,31 @@ static void test_difference(void **state)
     desk_free(desk);
 }
 
+/* The last few that were in force before are on disk, word for word, and no more than that. */
+static void test_predecessors(void **state)
+{
+    struct desk *desk = running(two);
+    const struct disk_port *disk = sim_disk_port(desk->box->disk);
+    CLEANUP_BUF struct buf text = {0};
+    struct vec names = VEC_OF(char *);
+    struct error err;
+
+    for (int64_t version = 2; version <= 9; version++) {
+        tell(desk, version, 1, version % 2 ? two : one);
+        world_run_ms(desk->world, 2000);
+    }
+    assert_true(disk->list(disk->self, "predecessors", &names, &err));
+    assert_int_equal(names.length, 5);
+    assert_string_equal(*(char **)vec_at(&names, 0), "4");
+    assert_string_equal(*(char **)vec_at(&names, 4), "8");
+    assert_true(disk->read(disk->self, "predecessors/8", &text, &err));
+    assert_non_null(strstr(buf_text(&text), "\"version\":8"));
+    for (size_t i = 0; i < names.length; i++)
+        mem_free(*(char **)vec_at(&names, i));
+    vec_free(&names);
+    desk_free(desk);
+}
+
 static void test_refused(void **state)
 {
     struct desk *desk = running(one);
@@ -707,6 +732,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_difference),
+        cmocka_unit_test(test_predecessors),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_roll_back),
         cmocka_unit_test(test_disk_fails),

@@ -47,7 +47,8 @@ struct unit {
     bool exited_early;      /* while it was being started: what exit_… tell counts when it has been */
     int exit_status;
     bool exit_out_of_memory;
-    bool stop_asked; /* what is here has to go, whatever is wanted */
+    bool stop_asked;       /* what is here has to go, whatever is wanted */
+    struct buf last_words; /* the end of the log of the run that failed last */
     int64_t since_ms, started_us;
     int64_t restarts;
     int64_t failed_incarnation; /* that failed last */

@@ -100,10 +100,20 @@ static void serve_log(struct agent *agent, struct exchange *exchange, const stru
     char next[32];
     struct error err;
 
+    const struct unit *unit = instance ? map_get(agent->units, instance) : NULL;
+    bool failed = unit && unit->last_words.size > 0;
+    if (failed && offset <= 0) {
+        buf_add_text(&data, "--- the run that failed last ended with:\n");
+        buf_add(&data, unit->last_words.data, unit->last_words.size);
+        buf_add_text(&data, "--- now:\n");
+    }
     if (offset < 0) offset = -LOG_TAIL;
     if (!compute->log(compute->self, instance ? instance : "", &offset, LOG_PIECE_MAX, &data, &err)) {
-        agent_answer_error(agent, exchange, &err);
-        return;
+        if (!failed) {
+            agent_answer_error(agent, exchange, &err);
+            return;
+        }
+        offset = 0; /* between two runs */
     }
     snprintf(next, sizeof(next), "%" PRId64, offset);
     const struct header headers[] = {{"Content-Type", "text/plain; charset=utf-8"}, {"Croft-Offset", next}};

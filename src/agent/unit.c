@@ -20,7 +20,8 @@ enum {
         10 * 1000 * 1000, /* an instance that ran for so long may fail without being punished for it */
     REST_FIRST_MS = 250,
     REST_MAX_MS = 60 * 1000,
-    LISTEN_REST_MS = 1000,    /* a balancer that rests for so long does not keep callers waiting */
+    LISTEN_REST_MS = 1000, /* a balancer that rests for so long does not keep callers waiting */
+    LAST_WORDS_SIZE = 16 * 1024,
     MAKE_WARM_US = 20 * 1000, /* the head start of what serves */
 };
 
@@ -38,8 +39,10 @@ static void balanced(void *ctx, const struct error *err);
 static void settle(struct unit *unit);
 static void stopped(void *ctx, const struct error *err);
 static void wipe(struct unit *unit);
+static void keep_last_words(struct unit *unit);
 static void wiped(void *ctx, const struct error *err);
 static void rest(struct unit *unit);
+static int64_t rest_ms(const struct unit *unit);
 static void rested(void *ctx);
 static void turn(struct unit *unit, enum unit_state state);
 static const struct personality *copy_personality(struct arena *arena, const struct personality *personality);
@@ -80,6 +83,7 @@ void unit_free(struct unit *unit)
     const struct clock_port *clock = unit->agent->options.clock;
     unit_unwatch(unit);
     clock->cancel(clock->self, unit->rest);
+    buf_free(&unit->last_words);
     close_listeners(unit);
     vec_free(&unit->listeners);
     arena_free(unit->wanted_arena);
@@ -210,6 +214,10 @@ void unit_fail(struct unit *unit, const char *format, ...)
         unit->tries = 0;
     unit->tries++;
     unit->health = HEALTH_BAD;
+    size_t used = strlen(unit->reason);
+    if (rest_ms(unit) > 0)
+        snprintf(unit->reason + used, sizeof(unit->reason) - used, "; try %u in %.1f s", unit->tries + 1,
+                 (double)rest_ms(unit) / 1000);
     report_soon(unit->agent);
     if (unit->state == UNIT_FETCHING) {
         turn(unit, UNIT_RESTING);
@@ -438,8 +446,28 @@ static void wipe(struct unit *unit)
     const struct compute_driver *compute = unit->agent->options.compute;
 
     unit_unwatch(unit);
+    if (unit->stop_asked) keep_last_words(unit);
     turn(unit, UNIT_WIPING);
     compute->wipe(compute->self, unit->name, wiped, unit);
+}
+
+/* What a failed instance said last goes with its wiping, and is just what whoever has to mend it wants to
+ * see. Kept in memory, for its own tenant, until the unit goes. */
+static void keep_last_words(struct unit *unit)
+{
+    const struct compute_driver *compute = unit->agent->options.compute;
+    int64_t offset = -LAST_WORDS_SIZE;
+    struct buf words = {0};
+    struct error err;
+
+    if (!compute->log(compute->self, unit->name, &offset, LAST_WORDS_SIZE, &words, &err)) buf_clear(&words);
+    if (words.size ==
+        0) { /* it failed before it could say anything: what it said before that still tells more */
+        buf_free(&words);
+        return;
+    }
+    buf_free(&unit->last_words);
+    unit->last_words = words;
 }
 
 static void wiped(void *ctx, const struct error *failure)
@@ -479,24 +507,26 @@ static void wiped(void *ctx, const struct error *failure)
     }
 }
 
-/* The first failure is mended at once; then 250 ms, doubling up to a minute. */
 static void rest(struct unit *unit)
 {
     const struct clock_port *clock = unit->agent->options.clock;
-    int64_t wait_ms = unit->tries <= 1 ? 0 : REST_FIRST_MS;
-    size_t used = strlen(unit->reason);
+    int64_t wait_ms = rest_ms(unit);
 
-    for (unsigned i = 2; i < unit->tries && wait_ms < REST_MAX_MS; i++)
-        wait_ms *= 2;
-    if (wait_ms > REST_MAX_MS) wait_ms = REST_MAX_MS;
-    if (wait_ms > 0 && used < sizeof(unit->reason))
-        snprintf(unit->reason + used, sizeof(unit->reason) - used, "; try %u in %.1f s", unit->tries + 1,
-                 (double)wait_ms / 1000);
     /* Callers who would have to wait for long are better refused. */
     if (wait_ms >= LISTEN_REST_MS) close_listeners(unit);
     clock->cancel(clock->self, unit->rest);
     unit->rest = clock->after(clock->self, wait_ms * 1000, rested, unit);
     report_soon(unit->agent);
+}
+
+/* The first failure is mended at once; then after 250 ms, doubling up to a minute. */
+static int64_t rest_ms(const struct unit *unit)
+{
+    int64_t wait_ms = unit->tries <= 1 ? 0 : REST_FIRST_MS;
+
+    for (unsigned i = 2; i < unit->tries && wait_ms < REST_MAX_MS; i++)
+        wait_ms *= 2;
+    return wait_ms < REST_MAX_MS ? wait_ms : REST_MAX_MS;
 }
 
 static void rested(void *ctx)

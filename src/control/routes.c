@@ -97,6 +97,12 @@ static void route_join(struct asked *asked)
         error_set(&err, ERROR_INVALID, "a host's name is 1 to 63 of a-z 0-9 -, not \"%s\"", name);
         goto failed;
     }
+    /* Agents obey whoever has a certificate of this name: a host with it could act on every other host. */
+    if (text_equal(name, "controller")) {
+        error_set(&err, ERROR_REFUSED,
+                  "the name controller is the controllers' own: give the host another one");
+        goto failed;
+    }
     const struct record *record = mirror_get(asked->controller->mirror, RECORD_HOST_FACT, name);
     if (record && ((const struct host_fact *)record->object)->state == HOST_UP) {
         error_set(&err, ERROR_REFUSED, "a host %s is up already: give this one another name", name);

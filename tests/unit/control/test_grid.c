@@ -109,6 +109,38 @@ static void test_cut_off_and_back(void **state)
     world_free(world);
 }
 
+static void joined(void *ctx, const struct answer *answer)
+{
+    *(int *)ctx = answer->status;
+}
+
+/* Who knows the token becomes a host of its own name, and never a controller. */
+static void test_join(void **state)
+{
+    static const struct {
+        const char *token, *name;
+        int status;
+    } rows[] = {{"join", "h9", 200}, {"join", "controller", 409}, {"guess", "h8", 403}, {"join", "H 9", 422}};
+    struct world *world = world_started(1);
+    const struct net_port *net = sim_machine_port(world->person);
+    const struct peer peer = {.addresses = {"10.90.0.1:7070"}, .addresses_length = 1, .only_address = -1};
+
+    for (size_t i = 0; i < LENGTH(rows); i++) {
+        CLEANUP_BUF struct buf body = {0};
+        int status = 0;
+        buf_printf(
+            &body,
+            "{\"token\":\"%s\",\"name\":\"%s\",\"request\":\"request of %s\",\"addresses\":[\"10.90.1.9\"]}",
+            rows[i].token, rows[i].name, rows[i].name);
+        const struct request request = {
+            .method = "POST", .path = "/agent/join", .body = body.data, .body_size = body.size};
+        net->call(net->self, &peer, &request, 1000, NULL, joined, &status);
+        world_run_ms(world, 2000);
+        assert_int_equal(status, rows[i].status);
+    }
+    world_free(world);
+}
+
 static void test_one_path(void **state)
 {
     struct world *world = world_started(3);
@@ -414,6 +446,7 @@ int main(void)
         cmocka_unit_test(test_host_dies),
         cmocka_unit_test(test_cut_off),
         cmocka_unit_test(test_cut_off_and_back),
+        cmocka_unit_test(test_join),
         cmocka_unit_test(test_one_path),
         cmocka_unit_test(test_agent_away),
         cmocka_unit_test(test_controller_restarts),

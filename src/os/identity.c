@@ -9,6 +9,7 @@ struct os_identity {
     struct identity_port port;
     char *certificate;
     char *key;
+    struct pki_key *signs, *verifies; /* read when first needed */
     unsigned days;
 };
 
@@ -43,6 +44,8 @@ void os_identity_free(struct os_identity *identity)
     if (identity == NULL) return;
     if (identity->key != NULL) explicit_bzero(identity->key, strlen(identity->key));
     mem_free(identity->key);
+    pki_key_free(identity->signs);
+    pki_key_free(identity->verifies);
     mem_free(identity->certificate);
     mem_free(identity);
 }
@@ -57,7 +60,8 @@ static bool identity_sign(void *self, const void *data, size_t size, struct buf 
     struct os_identity *identity = self;
     if (identity->key == NULL) return error_set(err, ERROR_DENIED, "cannot sign: not the authority");
     CLEANUP_BUF struct buf signature = {0};
-    if (!pki_sign(identity->key, data, size, &signature, err)) return false;
+    if (identity->signs == NULL && !pki_key_private(identity->key, &identity->signs, err)) return false;
+    if (!pki_sign(identity->signs, data, size, &signature, err)) return false;
     for (size_t i = 0; i < signature.size; i++)
         buf_printf(ret_text, "%02x", (unsigned char)signature.data[i]);
     return true;
@@ -77,7 +81,9 @@ static bool identity_verify(void *self, const void *data, size_t size, const cha
         if (good) buf_add_char(&bytes, (char)(high * 16 + low));
     }
     if (!good) return error_set(err, ERROR_DENIED, "the signature is not one: it is not hexadecimal");
-    return pki_verify(identity->certificate, data, size, buf_text(&bytes), bytes.size, err);
+    if (identity->verifies == NULL && !pki_key_public(identity->certificate, &identity->verifies, err))
+        return false;
+    return pki_verify(identity->verifies, data, size, buf_text(&bytes), bytes.size, err);
 }
 
 static bool identity_certify(void *self, const char *request_pem, const char *name,

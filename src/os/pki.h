@@ -30,12 +30,18 @@ MUST_CHECK bool pki_certificate_digest(const char *certificate, char *ret_text, 
 
 MUST_CHECK bool pki_make_signing_key(struct buf *ret_private_key, struct buf *ret_public_key,
                                      struct error *err);
+
+/* A key that was read: reading costs ten times as much as signing or verifying with it. */
+struct pki_key;
+/* private_key, or public_key: a public key or a certificate. The caller's, freed by pki_key_free(). */
+MUST_CHECK bool pki_key_private(const char *private_key, struct pki_key **ret_key, struct error *err);
+MUST_CHECK bool pki_key_public(const char *public_key, struct pki_key **ret_key, struct error *err);
+void pki_key_free(struct pki_key *key);
 /* The signature is bytes, not text. */
-MUST_CHECK bool pki_sign(const char *private_key, const void *data, size_t size, struct buf *ret_signature,
-                         struct error *err);
-/* public_key: a public key or a certificate. ERROR_DENIED: the signature is not of this key and these bytes.
- */
-MUST_CHECK bool pki_verify(const char *public_key, const void *data, size_t size, const void *signature,
+MUST_CHECK bool pki_sign(struct pki_key *private_key, const void *data, size_t size,
+                         struct buf *ret_signature, struct error *err);
+/* ERROR_DENIED: the signature is not of this key and these bytes. */
+MUST_CHECK bool pki_verify(struct pki_key *public_key, const void *data, size_t size, const void *signature,
                            size_t signature_size, struct error *err);
 
 /* Into ret_text, which holds PKI_DIGEST_TEXT_SIZE. Returns it. */

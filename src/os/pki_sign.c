@@ -24,11 +24,31 @@ bool pki_make_signing_key(struct buf *ret_private_key, struct buf *ret_public_ke
     return true;
 }
 
-bool pki_sign(const char *private_key, const void *data, size_t size, struct buf *ret_signature,
+bool pki_key_private(const char *private_key, struct pki_key **ret_key, struct error *err)
+{
+    EVP_PKEY *key = NULL;
+    if (!pki_read_key(private_key, &key, err)) return false;
+    *ret_key = (struct pki_key *)key;
+    return true;
+}
+
+bool pki_key_public(const char *public_key, struct pki_key **ret_key, struct error *err)
+{
+    EVP_PKEY *key = NULL;
+    if (!read_public(public_key, &key, err)) return false;
+    *ret_key = (struct pki_key *)key;
+    return true;
+}
+
+void pki_key_free(struct pki_key *key)
+{
+    EVP_PKEY_free((EVP_PKEY *)key);
+}
+
+bool pki_sign(struct pki_key *private_key, const void *data, size_t size, struct buf *ret_signature,
               struct error *err)
 {
-    CLEANUP(pki_free_key) EVP_PKEY *key = NULL;
-    if (!pki_read_key(private_key, &key, err)) return error_wrap(err, "cannot sign");
+    EVP_PKEY *key = (EVP_PKEY *)private_key;
     CLEANUP(free_digest) EVP_MD_CTX *context = EVP_MD_CTX_new();
     unsigned char signature[1024];
     size_t signature_size = sizeof(signature);
@@ -39,11 +59,10 @@ bool pki_sign(const char *private_key, const void *data, size_t size, struct buf
     return true;
 }
 
-bool pki_verify(const char *public_key, const void *data, size_t size, const void *signature,
+bool pki_verify(struct pki_key *public_key, const void *data, size_t size, const void *signature,
                 size_t signature_size, struct error *err)
 {
-    CLEANUP(pki_free_key) EVP_PKEY *key = NULL;
-    if (!read_public(public_key, &key, err)) return false;
+    EVP_PKEY *key = (EVP_PKEY *)public_key;
     CLEANUP(free_digest) EVP_MD_CTX *context = EVP_MD_CTX_new();
     if (context == NULL || EVP_DigestVerifyInit(context, NULL, digest_for(key), NULL, key) != 1)
         return pki_failure(err, ERROR_FAILED, "cannot verify a signature");

@@ -17,19 +17,27 @@ static void signs_and_verifies(void **state)
     CLEANUP_BUF struct buf signature = {0};
     assert_true(pki_make_signing_key(&key, &public_key, &err));
     assert_true(pki_make_signing_key(&other, &other_public, &err));
-    assert_true(pki_sign(buf_text(&key), "document", 8, &signature, &err));
+    struct pki_key *signs = NULL, *verifies = NULL, *strange = NULL, *none = NULL;
+    assert_true(pki_key_private(buf_text(&key), &signs, &err));
+    assert_true(pki_key_public(buf_text(&public_key), &verifies, &err));
+    assert_true(pki_key_public(buf_text(&other_public), &strange, &err));
+    assert_true(pki_sign(signs, "document", 8, &signature, &err));
     assert_int_equal(signature.size, 64);
-    assert_true(pki_verify(buf_text(&public_key), "document", 8, signature.data, signature.size, &err));
-    assert_false(pki_verify(buf_text(&public_key), "Document", 8, signature.data, signature.size, &err));
+    assert_true(pki_verify(verifies, "document", 8, signature.data, signature.size, &err));
+    assert_false(pki_verify(verifies, "Document", 8, signature.data, signature.size, &err));
     assert_int_equal(err.code, ERROR_DENIED);
-    assert_false(pki_verify(buf_text(&other_public), "document", 8, signature.data, signature.size, &err));
+    assert_false(pki_verify(strange, "document", 8, signature.data, signature.size, &err));
     assert_int_equal(err.code, ERROR_DENIED);
-    assert_false(pki_verify(buf_text(&public_key), "document", 8, signature.data, 10, &err));
+    assert_false(pki_verify(verifies, "document", 8, signature.data, 10, &err));
     assert_int_equal(err.code, ERROR_DENIED);
-    assert_false(pki_verify("nonsense", "document", 8, signature.data, signature.size, &err));
+    assert_false(pki_key_public("nonsense", &none, &err));
     assert_int_equal(err.code, ERROR_INVALID);
-    assert_false(pki_sign(buf_text(&public_key), "document", 8, &signature, &err));
+    assert_false(pki_key_private(buf_text(&public_key), &none, &err));
     assert_int_equal(err.code, ERROR_INVALID);
+    assert_null(none);
+    pki_key_free(signs);
+    pki_key_free(verifies);
+    pki_key_free(strange);
 }
 
 static void certificates(void **state)
@@ -57,9 +65,16 @@ static void certificates(void **state)
     assert_int_equal(strlen(digest), 64);
     assert_string_not_equal(digest, other);
     /* The certificate's key signs bytes too. */
-    assert_true(pki_sign(buf_text(&key), "x", 1, &signature, &err));
-    assert_true(pki_verify(buf_text(&certificate), "x", 1, signature.data, signature.size, &err));
-    assert_false(pki_verify(buf_text(&ca), "x", 1, signature.data, signature.size, &err));
+    struct pki_key *signs = NULL, *verifies = NULL, *strange = NULL;
+    assert_true(pki_key_private(buf_text(&key), &signs, &err));
+    assert_true(pki_key_public(buf_text(&certificate), &verifies, &err));
+    assert_true(pki_key_public(buf_text(&ca), &strange, &err));
+    assert_true(pki_sign(signs, "x", 1, &signature, &err));
+    assert_true(pki_verify(verifies, "x", 1, signature.data, signature.size, &err));
+    assert_false(pki_verify(strange, "x", 1, signature.data, signature.size, &err));
+    pki_key_free(signs);
+    pki_key_free(verifies);
+    pki_key_free(strange);
     /* Not an address: nothing can be slipped into the certificate by it. */
     size_t before = certificate.size;
     assert_false(pki_sign_request(buf_text(&ca_key), buf_text(&ca), buf_text(&request), "h1",

@@ -38,8 +38,10 @@ struct controller {
     struct map *denied;   /* name and reason -> struct denied */
     int64_t denied_told_us;
     struct timer *think_soon, *think_later, *tick, *keep;
-    struct vec looks;  /* struct look * under way */
-    struct vec orders; /* struct order * to switches, under way */
+    uint64_t thought_revision; /* of the store after the last decision */
+    int rounds;                /* decisions since something else changed */
+    struct vec looks;          /* struct look * under way */
+    struct vec orders;         /* struct order * to switches, under way */
     int64_t started_us, ticked_us;
 };
 

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* More rounds than any chain of decisions has; a plan that still wants something then is a fault of the
- * planner (it has to be idempotent) and must not spin the controller. */
+/* More rounds than any chain of decisions has while nothing else changes; a plan that still wants something
+ * then is a fault of the planner (it has to be idempotent) and must not spin the controller. */
 enum { PLAN_ROUNDS_MAX = 16 };
 /* An action writes at most three things, and a transaction has a bound (store.h). What is beyond is decided
  * again in the loop's next turn; hosts meanwhile begin with what is known. */
@@ -21,12 +21,18 @@ struct news {
 
 static void think_now(void *ctx);
 static bool decide(struct controller *controller, bool *ret_changed, struct error *err);
+static bool commit(struct controller *controller, const struct plan *plan, const struct snapshot *after,
+                   int64_t now_ms, struct vec *news, bool *ret_changed, struct error *err);
 static void fence(struct controller *controller, struct arena *arena, const struct plan *plan);
-static void write_down(struct controller *controller, struct change *change, const struct action *action,
-                       const struct snapshot *after, int64_t now_ms);
+static void write_down(struct change *change, const struct plan *plan, const struct snapshot *after,
+                       int64_t now_ms);
+static void write_action(struct change *change, const struct action *action, const struct snapshot *after,
+                         int64_t now_ms);
 static const char *action_what(struct arena *arena, const struct action *action);
-static void publish(struct controller *controller);
-static bool write_news(struct controller *controller, struct news *news, size_t length, struct error *err);
+static void find_news(struct controller *controller, const struct snapshot *after, struct vec *ret_news);
+static void publish_apart(struct controller *controller, struct vec *news);
+static void put_news(struct change *change, const struct news *news);
+static void give_news(struct news *news);
 static char *document_text(const struct snapshot *snapshot, const char *host, int64_t version);
 static const struct instance *find_instance(const struct snapshot *snapshot, const char *name);
 
@@ -36,19 +42,22 @@ void think_soon(struct controller *controller)
     if (!controller->think_soon) controller->think_soon = clock->after(clock->self, 0, think_now, controller);
 }
 
+/* One decision and what follows from it for the hosts. What the decision itself makes possible is decided in
+ * the loop's next turn (the mirror tells that something changed), when the hosts have been told of this one.
+ */
 void think(struct controller *controller)
 {
     struct error err;
-    bool changed = true;
+    bool changed = false;
 
-    for (int round = 0; changed; round++) {
-        ASSERT(round < PLAN_ROUNDS_MAX);
-        if (!decide(controller, &changed, &err)) {
-            control_log(controller, "writing down decisions", &err);
-            break;
-        }
+    if (store_revision(controller->options.store) != controller->thought_revision) controller->rounds = 0;
+    if (!decide(controller, &changed, &err)) {
+        control_log(controller, "writing down decisions", &err);
+        return;
     }
-    publish(controller);
+    controller->rounds = changed ? controller->rounds + 1 : 0;
+    ASSERT(controller->rounds < PLAN_ROUNDS_MAX);
+    controller->thought_revision = store_revision(controller->options.store);
 }
 
 bool documents_load(struct controller *controller, struct error *err)
@@ -106,27 +115,58 @@ static bool decide(struct controller *controller, bool *ret_changed, struct erro
 {
     const struct clock_port *clock = controller->options.clock;
     CLEANUP_ARENA struct arena *arena = arena_new();
-    CLEANUP_CHANGE struct change *change = change_new(controller->options.store);
     const struct snapshot *before = mirror_snapshot(controller->mirror);
+    struct vec news = VEC_OF(struct news);
     int64_t now_ms = clock->wall_ms(clock->self);
     struct plan plan = plan_make(arena, before, now_ms);
     bool cut = plan.actions_length > ACTIONS_MAX;
-    if (cut) plan.actions_length = ACTIONS_MAX;
-    struct snapshot after = plan_apply(arena, before, &plan, now_ms);
 
+    if (cut) plan.actions_length = ACTIONS_MAX;
+    /* A host that lets in a warm instance hears of it before it has to make room for the next one. */
+    if (plan.urgent_length > 0 && !cut) plan.actions_length = plan.urgent_length;
+    struct snapshot after = plan_apply(arena, before, &plan, now_ms);
     clock->cancel(clock->self, controller->think_later);
     controller->think_later = NULL;
     if (plan.again_ms > 0) {
         int64_t wait_ms = plan.again_ms > now_ms ? plan.again_ms - now_ms : 1;
         controller->think_later = clock->after(clock->self, wait_ms * 1000, think_now, controller);
     }
-    for (size_t i = 0; i < plan.actions_length; i++)
-        write_down(controller, change, &plan.actions[i], &after, now_ms);
-    *ret_changed = !change_is_empty(change) && !cut;
-    if (!change_is_empty(change) && !change_commit(change, NULL, err)) return false;
-    if (cut) think_soon(controller);
+    find_news(controller, &after, &news);
+    bool good = commit(controller, &plan, &after, now_ms, &news, ret_changed, err);
+    for (size_t i = 0; i < news.length; i++)
+        mem_free(((struct news *)vec_at(&news, i))->text);
+    vec_free(&news);
+    if (!good) return false;
+    *ret_changed &= !cut;
     fence(controller, arena, &plan);
     control_dispatch(controller);
+    return true;
+}
+
+/* What is decided, its events and the documents that follow are one transaction: a host never does what the
+ * store does not know, and nothing waits for the disk twice. When that is refused (a host's document may be
+ * larger than the store takes, or there are too many), the decision is written by itself and each document
+ * by itself, so that one host's trouble is not everybody's. */
+static bool commit(struct controller *controller, const struct plan *plan, const struct snapshot *after,
+                   int64_t now_ms, struct vec *news, bool *ret_changed, struct error *err)
+{
+    CLEANUP_CHANGE struct change *together = change_new(controller->options.store);
+    CLEANUP_CHANGE struct change *decision = change_new(controller->options.store);
+
+    write_down(together, plan, after, now_ms);
+    *ret_changed = !change_is_empty(together);
+    for (size_t i = 0; i < news->length; i++)
+        put_news(together, vec_at(news, i));
+    if (change_is_empty(together)) return true;
+    if (change_commit(together, NULL, err)) {
+        for (size_t i = 0; i < news->length; i++)
+            give_news(vec_at(news, i));
+        return true;
+    }
+    if (news->length == 0) return false;
+    write_down(decision, plan, after, now_ms);
+    if (!change_is_empty(decision) && !change_commit(decision, NULL, err)) return false;
+    publish_apart(controller, news);
     return true;
 }
 
@@ -145,8 +185,15 @@ static void fence(struct controller *controller, struct arena *arena, const stru
         hosts_fence(controller, fences[i].name, fences[i].reason);
 }
 
-static void write_down(struct controller *controller, struct change *change, const struct action *action,
-                       const struct snapshot *after, int64_t now_ms)
+static void write_down(struct change *change, const struct plan *plan, const struct snapshot *after,
+                       int64_t now_ms)
+{
+    for (size_t i = 0; i < plan->actions_length; i++)
+        write_action(change, &plan->actions[i], after, now_ms);
+}
+
+static void write_action(struct change *change, const struct action *action, const struct snapshot *after,
+                         int64_t now_ms)
 {
     CLEANUP_ARENA struct arena *arena = arena_new();
 
@@ -201,55 +248,52 @@ static const char *action_what(struct arena *arena, const struct action *action)
     UNREACHABLE();
 }
 
-/* Every host whose document says something else than before gets a new version of it. All are written
- * together; when that fails (one of them may be larger than the store takes), each by itself, so that one
- * host's trouble is not everybody's. */
-static void publish(struct controller *controller)
+/* Every host whose document says something else than before gets a new version of it. */
+static void find_news(struct controller *controller, const struct snapshot *after, struct vec *ret_news)
 {
-    const struct snapshot *snapshot = mirror_snapshot(controller->mirror);
-    struct vec news = VEC_OF(struct news);
-    struct error err;
-
-    for (size_t i = 0; i < snapshot->host_facts_length; i++) {
-        struct session *session = session_get(controller, snapshot->host_facts[i].name);
-        char *text = document_text(snapshot, session->host, session->document_version);
+    for (size_t i = 0; i < after->host_facts_length; i++) {
+        struct session *session = session_get(controller, after->host_facts[i].name);
+        char *text = document_text(after, session->host, session->document_version);
         if (!session->document || !text_equal(text, session->document))
-            *(struct news *)vec_push(&news) =
-                (struct news){session, document_text(snapshot, session->host, session->document_version + 1)};
+            *(struct news *)vec_push(ret_news) =
+                (struct news){session, document_text(after, session->host, session->document_version + 1)};
         mem_free(text);
     }
-    if (!write_news(controller, news.items, news.length, &err)) {
-        for (size_t i = 0; i < news.length; i++) {
-            struct news *item = vec_at(&news, i);
-            if (write_news(controller, item, 1, &err)) continue;
+}
+
+static void publish_apart(struct controller *controller, struct vec *news)
+{
+    struct error err;
+
+    for (size_t i = 0; i < news->length; i++) {
+        struct news *item = vec_at(news, i);
+        CLEANUP_CHANGE struct change *change = change_new(controller->options.store);
+        put_news(change, item);
+        if (change_commit(change, NULL, &err)) {
+            give_news(item);
+        } else {
             error_wrap(&err, "publishing the document of host %s", item->session->host);
             control_log(controller, "a host is not told what to do", &err);
         }
     }
-    for (size_t i = 0; i < news.length; i++)
-        mem_free(((struct news *)vec_at(&news, i))->text);
-    vec_free(&news);
-    control_dispatch(controller);
 }
 
-/* Durable first, then given to the hosts that wait for it; takes the texts. */
-static bool write_news(struct controller *controller, struct news *news, size_t length, struct error *err)
+static void put_news(struct change *change, const struct news *news)
 {
-    CLEANUP_CHANGE struct change *change = change_new(controller->options.store);
     CLEANUP_ARENA struct arena *arena = arena_new();
+    change_put_text(change, arena_printf(arena, "host-document/%s", news->session->host), news->text);
+}
 
-    for (size_t i = 0; i < length; i++)
-        change_put_text(change, arena_printf(arena, "host-document/%s", news[i].session->host), news[i].text);
-    if (length > 0 && !change_commit(change, NULL, err)) return false;
-    for (size_t i = 0; i < length; i++) {
-        struct session *session = news[i].session;
-        mem_free(session->document);
-        session->document = news[i].text;
-        session->document_version++;
-        news[i].text = NULL;
-        document_answer(session, session->document);
-    }
-    return true;
+/* Durable by now; takes the text. */
+static void give_news(struct news *news)
+{
+    struct session *session = news->session;
+
+    mem_free(session->document);
+    session->document = news->text;
+    session->document_version++;
+    news->text = NULL;
+    document_answer(session, session->document);
 }
 
 static char *document_text(const struct snapshot *snapshot, const char *host, int64_t version)

@@ -9,7 +9,8 @@
 struct plan {
     const struct action *actions; /* in an order in which they can be applied one after the other */
     size_t actions_length;
-    int64_t again_ms; /* wall clock at which a plan may differ without any other change; 0: never */
+    size_t urgent_length; /* the first so many; what comes after may as well be left to the next plan */
+    int64_t again_ms;     /* wall clock at which a plan may differ without any other change; 0: never */
 };
 
 /* What is decided for the snapshot at now_ms (wall clock). Allocated in arena; names and texts may point into

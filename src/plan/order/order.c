@@ -1,17 +1,19 @@
 #include "plan/order/act.h"
 
 /* What comes before what: a farm's network before its first instance, all that ends before its network is
- * returned, and what is decided about one instance in the order in which it was decided. Three groups keep
- * all of it; inside a group the order of decision stays, in which room is freed before it is taken. */
-enum group { GROUP_GIVE, GROUP_INSTANCES, GROUP_TAKE_BACK, GROUPS };
+ * returned, and what is decided about one instance in the order in which it was decided. These groups keep
+ * all of it; inside a group the order of decision stays, in which room is freed before it is taken. The last
+ * one is what only fills the pool of warm instances: nobody waits for it. */
+enum group { GROUP_FENCE, GROUP_INSTANCES, GROUP_WARM, GROUPS };
 
-static enum group group_of(const struct action *action);
+static void sort(const struct work *work, enum group *ret_groups);
 
 struct plan order_plan(struct work *work)
 {
-    size_t length = 0;
+    size_t length = 0, urgent_length = 0;
     struct action *actions =
         arena_alloc_array(work->arena, work->actions_length + work->farms_length + 1, sizeof(*actions));
+    enum group *groups = arena_alloc_array(work->arena, work->actions_length + 1, sizeof(*groups));
 
     for (size_t f = 0; f < work->farms_length; f++) {
         const struct work_farm *farm = &work->farms[f];
@@ -22,10 +24,13 @@ struct plan order_plan(struct work *work)
                                             .reason = farm->fact_reason,
                                             .farm_fact = farm->fact};
     }
-    for (int group = GROUP_GIVE; group < GROUPS; group++)
+    sort(work, groups);
+    for (int group = GROUP_FENCE; group < GROUPS; group++) {
+        if (group == GROUP_WARM) urgent_length = length;
         for (size_t a = 0; a < work->actions_length; a++)
-            if (work->actions[a].name != NULL && group_of(&work->actions[a]) == (enum group)group)
+            if (work->actions[a].name != NULL && groups[a] == (enum group)group)
                 actions[length++] = work->actions[a];
+    }
     for (size_t f = 0; f < work->farms_length; f++) {
         const struct work_farm *farm = &work->farms[f];
         if (!farm->fact_changed || farm->fact.vni != 0) continue;
@@ -35,10 +40,21 @@ struct plan order_plan(struct work *work)
                                             .reason = farm->fact_reason,
                                             .farm_fact = {.name = farm->name}};
     }
-    return (struct plan){.actions = actions, .actions_length = length, .again_ms = work->again_ms};
+    return (struct plan){.actions = actions,
+                         .actions_length = length,
+                         .urgent_length = urgent_length,
+                         .again_ms = work->again_ms};
 }
 
-static enum group group_of(const struct action *action)
+/* A creation that is the newest word on its instance is the only one. */
+static void sort(const struct work *work, enum group *ret_groups)
 {
-    return action->kind == ACTION_FENCE ? GROUP_GIVE : GROUP_INSTANCES;
+    for (size_t a = 0; a < work->actions_length; a++)
+        ret_groups[a] = work->actions[a].kind == ACTION_FENCE ? GROUP_FENCE : GROUP_INSTANCES;
+    for (size_t n = 0; n < work->instances_length; n++) {
+        const struct work_instance *i = &work->instances[n];
+        if (i->action != NONE && work->actions[i->action].kind == ACTION_CREATE &&
+            i->record.wanted == WANTED_WARM)
+            ret_groups[i->action] = GROUP_WARM;
+    }
 }

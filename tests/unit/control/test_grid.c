@@ -50,6 +50,45 @@ static void test_scale(void **state)
     world_free(world);
 }
 
+/* In which revisions a warm instance was let in, its host was told, and the next was made. */
+struct told {
+    uint64_t let_in, told, next;
+};
+
+static void note_told(void *ctx, const struct store_item *item)
+{
+    struct told *told = ctx;
+    bool warm = item->value && strstr(item->value, "\"wanted\":\"warm\"");
+    if (text_equal(item->key, "instance/acme/shop/web-2") && !warm && !told->let_in)
+        told->let_in = item->revision;
+    if (text_equal(item->key, "instance/acme/shop/web-3") && !told->next) told->next = item->revision;
+    if (text_starts(item->key, "host-document/") && !told->told) told->told = item->revision;
+}
+
+/* A decision and the documents that follow from it are one transaction, and what serves goes before what
+ * only fills the place at the door. */
+static void test_warm_first(void **state)
+{
+    struct world *world = world_started(1);
+    struct told told = {0};
+    struct store_watch *watch = NULL;
+    struct error err;
+    apply(world, "kind: Farm\nname: shop\nparty: acme\nsubnet: 10.0.0.0/24\ntiers:\n"
+                 "  - {name: web, image: \"hello:1\", count: 1, size: {cpus: 0.5, memory: 64Mi}, warm: 1, "
+                 "health: {exec: [health]}}\n");
+    wait_running(world, "acme/shop/", 2, 5000);
+    world_run_ms(world, 1000);
+    assert_true(
+        store_watch_start(world->store, "", store_revision(world->store), note_told, &told, &watch, &err));
+    expect(world, 200, landlord, "POST", "/v1/farms/acme/shop/scale", "{\"tier\":\"web\",\"count\":2}");
+    wait_running(world, "acme/shop/", 3, 5000);
+    store_watch_stop(world->store, watch);
+    assert_int_not_equal(told.let_in, 0);
+    assert_int_equal(told.told, told.let_in);
+    assert_true(told.next > told.let_in);
+    world_free(world);
+}
+
 static void test_host_dies(void **state)
 {
     struct world *world = world_started(3);
@@ -443,6 +482,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_apply),
         cmocka_unit_test(test_scale),
+        cmocka_unit_test(test_warm_first),
         cmocka_unit_test(test_host_dies),
         cmocka_unit_test(test_cut_off),
         cmocka_unit_test(test_cut_off_and_back),

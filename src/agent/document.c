@@ -15,6 +15,7 @@ static const char document_path[] = "document";
 static struct held_document *read_document(struct agent *agent, const char *text, size_t size,
                                            const char *signature, struct error *err);
 static struct held_document *read_stored(struct agent *agent, struct error *err);
+static void expect_new(struct agent *agent, const struct host_document *document);
 static bool check(struct agent *agent, const struct host_document *document, struct error *err);
 static bool keep(struct agent *agent, const struct held_document *held, struct error *err);
 static void put_back(struct agent *agent);
@@ -79,6 +80,7 @@ bool document_take(struct agent *agent, const char *text, size_t size, const cha
         held_document_free(held); /* a repeat of what is in force, or older */
         return true;
     }
+    expect_new(agent, &held->document);
     if (!check(agent, &held->document, &err) || !keep(agent, held, &err)) {
         refuse(agent, held->document.version, &err);
         held_document_free(held);
@@ -164,6 +166,20 @@ static struct held_document *read_stored(struct agent *agent, struct error *err)
     }
     *text++ = '\0';
     return read_document(agent, text, stored.size - (size_t)(text - stored.data), stored.data, err);
+}
+
+/* While the document goes to the disk and the networks are made, the driver has a head start. */
+static void expect_new(struct agent *agent, const struct host_document *document)
+{
+    const struct compute_driver *compute = agent->options.compute;
+    bool any = false;
+
+    for (size_t i = 0; !any && i < document->instances_length; i++) {
+        const struct personality *wanted = &document->instances[i];
+        const struct unit *unit = map_get(agent->units, wanted->instance);
+        any = !unit || !unit->have || unit->have->incarnation != wanted->incarnation;
+    }
+    if (any) compute->expect(compute->self);
 }
 
 static bool check(struct agent *agent, const struct host_document *document, struct error *err)

@@ -69,6 +69,9 @@ struct compute_driver {
     /* Removes images that no instance uses and that are not in `digests`. */
     bool (*keep_images)(void *self, const char *const *digests, size_t length, struct error *err);
 
+    /* Instances will be made in a moment: what takes its time and can be begun before begins now. Changes
+     * nothing that can be seen; optional to call. */
+    void (*expect)(void *self);
     /* Everything but running its command: scratch, root, limits, namespaces. The image must be there. */
     void (*create)(void *self, const struct personality *personality, const struct image *image,
                    const struct compute_place *place, compute_done done, void *ctx);

@@ -71,6 +71,15 @@ char *cgroup_path(const struct cgroups *cgroups, const char *id)
     return mem_printf("/%s/%s", cgroups->parent, id);
 }
 
+void cgroups_hurry(const struct cgroups *cgroups)
+{
+    const struct hierarchy *hierarchy = vec_at(&cgroups->hierarchies, 0);
+    CLEANUP_MEM char *path = mem_printf("%s/cgroup.procs", hierarchy->point);
+    struct error err;
+
+    if (fork() == 0) _exit(file_put(path, "0", &err) ? 0 : 1);
+}
+
 size_t cgroup_kill(const struct cgroups *cgroups, const char *id)
 {
     struct error err;

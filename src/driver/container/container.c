@@ -24,6 +24,7 @@ static bool container_has_layer(void *self, const char *digest);
 static void container_add_image(void *self, const struct image *image, const char *const *layer_paths,
                                 compute_done done, void *ctx);
 static bool container_keep_images(void *self, const char *const *digests, size_t length, struct error *err);
+static void container_expect(void *self);
 static bool container_freeze(void *self, const char *name, struct error *err);
 static bool container_thaw(void *self, const char *name, struct error *err);
 static bool container_list(void *self, struct vec *ret_found, struct error *err);
@@ -65,6 +66,7 @@ bool container_driver_new(const struct container_options *options, struct comput
         .add_image = container_add_image,
         .has_layer = container_has_layer,
         .keep_images = container_keep_images,
+        .expect = container_expect,
         .create = container_create,
         .start = container_start,
         .freeze = container_freeze,
@@ -264,6 +266,12 @@ static bool container_keep_images(void *self, const char *const *digests, size_t
     bool good = images_keep(container->images, kept, err);
     map_free(kept);
     return good;
+}
+
+static void container_expect(void *self)
+{
+    const struct container *container = self;
+    cgroups_hurry(container->cgroups);
 }
 
 static bool container_freeze(void *self, const char *name, struct error *err)

@@ -41,6 +41,7 @@ static bool has_layer(void *self, const char *digest);
 static void add_image(void *self, const struct image *image, const char *const *layer_paths,
                       compute_done done, void *ctx);
 static bool keep_images(void *self, const char *const *digests, size_t length, struct error *err);
+static void expect(void *self);
 static void create(void *self, const struct personality *personality, const struct image *image,
                    const struct compute_place *place, compute_done done, void *ctx);
 static void start(void *self, const char *instance, compute_done done, void *ctx);
@@ -75,11 +76,10 @@ const struct compute_driver *fake_compute_new(struct fake_host *host)
     host->compute = compute;
     compute->host = host;
     compute->operations = VEC_OF(struct operation *);
-    compute->driver =
-        (struct compute_driver){compute,   destroy,     set_events, has_image, has_layer,
-                                add_image, keep_images, create,     start,     freeze,
-                                thaw,      stop,        wipe,       list,      pid,
-                                usage,     resize,      read_log,   exec_argv, control_directory};
+    compute->driver = (struct compute_driver){
+        compute, destroy, set_events, has_image, has_layer, add_image, keep_images,
+        expect,  create,  start,      freeze,    thaw,      stop,      wipe,
+        list,    pid,     usage,      resize,    read_log,  exec_argv, control_directory};
     return &compute->driver;
 }
 
@@ -151,6 +151,12 @@ static void add_image(void *self, const struct image *image, const char *const *
     }
     compute->host->counts.images++;
     begin(compute, OPERATION_IMAGE, image->digest, 3, fails_now(&compute->host->images_fail), done, ctx);
+}
+
+static void expect(void *self)
+{
+    struct fake_compute *compute = self;
+    compute->host->counts.expects++;
 }
 
 static bool keep_images(void *self, const char *const *digests, size_t length, struct error *err)

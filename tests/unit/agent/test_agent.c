@@ -212,9 +212,11 @@ static void test_difference(void **state)
     assert_int_equal(desk->hellos, 1);
     assert_int_equal(counts->creates, 2);
     assert_int_equal(counts->images, 1); /* fetched once for both */
+    assert_int_equal(counts->expects, 1);
     tell(desk, 2, 1, two);
     world_run_ms(desk->world, 1000);
     assert_int_equal(counts->creates, 2);
+    assert_int_equal(counts->expects, 1); /* nothing new: nothing is begun ahead */
     tell(desk, 3, 1, last);
     world_run_ms(desk->world, 3000);
     assert_int_equal(counts->creates, 2);
@@ -225,6 +227,7 @@ static void test_difference(void **state)
     tell(desk, 4, 2, last); /* a new incarnation is a new instance */
     world_run_ms(desk->world, 3000);
     assert_int_equal(truth(desk, "web-2").incarnation, 2);
+    assert_int_equal(counts->expects, 2);
     tell(desk, 5, 2, none);
     world_run_ms(desk->world, 3000);
     assert_false(fake_host_has_farm(desk->box->truth, "acme/shop"));

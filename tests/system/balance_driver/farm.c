@@ -133,15 +133,19 @@ static bool read_answer(int fd)
     return text_starts(data, "HTTP/1.1 200");
 }
 
-static struct farm_result load(uint16_t port, int length, int control_fd)
+/* Rounds of one request on each connection, at least one; after a round that began when a byte came, a byte
+ * goes back. */
+static struct farm_result load(uint16_t port, int length, int control_fd, int results_fd)
 {
     static const char REQUEST[] = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
     struct farm_result result = {0};
     struct pollfd control = {.fd = control_fd, .events = POLLIN};
+    bool asked = false;
+    char byte = 0;
     int fds[64];
     for (int i = 0; i < length; i++)
         fds[i] = bound(port, false);
-    while (poll(&control, 1, 0) == 0) {
+    for (;;) {
         for (int i = 0; i < length; i++)
             send(fds[i], REQUEST, sizeof REQUEST - 1, MSG_NOSIGNAL);
         for (int i = 0; i < length; i++) {
@@ -153,8 +157,12 @@ static struct farm_result load(uint16_t port, int length, int control_fd)
             close(fds[i]);
             fds[i] = bound(port, false);
         }
+        if (asked) ASSERT(write(results_fd, &byte, 1) == 1);
+        asked = false;
+        if (poll(&control, 1, 0) == 0) continue;
+        if (read(control_fd, &byte, 1) <= 0) return result;
+        asked = true;
     }
-    return result;
 }
 
 struct farm_load farm_load_start(uint16_t port, int length)
@@ -164,12 +172,18 @@ struct farm_load farm_load_start(uint16_t port, int length)
     pid_t pid = child();
     if (pid == 0) {
         close(control[1]);
-        struct farm_result result = load(port, length, control[0]);
+        struct farm_result result = load(port, length, control[0], results[1]);
         _exit(write(results[1], &result, sizeof result) == sizeof result ? 0 : 1);
     }
     close(control[0]);
     close(results[1]);
     return (struct farm_load){pid, control[1], results[0]};
+}
+
+void farm_load_round(struct farm_load load)
+{
+    char byte = 0;
+    ASSERT(write(load.control_fd, &byte, 1) == 1 && read(load.result_fd, &byte, 1) == 1);
 }
 
 struct farm_result farm_load_end(struct farm_load load)

@@ -19,7 +19,7 @@ pid_t farm_haproxy(const struct personality *personality, const char *directory,
                    size_t fds_length);
 void farm_kill(pid_t pid); /* SIGKILL and reaped; 0 is fine */
 
-/* A process with `length` connections that asks as fast as it can until it is ended. */
+/* A process with `length` connections that asks as fast as it can until it is ended, once at least. */
 struct farm_load {
     pid_t pid;
     int control_fd, result_fd;
@@ -28,6 +28,7 @@ struct farm_result {
     uint64_t good, failed;
 };
 struct farm_load farm_load_start(uint16_t port, int length);
+void farm_load_round(struct farm_load load); /* until it has asked on every connection once more */
 struct farm_result farm_load_end(struct farm_load load);
 
 #endif

@@ -141,7 +141,6 @@ static void starts_without_servers_and_serves_on_both_sides(void **state)
     apply_well(world, 2);
     for (size_t i = 0; i < 2; i++) {
         struct farm_load load = farm_load_start(PORTS[i], 1);
-        usleep(50000);
         struct farm_result result = farm_load_end(load);
         assert_int_equal(result.failed, 0);
         assert_true(result.good > 0);
@@ -157,6 +156,7 @@ static void loses_no_request_while_servers_come_and_go(void **state)
     for (int cycle = 0; cycle < 20; cycle++) {
         world->servers[1].drain = false;
         apply_well(world, 2);
+        farm_load_round(load);
         world->heard_drained = false;
         world->servers[1].drain = true;
         apply_well(world, 2);
@@ -168,12 +168,12 @@ static void loses_no_request_while_servers_come_and_go(void **state)
     world->servers[1].drain = false;
     for (int cycle = 0; cycle < 5; cycle++) {
         apply_well(world, 3);
+        farm_load_round(load);
         apply_well(world, 1);
     }
     struct farm_result result = farm_load_end(load);
     assert_int_equal(result.failed, 0);
-    /* How many depends on the machine; every one was answered. */
-    assert_true(result.good > 100);
+    assert_true(result.good > 25 * 16);
 }
 
 static void loses_no_request_when_a_server_dies(void **state)
@@ -182,7 +182,7 @@ static void loses_no_request_when_a_server_dies(void **state)
     apply_well(world, 3);
     assert_true(mini_loop_until(&world->loop, &world->heard_good, WAIT_MS));
     struct farm_load load = farm_load_start(PUBLISHED, 16);
-    usleep(100000);
+    farm_load_round(load);
     farm_kill(world->server[1]);
     world->server[1] = 0;
     assert_true(mini_loop_until(&world->loop, &world->heard_bad, WAIT_MS));
@@ -202,7 +202,7 @@ static void sends_requests_again_when_a_silent_server_is_taken_away(void **state
     apply_well(world, 2);
     assert_true(mini_loop_until(&world->loop, &world->heard_good, WAIT_MS));
     struct farm_load load = farm_load_start(PUBLISHED, 16);
-    usleep(100000);
+    farm_load_round(load);
     kill(world->server[1], SIGSTOP);
     assert_true(mini_loop_until(&world->loop, &world->heard_bad, WAIT_MS));
     assert_string_equal(world->bad, "web-2");
@@ -218,7 +218,6 @@ static void sends_requests_again_when_a_silent_server_is_taken_away(void **state
 static bool has_servers_again(void *ctx)
 {
     struct farm_load load = farm_load_start(PUBLISHED, 1);
-    usleep(1000);
     struct farm_result result = farm_load_end(load);
     return result.good > 0 && result.failed == 0;
 }

@@ -223,7 +223,7 @@ static void look_round(void *ctx)
 
     session->look_again = NULL;
     session->look_round++;
-    session->look_alive = session->look_refused = false;
+    session->look_alive = session->look_lives = false;
     session->looks_open = 1; /* held until all are asked, so that an early answer does not judge alone */
     size_t asked = 0;
     for (size_t i = 0; at && i < length && asked < LOOKERS; i++) {
@@ -281,7 +281,7 @@ static struct look *look_new(struct session *session)
     return look;
 }
 
-/* Answers: 200 {"answer":"alive"|"refused"|"silent"} of a looker, or 200 of the host itself. */
+/* Answers: 200 {"answer":"alive"|"lives"|"silent"} of a looker, or 200 of the host itself. */
 static void look_done(void *ctx, const struct answer *answer)
 {
     struct look *look = ctx;
@@ -297,9 +297,9 @@ static void look_done(void *ctx, const struct answer *answer)
     if (answer->status == 200 && node_from_json(arena, answer->body, answer->body_size, &node, &err)) {
         const char *text = node_text(&node, "answer", "");
         session->look_alive |= text_equal(text, "alive");
-        session->look_refused |= text_equal(text, "refused");
-    } else if (answer->status == 0 && answer->refused) {
-        session->look_refused = true;
+        session->look_lives |= text_equal(text, "lives");
+    } else if (answer->status == 0 && answer->lives) {
+        session->look_lives = true;
     }
     if (session->looks_open == 0 && session->doubted) judge(session);
 }
@@ -315,9 +315,9 @@ static void look_free(struct look *look)
     mem_free(look);
 }
 
-/* All looks of a round are in. Alive or refused: the host's kernel runs, so its instances may; look again.
- * Silent everywhere: it is gone. But when no other host is left that could say so, it is this controller that
- * may be cut off, and giving up what it cannot see would switch off a grid that is well. */
+/* All looks of a round are in. Alive, or only its kernel lives: the host's kernel runs, so its instances may;
+ * look again. Silent everywhere: it is gone. But when no other host is left that could say so, it is this
+ * controller that may be cut off, and giving up what it cannot see would switch off a grid that is well. */
 static void judge(struct session *session)
 {
     const struct clock_port *clock = session->controller->options.clock;
@@ -330,9 +330,9 @@ static void judge(struct session *session)
     }
     if (session->lookers == 0)
         session->look_again = clock->after(clock->self, LOOK_ALONE_US, look_round, session);
-    else if (!session->look_alive && !session->look_refused)
+    else if (!session->look_alive && !session->look_lives)
         give_up(session, "neither other hosts nor the controller reach it over any path");
-    else if (session->look_refused && !session->look_alive && away_us > AGENT_AWAY_US)
+    else if (session->look_lives && !session->look_alive && away_us > AGENT_AWAY_US)
         give_up(session, "it answers, but its agent has not come back for 10 s");
     else
         session->look_again = clock->after(clock->self, LOOK_AGAIN_US, look_round, session);

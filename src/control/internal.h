@@ -26,7 +26,7 @@ struct session {
     unsigned look_round; /* answers to an older one do not count */
     size_t looks_open;
     size_t lookers; /* other hosts asked in this round */
-    bool look_alive, look_refused;
+    bool look_alive, look_lives;
     bool fencing;
     int64_t fence_not_before_us; /* after a failed try; 0: never tried */
 };

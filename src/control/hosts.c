@@ -18,7 +18,7 @@ enum {
     AGENT_AWAY_US = 10 * 1000 * 1000,      /* a host that lives without an agent for so long is given up */
     CONTROLLER_GRACE_US = 3 * 1000 * 1000, /* after its own start a controller gives agents time to find it */
     FENCE_AGAIN_US = 1000 * 1000,          /* between tries to switch a host off */
-    POLL_US = 20 * 1000 * 1000, /* a question for a newer document is answered with "none" after this */
+    WAIT_US = 20 * 1000 * 1000,            /* a question that waits is answered with "none" after this */
     SUSPECT_US = BEATS_MISSED_MAX * BEAT_US, /* of silence */
     /* Of silence: looks begin, for the answer "silent" takes its time and is then there just after suspicion.
      */
@@ -100,7 +100,7 @@ void session_free(struct session *session)
 {
     const struct clock_port *clock = session->controller->options.clock;
     clock->cancel(clock->self, session->look_again);
-    clock->cancel(clock->self, session->gone);
+    clock->cancel(clock->self, session->line_gone);
     mem_free(session->host);
     mem_free(session->document);
     mem_free(session->report_boot);
@@ -227,7 +227,8 @@ static bool tick_host(struct session *session, const struct host_fact *fact, int
     if (fact->state == HOST_DOWN && !fact->fenced && session->fence_not_before_us && !session->fencing &&
         now_us >= session->fence_not_before_us)
         think_soon(controller); /* the planner asks for the fence as long as it is not done */
-    if (session->waiting && now_us - session->waiting_since_us > POLL_US) document_answer(session, NULL);
+    if (session->waiting && now_us - session->waiting_since_us > WAIT_US) document_answer(session, NULL);
+    if (session->line && now_us - session->line_since_us > WAIT_US) line_renew(session);
     if (last_us == 0) last_us = controller->started_us + CONTROLLER_GRACE_US;
     if (session->doubted || session->fencing || (fact->state != HOST_UP && fact->state != HOST_SUSPECT))
         return false;

@@ -8,11 +8,13 @@
 struct session {
     struct controller *controller;
     char *host;
-    int64_t beat_us[2];       /* steady time of the last beat over each path; 0: none yet */
+    int64_t beat_us[2];    /* steady time of the last beat over each path; 0: none yet */
+    struct exchange *line; /* breaks off when the agent ends; NULL: not there */
+    int64_t line_since_us;
+    struct timer *line_gone;  /* it broke off a moment ago */
     struct exchange *waiting; /* the agent's pending question for a newer document, or NULL */
     int64_t waiting_after;    /* the version it has */
     int64_t waiting_since_us;
-    struct timer *gone;        /* its question broke off a moment ago */
     char *document;            /* text of the newest document, with its version */
     int64_t document_version;  /* 0: none yet */
     int64_t confirmed_version; /* the agent said so in this controller's life */
@@ -69,6 +71,9 @@ void hosts_fence(struct controller *controller, const char *host, const char *re
 MUST_CHECK bool hosts_set_state(struct controller *controller, const char *host, enum host_state state,
                                 bool fenced, const char *reason, struct error *err);
 struct peer hosts_peer(const struct host_fact *fact, int only_address);
+
+/* routes.c: the agent begins another line */
+void line_renew(struct session *session);
 
 /* think.c: decisions and documents */
 void think_soon(struct controller *controller);

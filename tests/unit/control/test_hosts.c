@@ -141,6 +141,27 @@ static void test_controller_cut_off(void **state)
     world_free(world);
 }
 
+/* It ends while it has no question for a document at the controller, as when it applies one. */
+static void lose_polls(void *ctx, const char *from, const char *to, const struct request *request,
+                       struct sim_fate *ret_fate)
+{
+    ret_fate->lose = text_equal(from, "h1") && text_starts(request->path, "/agent/document");
+}
+
+static void test_line_breaks(void **state)
+{
+    struct world *world = quiet(4);
+    run_to_beat(world, "h1");
+    sim_net_meddle(world->net, lose_polls, NULL);
+    world_run_ms(world, 25000); /* the one that waited was answered */
+    run_to_beat(world, "h1");
+    box_stop_agent(&world->boxes[0]);
+    wait_host(world, "h1", HOST_SUSPECT, 50);
+    box_start_agent(&world->boxes[0]);
+    wait_host(world, "h1", HOST_UP, 1000);
+    world_free(world);
+}
+
 /* Neither is there to look at the other; those that are left do it. */
 static void test_two_die(void **state)
 {
@@ -209,8 +230,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_asked_early),     cmocka_unit_test(test_late_beat),
         cmocka_unit_test(test_only_beats_lost), cmocka_unit_test(test_controller_cut_off),
-        cmocka_unit_test(test_two_die),         cmocka_unit_test(test_lookers_silent),
-        cmocka_unit_test(test_too_busy),
+        cmocka_unit_test(test_line_breaks),     cmocka_unit_test(test_two_die),
+        cmocka_unit_test(test_lookers_silent),  cmocka_unit_test(test_too_busy),
     };
     if (getenv("CMOCKA_ONLY")) cmocka_set_test_filter(getenv("CMOCKA_ONLY"));
     return cmocka_run_group_tests(tests, NULL, NULL);

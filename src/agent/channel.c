@@ -1,4 +1,4 @@
-/* The agent's words with the controller: hello, beats, the wait for a newer document, reports. */
+/* The agent's words with the controller: hello, beats, the line, the wait for a newer document, reports. */
 #include "agent/internal.h"
 #include "base/text.h"
 
@@ -21,6 +21,8 @@ static void beat_done_0(void *ctx, const struct answer *answer);
 static void beat_done_1(void *ctx, const struct answer *answer);
 static void beat_done(struct agent *agent, size_t path, const struct answer *answer);
 static struct peer controllers_now(const struct agent *agent);
+static void line(void *ctx);
+static void line_done(void *ctx, const struct answer *answer);
 static void poll(void *ctx);
 static void poll_done(void *ctx, const struct answer *answer);
 static void report(void *ctx);
@@ -39,8 +41,10 @@ void channel_stop(struct agent *agent)
 {
     const struct net_port *net = agent->options.net;
     const struct clock_port *clock = agent->options.clock;
-    struct call *calls[] = {agent->hello, agent->poll, agent->report, agent->beats[0], agent->beats[1]};
-    struct timer *timers[] = {agent->hello_again, agent->poll_again, agent->report_again, agent->beat_next};
+    struct call *calls[] = {agent->hello,  agent->line,     agent->poll,
+                            agent->report, agent->beats[0], agent->beats[1]};
+    struct timer *timers[] = {agent->hello_again, agent->line_again, agent->poll_again, agent->report_again,
+                              agent->beat_next};
 
     for (size_t i = 0; i < LENGTH(calls); i++)
         net->cancel(net->self, calls[i]);
@@ -103,6 +107,7 @@ static void hello_done(void *ctx, const struct answer *answer)
     }
     agent->greeted = true;
     report_soon(agent);
+    if (!agent->line && !agent->line_again) line(agent);
     if (!agent->poll && !agent->poll_again) poll(agent);
 }
 
@@ -137,8 +142,8 @@ static void beat_done_1(void *ctx, const struct answer *answer)
     beat_done(ctx, 1, answer);
 }
 
-/* A beat that got no answer is not repeated, the next one is due anyway. But it tells of its path: a question
- * that waits for a newer document would wait on a dead one for long, so it is asked again over the other. */
+/* A beat that got no answer is not repeated, the next one is due anyway. But it tells of its path: what waits
+ * for an answer of the controller would wait on a dead one for long, so it is asked again over the other. */
 static void beat_done(struct agent *agent, size_t path, const struct answer *answer)
 {
     const struct clock_port *clock = agent->options.clock;
@@ -149,10 +154,13 @@ static void beat_done(struct agent *agent, size_t path, const struct answer *ans
     if (answer->status == 404) greet_again(agent);
     if (lost == agent->path_lost[path]) return;
     agent->path_lost[path] = lost;
-    if (!lost || agent->path_lost[1 - path] || !agent->poll) return;
+    if (!lost || agent->path_lost[1 - path]) return;
+    if (agent->line) agent->line_again = clock->after(clock->self, 0, line, agent);
+    net->cancel(net->self, agent->line);
+    agent->line = NULL;
+    if (agent->poll) agent->poll_again = clock->after(clock->self, 0, poll, agent);
     net->cancel(net->self, agent->poll);
     agent->poll = NULL;
-    agent->poll_again = clock->after(clock->self, 0, poll, agent);
 }
 
 /* The controller over the path that is known to work, when only one does. */
@@ -162,6 +170,28 @@ static struct peer controllers_now(const struct agent *agent)
     if (peer.addresses_length == 2 && agent->path_lost[0] != agent->path_lost[1])
         peer.only_address = agent->path_lost[0] ? 1 : 0;
     return peer;
+}
+
+/* A question that says nothing and waits for nothing: that it breaks off tells the controller that this agent
+ * ended. The question for a newer document could not, for there is none while one is being applied. */
+static void line(void *ctx)
+{
+    struct agent *agent = ctx;
+    const struct net_port *net = agent->options.net;
+    const struct request request = {.method = "GET", .path = "/agent/line"};
+    struct peer peer = controllers_now(agent);
+
+    agent->line_again = NULL;
+    agent->line = net->call(net->self, &peer, &request, POLL_TIMEOUT_MS, NULL, line_done, agent);
+}
+
+static void line_done(void *ctx, const struct answer *answer)
+{
+    struct agent *agent = ctx;
+    const struct clock_port *clock = agent->options.clock;
+
+    agent->line = NULL;
+    agent->line_again = clock->after(clock->self, answer->status == 204 ? 0 : AGAIN_US, line, agent);
 }
 
 static void poll(void *ctx)

@@ -85,9 +85,9 @@ struct agent {
     struct timer *predecessors_next;
 
     /* channel.c */
-    struct call *hello, *poll, *report, *beats[2];
+    struct call *hello, *line, *poll, *report, *beats[2];
     bool path_lost[2]; /* the last beat over it got no answer */
-    struct timer *hello_again, *poll_again, *report_again, *beat_next;
+    struct timer *hello_again, *line_again, *poll_again, *report_again, *beat_next;
     bool greeted, report_due;
 };
 

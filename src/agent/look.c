@@ -11,7 +11,7 @@ struct look {
     struct agent *agent;
     struct exchange *exchange;
     struct call *calls[2]; /* NULL: answered */
-    bool alive, refused;
+    bool alive, lives;     /* its agent answered; its kernel did */
 };
 
 static void looked_0(void *ctx, const struct answer *answer);
@@ -75,12 +75,12 @@ static void looked(struct look *look, size_t path, const struct answer *answer)
 {
     look->calls[path] = NULL;
     look->alive |= answer->status > 0;
-    look->refused |= answer->status == 0 && answer->refused;
+    look->lives |= answer->lives;
     if (look->calls[1 - path]) return;
     agent_answer_json(look->agent, look->exchange,
-                      look->alive     ? "{\"answer\":\"alive\"}"
-                      : look->refused ? "{\"answer\":\"refused\"}"
-                                      : "{\"answer\":\"silent\"}");
+                      look->alive   ? "{\"answer\":\"alive\"}"
+                      : look->lives ? "{\"answer\":\"lives\"}"
+                                    : "{\"answer\":\"silent\"}");
     look_free(look);
 }
 

@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TICK_US = 100 * 1000 };
-
 static void changed(void *ctx, enum record_kind kind, const char *name, const struct record *record);
 static void tick(void *ctx);
 
@@ -28,7 +26,7 @@ bool controller_new(const struct controller_options *options, struct controller 
         controller_free(controller);
         return false;
     }
-    controller->tick = clock->after(clock->self, TICK_US, tick, controller);
+    controller->tick = clock->after(clock->self, 0, tick, controller);
     keep_start(controller);
     think_soon(controller);
     *ret_controller = controller;
@@ -109,7 +107,6 @@ static void tick(void *ctx)
 {
     struct controller *controller = ctx;
     const struct clock_port *clock = controller->options.clock;
-    controller->tick = clock->after(clock->self, TICK_US, tick, controller);
-    hosts_tick(controller);
+    controller->tick = clock->after(clock->self, hosts_tick(controller), tick, controller);
     denied_tick(controller);
 }

@@ -6,27 +6,37 @@
 #include <string.h>
 
 enum {
+    TICK_US = 100 * 1000,
     BEAT_US = 250 * 1000,                  /* control.md: 4 a second */
     BEATS_MISSED_MAX = 3,                  /* control.md: suspected after 3 missed */
     LOOKERS = 2,                           /* control.md: two other hosts asked to look */
-    LOOK_TIMEOUT_MS = 400,                 /* a looker tries both paths for 150 ms each */
-    LOOK_AGAIN_US = 50 * 1000,             /* a refused connection: the host lives, its agent may come back */
+    LOOK_MS = 150,                         /* a looker tries both paths at once for so long */
+    LOOK_TIMEOUT_MS = 400,                 /* then the looker itself does not answer */
+    LOOK_AGAIN_US = 50 * 1000,             /* its kernel lives: its agent may come back, or its power go */
     LOOK_ALONE_US = 500 * 1000,            /* nobody else can look: try again */
     PAUSE_US = 1000 * 1000,                /* between two ticks: this process was stopped, and heard nobody */
     AGENT_AWAY_US = 10 * 1000 * 1000,      /* a host that lives without an agent for so long is given up */
     CONTROLLER_GRACE_US = 3 * 1000 * 1000, /* after its own start a controller gives agents time to find it */
     FENCE_AGAIN_US = 1000 * 1000,          /* between tries to switch a host off */
-    POLL_US = 20 * 1000 * 1000, /* a question for a newer document is answered with "none" after this */
+    WAIT_US = 20 * 1000 * 1000,            /* a question that waits is answered with "none" after this */
+    SUSPECT_US = BEATS_MISSED_MAX * BEAT_US, /* of silence */
+    /* Of silence: looks begin, for the answer "silent" takes its time and is then there just after suspicion.
+     */
+    LOOK_EARLY_US = SUSPECT_US - LOOK_MS * 1000,
 };
 
 /* One question to another host whether it reaches the doubted one. */
 struct look {
     struct session *session;
+    bool of_self; /* this controller's own, at the doubted one */
     unsigned round;
     struct call *call;
 };
 
+static bool tick_host(struct session *session, const struct host_fact *fact, int64_t now_us,
+                      int64_t *ret_due_us);
 static void look_round(void *ctx);
+static bool heard_lately(struct controller *controller, const char *host);
 static void look_ask(struct session *session, const struct host_fact *by, const struct host_fact *at);
 static void look_self(struct session *session, const struct host_fact *at);
 static struct look *look_new(struct session *session);
@@ -90,7 +100,7 @@ void session_free(struct session *session)
 {
     const struct clock_port *clock = session->controller->options.clock;
     clock->cancel(clock->self, session->look_again);
-    clock->cancel(clock->self, session->gone);
+    clock->cancel(clock->self, session->line_gone);
     mem_free(session->host);
     mem_free(session->document);
     mem_free(session->report_boot);
@@ -105,6 +115,7 @@ void hosts_beat(struct session *session, int path)
     struct error err;
 
     session->beat_us[path] = clock->steady_us(clock->self);
+    session->looked_early = false;
     if (session->doubted) doubt_end(session);
     if (!fact || fact->state == HOST_UP || session->fencing) return;
     if (!hosts_set_state(controller, session->host, HOST_UP, false, "its agent answers", &err))
@@ -125,13 +136,14 @@ void hosts_doubt(struct session *session, const char *why)
     session->doubt_since_us = clock->steady_us(clock->self);
     if (!hosts_set_state(controller, session->host, HOST_SUSPECT, false, why, &err))
         control_log(controller, "noting that a host is suspected", &err);
-    look_round(session);
+    /* A round that began early and is still under way answers after the suspicion: it counts. */
+    if (!session->looked_early || session->looks_open == 0) look_round(session);
 }
 
-void hosts_tick(struct controller *controller)
+int64_t hosts_tick(struct controller *controller)
 {
     const struct clock_port *clock = controller->options.clock;
-    int64_t now_us = clock->steady_us(clock->self);
+    int64_t now_us = clock->steady_us(clock->self), next_us = now_us + TICK_US;
     bool paused = controller->ticked_us && now_us - controller->ticked_us > PAUSE_US;
     size_t length = 0;
     const struct record *const *records = mirror_list(controller->mirror, RECORD_HOST_FACT, &length);
@@ -142,22 +154,16 @@ void hosts_tick(struct controller *controller)
     for (size_t i = 0; i < length; i++) {
         const struct host_fact *fact = records[i]->object;
         struct session *session = session_get(controller, fact->name);
-        int64_t last_us =
-            session->beat_us[0] > session->beat_us[1] ? session->beat_us[0] : session->beat_us[1];
+        int64_t due_us = next_us;
 
-        if (fact->state == HOST_DOWN && !fact->fenced && session->fence_not_before_us && !session->fencing &&
-            now_us >= session->fence_not_before_us)
-            think_soon(controller); /* the planner asks for the fence as long as it is not done */
-        if (session->waiting && now_us - session->waiting_since_us > POLL_US) document_answer(session, NULL);
-        if (paused) session->beat_us[0] = session->beat_us[1] = last_us = 0;
-        if (last_us == 0) last_us = controller->started_us + CONTROLLER_GRACE_US;
-        bool alive = fact->state == HOST_UP || (fact->state == HOST_SUSPECT && !session->doubted);
-        if (alive && now_us - last_us > BEATS_MISSED_MAX * BEAT_US)
-            *(struct session **)vec_push(&late) = session;
+        if (paused) session->beat_us[0] = session->beat_us[1] = 0;
+        if (tick_host(session, fact, now_us, &due_us)) *(struct session **)vec_push(&late) = session;
+        if (due_us < next_us) next_us = due_us;
     }
     for (size_t i = 0; i < late.length; i++)
         hosts_doubt(*(struct session **)vec_at(&late, i), "three beats in a row did not come");
     vec_free(&late);
+    return next_us - now_us;
 }
 
 void hosts_fence(struct controller *controller, const char *host, const char *reason)
@@ -210,6 +216,31 @@ struct peer hosts_peer(const struct host_fact *fact, int only_address)
     return peer;
 }
 
+/* True: it is to be suspected. *ret_due_us, steady time: when its silence will have gone a step further; left
+ * alone when it is not watched for that. */
+static bool tick_host(struct session *session, const struct host_fact *fact, int64_t now_us,
+                      int64_t *ret_due_us)
+{
+    struct controller *controller = session->controller;
+    int64_t last_us = session->beat_us[0] > session->beat_us[1] ? session->beat_us[0] : session->beat_us[1];
+
+    if (fact->state == HOST_DOWN && !fact->fenced && session->fence_not_before_us && !session->fencing &&
+        now_us >= session->fence_not_before_us)
+        think_soon(controller); /* the planner asks for the fence as long as it is not done */
+    if (session->waiting && now_us - session->waiting_since_us > WAIT_US) document_answer(session, NULL);
+    if (session->line && now_us - session->line_since_us > WAIT_US) line_renew(session);
+    if (last_us == 0) last_us = controller->started_us + CONTROLLER_GRACE_US;
+    if (session->doubted || session->fencing || (fact->state != HOST_UP && fact->state != HOST_SUSPECT))
+        return false;
+    if (now_us >= last_us + SUSPECT_US) return true;
+    if (now_us >= last_us + LOOK_EARLY_US && !session->looked_early) {
+        session->looked_early = true;
+        look_round(session);
+    }
+    *ret_due_us = last_us + (session->looked_early ? SUSPECT_US : LOOK_EARLY_US);
+    return false;
+}
+
 /* Asks two other hosts, over both paths each, whether the doubted one answers; with fewer than two others
  * this controller looks itself too. */
 static void look_round(void *ctx)
@@ -223,19 +254,29 @@ static void look_round(void *ctx)
 
     session->look_again = NULL;
     session->look_round++;
-    session->look_alive = session->look_refused = false;
+    session->look_alive = session->look_lives = false;
+    session->look_silent = 0;
     session->looks_open = 1; /* held until all are asked, so that an early answer does not judge alone */
     size_t asked = 0;
     for (size_t i = 0; at && i < length && asked < LOOKERS; i++) {
         const struct host_fact *by = records[(start + i) % length]->object;
-        if (by == at || by->state != HOST_UP) continue;
+        if (by == at || by->state != HOST_UP || !heard_lately(controller, by->name)) continue;
         look_ask(session, by, at);
         asked++;
     }
     session->lookers = asked;
     if (at && asked < LOOKERS) look_self(session, at);
     session->looks_open--;
-    if (session->looks_open == 0) judge(session); /* nobody could be asked */
+    if (session->looks_open == 0 && session->doubted) judge(session); /* nobody could be asked */
+}
+
+/* Who is late itself may be gone, too, and would cost a time-out. */
+static bool heard_lately(struct controller *controller, const char *host)
+{
+    const struct clock_port *clock = controller->options.clock;
+    const struct session *session = session_get(controller, host);
+    int64_t last_us = session->beat_us[0] > session->beat_us[1] ? session->beat_us[0] : session->beat_us[1];
+    return last_us > 0 && clock->steady_us(clock->self) - last_us < 2 * BEAT_US;
 }
 
 static void look_ask(struct session *session, const struct host_fact *by, const struct host_fact *at)
@@ -267,7 +308,8 @@ static void look_self(struct session *session, const struct host_fact *at)
         if (!at->addresses[i][0]) continue;
         struct peer peer = hosts_peer(at, i);
         struct look *look = look_new(session);
-        look->call = net->call(net->self, &peer, &request, LOOK_TIMEOUT_MS, NULL, look_done, look);
+        look->of_self = true;
+        look->call = net->call(net->self, &peer, &request, LOOK_MS, NULL, look_done, look);
     }
 }
 
@@ -281,12 +323,12 @@ static struct look *look_new(struct session *session)
     return look;
 }
 
-/* Answers: 200 {"answer":"alive"|"refused"|"silent"} of a looker, or 200 of the host itself. */
+/* Answers: 200 {"answer":"alive"|"lives"|"silent"} of a looker, or 200 of the host itself. */
 static void look_done(void *ctx, const struct answer *answer)
 {
     struct look *look = ctx;
     struct session *session = look->session;
-    bool current = look->round == session->look_round;
+    bool current = look->round == session->look_round, of_self = look->of_self;
     CLEANUP_ARENA struct arena *arena = arena_new();
     struct node node = {0};
     struct error err;
@@ -297,9 +339,10 @@ static void look_done(void *ctx, const struct answer *answer)
     if (answer->status == 200 && node_from_json(arena, answer->body, answer->body_size, &node, &err)) {
         const char *text = node_text(&node, "answer", "");
         session->look_alive |= text_equal(text, "alive");
-        session->look_refused |= text_equal(text, "refused");
-    } else if (answer->status == 0 && answer->refused) {
-        session->look_refused = true;
+        session->look_lives |= text_equal(text, "lives");
+        session->look_silent += text_equal(text, "silent");
+    } else if (of_self && answer->lives) {
+        session->look_lives = true;
     }
     if (session->looks_open == 0 && session->doubted) judge(session);
 }
@@ -315,9 +358,9 @@ static void look_free(struct look *look)
     mem_free(look);
 }
 
-/* All looks of a round are in. Alive or refused: the host's kernel runs, so its instances may; look again.
- * Silent everywhere: it is gone. But when no other host is left that could say so, it is this controller that
- * may be cut off, and giving up what it cannot see would switch off a grid that is well. */
+/* All looks of a round are in. Alive, or only its kernel lives: its instances may run; look again. Silent for
+ * all that were asked: it is gone. But when no other host says so, it is this controller that may be cut off,
+ * and giving up what it cannot see would switch off a grid that is well. */
 static void judge(struct session *session)
 {
     const struct clock_port *clock = session->controller->options.clock;
@@ -330,9 +373,9 @@ static void judge(struct session *session)
     }
     if (session->lookers == 0)
         session->look_again = clock->after(clock->self, LOOK_ALONE_US, look_round, session);
-    else if (!session->look_alive && !session->look_refused)
+    else if (!session->look_alive && !session->look_lives && session->look_silent == session->lookers)
         give_up(session, "neither other hosts nor the controller reach it over any path");
-    else if (session->look_refused && !session->look_alive && away_us > AGENT_AWAY_US)
+    else if (session->look_lives && !session->look_alive && away_us > AGENT_AWAY_US)
         give_up(session, "it answers, but its agent has not come back for 10 s");
     else
         session->look_again = clock->after(clock->self, LOOK_AGAIN_US, look_round, session);

@@ -8,11 +8,13 @@
 struct session {
     struct controller *controller;
     char *host;
-    int64_t beat_us[2];       /* steady time of the last beat over each path; 0: none yet */
+    int64_t beat_us[2];    /* steady time of the last beat over each path; 0: none yet */
+    struct exchange *line; /* breaks off when the agent ends; NULL: not there */
+    int64_t line_since_us;
+    struct timer *line_gone;  /* it broke off a moment ago */
     struct exchange *waiting; /* the agent's pending question for a newer document, or NULL */
     int64_t waiting_after;    /* the version it has */
     int64_t waiting_since_us;
-    struct timer *gone;        /* its question broke off a moment ago */
     char *document;            /* text of the newest document, with its version */
     int64_t document_version;  /* 0: none yet */
     int64_t confirmed_version; /* the agent said so in this controller's life */
@@ -20,13 +22,15 @@ struct session {
     int64_t report_sent_us;
     bool denied_known; /* a report came in this controller's life: what is counted more is new */
     /* Doubt about its life: src/control/README.md has the drawing. */
+    bool looked_early; /* since its last beat others were asked, before it is suspected */
     bool doubted;
     int64_t doubt_since_us;
     struct timer *look_again;
     unsigned look_round; /* answers to an older one do not count */
     size_t looks_open;
-    size_t lookers; /* other hosts asked in this round */
-    bool look_alive, look_refused;
+    size_t lookers;              /* other hosts asked in this round */
+    bool look_alive, look_lives; /* its agent answered somebody; only its kernel did */
+    size_t look_silent;          /* lookers that heard nothing of it */
     bool fencing;
     int64_t fence_not_before_us; /* after a failed try; 0: never tried */
 };
@@ -62,12 +66,16 @@ struct session *session_get(struct controller *controller, const char *host); /*
 void session_free(struct session *session);
 void hosts_beat(struct session *session, int path);
 void hosts_doubt(struct session *session, const char *why);
-void hosts_tick(struct controller *controller);
+/* To be called again after as many microseconds as it returns. */
+MUST_CHECK int64_t hosts_tick(struct controller *controller);
 void hosts_fence(struct controller *controller, const char *host, const char *reason);
 /* Changes a host's fact by way of a copy; fails only as the store does. */
 MUST_CHECK bool hosts_set_state(struct controller *controller, const char *host, enum host_state state,
                                 bool fenced, const char *reason, struct error *err);
 struct peer hosts_peer(const struct host_fact *fact, int only_address);
+
+/* routes.c: the agent begins another line */
+void line_renew(struct session *session);
 
 /* think.c: decisions and documents */
 void think_soon(struct controller *controller);

@@ -8,7 +8,7 @@
 
 enum {
     BLOB_CHUNK_MAX = 4 * 1024 * 1024,
-    POLL_CHANGES_US = 20 * 1000, /* an agent that lives has asked over its other path long before */
+    LINE_CHANGES_US = 20 * 1000, /* an agent that lives has another one over its other path long before */
 };
 
 /* One request in the hands of its route. */
@@ -24,12 +24,14 @@ struct asked {
 static void route_join(struct asked *asked);
 static void route_hello(struct asked *asked);
 static void route_beat(struct asked *asked);
+static void route_line(struct asked *asked);
 static void route_document(struct asked *asked);
 static void route_report(struct asked *asked);
 static void route_blob(struct asked *asked);
 static bool take_hello(struct asked *asked, struct error *err);
+static void line_gone(void *ctx);
+static void line_lost(void *ctx);
 static void poll_gone(void *ctx);
-static void poll_lost(void *ctx);
 static bool parse_body(struct asked *asked, struct error *err);
 static void answer_error(struct asked *asked, const struct error *err);
 static void answer_json(struct asked *asked, const char *json);
@@ -43,9 +45,10 @@ struct route {
 };
 
 static const struct route routes[] = {
-    {"POST", "/agent/join", false, route_join},    {"POST", "/agent/hello", true, route_hello},
-    {"POST", "/agent/beat", true, route_beat},     {"GET", "/agent/document", true, route_document},
-    {"POST", "/agent/report", true, route_report}, {"GET", "/agent/blob/", true, route_blob},
+    {"POST", "/agent/join", false, route_join},       {"POST", "/agent/hello", true, route_hello},
+    {"POST", "/agent/beat", true, route_beat},        {"GET", "/agent/line", true, route_line},
+    {"GET", "/agent/document", true, route_document}, {"POST", "/agent/report", true, route_report},
+    {"GET", "/agent/blob/", true, route_blob},
 };
 
 void controller_serve_agents(void *ctx, struct exchange *exchange, const struct request *request,
@@ -73,6 +76,14 @@ void controller_serve_agents(void *ctx, struct exchange *exchange, const struct 
     }
     error_set(&err, ERROR_NOT_FOUND, "no %s %.*s here", request->method, (int)size, request->path);
     answer_error(&asked, &err);
+}
+
+void line_renew(struct session *session)
+{
+    const struct net_port *net = session->controller->options.net;
+
+    if (session->line) net->answer(net->self, session->line, 204, NULL, 0, NULL, 0);
+    session->line = NULL;
 }
 
 /* {token, name, request, addresses[]} -> {certificate, authority}. Possession of the join token is the right
@@ -199,6 +210,37 @@ static void route_beat(struct asked *asked)
     answer_json(asked, "{}");
 }
 
+static void route_line(struct asked *asked)
+{
+    const struct clock_port *clock = asked->controller->options.clock;
+    const struct net_port *net = asked->controller->options.net;
+    struct session *session = session_get(asked->controller, asked->host);
+
+    line_renew(session);
+    session->line = asked->exchange;
+    session->line_since_us = clock->steady_us(clock->self);
+    net->on_gone(net->self, asked->exchange, line_gone, session);
+}
+
+/* The agent's connection broke: that speeds up suspicion, but decides nothing (control.md). One that has only
+ * changed to its other path has another line at once. */
+static void line_gone(void *ctx)
+{
+    struct session *session = ctx;
+    const struct clock_port *clock = session->controller->options.clock;
+
+    session->line = NULL;
+    clock->cancel(clock->self, session->line_gone);
+    session->line_gone = clock->after(clock->self, LINE_CHANGES_US, line_lost, session);
+}
+
+static void line_lost(void *ctx)
+{
+    struct session *session = ctx;
+    session->line_gone = NULL;
+    if (!session->line) hosts_doubt(session, "its connection broke");
+}
+
 static void route_document(struct asked *asked)
 {
     const struct clock_port *clock = asked->controller->options.clock;
@@ -215,23 +257,10 @@ static void route_document(struct asked *asked)
         net->on_gone(net->self, asked->exchange, poll_gone, session);
 }
 
-/* The agent's connection broke: that speeds up suspicion, but decides nothing (control.md). One that has only
- * changed to its other path asks again at once. */
 static void poll_gone(void *ctx)
 {
     struct session *session = ctx;
-    const struct clock_port *clock = session->controller->options.clock;
-
     session->waiting = NULL;
-    clock->cancel(clock->self, session->gone);
-    session->gone = clock->after(clock->self, POLL_CHANGES_US, poll_lost, session);
-}
-
-static void poll_lost(void *ctx)
-{
-    struct session *session = ctx;
-    session->gone = NULL;
-    if (!session->waiting) hosts_doubt(session, "its connection broke");
 }
 
 static void route_report(struct asked *asked)

@@ -21,7 +21,7 @@ struct call {
     bool to_head;
     bool safe; /* RFC 9110 section 9.2.1: may be sent again when a kept connection broke unheard */
     bool repeated;
-    bool refused;
+    bool lives;
     size_t address; /* the one in use */
     size_t tried;
     struct buf head;
@@ -107,9 +107,9 @@ void call_connected(struct call *call)
     pool_send(call->conn, &call->head, &call->body, call->to_head);
 }
 
-void call_unconnected(struct call *call, const struct error *error, bool refused)
+void call_unconnected(struct call *call, const struct error *error, bool lives)
 {
-    if (refused) call->refused = true;
+    if (lives) call->lives = true;
     call->conn = NULL;
     call->error = *error;
     call->tried++;
@@ -180,9 +180,9 @@ static void try_addresses(struct call *call, bool reuse)
         if (connect_ms > CONNECT_TIMEOUT_MS_MAX) connect_ms = CONNECT_TIMEOUT_MS_MAX;
     }
     struct error error;
-    bool refused = false;
-    if (pool_connect(call->http, &target, connect_ms, call, &call->conn, &refused, &error)) return;
-    call_unconnected(call, &error, refused); /* comes back here at most once */
+    bool lives = false;
+    if (pool_connect(call->http, &target, connect_ms, call, &call->conn, &lives, &error)) return;
+    call_unconnected(call, &error, lives); /* comes back here at most once */
 }
 
 static struct conn_target target_of(const struct call *call)
@@ -204,7 +204,7 @@ static void deliver_failure(void *ctx)
     struct call *call = ctx;
     call->failing = NULL;
     struct error error = call->error;
-    struct answer answer = {.body = "", .error = &error, .refused = call->refused};
+    struct answer answer = {.body = "", .error = &error, .lives = call->lives};
     finish(call, &answer);
 }
 
@@ -215,7 +215,10 @@ static void timed_out(int fd, short what, void *ctx)
     (void)error_set(&error, ERROR_TIMEOUT, "%s at %s did not answer within %lld ms",
                     call->name != NULL ? call->name : "the server", call->addresses[call->address],
                     (long long)call->timeout_ms);
-    if (call->conn != NULL) pool_abandon(call->conn);
+    if (call->conn != NULL) {
+        call->lives |= pool_acknowledged(call->conn);
+        pool_abandon(call->conn);
+    }
     call->conn = NULL;
     /* This path may swallow packets: the next call takes a new connection, if possible on the other path. */
     struct conn_target target = target_of(call);

@@ -52,8 +52,8 @@ void client_free_all(struct http *http);
 /* What the connection of a call tells it. After call_failed() and call_answered() the call is no longer the
  * connection's; the call itself may be gone. */
 void call_connected(struct call *call);
-/* Nothing was sent. refused: the machine itself said that nobody listens. */
-void call_unconnected(struct call *call, const struct error *error, bool refused);
+/* Nothing was sent. lives: as in struct answer. */
+void call_unconnected(struct call *call, const struct error *error, bool lives);
 void call_broken(struct call *call, bool reused, bool heard, const struct error *error);
 /* Head complete: true when pieces of the body are to be given to call_piece(). */
 bool call_began(struct call *call, const struct wire_head *head);
@@ -69,11 +69,13 @@ struct conn_target {
 };
 /* An idle connection, made busy with the call; NULL when there is none. */
 struct client_conn *pool_take(struct http *http, const struct conn_target *target, struct call *call);
-/* A new one; tells the call later. False: at once clear that it cannot be; *ret_refused tells why then. */
+/* A new one; tells the call later. False: at once clear that it cannot be; *ret_lives as in struct answer. */
 MUST_CHECK bool pool_connect(struct http *http, const struct conn_target *target, int64_t timeout_ms,
-                             struct call *call, struct client_conn **ret_conn, bool *ret_refused,
+                             struct call *call, struct client_conn **ret_conn, bool *ret_lives,
                              struct error *err);
 void pool_send(struct client_conn *conn, const struct buf *head, const struct buf *body, bool to_head);
+/* Whether the other side's kernel has taken in all that was sent: then the machine lives. */
+bool pool_acknowledged(const struct client_conn *conn);
 void pool_abandon(struct client_conn *conn); /* its call leaves; the connection closes */
 void pool_forget(struct http *http, const struct conn_target *target); /* closes the idle ones */
 void pool_free_all(struct http *http);

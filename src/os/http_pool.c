@@ -8,6 +8,7 @@
 #include <event2/bufferevent.h>
 #include <event2/bufferevent_ssl.h>
 #include <event2/event.h>
+#include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <string.h>
@@ -59,7 +60,7 @@ struct client_conn {
 };
 
 static char *pool_key(const struct conn_target *target);
-static int open_socket(const char *address, bool *ret_refused, struct error *err);
+static int open_socket(const char *address, bool *ret_lives, struct error *err);
 static void tcp_connected(void *ctx, unsigned ready);
 static void conn_ready(struct client_conn *conn);
 static void conn_read(struct bufferevent *bev, void *ctx);
@@ -69,7 +70,7 @@ static bool take_step(struct client_conn *conn, const char *data, size_t size, s
 static void complete(struct client_conn *conn);
 static void conn_event(struct bufferevent *bev, short what, void *ctx);
 static void conn_timer(int fd, short what, void *ctx);
-static void give_up(struct client_conn *conn, const struct error *error, bool refused);
+static void give_up(struct client_conn *conn, const struct error *error, bool lives);
 static void break_call(struct client_conn *conn, enum error_code code, const char *why);
 static void make_idle(struct client_conn *conn);
 static void leave_idle(struct client_conn *conn);
@@ -95,12 +96,12 @@ struct client_conn *pool_take(struct http *http, const struct conn_target *targe
 }
 
 bool pool_connect(struct http *http, const struct conn_target *target, int64_t timeout_ms, struct call *call,
-                  struct client_conn **ret_conn, bool *ret_refused, struct error *err)
+                  struct client_conn **ret_conn, bool *ret_lives, struct error *err)
 {
     if (target->tls && http->tls == NULL)
         return error_set(err, ERROR_UNREACHABLE, "cannot reach %s with TLS: no authority is known",
                          target->address);
-    int fd = open_socket(target->address, ret_refused, err);
+    int fd = open_socket(target->address, ret_lives, err);
     if (fd < 0) return false;
     struct client_conn *conn = mem_alloc(sizeof(*conn));
     conn->http = http;
@@ -134,6 +135,16 @@ void pool_send(struct client_conn *conn, const struct buf *head, const struct bu
     if (body->size > 0) evbuffer_add(output, body->data, body->size);
 }
 
+/* Its process may be busy, stopped or hung: its kernel acknowledges all the same. */
+bool pool_acknowledged(const struct client_conn *conn)
+{
+    struct tcp_info info = {0};
+    socklen_t size = sizeof(info);
+    int fd = conn->bev != NULL ? bufferevent_getfd(conn->bev) : conn->fd;
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 && info.tcpi_state == TCP_ESTABLISHED &&
+           info.tcpi_unacked == 0;
+}
+
 void pool_abandon(struct client_conn *conn)
 {
     conn->call = NULL;
@@ -163,7 +174,7 @@ static char *pool_key(const struct conn_target *target)
 }
 
 /* A socket on its way to the address, or -1. */
-static int open_socket(const char *text, bool *ret_refused, struct error *err)
+static int open_socket(const char *text, bool *ret_lives, struct error *err)
 {
     struct sockaddr_storage address;
     socklen_t size;
@@ -177,7 +188,7 @@ static int open_socket(const char *text, bool *ret_refused, struct error *err)
         if (connect(fd, (struct sockaddr *)&address, size) == 0 || errno == EINPROGRESS) return fd;
     }
     int failure = errno;
-    *ret_refused = failure == ECONNREFUSED;
+    *ret_lives = failure == ECONNREFUSED;
     if (fd >= 0) close(fd);
     (void)error_errno(err, failure, "cannot reach %s", text);
     err->code = ERROR_UNREACHABLE;
@@ -381,18 +392,18 @@ static void conn_timer(int fd, short what, void *ctx)
     }
     struct error error;
     (void)error_set(&error, ERROR_TIMEOUT, "cannot reach %s at %s in time", who(conn), conn->address);
-    give_up(conn, &error, false);
+    give_up(conn, &error, pool_acknowledged(conn));
 }
 
 /* It could not be established: nothing was sent. */
-static void give_up(struct client_conn *conn, const struct error *error, bool refused)
+static void give_up(struct client_conn *conn, const struct error *error, bool lives)
 {
     struct error copy = *error;
     if (copy.code != ERROR_TIMEOUT) copy.code = ERROR_UNREACHABLE;
     struct call *call = conn->call;
     conn->call = NULL;
     conn_close(conn);
-    call_unconnected(call, &copy, refused);
+    call_unconnected(call, &copy, lives);
 }
 
 /* It broke with a request under way. */

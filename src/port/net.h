@@ -43,7 +43,9 @@ struct answer {
     const char *body; /* followed by a zero byte that does not count; "" when none */
     size_t body_size;
     const struct error *error; /* ERROR_UNREACHABLE or ERROR_TIMEOUT with status 0; else NULL */
-    bool refused; /* with status 0: the other machine answered that nobody listens there, so it lives */
+    /* With status 0: its process did not answer, but its kernel did: it refused the connection, or took in
+     * all that was sent. So the machine lives. */
+    bool lives;
 };
 
 /* A request that arrived and has to be answered once: by net_port.answer or by start … chunk … end. */

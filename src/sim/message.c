@@ -74,7 +74,7 @@ static struct parcel *send_head(struct exchange *exchange, int status, const str
                                 size_t headers_length);
 static void come_back(void *ctx);
 static void parcel_free(struct parcel *parcel);
-static void fail(struct call *call, enum error_code code, bool refused, const char *why);
+static void fail(struct call *call, enum error_code code, bool lives, const char *why);
 static void finish(struct call *call, const struct answer *answer);
 static void leave(void *ctx);
 static const struct header *copy_headers(struct arena *arena, const struct header *headers, size_t length);
@@ -322,7 +322,7 @@ static void time_out(void *ctx)
     struct call *call = ctx;
     call->timeout = NULL;
     if (call->peer.only_address < 0 && call->peer.addresses_length == 2) prefer(call, 1 - call->address);
-    fail(call, ERROR_TIMEOUT, false, "did not answer in time");
+    fail(call, ERROR_TIMEOUT, call->exchange != NULL, "did not answer in time");
 }
 
 /* Only those that are better reached by their second address are remembered. */
@@ -426,11 +426,11 @@ static void parcel_free(struct parcel *parcel)
     mem_free(parcel);
 }
 
-static void fail(struct call *call, enum error_code code, bool refused, const char *why)
+static void fail(struct call *call, enum error_code code, bool lives, const char *why)
 {
     struct error err;
     const char *address = call->peer.addresses_length ? call->peer.addresses[call->address] : "no address";
-    struct answer answer = {.body = "", .error = &err, .refused = refused};
+    struct answer answer = {.body = "", .error = &err, .lives = lives};
 
     error_set(&err, code, "%s at %s %s", call->peer.name ? call->peer.name : "the server", address, why);
     finish(call, &answer);

@@ -198,7 +198,7 @@ static void keep_answer(void *ctx, const struct answer *answer)
     assert_false(reply->done);
     reply->done = true;
     reply->status = answer->status;
-    reply->refused = answer->refused;
+    reply->lives = answer->lives;
     assert_true((answer->status == 0) == (answer->error != NULL));
     if (answer->error != NULL) {
         reply->code = answer->error->code;

@@ -29,7 +29,7 @@ struct reply {
     bool done;
     int status;
     enum error_code code;
-    bool refused;
+    bool lives;
     char message[1024];
     struct buf body;
     size_t chunks;

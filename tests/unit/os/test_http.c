@@ -99,7 +99,7 @@ static void nobody_there_fails_fast(void **state)
     assert_int_equal(reply.status, 0);
     assert_int_equal(reply.code, ERROR_UNREACHABLE);
     assert_non_null(strstr(reply.message, address));
-    assert_true(reply.refused);
+    assert_true(reply.lives);
     reply_free(&reply);
     peer.addresses[0] = "no address";
     get(world, &reply, &peer, "/echo");
@@ -174,9 +174,31 @@ static void time_out_and_gone(void **state)
     run_until(world, &reply.done);
     assert_int_equal(reply.status, 0);
     assert_int_equal(reply.code, ERROR_TIMEOUT);
-    assert_false(reply.refused);
+    assert_true(reply.lives);
     run_until_count(world, &world->gone_count, 1); /* the server learns that nobody waits */
     reply_free(&reply);
+}
+
+/* A kernel takes a connection for a process that sleeps: the machine lives. The second finds the queue full,
+ * and is dropped without a word, as if no machine were there. */
+static void busy_is_not_dead(void **state)
+{
+    struct world *world = *state;
+    char address[64];
+    int fd = closed_port(address);
+    struct peer peer = peer_at(address);
+
+    assert_int_equal(listen(fd, 0), 0);
+    for (int i = 0; i < 2; i++) {
+        struct reply reply = {0};
+        (void)ask(world, &reply, &peer, "GET", "/", NULL, 0, 50);
+        run_until(world, &reply.done);
+        assert_int_equal(reply.status, 0);
+        assert_int_equal(reply.code, ERROR_TIMEOUT);
+        assert_int_equal(reply.lives, i == 0);
+        reply_free(&reply);
+    }
+    close(fd);
 }
 
 static void cancelled_is_silent(void **state)
@@ -276,6 +298,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(falls_over_and_only_address, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(broken_call_is_not_repeated, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(time_out_and_gone, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(busy_is_not_dead, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(cancelled_is_silent, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(long_polls_do_not_block, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(listens_on_an_inherited_descriptor, world_setup, world_teardown),

@@ -20,6 +20,7 @@ struct news {
 };
 
 static void think_now(void *ctx);
+static void think_again(void *ctx);
 static bool decide(struct controller *controller, bool *ret_changed, struct error *err);
 static void fence(struct controller *controller, struct arena *arena, const struct plan *plan);
 static void write_down(struct controller *controller, struct change *change, const struct action *action,
@@ -102,6 +103,13 @@ static void think_now(void *ctx)
     think(controller);
 }
 
+static void think_again(void *ctx)
+{
+    struct controller *controller = ctx;
+    controller->think_later = NULL;
+    think(controller);
+}
+
 static bool decide(struct controller *controller, bool *ret_changed, struct error *err)
 {
     const struct clock_port *clock = controller->options.clock;
@@ -118,7 +126,7 @@ static bool decide(struct controller *controller, bool *ret_changed, struct erro
     controller->think_later = NULL;
     if (plan.again_ms > 0) {
         int64_t wait_ms = plan.again_ms > now_ms ? plan.again_ms - now_ms : 1;
-        controller->think_later = clock->after(clock->self, wait_ms * 1000, think_now, controller);
+        controller->think_later = clock->after(clock->self, wait_ms * 1000, think_again, controller);
     }
     for (size_t i = 0; i < plan.actions_length; i++)
         write_down(controller, change, &plan.actions[i], &after, now_ms);

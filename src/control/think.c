@@ -200,7 +200,7 @@ static const char *action_what(struct arena *arena, const struct action *action)
     case ACTION_FORGET:
         return "gone";
     case ACTION_EXPLAIN:
-        return "waits";
+        return "noted";
     case ACTION_FENCE:
         return "fencing";
     case ACTION_FARM:

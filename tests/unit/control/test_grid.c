@@ -141,6 +141,39 @@ static void test_join(void **state)
     world_free(world);
 }
 
+/* Who has a certificate is not therefore to be believed: what is no text is refused. */
+static void test_hello_malformed(void **state)
+{
+    static const struct {
+        const char *path, *addresses;
+        int status;
+    } rows[] = {{"/agent/hello", "[{}]", 422},
+                {"/agent/hello", "[\"10.90.1.1:7071\",[]]", 422},
+                {"/agent/hello", "[\"10.90.1.1:7071\",null]", 422},
+                {"/agent/hello", "{\"a\":{}}", 422},
+                {"/agent/join", "[{}]", 422},
+                {"/agent/hello", "[\"10.90.1.1:7071\"]", 200}};
+    struct world *world = world_started(1);
+    const struct net_port *net = sim_machine_port(world->boxes[0].machine);
+    const struct peer peer = {
+        .addresses = {"10.90.0.1:7070"}, .addresses_length = 1, .tls = true, .only_address = -1};
+
+    for (size_t i = 0; i < LENGTH(rows); i++) {
+        CLEANUP_BUF struct buf body = {0};
+        int status = 0;
+        buf_printf(&body,
+                   "{\"token\":\"join\",\"name\":\"h9\",\"request\":\"request of h9\",\"boot\":\"x\","
+                   "\"underlay\":\"10.92.1.1\",\"addresses\":%s}",
+                   rows[i].addresses);
+        const struct request request = {
+            .method = "POST", .path = rows[i].path, .body = body.data, .body_size = body.size};
+        net->call(net->self, &peer, &request, 1000, NULL, joined, &status);
+        world_run_ms(world, 2000);
+        assert_int_equal(status, rows[i].status);
+    }
+    world_free(world);
+}
+
 static void test_one_path(void **state)
 {
     struct world *world = world_started(3);
@@ -477,6 +510,7 @@ int main(void)
         cmocka_unit_test(test_cut_off),
         cmocka_unit_test(test_cut_off_and_back),
         cmocka_unit_test(test_join),
+        cmocka_unit_test(test_hello_malformed),
         cmocka_unit_test(test_one_path),
         cmocka_unit_test(test_agent_away),
         cmocka_unit_test(test_controller_restarts),

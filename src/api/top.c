@@ -17,6 +17,7 @@ struct use {
 };
 
 struct sum {
+    const char *name;
     int64_t cpus_millis, memory_bytes, instances;
 };
 
@@ -33,7 +34,7 @@ struct top {
     struct top_call *calls; /* of this round; in the arena */
     size_t calls_length;
     struct map *uses; /* instance -> struct use */
-    struct vec order; /* struct use *, as they came */
+    struct vec order; /* struct use *, as they came; in the answer by name */
     bool second;
     size_t open;
 };
@@ -45,6 +46,8 @@ static void cancel(struct asked *asked);
 static void end(struct top *top);
 static void write_instances(const struct top *top, struct buf *ret_json);
 static void write_sums(const struct top *top, bool by_host, struct buf *ret_json);
+static int compare_uses(const void *a, const void *b);
+static int compare_sums(const void *a, const void *b);
 static void write_use(struct buf *ret_json, int64_t cpus_millis, int64_t memory_bytes);
 static void top_free(struct top *top);
 
@@ -154,6 +157,7 @@ static void end(struct top *top)
 {
     CLEANUP_BUF struct buf json = {0};
 
+    vec_sort(&top->order, compare_uses);
     buf_add_text(&json, "{\"hosts\":[");
     write_sums(top, true, &json);
     buf_add_text(&json, "],\"farms\":[");
@@ -187,32 +191,45 @@ static void write_instances(const struct top *top, struct buf *ret_json)
 static void write_sums(const struct top *top, bool by_host, struct buf *ret_json)
 {
     CLEANUP_ARENA struct arena *arena = arena_new();
-    struct map *sums = map_new();
-    size_t cursor = 0;
-    const char *name = NULL;
-    void *value = NULL;
+    CLEANUP(map_freep) struct map *by_name = map_new();
+    struct vec sums = VEC_OF(struct sum *);
 
     for (size_t i = 0; i < top->order.length; i++) {
         const struct use *use = *(struct use **)vec_at(&top->order, i);
         const char *key = by_host ? use->host : use->farm;
-        struct sum *sum = map_get(sums, key);
+        struct sum *sum = map_get(by_name, key);
         if (!use->complete) continue;
         if (!sum) {
             sum = arena_alloc(arena, sizeof(*sum));
-            map_put(sums, key, sum);
+            sum->name = key;
+            map_put(by_name, key, sum);
+            *(struct sum **)vec_push(&sums) = sum;
         }
         sum->cpus_millis += use->cpus_millis;
         sum->memory_bytes += use->memory_bytes;
         sum->instances++;
     }
-    for (bool first = true; map_next(sums, &cursor, &name, &value); first = false) {
-        const struct sum *sum = value;
-        buf_add_text(ret_json, first ? "{\"name\":" : ",{\"name\":");
-        buf_add_json_string(ret_json, name);
+    vec_sort(&sums, compare_sums);
+    for (size_t i = 0; i < sums.length; i++) {
+        const struct sum *sum = *(struct sum **)vec_at(&sums, i);
+        buf_add_text(ret_json, i == 0 ? "{\"name\":" : ",{\"name\":");
+        buf_add_json_string(ret_json, sum->name);
         write_use(ret_json, sum->cpus_millis, sum->memory_bytes);
         buf_printf(ret_json, ",\"instances\":%" PRId64 "}", sum->instances);
     }
-    map_free(sums);
+    vec_free(&sums);
+}
+
+static int compare_uses(const void *a, const void *b)
+{
+    const struct use *const *left = a, *const *right = b;
+    return text_compare_natural((*left)->name, (*right)->name);
+}
+
+static int compare_sums(const void *a, const void *b)
+{
+    const struct sum *const *left = a, *const *right = b;
+    return text_compare_natural((*left)->name, (*right)->name);
 }
 
 static void write_use(struct buf *ret_json, int64_t cpus_millis, int64_t memory_bytes)

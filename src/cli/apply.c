@@ -180,7 +180,7 @@ static void show_actions(struct cli *cli, const struct node *actions)
     CLEANUP_BUF struct buf text = {0};
 
     if (!actions || actions->length == 0) {
-        fputs("nothing would be done\n", cli->out);
+        fputs("no instance would be started, moved or stopped\n", cli->out);
         return;
     }
     struct table *table = table_new(columns, LENGTH(columns));

@@ -181,6 +181,8 @@ static int show_help(struct cli *cli, const struct arguments *arguments)
 
     if (arguments->command)
         help_command(arguments->command, &text);
+    else if (arguments->group)
+        help_group(arguments->group, &text);
     else
         help_all(&text);
     fputs(buf_text(&text), cli->out);

@@ -16,7 +16,7 @@ struct reading {
 
 static bool read_one(struct reading *reading, struct error *err);
 static bool read_command(struct reading *reading, const char *word, struct error *err);
-static bool read_group(const char *word, const char *second, struct error *err);
+static bool read_group(struct reading *reading, const char *word, const char *second, struct error *err);
 static bool read_long(struct reading *reading, const char *text, struct error *err);
 static bool read_letters(struct reading *reading, const char *text, struct error *err);
 static bool take(struct reading *reading, const struct option *option, const char *value, struct error *err);
@@ -154,7 +154,6 @@ static bool read_command(struct reading *reading, const char *word, struct error
     CLEANUP_MEM const char **names = NULL;
     char name[64];
 
-    /* The second word of "image import" may stand behind options: `croft image --party acme list`. */
     if (reading->at < reading->argc && reading->argv[reading->at][0] != '-')
         second = reading->argv[reading->at];
     if (text_equal(word, "help")) {
@@ -174,7 +173,7 @@ static bool read_command(struct reading *reading, const char *word, struct error
     for (size_t i = 0; i < length; i++) {
         size_t size = strcspn(table[i].name, " ");
         if (strlen(word) == size && strncmp(table[i].name, word, size) == 0)
-            return read_group(word, second, err);
+            return read_group(reading, word, second, err);
         if (!table[i].hidden) names[words++] = table[i].name;
     }
     const char *nearest = text_nearest(word, names, words);
@@ -184,8 +183,8 @@ static bool read_command(struct reading *reading, const char *word, struct error
     return error_set(err, ERROR_USAGE, "there is no command \"%s\": see croft --help", word);
 }
 
-/* The first word of two was right. */
-static bool read_group(const char *word, const char *second, struct error *err)
+/* The first word of two was right; the second is missing, is a call for help, or is wrong. */
+static bool read_group(struct reading *reading, const char *word, const char *second, struct error *err)
 {
     CLEANUP_BUF struct buf text = {0};
     size_t length = 0, words = 0, size = strlen(word);
@@ -199,6 +198,13 @@ static bool read_group(const char *word, const char *second, struct error *err)
     for (size_t i = 0; i < words; i++)
         buf_printf(&text, "%s%s", i == 0 ? "" : i + 1 < words ? ", " : " or ", names[i]);
     const char *nearest = second ? text_nearest(second, names, words) : NULL;
+    const char *next = reading->at < reading->argc ? reading->argv[reading->at] : NULL;
+    if (reading->arguments->help || text_equal(next, "--help") || text_equal(next, "-h")) {
+        reading->arguments->help = true;
+        reading->arguments->group = word;
+        reading->at = reading->argc; /* help is all there is to say */
+        return true;
+    }
     if (!second) return error_set(err, ERROR_USAGE, "croft %s wants to know what: %s", word, buf_text(&text));
     if (nearest)
         return error_set(err, ERROR_USAGE, "there is no command \"%s %s\": did you mean \"%s %s\"?", word,

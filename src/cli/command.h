@@ -70,6 +70,8 @@ const struct command *command_find(const char *name); /* "image import"; NULL: n
 /* A read command line. */
 struct arguments {
     const struct command *command; /* NULL: help of the whole, or version */
+    const char
+        *group; /* with help: the first word of two-word commands, of all of which it is asked; or NULL */
     bool help;
     bool version;
     struct vec options;     /* struct given */

@@ -9,7 +9,10 @@ enum { EVENTS_SHOWN = 20, LABEL_WIDTH = 14 };
 
 static bool describe(struct cli *cli, const struct thing *thing, const char *name, struct error *err);
 static void show_map(struct cli *cli, const struct node *map, int depth);
+static bool is_shown(const struct node *value);
+static bool is_short(const struct node *value);
 static void show_value(struct cli *cli, const struct node *value, int depth);
+static const char *plain(struct cli *cli, const struct node *scalar);
 static bool is_flat(const struct node *node);
 static void title(struct cli *cli, const char *text);
 static bool show_instances(struct cli *cli, const char *key, const char *name, struct error *err);
@@ -51,32 +54,48 @@ static bool describe(struct cli *cli, const struct thing *thing, const char *nam
 
 static void show_map(struct cli *cli, const struct node *map, int depth)
 {
+    int width = LABEL_WIDTH;
+
+    for (size_t i = 0; i < map->length; i++) {
+        int size = (int)text_columns(map->items[i].key) + 1;
+        if (is_shown(&map->items[i]) && size > width) width = size;
+    }
     for (size_t i = 0; i < map->length; i++) {
         const struct node *value = &map->items[i];
-        if (value->kind == NODE_NULL) continue;
-        if ((value->kind == NODE_MAP || value->kind == NODE_LIST) && value->length == 0) continue;
-        if (value->kind == NODE_STRING && !value->text[0]) continue;
-        fprintf(cli->out, "%*s%-*s ", 2 * depth, "", LABEL_WIDTH,
-                arena_printf(cli->arena, "%s:", value->key));
+        const char *label = arena_printf(cli->arena, "%s:", text_plain(cli->arena, value->key));
+        if (!is_shown(value)) continue;
+        fprintf(cli->out, "%*s%-*s", 2 * depth, "", is_short(value) ? width + 1 : 0, label);
         show_value(cli, value, depth);
     }
 }
 
-/* A short one behind its label, a long one below. */
+/* What is empty says nothing. */
+static bool is_shown(const struct node *value)
+{
+    if (value->kind == NODE_MAP || value->kind == NODE_LIST) return value->length > 0;
+    return value->kind != NODE_NULL && (value->kind != NODE_STRING || value->text[0]);
+}
+
+/* It has room behind its label. */
+static bool is_short(const struct node *value)
+{
+    return (value->kind != NODE_MAP && value->kind != NODE_LIST) || is_flat(value);
+}
+
 static void show_value(struct cli *cli, const struct node *value, int depth)
 {
     CLEANUP_BUF struct buf text = {0};
 
     if (value->kind != NODE_MAP && value->kind != NODE_LIST) {
-        style_state(&cli->style, value->text ? value->text : "", &text);
+        style_state(&cli->style, plain(cli, value), &text);
         fprintf(cli->out, "%s\n", buf_text(&text));
         return;
     }
     if (is_flat(value)) {
         for (size_t i = 0; i < value->length; i++) {
             const struct node *item = &value->items[i];
-            buf_printf(&text, "%s%s%s%s", i ? ", " : "", item->key ? item->key : "", item->key ? " " : "",
-                       item->text ? item->text : "");
+            buf_printf(&text, "%s%s%s%s", i ? ", " : "", item->key ? text_plain(cli->arena, item->key) : "",
+                       item->key ? " " : "", plain(cli, item));
         }
         fprintf(cli->out, "%s\n", buf_text(&text));
         return;
@@ -92,9 +111,14 @@ static void show_value(struct cli *cli, const struct node *value, int depth)
             fprintf(cli->out, "%s\n", node_text(item, "name", ""));
             show_map(cli, item, depth + 2);
         } else {
-            fprintf(cli->out, "%s\n", item->text ? item->text : "");
+            fprintf(cli->out, "%s\n", plain(cli, item));
         }
     }
+}
+
+static const char *plain(struct cli *cli, const struct node *scalar)
+{
+    return text_plain(cli->arena, scalar->text ? scalar->text : "");
 }
 
 /* Only scalars, and few enough for a line. */

@@ -101,7 +101,8 @@ static void show(struct cli *cli, struct arena *arena, struct span event)
 {
     struct node node;
     struct error err;
-    const char *reason = span_get_text(arena, event, "reason"), *who = span_get_text(arena, event, "who");
+    const char *reason = text_plain(arena, span_get_text(arena, event, "reason"));
+    const char *who = text_plain(arena, span_get_text(arena, event, "who"));
 
     switch (cli->format) {
     case OUTPUT_JSON:
@@ -136,7 +137,8 @@ static void tell_story(struct cli *cli, struct span answer)
 {
     CLEANUP_BUF struct buf text = {0};
     struct arena *arena = cli->arena;
-    const char *kind = span_get_text(arena, answer, "kind"), *reason = span_get_text(arena, answer, "reason");
+    const char *kind = span_get_text(arena, answer, "kind");
+    const char *reason = text_plain(arena, span_get_text(arena, answer, "reason"));
     const char *state = span_get_text(arena, answer, "state");
     struct span events = span_get(answer, "events"), event;
     size_t cursor = 0;

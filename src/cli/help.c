@@ -2,10 +2,15 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "cli/table.h"
 
 #include <stdio.h>
 #include <string.h>
 
+#define LEFT_WIDTH ((size_t)26) /* of an option and its argument */
+
+static void add_positional(const struct positional *positional, struct buf *ret_text);
+static void add_signatures(const struct command *command, struct buf *ret_text);
 static void add_options(const struct option *options, size_t length, const char *title, struct buf *ret_text);
 static void add_option(const struct option *option, struct buf *ret_text);
 static void add_signature(const struct option *option, struct buf *ret_text);
@@ -50,13 +55,44 @@ void help_command(const struct command *command, struct buf *ret_text)
 
 void help_usage(const struct command *command, struct buf *ret_text)
 {
+    size_t length = command->positionals_length;
+    const struct positional *last = length > 0 ? &command->positionals[length - 1] : NULL;
+    bool dashes = last && last->many && !last->optional;
+
     buf_printf(ret_text, "usage: croft %s", command->name);
-    for (size_t i = 0; i < command->positionals_length; i++) {
-        const struct positional *positional = &command->positionals[i];
-        const char *dashes = positional->many && !positional->optional ? "-- " : "";
-        buf_printf(ret_text, positional->optional ? " [%s%s%s]" : " %s%s%s", dashes, positional->name,
-                   positional->many ? "…" : "");
+    if (dashes) add_signatures(command, ret_text); /* behind `--` they would be the command's */
+    for (size_t i = 0; i < length; i++)
+        add_positional(&command->positionals[i], ret_text);
+    if (!dashes) add_signatures(command, ret_text);
+}
+
+void help_group(const char *word, struct buf *ret_text)
+{
+    size_t length = 0;
+    const struct command *table = command_table(&length);
+
+    for (size_t i = 0; i < length; i++) {
+        if (!text_starts(table[i].name, word) || table[i].name[strlen(word)] != ' ') continue;
+        help_usage(&table[i], ret_text);
+        buf_printf(ret_text, "\n    %s\n", table[i].summary);
     }
+    buf_printf(ret_text, "\n`croft %s COMMAND --help` tells more.\n", word);
+}
+
+/* What has few values is shown by them. */
+static void add_positional(const struct positional *positional, struct buf *ret_text)
+{
+    const char *dashes = positional->many && !positional->optional ? "-- " : "";
+
+    buf_printf(ret_text, positional->optional ? " [%s" : " %s", dashes);
+    if (!positional->strict) buf_add_text(ret_text, positional->name);
+    for (size_t i = 0; positional->strict && positional->choices[i]; i++)
+        buf_printf(ret_text, "%s%s", i ? "|" : "", positional->choices[i]);
+    buf_printf(ret_text, "%s%s", positional->many ? "…" : "", positional->optional ? "]" : "");
+}
+
+static void add_signatures(const struct command *command, struct buf *ret_text)
+{
     for (size_t i = 0; i < command->options_length; i++) {
         buf_add_text(ret_text, " [");
         add_signature(&command->options[i], ret_text);
@@ -81,7 +117,11 @@ static void add_option(const struct option *option, struct buf *ret_text)
         buf_add_text(&left, "    ");
     buf_printf(&left, "--%s", option->name);
     if (option->argument) buf_printf(&left, option->optional ? "[=%s]" : " %s", option->argument);
-    buf_printf(ret_text, "  %-26s %s", buf_text(&left), option->help);
+    size_t width = text_columns(buf_text(&left));
+    buf_printf(ret_text, "  %s", buf_text(&left));
+    if (width > LEFT_WIDTH) buf_add_text(ret_text, "\n  ");
+    buf_printf(ret_text, "%*s %s", (int)(width > LEFT_WIDTH ? LEFT_WIDTH : LEFT_WIDTH - width), "",
+               option->help);
     if (option->fallback) buf_printf(ret_text, " (default: %s)", option->fallback);
     buf_add_char(ret_text, '\n');
 }

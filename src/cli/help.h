@@ -7,7 +7,9 @@
 void help_all(struct buf *ret_text);
 void help_command(const struct command *command, struct buf *ret_text);
 void help_usage(const struct command *command, struct buf *ret_text); /* one line, without newline */
-void help_man(const char *version, struct buf *ret_troff);            /* man(7) */
+/* The commands that begin with this word: `croft image --help`. */
+void help_group(const char *word, struct buf *ret_text);
+void help_man(const char *version, struct buf *ret_troff); /* man(7) */
 void help_completion_bash(struct buf *ret_script);
 void help_completion_zsh(struct buf *ret_script);
 

@@ -1,6 +1,5 @@
 #include "cli/table.h"
 
-#include "base/mem.h"
 #include "base/text.h"
 #include "base/vec.h"
 
@@ -75,7 +74,7 @@ void table_row(struct table *table, const char *const *cells)
 {
     for (size_t i = 0; i < table->length; i++)
         *(const char **)vec_push(&table->cells) =
-            cells[i] && cells[i][0] ? arena_strdup(table->arena, cells[i]) : "-";
+            cells[i] && cells[i][0] ? text_plain(table->arena, cells[i]) : "-";
 }
 
 void table_print(const struct table *table, const struct style *style, struct buf *ret_text)
@@ -125,6 +124,22 @@ size_t text_columns(const char *text)
     for (; *text; text++)
         columns += is_start(*text);
     return columns;
+}
+
+const char *text_plain(struct arena *arena, const char *text)
+{
+    CLEANUP_BUF struct buf plain_text = {0};
+
+    for (const unsigned char *at = (const unsigned char *)text; *at; at++) {
+        bool is_c1 = at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0; /* U+0080 to U+009F */
+        if (*at == '\n')
+            buf_add_text(&plain_text, "\\n");
+        else if (*at < 0x20 || *at == 0x7f || is_c1)
+            buf_printf(&plain_text, "\\x%02x", is_c1 ? *++at : *at);
+        else
+            buf_add_char(&plain_text, (char)*at);
+    }
+    return arena_strdup(arena, buf_text(&plain_text));
 }
 
 static void measure(const struct table *table, struct layout *layout)

@@ -32,6 +32,8 @@ static bool take_hello(struct asked *asked, struct error *err);
 static void line_gone(void *ctx);
 static void line_lost(void *ctx);
 static void poll_gone(void *ctx);
+static bool read_addresses(const struct asked *asked, const char **ret_addresses, size_t length_max,
+                           size_t *ret_length, struct error *err);
 static bool parse_body(struct asked *asked, struct error *err);
 static void answer_error(struct asked *asked, const struct error *err);
 static void answer_json(struct asked *asked, const char *json);
@@ -96,9 +98,9 @@ static void route_join(struct asked *asked)
     size_t length = 0;
     struct error err;
 
-    if (!parse_body(asked, &err)) goto failed;
+    if (!parse_body(asked, &err) || !read_addresses(asked, addresses, LENGTH(addresses), &length, &err))
+        goto failed;
     const char *name = node_text(&asked->body, "name", "");
-    const struct node *list = node_get(&asked->body, "addresses");
     if (!text_equal(node_text(&asked->body, "token", ""), options->join_token)) {
         error_set(&err, ERROR_DENIED,
                   "the join token is not this grid's: see join.token in the controller's state");
@@ -119,8 +121,6 @@ static void route_join(struct asked *asked)
         error_set(&err, ERROR_REFUSED, "a host %s is up already: give this one another name", name);
         goto failed;
     }
-    for (size_t i = 0; list && i < list->length && length < LENGTH(addresses); i++)
-        addresses[length++] = list->items[i].text;
     if (!options->identity->certify(options->identity->self, node_text(&asked->body, "request", ""), name,
                                     addresses, length, &certificate, &err))
         goto failed;
@@ -156,8 +156,8 @@ static bool take_hello(struct asked *asked, struct error *err)
     const struct clock_port *clock = controller->options.clock;
     CLEANUP_CHANGE struct change *change = change_new(controller->options.store);
     const struct node *document = node_get(&asked->body, "host");
-    const struct node *addresses = node_get(&asked->body, "addresses");
     const struct record *record = mirror_get(controller->mirror, RECORD_HOST_FACT, asked->host);
+    size_t addresses_length = 0;
     struct host_fact fact = {.name = asked->host, .reason = "joined", .document_error = ""};
     int64_t now_ms = clock->wall_ms(clock->self);
 
@@ -172,8 +172,9 @@ static bool take_hello(struct asked *asked, struct error *err)
         change_event(change, now_ms, asked->host, "host", asked->host, "joined",
                      "said hello for the first time");
     }
-    for (size_t i = 0; i < LENGTH(fact.addresses); i++)
-        fact.addresses[i] = addresses && i < addresses->length ? addresses->items[i].text : "";
+    if (!read_addresses(asked, fact.addresses, LENGTH(fact.addresses), &addresses_length, err)) return false;
+    for (size_t i = addresses_length; i < LENGTH(fact.addresses); i++)
+        fact.addresses[i] = "";
     if (!text_parse_ipv4(node_text(&asked->body, "underlay", ""), &fact.underlay))
         return error_set(err, ERROR_INVALID, "hello without an underlay address");
     const char *boot = node_text(&asked->body, "boot", "");
@@ -301,6 +302,23 @@ static void route_blob(struct asked *asked)
     snprintf(total, sizeof(total), "%lld", (long long)size);
     const struct header headers[] = {{"Content-Type", "application/octet-stream"}, {"Croft-Size", total}};
     net->answer(net->self, asked->exchange, 200, headers, LENGTH(headers), data.data, data.size);
+}
+
+/* The first of the body's addresses, in the request's memory. */
+static bool read_addresses(const struct asked *asked, const char **ret_addresses, size_t length_max,
+                           size_t *ret_length, struct error *err)
+{
+    const struct node *list = node_get(&asked->body, "addresses");
+    size_t length = list ? list->length : 0;
+
+    if (length > length_max) length = length_max;
+    for (size_t i = 0; i < length; i++)
+        if (list->items[i].kind != NODE_STRING)
+            return error_set(err, ERROR_INVALID, "addresses[%zu] is no text", i);
+    for (size_t i = 0; i < length; i++)
+        ret_addresses[i] = list->items[i].text;
+    *ret_length = length;
+    return true;
 }
 
 static bool parse_body(struct asked *asked, struct error *err)

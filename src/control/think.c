@@ -20,6 +20,7 @@ struct news {
 };
 
 static void think_now(void *ctx);
+static void think_again(void *ctx);
 static bool decide(struct controller *controller, bool *ret_changed, struct error *err);
 static bool commit(struct controller *controller, const struct plan *plan, const struct snapshot *after,
                    int64_t now_ms, struct vec *news, bool *ret_changed, struct error *err);
@@ -111,6 +112,13 @@ static void think_now(void *ctx)
     think(controller);
 }
 
+static void think_again(void *ctx)
+{
+    struct controller *controller = ctx;
+    controller->think_later = NULL;
+    think(controller);
+}
+
 static bool decide(struct controller *controller, bool *ret_changed, struct error *err)
 {
     const struct clock_port *clock = controller->options.clock;
@@ -129,7 +137,7 @@ static bool decide(struct controller *controller, bool *ret_changed, struct erro
     controller->think_later = NULL;
     if (plan.again_ms > 0) {
         int64_t wait_ms = plan.again_ms > now_ms ? plan.again_ms - now_ms : 1;
-        controller->think_later = clock->after(clock->self, wait_ms * 1000, think_now, controller);
+        controller->think_later = clock->after(clock->self, wait_ms * 1000, think_again, controller);
     }
     find_news(controller, &after, &news);
     bool good = commit(controller, &plan, &after, now_ms, &news, ret_changed, err);
@@ -239,7 +247,7 @@ static const char *action_what(struct arena *arena, const struct action *action)
     case ACTION_FORGET:
         return "gone";
     case ACTION_EXPLAIN:
-        return "waits";
+        return "noted";
     case ACTION_FENCE:
         return "fencing";
     case ACTION_FARM:

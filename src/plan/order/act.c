@@ -145,7 +145,7 @@ void act_explain_all(struct work *work)
         if (i->why)
             explain(work, n, i->why_state, i->why, i->why_move_to);
         else if (i->host != NONE && is_obstacle(i->record.reason))
-            explain(work, n, i->record.state, "", i->record.move_to);
+            explain(work, n, i->record.state, "what stood in its way is gone", i->record.move_to);
         i->why = NULL;
     }
 }

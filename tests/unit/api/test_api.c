@@ -249,6 +249,33 @@ static void test_exec(void **state)
     stop(fixture);
 }
 
+static void assert_by_name(const struct node *list, size_t length)
+{
+    assert_int_equal(list->length, length);
+    for (size_t i = 1; i < length; i++)
+        assert_true(text_compare_natural(node_text(&list->items[i - 1], "name", ""),
+                                         node_text(&list->items[i], "name", "")) < 0);
+}
+
+static void test_top_is_ordered(void **state)
+{
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    struct world *world = world_started(4);
+    struct node node;
+    struct error err;
+
+    apply(world, grid);
+    expect(world, 200, landlord, "POST", "/v1/farms/acme/shop/scale", "{\"tier\":\"web\",\"count\":11}");
+    expect(world, 200, landlord, "POST", "/v1/farms/acme/blog/scale", "{\"tier\":\"web\",\"count\":17}");
+    wait_running(world, "", 29, 20000);
+    const char *text = expect(world, 200, landlord, "GET", "/v1/top", NULL);
+    assert_true(node_from_json(arena, text, strlen(text), &node, &err));
+    assert_by_name(node_get(&node, "hosts"), 4);
+    assert_by_name(node_get(&node, "farms"), 3);
+    assert_by_name(node_get(&node, "instances"), 29);
+    world_free(world);
+}
+
 static void count_done(void *ctx, const struct answer *answer)
 {
     ++*(int *)ctx;
@@ -616,6 +643,7 @@ int main(void)
         cmocka_unit_test(test_tenants),
         cmocka_unit_test(test_exec_stays_inside),
         cmocka_unit_test(test_exec),
+        cmocka_unit_test(test_top_is_ordered),
         cmocka_unit_test(test_askers_leave),
         cmocka_unit_test(test_paging),
         cmocka_unit_test(test_conditions),

@@ -121,6 +121,50 @@ static void wrong_lines_are_told(void **state)
     }
 }
 
+static void assert_usage(const char *name, const char *usage)
+{
+    CLEANUP_BUF struct buf text = {0};
+    help_usage(command_find(name), &text);
+    assert_string_equal(buf_text(&text), usage);
+}
+
+static void usage_can_be_followed(void **state)
+{
+    assert_usage("exec", "usage: croft exec [-t] [-e NAME=VALUE…] INSTANCE -- COMMAND…");
+    assert_usage("power", "usage: croft power HOST on|off|cycle");
+    assert_usage("top", "usage: croft top [hosts|farms|instances] [-w]");
+    assert_usage("get", "usage: croft get KIND [NAME] [-w]");
+}
+
+/* Help of "agent" has options with an ellipsis, which is three bytes and one column. */
+static void help_is_aligned(void **state)
+{
+    CLEANUP_BUF struct buf text = {0};
+    help_command(command_find("agent"), &text);
+    assert_non_null(strstr(buf_text(&text), "\n      --join URL[,…]         the controllers"));
+    assert_non_null(strstr(buf_text(&text), "\n      --name NAME            the host's name"));
+}
+
+static void help_of_two_words(void **state)
+{
+    static char croft[] = "croft", image[] = "image", help[] = "help", dashed[] = "--help";
+    char *const lines[][3] = {{croft, image, dashed}, {croft, help, image}, {croft, dashed, image}};
+
+    for (size_t i = 0; i < LENGTH(lines); i++) {
+        CLEANUP_BUF struct buf text = {0};
+        struct arguments arguments;
+        struct error err;
+        char *argv[] = {lines[i][0], lines[i][1], lines[i][2]};
+        assert_true(command_parse(3, argv, &arguments, &err));
+        assert_true(arguments.help);
+        assert_string_equal(arguments.group, "image");
+        help_group(arguments.group, &text);
+        assert_non_null(strstr(buf_text(&text), "usage: croft image import NAME:TAG SOURCE"));
+        assert_null(strstr(buf_text(&text), "token"));
+        arguments_free(&arguments);
+    }
+}
+
 static void right_lines_are_read(void **state)
 {
     char copy[] = "croft --server=http://x exec -ojson a/b/c-1 --env A=1 -eB=2 -- ls -l";
@@ -147,7 +191,9 @@ static void right_lines_are_read(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_row_is_whole), cmocka_unit_test(what_is_generated_names_all),
-        cmocka_unit_test(wrong_lines_are_told), cmocka_unit_test(right_lines_are_read)};
+        cmocka_unit_test(every_row_is_whole),   cmocka_unit_test(what_is_generated_names_all),
+        cmocka_unit_test(wrong_lines_are_told), cmocka_unit_test(usage_can_be_followed),
+        cmocka_unit_test(help_is_aligned),      cmocka_unit_test(help_of_two_words),
+        cmocka_unit_test(right_lines_are_read)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -56,6 +56,24 @@ static void states_have_colours(void **state)
     table_free(table);
 }
 
+/* A tenant's text on the landlord's terminal. */
+static void texts_give_no_orders(void **state)
+{
+    static const struct column columns[] = {{"NAME", COLUMN_TEXT, 0}, {"REASON", COLUMN_PROSE, 0}};
+    struct arena *arena = arena_new();
+    struct table *table = table_new(columns, 2);
+    CLEANUP_BUF struct buf text = {0};
+
+    assert_string_equal(text_plain(arena, "\033[2Ja\nb\x7f\xc2\x9b"
+                                          "1m \u00e4"),
+                        "\\x1b[2Ja\\nb\\x7f\\x9b1m \u00e4");
+    table_row(table, (const char *const[]){"x", "said \033]0;y\a"});
+    table_print(table, &(struct style){0}, &text);
+    assert_string_equal(buf_text(&text), "NAME  REASON\nx     said \\x1b]0;y\\x07\n");
+    table_free(table);
+    arena_free(arena);
+}
+
 static void json_is_taken_apart(void **state)
 {
     static const char text[] =
@@ -121,7 +139,9 @@ static void base64_is_read(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(tables_fit), cmocka_unit_test(states_have_colours),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(tables_fit),
+                                       cmocka_unit_test(states_have_colours),
+                                       cmocka_unit_test(texts_give_no_orders),
                                        cmocka_unit_test(json_is_taken_apart),
                                        cmocka_unit_test(streams_come_in_pieces),
                                        cmocka_unit_test(base64_is_read)};

@@ -179,6 +179,39 @@ static void test_join(void **state)
     world_free(world);
 }
 
+/* Who has a certificate is not therefore to be believed: what is no text is refused. */
+static void test_hello_malformed(void **state)
+{
+    static const struct {
+        const char *path, *addresses;
+        int status;
+    } rows[] = {{"/agent/hello", "[{}]", 422},
+                {"/agent/hello", "[\"10.90.1.1:7071\",[]]", 422},
+                {"/agent/hello", "[\"10.90.1.1:7071\",null]", 422},
+                {"/agent/hello", "{\"a\":{}}", 422},
+                {"/agent/join", "[{}]", 422},
+                {"/agent/hello", "[\"10.90.1.1:7071\"]", 200}};
+    struct world *world = world_started(1);
+    const struct net_port *net = sim_machine_port(world->boxes[0].machine);
+    const struct peer peer = {
+        .addresses = {"10.90.0.1:7070"}, .addresses_length = 1, .tls = true, .only_address = -1};
+
+    for (size_t i = 0; i < LENGTH(rows); i++) {
+        CLEANUP_BUF struct buf body = {0};
+        int status = 0;
+        buf_printf(&body,
+                   "{\"token\":\"join\",\"name\":\"h9\",\"request\":\"request of h9\",\"boot\":\"x\","
+                   "\"underlay\":\"10.92.1.1\",\"addresses\":%s}",
+                   rows[i].addresses);
+        const struct request request = {
+            .method = "POST", .path = rows[i].path, .body = body.data, .body_size = body.size};
+        net->call(net->self, &peer, &request, 1000, NULL, joined, &status);
+        world_run_ms(world, 2000);
+        assert_int_equal(status, rows[i].status);
+    }
+    world_free(world);
+}
+
 static void test_one_path(void **state)
 {
     struct world *world = world_started(3);
@@ -440,7 +473,8 @@ static void test_two_appliers(void **state)
     world_free(world);
 }
 
-static void test_drain(void **state)
+/* web-1 behind a balancer that has one connection to it, and asked to go elsewhere; ret_host: where it is. */
+static struct world *moving(const char **ret_host, struct box **ret_balancer)
 {
     struct world *world = world_started(3);
     CLEANUP_BUF struct buf yaml = {0};
@@ -450,18 +484,47 @@ static void test_drain(void **state)
     apply(world, buf_text(&yaml));
     wait_running(world, "acme/shop/", 5, 10000);
     world_run_ms(world, 2000);
-    const char *host = truly_on(world, "acme/shop/web-1");
-    const char *balancer = truly_on(world, "acme/shop/balance-1");
-    assert_non_null(balancer);
-    fake_host_hold(world_box(world, balancer)->truth, "web-1", 1);
+    *ret_host = truly_on(world, "acme/shop/web-1");
+    assert_non_null(truly_on(world, "acme/shop/balance-1"));
+    *ret_balancer = world_box(world, truly_on(world, "acme/shop/balance-1"));
+    fake_host_hold((*ret_balancer)->truth, "web-1", 1);
     expect(world, 200, landlord, "POST", "/v1/instances/acme/shop/web-1/move",
-           text_equal(host, "h1") ? "{\"host\":\"h2\"}" : "{\"host\":\"h1\"}");
+           text_equal(*ret_host, "h1") ? "{\"host\":\"h2\"}" : "{\"host\":\"h1\"}");
+    return world;
+}
+
+/* A client that never lets go: after 30 s the member goes all the same, and again and again. */
+static void test_drain_held(void **state)
+{
+    const char *host = NULL;
+    struct box *balancer = NULL;
+    struct world *world = moving(&host, &balancer);
+
+    for (int round = 0; round < 3; round++) {
+        world_run_ms(world, 29000);
+        assert_string_equal(truly_on(world, "acme/shop/web-1"), host);
+        world_run_ms(world, 6000);
+        assert_string_not_equal(truly_on(world, "acme/shop/web-1"), host);
+        assert_settled(world);
+        host = truly_on(world, "acme/shop/web-1");
+        expect(world, 200, landlord, "POST", "/v1/instances/acme/shop/web-1/move",
+               text_equal(host, "h1") ? "{\"host\":\"h2\"}" : "{\"host\":\"h1\"}");
+    }
+    world_free(world);
+}
+
+static void test_drain(void **state)
+{
+    const char *host = NULL;
+    struct box *balancer = NULL;
+    struct world *world = moving(&host, &balancer);
+
     world_run_ms(world, 3000);
     CLEANUP_BUF struct buf servers = {0};
-    fake_host_servers(world_box(world, balancer)->truth, "acme/shop/balance-1", &servers);
+    fake_host_servers(balancer->truth, "acme/shop/balance-1", &servers);
     assert_non_null(strstr(buf_text(&servers), "web-1=drain"));
     assert_string_equal(truly_on(world, "acme/shop/web-1"), host); /* as long as somebody is connected */
-    fake_host_hold(world_box(world, balancer)->truth, "web-1", 0);
+    fake_host_hold(balancer->truth, "web-1", 0);
     for (int i = 0; i < 1000 && (!truly_on(world, "acme/shop/web-1") ||
                                  text_equal(truly_on(world, "acme/shop/web-1"), host));
          i++)
@@ -490,6 +553,7 @@ int main(void)
         cmocka_unit_test(test_cut_off),
         cmocka_unit_test(test_cut_off_and_back),
         cmocka_unit_test(test_join),
+        cmocka_unit_test(test_hello_malformed),
         cmocka_unit_test(test_one_path),
         cmocka_unit_test(test_agent_away),
         cmocka_unit_test(test_controller_restarts),
@@ -502,6 +566,7 @@ int main(void)
         cmocka_unit_test(test_weather),
         cmocka_unit_test(test_two_appliers),
         cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_drain_held),
     };
     if (getenv("CMOCKA_ONLY")) cmocka_set_test_filter(getenv("CMOCKA_ONLY"));
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* The API against its own description, and who may see what. */
 #include "world.h"
 
+#include "model/image_text.h"
 #include "model/node.h"
 
 #include <stdio.h>
@@ -204,6 +205,39 @@ static void test_tenants(void **state)
     expect(world, 403, fixture->acme, "POST", "/v1/apply", "kind: Party\nname: more\n");
     expect(world, 403, fixture->acme, "POST", "/v1/instances/acme/shop/web-1/move", "{\"host\":\"h1\"}");
     expect(world, 401, "nobodys", "GET", "/v1/farms", NULL);
+    stop(fixture);
+}
+
+/* Hosts keep images by digest: one party must not give its own content the digest of another's image. */
+static void test_image_is_its_digest(void **state)
+{
+    struct fixture *fixture = start();
+    struct world *world = fixture->world;
+    static const char form[] = "{\"kind\":\"Image\",\"name\":\"own:1\",\"party\":\"acme\",\"digest\":\"%s\","
+                               "\"layers\":[\"%s\"],\"size\":%d,\"command\":[%s]}";
+    char digest[72], other[72], document[512];
+
+    world_image_digest(world, 27, digest); /* hello:1's */
+    snprintf(document, sizeof(document), form, digest, world->layer, 27, "\"evil\"");
+    const char *text = expect(world, 422, fixture->acme, "POST", "/v1/apply", document);
+    check_problem(text, 422);
+    assert_non_null(strstr(text, "\"field\":\"digest\""));
+    expect(world, 422, fixture->acme, "PUT", "/v1/images/acme/own:1", document);
+    expect(world, 422, landlord, "POST", "/v1/diff", document);
+    world_image_digest(world, 5, other);
+    snprintf(document, sizeof(document), form, other, world->layer, 5, "");
+    expect(world, 200, fixture->acme, "POST", "/v1/apply", document);
+    /* A layer that nobody sent. */
+    const char *const layers[] = {other};
+    const struct image image = {
+        .layers = layers, .layers_length = 1, .size_bytes = 5, .directory = "/", .user = "0"};
+    const struct identity_port *identity = sim_identity_port(world->identity);
+    CLEANUP_BUF struct buf canonical = {0};
+    image_canonical(&image, &canonical);
+    identity->digest(identity->self, canonical.data, canonical.size, digest + strlen("sha256:"));
+    snprintf(document, sizeof(document), form, digest, other, 5, "");
+    text = expect(world, 409, fixture->acme, "POST", "/v1/apply", document);
+    assert_non_null(strstr(text, "\"field\":\"layers\""));
     stop(fixture);
 }
 
@@ -613,6 +647,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_description),
         cmocka_unit_test(test_tenants),
+        cmocka_unit_test(test_image_is_its_digest),
         cmocka_unit_test(test_exec_stays_inside),
         cmocka_unit_test(test_exec),
         cmocka_unit_test(test_askers_leave),

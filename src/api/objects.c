@@ -132,13 +132,13 @@ static void relay(struct asked *asked, const char *instance, const char *rest)
         answer_error(asked, &err);
         return;
     }
-    /* A session belongs to the instance it was opened for: its agent finds it by its unguessable name. */
+    /* A session belongs to the instance it was opened for, and its agent holds it to that. */
     if (text_equal(rest, "/exec"))
         path = arena_printf(asked->arena, "/agent/exec?instance=%s", instance);
     else if (text_equal(rest, "/log"))
         path = arena_printf(asked->arena, "/agent/log?instance=%s&%s", instance, asked->query);
     else
-        path = arena_printf(asked->arena, "/agent%s?%s", rest, asked->query);
+        path = arena_printf(asked->arena, "/agent%s?instance=%s&%s", rest, instance, asked->query);
     struct request request = {
         .method = asked->method, .path = path, .body = asked->body, .body_size = asked->body_size};
     asked_later(asked, relay_cancel);

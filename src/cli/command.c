@@ -16,6 +16,7 @@ struct reading {
 
 static bool read_one(struct reading *reading, struct error *err);
 static bool read_command(struct reading *reading, const char *word, struct error *err);
+static bool wants_help(const struct reading *reading);
 static bool read_group(const char *word, const char *second, struct error *err);
 static bool read_long(struct reading *reading, const char *text, struct error *err);
 static bool read_letters(struct reading *reading, const char *text, struct error *err);
@@ -173,8 +174,13 @@ static bool read_command(struct reading *reading, const char *word, struct error
     names = mem_alloc_array(length, sizeof(*names));
     for (size_t i = 0; i < length; i++) {
         size_t size = strcspn(table[i].name, " ");
-        if (strlen(word) == size && strncmp(table[i].name, word, size) == 0)
-            return read_group(word, second, err);
+        if (strlen(word) == size && strncmp(table[i].name, word, size) == 0) {
+            if (second || !wants_help(reading)) return read_group(word, second, err);
+            reading->arguments->group = word;
+            reading->arguments->help = true;
+            reading->at = reading->argc;
+            return true;
+        }
         if (!table[i].hidden) names[words++] = table[i].name;
     }
     const char *nearest = text_nearest(word, names, words);
@@ -182,6 +188,12 @@ static bool read_command(struct reading *reading, const char *word, struct error
         return error_set(err, ERROR_USAGE,
                          "there is no command \"%s\": did you mean \"%s\"? See croft --help", word, nearest);
     return error_set(err, ERROR_USAGE, "there is no command \"%s\": see croft --help", word);
+}
+
+static bool wants_help(const struct reading *reading)
+{
+    const char *next = reading->at < reading->argc ? reading->argv[reading->at] : "";
+    return reading->arguments->help || text_equal(next, "--help") || text_equal(next, "-h");
 }
 
 /* The first word of two was right. */

@@ -70,6 +70,7 @@ const struct command *command_find(const char *name); /* "image import"; NULL: n
 /* A read command line. */
 struct arguments {
     const struct command *command; /* NULL: help of the whole, or version */
+    const char *group; /* "image", when its help is asked for: the first word of several commands */
     bool help;
     bool version;
     struct vec options;     /* struct given */

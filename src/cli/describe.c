@@ -57,7 +57,7 @@ static void show_map(struct cli *cli, const struct node *map, int depth)
         if ((value->kind == NODE_MAP || value->kind == NODE_LIST) && value->length == 0) continue;
         if (value->kind == NODE_STRING && !value->text[0]) continue;
         fprintf(cli->out, "%*s%-*s ", 2 * depth, "", LABEL_WIDTH,
-                arena_printf(cli->arena, "%s:", value->key));
+                arena_printf(cli->arena, "%s:", text_shown(cli->arena, value->key)));
         show_value(cli, value, depth);
     }
 }
@@ -68,15 +68,15 @@ static void show_value(struct cli *cli, const struct node *value, int depth)
     CLEANUP_BUF struct buf text = {0};
 
     if (value->kind != NODE_MAP && value->kind != NODE_LIST) {
-        style_state(&cli->style, value->text ? value->text : "", &text);
+        style_state(&cli->style, text_shown(cli->arena, value->text), &text);
         fprintf(cli->out, "%s\n", buf_text(&text));
         return;
     }
     if (is_flat(value)) {
         for (size_t i = 0; i < value->length; i++) {
             const struct node *item = &value->items[i];
-            buf_printf(&text, "%s%s%s%s", i ? ", " : "", item->key ? item->key : "", item->key ? " " : "",
-                       item->text ? item->text : "");
+            buf_printf(&text, "%s%s%s%s", i ? ", " : "", text_shown(cli->arena, item->key),
+                       item->key ? " " : "", text_shown(cli->arena, item->text));
         }
         fprintf(cli->out, "%s\n", buf_text(&text));
         return;
@@ -89,10 +89,10 @@ static void show_value(struct cli *cli, const struct node *value, int depth)
         if (is_flat(item) || item->kind == NODE_LIST) {
             show_value(cli, item, depth + 1);
         } else if (item->kind == NODE_MAP) {
-            fprintf(cli->out, "%s\n", node_text(item, "name", ""));
+            fprintf(cli->out, "%s\n", text_shown(cli->arena, node_text(item, "name", "")));
             show_map(cli, item, depth + 2);
         } else {
-            fprintf(cli->out, "%s\n", item->text ? item->text : "");
+            fprintf(cli->out, "%s\n", text_shown(cli->arena, item->text));
         }
     }
 }

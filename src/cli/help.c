@@ -33,6 +33,18 @@ void help_all(struct buf *ret_text)
                  "usage,\n3 not found, 4 conflict, 5 server not reached, 6 timed out.\n");
 }
 
+void help_group(const char *group, struct buf *ret_text)
+{
+    size_t length = 0, size = strlen(group);
+    const struct command *table = command_table(&length);
+
+    buf_printf(ret_text, "usage: croft %s COMMAND [ARGUMENT…] [OPTION…]\n\n", group);
+    for (size_t i = 0; i < length; i++)
+        if (text_starts(table[i].name, group) && table[i].name[size] == ' ')
+            buf_printf(ret_text, "  %-14s %s\n", table[i].name, table[i].summary);
+    buf_printf(ret_text, "\n`croft %s COMMAND --help` tells more.\n", group);
+}
+
 void help_command(const struct command *command, struct buf *ret_text)
 {
     size_t length = 0;

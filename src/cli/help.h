@@ -5,6 +5,7 @@
 #include "cli/command.h"
 
 void help_all(struct buf *ret_text);
+void help_group(const char *group, struct buf *ret_text); /* of "image import", "image list", … */
 void help_command(const struct command *command, struct buf *ret_text);
 void help_usage(const struct command *command, struct buf *ret_text); /* one line, without newline */
 void help_man(const char *version, struct buf *ret_troff);            /* man(7) */

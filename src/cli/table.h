@@ -3,6 +3,7 @@
 #define CROFT_CLI_TABLE_H
 
 #include "base/buf.h"
+#include "base/mem.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -40,6 +41,10 @@ void table_print(const struct table *table, const struct style *style, struct bu
 /* The text in the colour of the state it names. */
 void style_state(const struct style *style, const char *state, struct buf *ret_text);
 void style_title(const struct style *style, const char *title, struct buf *ret_text); /* bold */
-size_t text_columns(const char *text); /* how wide a terminal shows UTF-8 */
+/* The text on one line, without anything that a terminal would obey: control characters as \\n, \\x1b. What
+ * is shown to one party may have been written by another. */
+void text_add_shown(struct buf *ret_text, const char *text);
+const char *text_shown(struct arena *arena, const char *text); /* NULL: "" */
+size_t text_columns(const char *text);                         /* how wide a terminal shows UTF-8 */
 
 #endif

@@ -135,6 +135,10 @@ bool controller_scale(struct controller *controller, const struct caller *caller
                 controller_apply(controller, arena, caller, &documents, "scale", record->revision, false,
                                  &applied, err);
     vec_free(&applied);
+    if (!good && err->line > 0) { /* a place in a text that nobody wrote */
+        err->file[0] = 0;
+        err->line = err->column = 0;
+    }
     return good;
 }
 

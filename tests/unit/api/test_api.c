@@ -262,6 +262,19 @@ static void test_exec_stays_inside(void **state)
     assert_null(strstr(expect(world, 200, fixture->acme, "GET",
                               "/v1/instances/acme/shop/web-1/log?instance=beta/exec/db-1", NULL),
                        "beta"));
+    /* Nor does the name of another's session, should it get known, open it. */
+    char session[64], path[256];
+    const char *text = expect(world, 200, fixture->beta, "POST", "/v1/instances/beta/exec/db-1/exec",
+                              "{\"command\":[\"echo\",\"secret\"]}");
+    assert_int_equal(sscanf(text, "{\"session\":\"%32[0-9a-f]", session), 1);
+    static const char *const forms[][2] = {
+        {"GET", "?after=0"}, {"GET", "?after=0&instance=beta/exec/db-1"}, {"POST", "/input"}, {"DELETE", ""}};
+    for (size_t i = 0; i < LENGTH(forms); i++) {
+        snprintf(path, sizeof(path), "/v1/instances/acme/shop/web-1/exec/%s%s", session, forms[i][1]);
+        expect(world, 404, fixture->acme, forms[i][0], path, NULL);
+    }
+    snprintf(path, sizeof(path), "/v1/instances/beta/exec/db-1/exec/%s?after=0", session);
+    expect(world, 200, fixture->beta, "GET", path, NULL);
     stop(fixture);
 }
 

@@ -121,6 +121,31 @@ static void wrong_lines_are_told(void **state)
     }
 }
 
+/* What every command has, the first word of several has too. */
+static void groups_have_help(void **state)
+{
+    static const char *const lines[] = {"croft image --help", "croft image -h", "croft help image",
+                                        "croft --help image"};
+
+    for (size_t i = 0; i < LENGTH(lines); i++) {
+        CLEANUP_MEM char *copy = mem_strdup(lines[i]);
+        CLEANUP_BUF struct buf text = {0};
+        char *argv[WORDS_MAX], *rest = NULL;
+        struct arguments arguments;
+        struct error err;
+        int argc = 0;
+        for (char *word = strtok_r(copy, " ", &rest); word; word = strtok_r(NULL, " ", &rest))
+            argv[argc++] = word;
+        assert_true(command_parse(argc, argv, &arguments, &err));
+        assert_true(arguments.help);
+        assert_string_equal(arguments.group, "image");
+        help_group(arguments.group, &text);
+        assert_non_null(strstr(buf_text(&text), "  image import "));
+        assert_null(strstr(buf_text(&text), "token"));
+        arguments_free(&arguments);
+    }
+}
+
 static void right_lines_are_read(void **state)
 {
     char copy[] = "croft --server=http://x exec -ojson a/b/c-1 --env A=1 -eB=2 -- ls -l";
@@ -148,6 +173,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_row_is_whole), cmocka_unit_test(what_is_generated_names_all),
-        cmocka_unit_test(wrong_lines_are_told), cmocka_unit_test(right_lines_are_read)};
+        cmocka_unit_test(wrong_lines_are_told), cmocka_unit_test(groups_have_help),
+        cmocka_unit_test(right_lines_are_read)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

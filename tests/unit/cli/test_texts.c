@@ -45,6 +45,20 @@ static void tables_fit(void **state)
     table_free(table);
 }
 
+/* What a tenant wrote must not be obeyed by the landlord's terminal. */
+static void terminals_are_safe(void **state)
+{
+    static const struct column columns[] = {{"TEXT", COLUMN_TEXT, 0}};
+    CLEANUP_BUF struct buf text = {0};
+    struct table *table = table_new(columns, 1);
+
+    table_row(table, (const char *const[]){"a\033]0;own\007\n\tä\xc2\x9b"
+                                           "2J\x7f\r"});
+    table_print(table, &(struct style){0}, &text);
+    assert_string_equal(buf_text(&text), "TEXT\na\\x1b]0;own\\x07\\n\\x09ä\\x9b2J\\x7f\\x0d\n");
+    table_free(table);
+}
+
 static void states_have_colours(void **state)
 {
     struct table *table = people();
@@ -121,7 +135,9 @@ static void base64_is_read(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(tables_fit), cmocka_unit_test(states_have_colours),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(tables_fit),
+                                       cmocka_unit_test(states_have_colours),
+                                       cmocka_unit_test(terminals_are_safe),
                                        cmocka_unit_test(json_is_taken_apart),
                                        cmocka_unit_test(streams_come_in_pieces),
                                        cmocka_unit_test(base64_is_read)};

@@ -3,9 +3,10 @@
  * controller can pass it on and a simulation can lose it.
  *
  *   POST   /agent/exec?instance=NAME        {command[], env[], tty, rows, columns} -> {"session":ID}
- *   GET    /agent/exec/ID?after=OFFSET      -> {"output":[{stream,data}],"next":OFFSET,"exit":null|status}
- *   POST   /agent/exec/ID/input             raw bytes; none closes the input
- *   DELETE /agent/exec/ID                   kills
+ *   GET    /agent/exec/ID?instance=NAME&after=OFFSET
+ *                                            -> {"output":[{stream,data}],"next":OFFSET,"exit":null|status}
+ *   POST   /agent/exec/ID/input?instance=NAME   raw bytes; none closes the input
+ *   DELETE /agent/exec/ID?instance=NAME         kills
  */
 #include "agent/internal.h"
 #include "base/text.h"
@@ -33,6 +34,7 @@ struct piece {
 struct exec_session {
     struct agent *agent;
     char id[33];
+    char *instance;          /* its own: no other name opens the session */
     struct process *process; /* NULL: it has ended */
     bool ended;
     int status;
@@ -44,8 +46,7 @@ struct exec_session {
 };
 
 static void start(struct agent *agent, struct exchange *exchange, const struct request *request);
-static bool spawn(struct exec_session *session, const char *instance, const struct node *body,
-                  struct error *err);
+static bool spawn(struct exec_session *session, const struct node *body, struct error *err);
 static const char *const *texts(struct arena *arena, const struct node *list, size_t *ret_length);
 static unsigned terminal_size(const struct node *body, const char *key);
 static struct exec_session *find(struct agent *agent, const char *path, char *ret_rest, size_t rest_size);
@@ -65,6 +66,7 @@ void exec_serve(struct agent *agent, struct exchange *exchange, const struct req
     const struct process_port *process = agent->options.process;
     CLEANUP_ARENA struct arena *arena = arena_new();
     const char *after = agent_query(arena, request->path, "after");
+    const char *instance = agent_query(arena, request->path, "instance");
     struct exec_session *session = NULL;
     struct error err;
     char rest[32];
@@ -74,7 +76,7 @@ void exec_serve(struct agent *agent, struct exchange *exchange, const struct req
         return;
     }
     session = find(agent, request->path, rest, sizeof(rest));
-    if (!session) {
+    if (!session || !text_equal(session->instance, instance)) {
         error_set(&err, ERROR_NOT_FOUND,
                   "no such session: it ended, or nobody asked for its output for a minute");
         agent_answer_error(agent, exchange, &err);
@@ -108,6 +110,7 @@ void exec_free(struct exec_session *session)
     clock->cancel(clock->self, session->timer);
     vec_free(&session->pieces);
     buf_free(&session->output);
+    mem_free(session->instance);
     mem_free(session);
 }
 
@@ -132,11 +135,12 @@ static void start(struct agent *agent, struct exchange *exchange, const struct r
     }
     session = mem_alloc(sizeof(*session));
     session->agent = agent;
+    session->instance = mem_strdup(instance ? instance : "");
     session->pieces = VEC_OF(struct piece);
     random->fill(random->self, id, sizeof(id));
     for (size_t i = 0; i < sizeof(id); i++)
         snprintf(session->id + 2 * i, 3, "%02x", id[i]);
-    if (!spawn(session, instance ? instance : "", &body, &err)) {
+    if (!spawn(session, &body, &err)) {
         exec_free(session);
         agent_answer_error(agent, exchange, &err);
         return;
@@ -146,8 +150,7 @@ static void start(struct agent *agent, struct exchange *exchange, const struct r
     agent_answer_json(agent, exchange, arena_printf(arena, "{\"session\":\"%s\"}", session->id));
 }
 
-static bool spawn(struct exec_session *session, const char *instance, const struct node *body,
-                  struct error *err)
+static bool spawn(struct exec_session *session, const struct node *body, struct error *err)
 {
     const struct compute_driver *compute = session->agent->options.compute;
     const struct process_port *process = session->agent->options.process;
@@ -162,7 +165,7 @@ static bool spawn(struct exec_session *session, const char *instance, const stru
     for (size_t i = 0; i < command.env_length; i++)
         if (command.env[i][0] == '=' || !strchr(command.env[i], '='))
             return error_set(err, ERROR_INVALID, "env takes NAME=value, not \"%s\"", command.env[i]);
-    if (!compute->exec_argv(compute->self, instance, &command, &argv, err)) return false;
+    if (!compute->exec_argv(compute->self, session->instance, &command, &argv, err)) return false;
     const struct process_options options = {.argv = argv.items,
                                             .in = PROCESS_CAPTURE,
                                             .out = PROCESS_CAPTURE,

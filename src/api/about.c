@@ -64,6 +64,7 @@ static const struct operation operations[] = {
 static void describe(struct asked *asked);
 static void describe_operation(const struct operation *operation, struct buf *ret_json);
 static void describe_parameters(const char *path, struct buf *ret_json);
+static bool is_of(const char *path, const char *pattern);
 static void metrics(struct asked *asked);
 static void metrics_hosts(const struct snapshot *snapshot, struct buf *ret_text);
 static void metrics_instances(const struct snapshot *snapshot, struct buf *ret_text);
@@ -165,6 +166,33 @@ static void describe_parameters(const char *path, struct buf *ret_json)
         first = false;
     }
     if (!first) buf_add_text(ret_json, "],");
+}
+
+/* "/v1/farms/acme/shop" is of "/v1/farms/{party}/{name}", and "/v1/farm/acme/shop" is another word for it. */
+static bool is_of(const char *path, const char *pattern)
+{
+    while (*path && *pattern) {
+        size_t size = strcspn(path, "/"), wanted = strcspn(pattern, "/");
+        bool any = pattern[0] == '{';
+        bool same = size == wanted && strncmp(path, pattern, size) == 0;
+        bool singular = size + 1 == wanted && pattern[size] == 's' && strncmp(path, pattern, size) == 0;
+        if (any ? size == 0 : !same && !singular) return false;
+        path += size + (path[size] == '/');
+        pattern += wanted + (pattern[wanted] == '/');
+    }
+    return !*path && !*pattern;
+}
+
+void about_methods(const char *path, struct buf *ret_list)
+{
+    for (size_t i = 0; i < LENGTH(operations); i++) {
+        const char *method = operations[i].method;
+        if (!is_of(path, operations[i].path)) continue;
+        if (ret_list->size > 0) buf_add_text(ret_list, ", ");
+        for (; *method; method++)
+            buf_add_char(ret_list, (char)(*method - 'a' + 'A'));
+        if (text_equal(operations[i].method, "get")) buf_add_text(ret_list, ", HEAD");
+    }
 }
 
 /* Prometheus' text form, version 0.0.4. */

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,8 +11,9 @@
 enum { REPEATS_MAX = 1000 };
 
 struct repeat {
-    uint64_t request; /* hash of method, path and body: another request under the same key is refused */
-    int status;       /* 0: under way */
+    uint64_t request;  /* hash of method, path and body: another request under the same key is refused */
+    int status;        /* 0: under way */
+    uint64_t revision; /* 0: the answer told none */
     char *json;
 };
 
@@ -22,7 +24,10 @@ static bool identify(struct asked *asked, const struct sender *sender, struct er
 static bool repeated(struct asked *asked);
 static char *repeat_key(struct asked *asked);
 static uint64_t repeat_hash(const struct asked *asked);
-static void repeat_keep(struct asked *asked, int status, const struct buf *json);
+static void repeat_keep(struct asked *asked, int status, const struct buf *json, uint64_t revision);
+static void answer_no_route(struct asked *asked, const char *path);
+static void answer_problem(struct asked *asked, const struct error *err, int status,
+                           const struct header *header);
 static struct asked *asked_new(struct api *api, struct exchange *exchange, const struct request *request);
 static void take_headers(struct asked *asked, const struct request *request);
 static char *decode(struct arena *arena, const char *text, size_t size);
@@ -65,8 +70,7 @@ void api_serve(void *ctx, struct exchange *exchange, const struct request *reque
     take_headers(asked, request);
     if (route_open(asked)) return;
     if (!text_starts(request->path, "/v1/")) {
-        error_set(&err, ERROR_NOT_FOUND, "no %s here: the API is under /v1/", request->path);
-        answer_error(asked, &err);
+        answer_no_route(asked, request->path);
         return;
     }
     if (!identify(asked, sender, &err)) {
@@ -76,27 +80,60 @@ void api_serve(void *ctx, struct exchange *exchange, const struct request *reque
     if (repeated(asked)) return;
     for (size_t i = 0; i < LENGTH(routes); i++)
         if (routes[i](asked)) return;
-    error_set(&err, ERROR_NOT_FOUND, "no %s /v1/%s here: see /v1/openapi.json", asked->method, asked->path);
-    answer_error(asked, &err);
+    answer_no_route(asked, arena_printf(asked->arena, "/v1/%s", asked->path));
 }
 
 void answer_json(struct asked *asked, int status, const struct buf *json)
 {
-    const struct header type = {"Content-Type", "application/json"};
-    repeat_keep(asked, status, json);
-    answer_raw(asked, status, &type, 1, json->data, json->size);
+    answer_changed(asked, status, json, 0);
+}
+
+void answer_changed(struct asked *asked, int status, const struct buf *json, uint64_t revision)
+{
+    char tag[32];
+    const struct header headers[] = {{"Content-Type", "application/json"}, {"ETag", tag}};
+
+    snprintf(tag, sizeof(tag), "\"%" PRIu64 "\"", revision);
+    repeat_keep(asked, status, json, revision);
+    answer_raw(asked, status, headers, revision ? 2 : 1, json->data, json->size);
 }
 
 void answer_error(struct asked *asked, const struct error *err)
 {
-    CLEANUP_BUF struct buf json = {0};
-    const struct header headers[] = {{"Content-Type", "application/problem+json"},
-                                     {"WWW-Authenticate", "Bearer"}};
-    int status = error_http_status(err->code);
-    /* RFC 9110, 15.5.2: 401 when it is not known who asks, 403 when it is. */
-    bool nobody = err->code == ERROR_DENIED && !asked->caller.party;
+    const struct header authenticate = {"WWW-Authenticate", "Bearer"};
 
-    if (nobody) status = 401;
+    /* RFC 9110, 15.5.2: 401 when it is not known who asks, 403 when it is. */
+    if (err->code == ERROR_DENIED && !asked->caller.party)
+        answer_problem(asked, err, 401, &authenticate);
+    else
+        answer_problem(asked, err, error_http_status(err->code), NULL);
+}
+
+/* RFC 9110, 15.5.6: 405 with what is possible, where only the method is wrong. */
+static void answer_no_route(struct asked *asked, const char *path)
+{
+    CLEANUP_BUF struct buf methods = {0};
+    struct error err;
+
+    about_methods(path, &methods);
+    if (methods.size == 0) {
+        error_set(&err, ERROR_NOT_FOUND, "there is no %s: see /v1/openapi.json", path);
+        answer_error(asked, &err);
+        return;
+    }
+    const struct header allow = {"Allow", buf_text(&methods)};
+    error_set(&err, ERROR_USAGE, "%s takes %s, not %s", path, buf_text(&methods), asked->method);
+    answer_problem(asked, &err, 405, &allow);
+}
+
+/* header: one more, or NULL */
+static void answer_problem(struct asked *asked, const struct error *err, int status,
+                           const struct header *header)
+{
+    CLEANUP_BUF struct buf json = {0};
+    struct header headers[2] = {{"Content-Type", "application/problem+json"}};
+
+    if (header) headers[1] = *header;
     buf_printf(&json, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"detail\":", title(err),
                status);
     buf_add_json_string(&json, err->message);
@@ -105,8 +142,8 @@ void answer_error(struct asked *asked, const struct error *err)
     buf_add_text(&json, ",\"field\":");
     buf_add_json_string(&json, err->field);
     buf_printf(&json, ",\"line\":%u,\"column\":%u}", err->line, err->column);
-    repeat_keep(asked, status, NULL);
-    answer_raw(asked, status, headers, nobody ? 2 : 1, json.data, json.size);
+    repeat_keep(asked, status, NULL, 0);
+    answer_raw(asked, status, headers, header ? 2 : 1, json.data, json.size);
 }
 
 void answer_raw(struct asked *asked, int status, const struct header *headers, size_t headers_length,
@@ -164,6 +201,34 @@ bool query_number(const struct asked *asked, const char *name, int64_t fallback,
     *ret_number = strtoll(text, &end, 10);
     if (end != text && *end == 0) return true;
     return error_set(err, ERROR_USAGE, "?%s= takes a number, not \"%s\"", name, text);
+}
+
+bool query_watch(const struct asked *asked, int64_t *ret_revision, struct error *err)
+{
+    int64_t revision = 0;
+
+    if (!query_number(asked, "watch", -1, &revision, err)) return false;
+    if (revision < 0 && query_text(asked, "watch"))
+        return error_set(err, ERROR_USAGE, "?watch= takes a revision, 0 or more, not %" PRId64, revision);
+    /* A browser's EventSource asks for its old address again, and says in the header how far it is. */
+    if (revision >= 0 && asked->last_event <= INT64_MAX && (int64_t)asked->last_event > revision)
+        revision = (int64_t)asked->last_event;
+    *ret_revision = revision;
+    return true;
+}
+
+bool asked_matches(const struct asked *asked, enum record_kind kind, const char *name, struct error *err)
+{
+    const struct record *record = mirror_get(controller_mirror(asked->api->options.controller), kind, name);
+
+    /* What one may not see, one does not get to know by its revision. */
+    if (record && !caller_may_see(&asked->caller, kind, record)) record = NULL;
+    if (asked->if_exists && !record)
+        return error_set(err, ERROR_CONFLICT, "there is no %s, and it should be there already", name);
+    if (asked->if_revision == UINT64_MAX || !record || record->revision == asked->if_revision) return true;
+    return error_set(err, ERROR_CONFLICT,
+                     "%s was changed meanwhile (revision %" PRIu64 ", expected %" PRIu64 "): read it again",
+                     name, record->revision, asked->if_revision);
 }
 
 bool asked_body(struct asked *asked, struct node *ret_body, struct error *err)
@@ -257,7 +322,7 @@ static bool repeated(struct asked *asked)
     } else {
         CLEANUP_BUF struct buf json = {0};
         buf_add_text(&json, repeat->json);
-        answer_json(asked, repeat->status, &json);
+        answer_changed(asked, repeat->status, &json, repeat->revision);
     }
     return true;
 }
@@ -276,7 +341,7 @@ static uint64_t repeat_hash(const struct asked *asked)
 }
 
 /* A refusal (json NULL) is not kept: nothing happened, and the same request may be right later. */
-static void repeat_keep(struct asked *asked, int status, const struct buf *json)
+static void repeat_keep(struct asked *asked, int status, const struct buf *json, uint64_t revision)
 {
     struct map *repeats = asked->api->repeats;
     struct repeat *repeat = NULL;
@@ -291,6 +356,7 @@ static void repeat_keep(struct asked *asked, int status, const struct buf *json)
     repeat = map_get(repeats, repeat_key(asked));
     if (!repeat) return;
     repeat->status = status;
+    repeat->revision = revision;
     repeat->json = mem_strdup(buf_text(json));
     if (map_length(repeats) > REPEATS_MAX && map_next(repeats, &cursor, &oldest, NULL))
         repeat_free(map_remove(repeats, oldest));
@@ -307,7 +373,8 @@ static struct asked *asked_new(struct api *api, struct exchange *exchange, const
     asked->net = api->options.net;
     asked->exchange = exchange;
     asked->arena = arena;
-    asked->method = arena_strdup(arena, request->method);
+    /* RFC 9110, 9.3.2: a HEAD is a GET without the body, which the server leaves out. */
+    asked->method = text_equal(request->method, "HEAD") ? "GET" : arena_strdup(arena, request->method);
     asked->query = arena_strdup(arena, path[size] ? path + size + 1 : "");
     if (text_starts(path, "/v1/")) {
         path += strlen("/v1/");
@@ -334,7 +401,11 @@ static void take_headers(struct asked *asked, const struct request *request)
             asked->file = arena_strdup(asked->arena, header->value);
         } else if (strcasecmp(header->name, "Idempotency-Key") == 0) {
             asked->idempotency_key = arena_strdup(asked->arena, header->value);
-        } else if (strcasecmp(header->name, "If-Match") == 0 && !text_equal(header->value, "*")) {
+        } else if (strcasecmp(header->name, "Last-Event-ID") == 0) {
+            if (!text_parse_u64(header->value, &asked->last_event)) asked->last_event = 0;
+        } else if (strcasecmp(header->name, "If-Match") == 0 && text_equal(header->value, "*")) {
+            asked->if_exists = true;
+        } else if (strcasecmp(header->name, "If-Match") == 0) {
             const char *digits = header->value + (header->value[0] == '"');
             asked->if_revision = strtoull(digits, NULL, 10);
             /* Anything that is no revision of ours matches nothing; 0 would mean "does not exist". */
@@ -352,8 +423,10 @@ static char *decode(struct arena *arena, const char *text, size_t size)
     size_t used = 0;
 
     for (size_t i = 0; i < size; i++) {
-        if (text[i] == '%' && i + 2 < size && hex_digit(text[i + 1]) >= 0 && hex_digit(text[i + 2]) >= 0) {
-            out[used++] = (char)(hex_digit(text[i + 1]) * 16 + hex_digit(text[i + 2]));
+        int high = text[i] == '%' && i + 2 < size ? hex_digit(text[i + 1]) : -1;
+        int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
+        if (low >= 0 && high + low > 0) { /* a zero byte stays as it is: it would end the text */
+            out[used++] = (char)(high * 16 + low);
             i += 2;
         } else {
             out[used++] = text[i];

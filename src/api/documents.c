@@ -82,8 +82,7 @@ static void list(struct asked *asked, enum record_kind kind)
     size_t length = 0, shown = 0;
     struct error err;
 
-    if (!query_number(asked, "limit", PAGE_MAX, &limit, &err) ||
-        !query_number(asked, "watch", -1, &watch, &err)) {
+    if (!query_number(asked, "limit", PAGE_MAX, &limit, &err) || !query_watch(asked, &watch, &err)) {
         answer_error(asked, &err);
         return;
     }
@@ -165,6 +164,7 @@ static void put(struct asked *asked, enum record_kind kind, const char *name)
             good = error_set(&err, ERROR_INVALID, "the document is %s %s, not what the path names",
                              documents.items[0].kind->singular, documents.items[0].name);
     }
+    if (good && asked->if_exists) good = asked_matches(asked, kind, name, &err);
     good = good && controller_apply(asked->api->options.controller, asked->arena, &asked->caller, &documents,
                                     asked->file, asked->if_revision, false, &applied, &err);
     if (good) {
@@ -175,7 +175,7 @@ static void put(struct asked *asked, enum record_kind kind, const char *name)
         buf_add_json_string(&json, item->name);
         buf_printf(&json, ",\"result\":\"%s\",\"revision\":%" PRIu64 "}", applied_text(item->result),
                    item->revision);
-        answer_json(asked, item->result == APPLY_CREATED ? 201 : 200, &json);
+        answer_changed(asked, item->result == APPLY_CREATED ? 201 : 200, &json, item->revision);
     } else {
         answer_error(asked, &err);
     }

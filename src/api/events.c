@@ -49,7 +49,7 @@ static void list(struct asked *asked)
     struct error err;
     char from[32];
 
-    if (!query_number(asked, "since", 0, &since_s, &err) || !query_number(asked, "watch", -1, &watch, &err) ||
+    if (!query_number(asked, "since", 0, &since_s, &err) || !query_watch(asked, &watch, &err) ||
         !query_number(asked, "limit", EVENTS_MAX, &limit, &err)) {
         answer_error(asked, &err);
         return;
@@ -76,7 +76,8 @@ static void list(struct asked *asked)
 
 static void explain(struct asked *asked, const char *name)
 {
-    static const enum record_kind order[] = {RECORD_INSTANCE, RECORD_FARM, RECORD_HOST, RECORD_PARTY};
+    static const enum record_kind order[] = {RECORD_INSTANCE, RECORD_FARM, RECORD_HOST, RECORD_PARTY,
+                                             RECORD_IMAGE};
     struct controller *controller = asked->api->options.controller;
     CLEANUP_BUF struct buf json = {0}, item = {0};
     const struct record *record = NULL;

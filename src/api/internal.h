@@ -27,6 +27,8 @@ struct asked {
     size_t body_size;
     const char *file;                    /* for messages about documents */
     uint64_t if_revision;                /* If-Match; UINT64_MAX: none */
+    bool if_exists;                      /* If-Match: * */
+    uint64_t last_event;                 /* Last-Event-ID: what a watch has told already; 0: none */
     const char *idempotency_key;         /* NULL: none */
     void (*cancel)(struct asked *asked); /* of an answer that comes later; NULL: it cannot be stopped */
     void *later;                         /* a route's own, for that */
@@ -34,6 +36,8 @@ struct asked {
 
 /* api.c: every answer ends the asked, whose memory goes with it */
 void answer_json(struct asked *asked, int status, const struct buf *json);
+/* As answer_json(), of a document that has this revision now. */
+void answer_changed(struct asked *asked, int status, const struct buf *json, uint64_t revision);
 void answer_error(struct asked *asked, const struct error *err);
 void answer_raw(struct asked *asked, int status, const struct header *headers, size_t headers_length,
                 const void *data, size_t size);
@@ -46,6 +50,11 @@ bool asked_is_over(struct asked *asked);
 const char *query_text(const struct asked *asked, const char *name); /* decoded, in the arena; NULL: absent */
 MUST_CHECK bool query_number(const struct asked *asked, const char *name, int64_t fallback,
                              int64_t *ret_number, struct error *err);
+/* ?watch=REVISION, or what Last-Event-ID says later than that; -1: it is no watch. */
+MUST_CHECK bool query_watch(const struct asked *asked, int64_t *ret_revision, struct error *err);
+/* If-Match: false (ERROR_CONFLICT) when the thing is not as the asker knows it. */
+MUST_CHECK bool asked_matches(const struct asked *asked, enum record_kind kind, const char *name,
+                              struct error *err);
 MUST_CHECK bool asked_body(struct asked *asked, struct node *ret_body, struct error *err);
 
 /* documents.c: KIND and KIND/NAME, apply, diff, export */
@@ -69,6 +78,8 @@ void top_start(struct asked *asked);
 /* about.c: openapi, metrics, version, health */
 bool route_about(struct asked *asked);
 bool route_open(struct asked *asked); /* what needs no token */
+/* Adds what can be done with the path: "GET, HEAD, PUT"; nothing when there is no such path. */
+void about_methods(const char *path, struct buf *ret_list);
 
 /* view.c: one item as GET shows it, as JSON */
 struct view;

@@ -53,7 +53,7 @@ static void scale(struct asked *asked, const char *farm)
     struct node body;
     struct error err;
 
-    bool good = asked_body(asked, &body, &err);
+    bool good = asked_body(asked, &body, &err) && asked_matches(asked, RECORD_FARM, farm, &err);
     int64_t wanted = good ? node_int(&body, "count", -1) : 0;
     if (good && wanted < 0) good = error_set(&err, ERROR_INVALID, "\"count\" has to be a number from 0 on");
     done(asked,
@@ -68,15 +68,18 @@ static void move(struct asked *asked, const char *instance)
     struct error err;
 
     done(asked,
-         asked_body(asked, &body, &err) && controller_move(asked->api->options.controller, &asked->caller,
-                                                           instance, node_text(&body, "host", ""), &err),
+         asked_body(asked, &body, &err) && asked_matches(asked, RECORD_INSTANCE, instance, &err) &&
+             controller_move(asked->api->options.controller, &asked->caller, instance,
+                             node_text(&body, "host", ""), &err),
          &err);
 }
 
 static void host_state(struct asked *asked, const char *host, enum host_intent_state state)
 {
     struct error err;
-    done(asked, controller_host_state(asked->api->options.controller, &asked->caller, host, state, &err),
+    done(asked,
+         asked_matches(asked, RECORD_HOST, host, &err) &&
+             controller_host_state(asked->api->options.controller, &asked->caller, host, state, &err),
          &err);
 }
 
@@ -86,7 +89,7 @@ static void power(struct asked *asked, const char *host)
     struct node body;
     struct error err;
 
-    if (!asked_body(asked, &body, &err)) {
+    if (!asked_body(asked, &body, &err) || !asked_matches(asked, RECORD_HOST, host, &err)) {
         answer_error(asked, &err);
         return;
     }
@@ -129,13 +132,13 @@ static void relay(struct asked *asked, const char *instance, const char *rest)
         answer_error(asked, &err);
         return;
     }
-    /* A session belongs to the instance it was opened for: its agent finds it by its unguessable name. */
+    /* A session belongs to the instance it was opened for, and its agent holds it to that. */
     if (text_equal(rest, "/exec"))
         path = arena_printf(asked->arena, "/agent/exec?instance=%s", instance);
     else if (text_equal(rest, "/log"))
         path = arena_printf(asked->arena, "/agent/log?instance=%s&%s", instance, asked->query);
     else
-        path = arena_printf(asked->arena, "/agent%s?%s", rest, asked->query);
+        path = arena_printf(asked->arena, "/agent%s?instance=%s&%s", rest, instance, asked->query);
     struct request request = {
         .method = asked->method, .path = path, .body = asked->body, .body_size = asked->body_size};
     asked_later(asked, relay_cancel);

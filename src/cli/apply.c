@@ -83,6 +83,8 @@ static bool add_source(struct sources *sources, const char *path, struct error *
     unsigned lines = 1;
 
     if (!user_file_read(path, &text, err)) return false;
+    /* What marks the beginning of a text must not stand in the middle of the joined one. */
+    if (text_starts(buf_text(&text), "\xef\xbb\xbf")) buf_consume(&text, 3);
     if (sources->text.size > 0) {
         if (sources->text.data[sources->text.size - 1] != '\n') buf_add_char(&sources->text, '\n');
         /* Both end the document before; a file that does not begin one itself wants one begun. */

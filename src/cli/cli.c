@@ -98,7 +98,13 @@ bool cli_ask_text(struct cli *cli, const char *method, const char *path, const c
 {
     const struct client_request request = {
         .method = method, .path = path, .body = body, .body_size = body ? strlen(body) : 0};
-    return cli_client(cli, err) && client_ask(cli->client, cli->arena, &request, ret_reply, err);
+    if (!cli_client(cli, err)) return false;
+    if (client_ask(cli->client, cli->arena, &request, ret_reply, err)) return true;
+    /* Places in a text that this program wrote tell nobody anything: who sends files puts them back itself.
+     */
+    err->file[0] = 0;
+    err->line = err->column = 0;
+    return false;
 }
 
 int cli_do(struct cli *cli, const char *method, const char *path, const char *body, const char *line)
@@ -202,12 +208,15 @@ static int tell(FILE *stream, const struct error *err, bool as_json)
         buf_add_text(&text, ",\"field\":");
         buf_add_json_string(&text, err->field);
         buf_printf(&text, ",\"line\":%u,\"column\":%u}", err->line, err->column);
-    } else if (err->line > 0) {
-        buf_printf(&text, "%s:%u:%u: ", err->file, err->line, err->column);
-        if (err->field[0]) buf_printf(&text, "%s: ", err->field);
-        buf_add_text(&text, err->message);
     } else {
-        buf_printf(&text, "croft: %s%s%s", err->file, err->file[0] ? ": " : "", err->message);
+        CLEANUP_BUF struct buf raw = {0};
+        if (err->line > 0)
+            buf_printf(&raw, "%s:%u:%u: ", err->file, err->line, err->column);
+        else
+            buf_printf(&raw, "croft: %s%s", err->file, err->file[0] ? ": " : "");
+        if (err->field[0]) buf_printf(&raw, "%s: ", err->field);
+        buf_add_text(&raw, err->message);
+        text_add_shown(&text, buf_text(&raw));
     }
     fprintf(stream, "%s\n", buf_text(&text));
     return error_exit_code(err->code);

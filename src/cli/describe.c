@@ -12,7 +12,6 @@ static void show_map(struct cli *cli, const struct node *map, int depth);
 static bool is_shown(const struct node *value);
 static bool is_short(const struct node *value);
 static void show_value(struct cli *cli, const struct node *value, int depth);
-static const char *plain(struct cli *cli, const struct node *scalar);
 static bool is_flat(const struct node *node);
 static void title(struct cli *cli, const char *text);
 static bool show_instances(struct cli *cli, const char *key, const char *name, struct error *err);
@@ -62,7 +61,7 @@ static void show_map(struct cli *cli, const struct node *map, int depth)
     }
     for (size_t i = 0; i < map->length; i++) {
         const struct node *value = &map->items[i];
-        const char *label = arena_printf(cli->arena, "%s:", text_plain(cli->arena, value->key));
+        const char *label = arena_printf(cli->arena, "%s:", text_shown(cli->arena, value->key));
         if (!is_shown(value)) continue;
         fprintf(cli->out, "%*s%-*s", 2 * depth, "", is_short(value) ? width + 1 : 0, label);
         show_value(cli, value, depth);
@@ -87,15 +86,15 @@ static void show_value(struct cli *cli, const struct node *value, int depth)
     CLEANUP_BUF struct buf text = {0};
 
     if (value->kind != NODE_MAP && value->kind != NODE_LIST) {
-        style_state(&cli->style, plain(cli, value), &text);
+        style_state(&cli->style, text_shown(cli->arena, value->text), &text);
         fprintf(cli->out, "%s\n", buf_text(&text));
         return;
     }
     if (is_flat(value)) {
         for (size_t i = 0; i < value->length; i++) {
             const struct node *item = &value->items[i];
-            buf_printf(&text, "%s%s%s%s", i ? ", " : "", item->key ? text_plain(cli->arena, item->key) : "",
-                       item->key ? " " : "", plain(cli, item));
+            buf_printf(&text, "%s%s%s%s", i ? ", " : "", text_shown(cli->arena, item->key),
+                       item->key ? " " : "", text_shown(cli->arena, item->text));
         }
         fprintf(cli->out, "%s\n", buf_text(&text));
         return;
@@ -108,17 +107,12 @@ static void show_value(struct cli *cli, const struct node *value, int depth)
         if (is_flat(item) || item->kind == NODE_LIST) {
             show_value(cli, item, depth + 1);
         } else if (item->kind == NODE_MAP) {
-            fprintf(cli->out, "%s\n", node_text(item, "name", ""));
+            fprintf(cli->out, "%s\n", text_shown(cli->arena, node_text(item, "name", "")));
             show_map(cli, item, depth + 2);
         } else {
-            fprintf(cli->out, "%s\n", plain(cli, item));
+            fprintf(cli->out, "%s\n", text_shown(cli->arena, item->text));
         }
     }
-}
-
-static const char *plain(struct cli *cli, const struct node *scalar)
-{
-    return text_plain(cli->arena, scalar->text ? scalar->text : "");
 }
 
 /* Only scalars, and few enough for a line. */

@@ -101,8 +101,7 @@ static void show(struct cli *cli, struct arena *arena, struct span event)
 {
     struct node node;
     struct error err;
-    const char *reason = text_plain(arena, span_get_text(arena, event, "reason"));
-    const char *who = text_plain(arena, span_get_text(arena, event, "who"));
+    const char *reason = span_get_text(arena, event, "reason"), *who = span_get_text(arena, event, "who");
 
     switch (cli->format) {
     case OUTPUT_JSON:
@@ -118,12 +117,14 @@ static void show(struct cli *cli, struct arena *arena, struct span event)
     case OUTPUT_TABLE:
         break;
     }
-    fprintf(cli->out, "%s  %s %s %s", span_get_text(arena, event, "time"),
-            span_get_text(arena, event, "kind"), span_get_text(arena, event, "name"),
-            span_get_text(arena, event, "what"));
-    if (reason[0]) fprintf(cli->out, ": %s", reason);
-    if (who[0] && !text_equal(who, "croft")) fprintf(cli->out, " (%s)", who);
-    fputc('\n', cli->out);
+    CLEANUP_BUF struct buf line = {0}, text = {0};
+    buf_printf(&line, "%s  %s %s %s", span_get_text(arena, event, "time"),
+               span_get_text(arena, event, "kind"), span_get_text(arena, event, "name"),
+               span_get_text(arena, event, "what"));
+    if (reason[0]) buf_printf(&line, ": %s", reason);
+    if (who[0] && !text_equal(who, "croft")) buf_printf(&line, " (%s)", who);
+    text_add_shown(&text, buf_text(&line));
+    fprintf(cli->out, "%s\n", buf_text(&text));
 }
 
 /* As the API sees it: the thing, or what is inside it. */
@@ -138,7 +139,7 @@ static void tell_story(struct cli *cli, struct span answer)
     CLEANUP_BUF struct buf text = {0};
     struct arena *arena = cli->arena;
     const char *kind = span_get_text(arena, answer, "kind");
-    const char *reason = text_plain(arena, span_get_text(arena, answer, "reason"));
+    const char *reason = span_get_text(arena, answer, "reason");
     const char *state = span_get_text(arena, answer, "state");
     struct span events = span_get(answer, "events"), event;
     size_t cursor = 0;
@@ -147,7 +148,7 @@ static void tell_story(struct cli *cli, struct span answer)
     buf_printf(&text, "%s%s%s", kind, kind[0] ? " " : "", span_get_text(arena, answer, "name"));
     if (state[0]) buf_add_text(&text, " is ");
     style_state(&cli->style, state, &text);
-    if (reason[0]) buf_printf(&text, ": %s", reason);
+    if (reason[0]) buf_printf(&text, ": %s", text_shown(arena, reason));
     buf_add_text(&text, ".\n");
     fputs(buf_text(&text), cli->out);
     while (span_next(events, &cursor, &event)) {

@@ -32,7 +32,7 @@ struct exec {
 };
 
 static bool start(struct exec *exec, struct error *err);
-static void add_environment(struct cli *cli, struct buf *ret_body);
+static bool add_environment(struct cli *cli, struct buf *ret_body, struct error *err);
 static void ask_output(struct exec *exec);
 static void got_output(void *ctx, const struct answer *answer);
 static bool show_output(struct exec *exec, const struct answer *answer, bool *ret_over, struct error *err);
@@ -80,7 +80,7 @@ static bool start(struct exec *exec, struct error *err)
     if (tty && ioctl(STDIN_FILENO, TIOCGWINSZ, &size) != 0) size = (struct winsize){0};
     buf_printf(&body, "],\"tty\":%s,\"rows\":%u,\"columns\":%u,\"env\":[", tty ? "true" : "false",
                size.ws_row, size.ws_col);
-    add_environment(cli, &body);
+    if (!add_environment(cli, &body, err)) return false;
     buf_add_text(&body, "]}");
     if (!cli_ask(cli, "POST", path, buf_text(&body), &answer, err)) return false;
     const char *session = node_text(&answer, "session", "");
@@ -89,19 +89,22 @@ static bool start(struct exec *exec, struct error *err)
     return true;
 }
 
-static void add_environment(struct cli *cli, struct buf *ret_body)
+static bool add_environment(struct cli *cli, struct buf *ret_body, struct error *err)
 {
     const char *pair = NULL, *terminal = getenv("TERM");
     size_t i = 0;
 
     for (; (pair = arguments_nth(cli->arguments, "env", i)); i++) {
+        if (pair[0] == '=' || !strchr(pair, '='))
+            return error_set(err, ERROR_USAGE, "exec: --env takes NAME=VALUE, not \"%s\"", pair);
         if (i > 0) buf_add_char(ret_body, ',');
         buf_add_json_string(ret_body, pair);
     }
-    if (!arguments_has(cli->arguments, "tty") || !terminal) return;
+    if (!arguments_has(cli->arguments, "tty") || !terminal) return true;
     CLEANUP_MEM char *text = mem_printf("TERM=%s", terminal);
     if (i > 0) buf_add_char(ret_body, ',');
     buf_add_json_string(ret_body, text);
+    return true;
 }
 
 static void ask_output(struct exec *exec)

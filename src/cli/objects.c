@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 #include "cli/wait.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 static const char *line(struct cli *cli, const char *kind, const char *name, const char *what);
@@ -41,7 +42,7 @@ int scale_run(struct cli *cli)
     }
     buf_add_text(&body, "{\"tier\":");
     buf_add_json_string(&body, tier);
-    buf_printf(&body, ",\"count\":%s}", text);
+    buf_printf(&body, ",\"count\":%" PRIu64 "}", count);
     const char *path = arena_printf(cli->arena, "/v1/farms/%s/scale", cli_escape(cli, farm));
     return cli_do(cli, "POST", path, buf_text(&body),
                   arena_printf(cli->arena, "farm %s tier %s scaled to %s", farm, tier, text));

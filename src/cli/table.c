@@ -72,9 +72,10 @@ void table_free(struct table *table)
 
 void table_row(struct table *table, const char *const *cells)
 {
-    for (size_t i = 0; i < table->length; i++)
+    for (size_t i = 0; i < table->length; i++) {
         *(const char **)vec_push(&table->cells) =
-            cells[i] && cells[i][0] ? text_plain(table->arena, cells[i]) : "-";
+            text_shown(table->arena, cells[i] && cells[i][0] ? cells[i] : "-");
+    }
 }
 
 void table_print(const struct table *table, const struct style *style, struct buf *ret_text)
@@ -118,28 +119,36 @@ void style_title(const struct style *style, const char *title, struct buf *ret_t
         buf_add_text(ret_text, title);
 }
 
+void text_add_shown(struct buf *ret_text, const char *text)
+{
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)text[0], next = (unsigned char)text[1];
+        if (c == '\n') {
+            buf_add_text(ret_text, "\\n");
+        } else if (c < ' ' || c == 0x7f) {
+            buf_printf(ret_text, "\\x%02x", c);
+        } else if (c == 0xc2 && next >= 0x80 && next < 0xa0) { /* U+0080 to U+009F are controls, too */
+            buf_printf(ret_text, "\\x%02x", next);
+            text++;
+        } else {
+            buf_add_char(ret_text, *text);
+        }
+    }
+}
+
+const char *text_shown(struct arena *arena, const char *text)
+{
+    CLEANUP_BUF struct buf shown = {0};
+    text_add_shown(&shown, text ? text : "");
+    return arena_strndup(arena, buf_text(&shown), shown.size);
+}
+
 size_t text_columns(const char *text)
 {
     size_t columns = 0;
     for (; *text; text++)
         columns += is_start(*text);
     return columns;
-}
-
-const char *text_plain(struct arena *arena, const char *text)
-{
-    CLEANUP_BUF struct buf plain_text = {0};
-
-    for (const unsigned char *at = (const unsigned char *)text; *at; at++) {
-        bool is_c1 = at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0; /* U+0080 to U+009F */
-        if (*at == '\n')
-            buf_add_text(&plain_text, "\\n");
-        else if (*at < 0x20 || *at == 0x7f || is_c1)
-            buf_printf(&plain_text, "\\x%02x", is_c1 ? *++at : *at);
-        else
-            buf_add_char(&plain_text, (char)*at);
-    }
-    return arena_strdup(arena, buf_text(&plain_text));
 }
 
 static void measure(const struct table *table, struct layout *layout)

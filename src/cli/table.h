@@ -35,14 +35,16 @@ struct style style_of(FILE *stream);
 
 struct table *table_new(const struct column *columns, size_t length);
 void table_free(struct table *table); /* NULL is fine */
-/* Cells are copied, as text_plain() has them; as many as columns; NULL is an empty one, shown as "-". */
+/* Cells are copied, as text_shown() has them; as many as columns; NULL is an empty one, shown as "-". */
 void table_row(struct table *table, const char *const *cells);
 void table_print(const struct table *table, const struct style *style, struct buf *ret_text);
 /* The text in the colour of the state it names. */
 void style_state(const struct style *style, const char *state, struct buf *ret_text);
 void style_title(const struct style *style, const char *title, struct buf *ret_text); /* bold */
-size_t text_columns(const char *text); /* how wide a terminal shows UTF-8 */
-/* What others wrote, as one line that gives a terminal no orders: control characters become \n, \x1b, …. */
-const char *text_plain(struct arena *arena, const char *text);
+/* The text on one line, without anything that a terminal would obey: control characters as \\n, \\x1b. What
+ * is shown to one party may have been written by another. */
+void text_add_shown(struct buf *ret_text, const char *text);
+const char *text_shown(struct arena *arena, const char *text); /* NULL: "" */
+size_t text_columns(const char *text);                         /* how wide a terminal shows UTF-8 */
 
 #endif

@@ -2,8 +2,10 @@
  * of one. Everything is checked before anything is written, and written in one transaction. */
 #include "base/text.h"
 #include "control/internal.h"
+#include "model/image_text.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 static const char *kind_word(enum record_kind kind);
@@ -11,6 +13,9 @@ static enum record_kind record_kind_of(enum document_kind kind);
 static const char *party_of(const struct document *document);
 static const void *object_of(const struct document *document);
 static bool check_caller(const struct caller *caller, const struct documents *documents, struct error *err);
+static bool check_images(struct controller *controller, const struct documents *documents, const char *file,
+                         struct error *err);
+static bool check_image(struct controller *controller, const struct document *document, struct error *err);
 static struct snapshot with_documents(struct arena *arena, const struct snapshot *snapshot,
                                       const struct documents *documents);
 static const void *merge(struct arena *arena, const void *old, size_t old_length,
@@ -31,7 +36,8 @@ bool controller_apply(struct controller *controller, struct arena *arena, const 
     uint64_t revision = store_revision(controller->options.store);
 
     if (!check_caller(caller, documents, err) ||
-        !spec_check(mirror_snapshot(controller->mirror), documents, file, err))
+        !spec_check(mirror_snapshot(controller->mirror), documents, file, err) ||
+        !check_images(controller, documents, file, err))
         return false;
     for (size_t i = 0; i < documents->length; i++) {
         const struct document *document = &documents->items[i];
@@ -129,6 +135,10 @@ bool controller_scale(struct controller *controller, const struct caller *caller
                 controller_apply(controller, arena, caller, &documents, "scale", record->revision, false,
                                  &applied, err);
     vec_free(&applied);
+    if (!good && err->line > 0) { /* a place in a text that nobody wrote */
+        err->file[0] = 0;
+        err->line = err->column = 0;
+    }
     return good;
 }
 
@@ -284,6 +294,44 @@ static bool check_caller(const struct caller *caller, const struct documents *do
         if (text_equal(party_of(document), caller->party)) continue;
         return error_set(err, ERROR_DENIED, "%s %s is not %s's to change", document->kind->singular,
                          document->name, caller->party);
+    }
+    return true;
+}
+
+/* Hosts keep what they fetched under the image's digest and ask no more whose it was: so a digest has to be
+ * true, or what one party calls by it would run as another's. */
+static bool check_images(struct controller *controller, const struct documents *documents, const char *file,
+                         struct error *err)
+{
+    for (size_t i = 0; i < documents->length; i++) {
+        const struct document *document = &documents->items[i];
+        if (document->kind->kind != KIND_IMAGE || check_image(controller, document, err)) continue;
+        snprintf(err->file, sizeof(err->file), "%s", file);
+        return false;
+    }
+    return true;
+}
+
+static bool check_image(struct controller *controller, const struct document *document, struct error *err)
+{
+    const struct identity_port *identity = controller->options.identity;
+    const struct blob_port *blobs = controller->options.blobs;
+    const struct image *image = document->image;
+    CLEANUP_BUF struct buf text = {0};
+    char hex[65];
+    int64_t ignored = 0;
+
+    image_canonical(image, &text);
+    identity->digest(identity->self, text.data, text.size, hex);
+    if (!text_equal(image->digest + strlen("sha256:"), hex)) {
+        error_set(err, ERROR_INVALID, "is not the digest of what the image says, which is sha256:%s", hex);
+        return schema_error_at(err, node_get(document->node, "digest"), "digest");
+    }
+    for (size_t i = 0; i < image->layers_length; i++) {
+        if (blobs->size(blobs->self, image->layers[i], &ignored, err)) continue;
+        if (err->code != ERROR_NOT_FOUND) return false;
+        error_set(err, ERROR_REFUSED, "layer %s is not here: send it first", image->layers[i]);
+        return schema_error_at(err, node_get(document->node, "layers"), "layers");
     }
     return true;
 }

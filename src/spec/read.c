@@ -17,6 +17,7 @@ struct reading {
 
 static bool read_all(struct reading *reading, const struct node *stream, struct error *err);
 static bool read_document(struct reading *reading, const struct node *node, struct error *err);
+static const struct node *without_status(struct arena *arena, const struct node *node);
 static bool find_kind(struct arena *arena, const struct node *node, const struct kind **ret_kind,
                       struct error *err);
 static bool check_document(struct arena *arena, const struct document *document, void *object,
@@ -57,7 +58,7 @@ void spec_format_error(const struct error *err, struct buf *ret_line)
     buf_add_text(ret_line, err->message);
 }
 
-/* A document that is a list is as many documents: what `croft get -o json` prints can be applied. */
+/* A document that is a list is as many documents: what GET /v1/KIND answers can be applied. */
 static bool read_all(struct reading *reading, const struct node *stream, struct error *err)
 {
     for (size_t i = 0; i < stream->length; i++) {
@@ -84,6 +85,7 @@ static bool read_document(struct reading *reading, const struct node *node, stru
     }
     if (!find_kind(reading->arena, node, &document.kind, err)) return false;
     ASSERT(document.kind != NULL);
+    document.node = node = without_status(reading->arena, node);
     void *object = arena_alloc(reading->arena, document.kind->schema->size);
     if (!schema_read(document.kind->schema, reading->arena, node, object, err)) return false;
     document.name = name_document(reading->arena, &document, object);
@@ -91,6 +93,22 @@ static bool read_document(struct reading *reading, const struct node *node, stru
     if (!check_first(reading, &document, err)) return false;
     *(struct document *)vec_push(&reading->documents) = document;
     return true;
+}
+
+/* What GET shows of a thing is its document and, under this one key, how it is: so that what was read can be
+ * changed and written back. */
+static const struct node *without_status(struct arena *arena, const struct node *node)
+{
+    const struct node *status = node_get(node, "status");
+    if (!status || status->kind != NODE_MAP) return node;
+    struct node *copy = arena_alloc(arena, sizeof(*copy));
+    struct node *items = arena_alloc_array(arena, node->length, sizeof(*items));
+    *copy = *node;
+    copy->items = items;
+    copy->length = 0;
+    for (size_t i = 0; i < node->length; i++)
+        if (&node->items[i] != status) items[copy->length++] = node->items[i];
+    return copy;
 }
 
 static bool find_kind(struct arena *arena, const struct node *node, const struct kind **ret_kind,
@@ -170,14 +188,10 @@ static const char *name_document(struct arena *arena, struct document *document,
 
 static bool check_first(struct reading *reading, const struct document *document, struct error *err)
 {
-    /* The map's values are never changed; the node is const for everybody else. */
-    struct document *copy = arena_alloc(reading->arena, sizeof(*copy));
-    *copy = *document;
     const char *key = arena_printf(reading->arena, "%s %s", document->kind->name, document->name);
-    const struct document *first = map_put(reading->seen, key, copy);
-    if (first == NULL) return true;
-    error_set(err, ERROR_INVALID, "%s \"%s\" is in this file already, at %u:%u", document->kind->singular,
-              document->name, first->line, first->column);
+    if (map_put(reading->seen, key, reading) == NULL) return true;
+    error_set(err, ERROR_INVALID, "another document is for %s \"%s\" already", document->kind->singular,
+              document->name);
     return schema_error_at(err, node_get(document->node, "name"), "name");
 }
 

@@ -232,8 +232,14 @@ static bool check_key(struct loader *loader, const yaml_event_t *event, struct m
     const struct node *first = map_put(keys, text, here);
     if (first == NULL) return true;
     struct node shown = {.kind = NODE_STRING, .text = text};
-    error_set(err, ERROR_INVALID, "the key %s is given twice, first at %u:%u",
-              node_describe(loader->arena, &shown), first->line, first->column);
+    /* Not its absolute place: the text may be several files, of which only the reader's own counts lines. */
+    const char *name = node_describe(loader->arena, &shown);
+    unsigned above = here->line - first->line;
+    if (above == 0)
+        error_set(err, ERROR_INVALID, "the key %s is given twice, first at column %u", name, first->column);
+    else
+        error_set(err, ERROR_INVALID, "the key %s is given twice, first %u line%s above", name, above,
+                  above == 1 ? "" : "s");
     return schema_error_at(err, here, text);
 }
 

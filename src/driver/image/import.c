@@ -2,6 +2,7 @@
 #include "driver/image/inside.h"
 
 #include "base/text.h"
+#include "model/image_text.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -24,7 +25,6 @@ static void sum_text(EVP_MD_CTX *context, struct buf *ret_digest);
 static bool check_layer(struct import *import, int fd, struct error *err);
 static bool read_entry(struct import *import, struct archive *archive, const char *path, struct error *err);
 static bool put_blob(struct import *import, int fd, const char *digest, struct error *err);
-static void add_texts(struct buf *json, const char *key, const char *const *texts, size_t length);
 
 bool image_import(const char *blob_directory, const char *source, struct arena *arena,
                   struct image *ret_image, struct error *err)
@@ -51,23 +51,7 @@ bool image_import(const char *blob_directory, const char *source, struct arena *
 const char *image_digest(const struct image *image, struct arena *arena)
 {
     CLEANUP_BUF struct buf text = {0};
-    buf_add_char(&text, '{');
-    add_texts(&text, "layers", image->layers, image->layers_length);
-    buf_printf(&text, ",\"size\":%lld,", (long long)image->size_bytes);
-    add_texts(&text, "command", image->command, image->command_length);
-    buf_add_text(&text, ",\"env\":[");
-    for (size_t i = 0; i < image->env_length; i++) {
-        buf_add_text(&text, i > 0 ? ",[" : "[");
-        buf_add_json_string(&text, image->env[i].name);
-        buf_add_char(&text, ',');
-        buf_add_json_string(&text, image->env[i].value);
-        buf_add_char(&text, ']');
-    }
-    buf_add_text(&text, "],\"directory\":");
-    buf_add_json_string(&text, image->directory);
-    buf_add_text(&text, ",\"user\":");
-    buf_add_json_string(&text, image->user);
-    buf_add_char(&text, '}');
+    image_canonical(image, &text);
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     ASSERT(context != NULL && EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1);
     EVP_DigestUpdate(context, text.data, text.size);
@@ -266,14 +250,4 @@ static bool put_blob(struct import *import, int fd, const char *digest, struct e
     if (!good) error_errno(err, errno, "make %s durable", path);
     if (directory >= 0) close(directory);
     return good;
-}
-
-static void add_texts(struct buf *json, const char *key, const char *const *texts, size_t length)
-{
-    buf_printf(json, "\"%s\":[", key);
-    for (size_t i = 0; i < length; i++) {
-        if (i > 0) buf_add_char(json, ',');
-        buf_add_json_string(json, texts[i]);
-    }
-    buf_add_char(json, ']');
 }

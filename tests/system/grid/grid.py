@@ -476,8 +476,9 @@ class Grid:
                 assert answer.status == 200, f'{answer.status} {answer.text}'
             answer = self.api('POST', f'/v1/blobs/{digest}/finish')
             assert answer.status == 200, f'{answer.status} {answer.text}'
-        document = {'kind': 'Image', 'name': name, 'party': party, 'digest': digest, 'layers': [digest], 'size': len(layer),
-                    'command': list(command), 'directory': '/', 'user': '0'}
+        says = {'layers': [digest], 'size': len(layer), 'command': list(command), 'env': [], 'directory': '/', 'user': '0'}
+        text = json.dumps(says, separators=(',', ':')).encode()  # src/model/image_text.h
+        document = {'kind': 'Image', 'name': name, 'party': party, 'digest': 'sha256:' + hashlib.sha256(text).hexdigest(), **says, 'env': {}}
         answer = self.api('PUT', f'/v1/images/{party}/{name}', document)
         assert answer.status in (200, 201), f'{answer.status} {answer.text}'
 

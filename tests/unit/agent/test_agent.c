@@ -683,28 +683,34 @@ static void open_session(struct desk *desk, struct talk *talk, const char *comma
     sprintf(ret_path, "/agent/exec/%s", session);
 }
 
+static const char *session_path(const char *path, char ret_with[192])
+{
+    snprintf(ret_with, 192, "%s?instance=acme/shop/web-1", path);
+    return ret_with;
+}
+
 static void test_exec(void **state)
 {
     struct desk *desk = running(one);
     struct talk *talk = mem_alloc(sizeof(*talk));
-    char path[128], with[160];
+    char path[128], with[192];
 
     open_session(desk, talk, "{\"command\":[\"cat\"]}", path);
-    snprintf(with, sizeof(with), "%s/input", path);
+    snprintf(with, sizeof(with), "%s/input?instance=acme/shop/web-1", path);
     ask_agent(desk, talk, "POST", with, "abc");
     world_run_ms(desk->world, 10);
     ask_agent(desk, talk, "POST", with, "def");
     world_run_ms(desk->world, 10);
-    snprintf(with, sizeof(with), "%s?after=0", path);
+    snprintf(with, sizeof(with), "%s?instance=acme/shop/web-1&after=0", path);
     for (int i = 0; i < 2; i++) { /* lost answers can be asked for again */
         ask_agent(desk, talk, "GET", with, NULL);
         assert_string_equal(talk->body,
                             "{\"output\":[{\"stream\":1,\"data\":\"YWJj\"},{\"stream\":1,\"data\":"
                             "\"ZGVm\"}],\"next\":6,\"exit\":null}");
     }
-    snprintf(with, sizeof(with), "%s/input", path);
+    snprintf(with, sizeof(with), "%s/input?instance=acme/shop/web-1", path);
     ask_agent(desk, talk, "POST", with, NULL);
-    snprintf(with, sizeof(with), "%s?after=6", path);
+    snprintf(with, sizeof(with), "%s?instance=acme/shop/web-1&after=6", path);
     ask_agent(desk, talk, "GET", with, NULL);
     assert_string_equal(talk->body, "{\"output\":[],\"next\":6,\"exit\":0}");
     world_run_ms(desk->world, 61000);
@@ -712,16 +718,18 @@ static void test_exec(void **state)
     assert_int_equal(talk->status, 404); /* nobody asked for a minute */
 
     open_session(desk, talk, "{\"command\":[\"sleep\",\"600000\"]}", path);
-    ask_agent(desk, talk, "GET", path, NULL); /* a long poll that ends with nothing */
+    ask_agent(desk, talk, "GET", session_path(path, with), NULL); /* a long poll that ends with nothing */
     assert_string_equal(talk->body, "{\"output\":[],\"next\":0,\"exit\":null}");
     ask_agent(desk, talk, "DELETE", path, NULL);
+    assert_int_equal(talk->status, 404); /* it is some instance's */
+    ask_agent(desk, talk, "DELETE", session_path(path, with), NULL);
     assert_int_equal(talk->status, 200);
-    ask_agent(desk, talk, "GET", path, NULL);
+    ask_agent(desk, talk, "GET", session_path(path, with), NULL);
     assert_int_equal(talk->status, 404);
 
     open_session(desk, talk, "{\"command\":[\"flood\"]}", path);
     world_run_ms(desk->world, 1000);
-    ask_agent(desk, talk, "GET", path, NULL);
+    ask_agent(desk, talk, "GET", session_path(path, with), NULL);
     assert_int_equal(talk->status, 200);
     ask_agent(desk, talk, "POST", "/agent/exec?instance=acme/shop/none", "{\"command\":[\"true\"]}");
     assert_int_equal(talk->status, 404);

@@ -1,6 +1,7 @@
 /* The API against its own description, and who may see what. */
 #include "world.h"
 
+#include "model/image_text.h"
 #include "model/node.h"
 
 #include <stdio.h>
@@ -112,7 +113,7 @@ static void check_operation(struct fixture *fixture, const char *path, const cha
         assert_non_null(reply_header(&reply, "WWW-Authenticate", type));
     } else if (reply.status >= 400 && text_equal(type, "application/problem+json")) {
         check_problem(buf_text(&reply.body), reply.status);
-        if (strstr(buf_text(&reply.body), "see /v1/openapi.json"))
+        if (reply.status == 405 || strstr(buf_text(&reply.body), "see /v1/openapi.json"))
             fail_msg("%s %s is not served", method, real);
         assert_true(reply.status < 500);
     } else if (!text_ends(path, "/log") && !text_ends(path, "/export")) {
@@ -207,6 +208,39 @@ static void test_tenants(void **state)
     stop(fixture);
 }
 
+/* Hosts keep images by digest: one party must not give its own content the digest of another's image. */
+static void test_image_is_its_digest(void **state)
+{
+    struct fixture *fixture = start();
+    struct world *world = fixture->world;
+    static const char form[] = "{\"kind\":\"Image\",\"name\":\"own:1\",\"party\":\"acme\",\"digest\":\"%s\","
+                               "\"layers\":[\"%s\"],\"size\":%d,\"command\":[%s]}";
+    char digest[72], other[72], document[512];
+
+    world_image_digest(world, 27, digest); /* hello:1's */
+    snprintf(document, sizeof(document), form, digest, world->layer, 27, "\"evil\"");
+    const char *text = expect(world, 422, fixture->acme, "POST", "/v1/apply", document);
+    check_problem(text, 422);
+    assert_non_null(strstr(text, "\"field\":\"digest\""));
+    expect(world, 422, fixture->acme, "PUT", "/v1/images/acme/own:1", document);
+    expect(world, 422, landlord, "POST", "/v1/diff", document);
+    world_image_digest(world, 5, other);
+    snprintf(document, sizeof(document), form, other, world->layer, 5, "");
+    expect(world, 200, fixture->acme, "POST", "/v1/apply", document);
+    /* A layer that nobody sent. */
+    const char *const layers[] = {other};
+    const struct image image = {
+        .layers = layers, .layers_length = 1, .size_bytes = 5, .directory = "/", .user = "0"};
+    const struct identity_port *identity = sim_identity_port(world->identity);
+    CLEANUP_BUF struct buf canonical = {0};
+    image_canonical(&image, &canonical);
+    identity->digest(identity->self, canonical.data, canonical.size, digest + strlen("sha256:"));
+    snprintf(document, sizeof(document), form, digest, other, 5, "");
+    text = expect(world, 409, fixture->acme, "POST", "/v1/apply", document);
+    assert_non_null(strstr(text, "\"field\":\"layers\""));
+    stop(fixture);
+}
+
 /* What stands in a path goes to the agent: it must not become a question about another's instance. */
 static void test_exec_stays_inside(void **state)
 {
@@ -228,6 +262,19 @@ static void test_exec_stays_inside(void **state)
     assert_null(strstr(expect(world, 200, fixture->acme, "GET",
                               "/v1/instances/acme/shop/web-1/log?instance=beta/exec/db-1", NULL),
                        "beta"));
+    /* Nor does the name of another's session, should it get known, open it. */
+    char session[64], path[256];
+    const char *text = expect(world, 200, fixture->beta, "POST", "/v1/instances/beta/exec/db-1/exec",
+                              "{\"command\":[\"echo\",\"secret\"]}");
+    assert_int_equal(sscanf(text, "{\"session\":\"%32[0-9a-f]", session), 1);
+    static const char *const forms[][2] = {
+        {"GET", "?after=0"}, {"GET", "?after=0&instance=beta/exec/db-1"}, {"POST", "/input"}, {"DELETE", ""}};
+    for (size_t i = 0; i < LENGTH(forms); i++) {
+        snprintf(path, sizeof(path), "/v1/instances/acme/shop/web-1/exec/%s%s", session, forms[i][1]);
+        expect(world, 404, fixture->acme, forms[i][0], path, NULL);
+    }
+    snprintf(path, sizeof(path), "/v1/instances/beta/exec/db-1/exec/%s?after=0", session);
+    expect(world, 200, fixture->beta, "GET", path, NULL);
     stop(fixture);
 }
 
@@ -625,7 +672,7 @@ static void test_bad_bodies(void **state)
                {"PUT", "/v1/blobs/none?offset=0", "x", 422},
                {"GET", "/v1/nothing", NULL, 404},
                {"GET", "/nothing", NULL, 404},
-               {"PATCH", "/v1/farms/acme/shop", blog, 404}};
+               {"PATCH", "/v1/farms/acme/shop", blog, 405}};
     for (size_t i = 0; i < LENGTH(bad); i++)
         check_problem(
             expect(fixture->world, bad[i].status, landlord, bad[i].method, bad[i].path, bad[i].body),
@@ -641,6 +688,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_description),
         cmocka_unit_test(test_tenants),
+        cmocka_unit_test(test_image_is_its_digest),
         cmocka_unit_test(test_exec_stays_inside),
         cmocka_unit_test(test_exec),
         cmocka_unit_test(test_top_is_ordered),

@@ -14,8 +14,8 @@ static const struct bad bad_syntax[] = {
     {"kind: Host\nname: 'h\n",
      "f:3:1: not valid YAML: found unexpected end of stream while scanning a quoted scalar"},
     {"- a\nb\n", "f:3:1: not valid YAML: could not find expected ':' while scanning a simple key"},
-    {"kind: Host\nkind: Host\n", "f:2:1: kind: the key \"kind\" is given twice, first at 1:1"},
-    {"a: {x: 1, y: 2, x: 3}\n", "f:1:17: a.x: the key \"x\" is given twice, first at 1:5"},
+    {"kind: Host\nkind: Host\n", "f:2:1: kind: the key \"kind\" is given twice, first 1 line above"},
+    {"a: {x: 1, y: 2, x: 3}\n", "f:1:17: a.x: the key \"x\" is given twice, first at column 5"},
     {"kind: &k Host\n", "f:1:7: kind: anchors (&name) are not allowed in documents"},
     {"kind: *k\n", "f:1:7: kind: aliases (*name) are not allowed in documents"},
     {"kind: !!str Host\n", "f:1:7: kind: tags (!name) are not allowed in documents"},
@@ -63,11 +63,11 @@ static const struct bad bad_documents[] = {
     {"kind: Filtr\n",
      "f:1:7: kind: expected Host, Party, Farm or Image, found \"Filtr\", did you mean \"Filter\"?"},
     {"kind: Party\nname: p\n---\nkind: Party\nname: p\n",
-     "f:5:7: name: party \"p\" is in this file already, at 1:1"},
+     "f:5:7: name: another document is for party \"p\" already"},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers: [{name: web, image: 'i:1'}, {name: db, "
      "image: 'i:1'}]\n---\nkind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers: [{name: web, image: "
      "'i:1'}, {name: db, image: 'i:1'}]\n",
-     "f:8:7: name: farm \"p/f\" is in this file already, at 1:1"},
+     "f:8:7: name: another document is for farm \"p/f\" already"},
     {"kind: Party\nname: landlord\n", "f:2:7: name: the party landlord is built in, choose another name"},
     {"kind: Party\nname: p\nparent: p\n", "f:3:9: parent: a party cannot be its own parent"},
 };

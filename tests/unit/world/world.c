@@ -1,5 +1,7 @@
 #include "world.h"
 
+#include "model/image_text.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -85,12 +87,28 @@ struct world *world_started(size_t nodes)
                  "kind: Party\nname: acme\nquota: {cpus: 100, memory: 100Gi, disk: 1Ti, instances: 100, "
                  "farms: 10}\n");
     const char *const images[] = {"hello:1", "hello:2", "croft-balancer:1"};
-    for (size_t i = 0; i < LENGTH(images); i++)
-        buf_printf(&yaml,
-                   "---\nkind: Image\nname: %s\ndigest: \"sha256:%064zu\"\nlayers: [\"%s\"]\nsize: 27\n",
-                   images[i], i + 1, world->layer);
+    for (size_t i = 0; i < LENGTH(images); i++) { /* their sizes keep them apart */
+        char digest[72];
+        world_image_digest(world, 27 + (int64_t)i, digest);
+        buf_printf(&yaml, "---\nkind: Image\nname: %s\ndigest: \"%s\"\nlayers: [\"%s\"]\nsize: %zu\n",
+                   images[i], digest, world->layer, 27 + i);
+    }
     apply(world, buf_text(&yaml));
     return world;
+}
+
+void world_image_digest(const struct world *world, int64_t size, char ret_digest[72])
+{
+    const struct identity_port *identity = sim_identity_port(world->identity);
+    const char *const layers[] = {world->layer};
+    const struct image image = {
+        .layers = layers, .layers_length = 1, .size_bytes = size, .directory = "/", .user = "0"};
+    CLEANUP_BUF struct buf text = {0};
+    char hex[65];
+
+    image_canonical(&image, &text);
+    identity->digest(identity->self, text.data, text.size, hex);
+    snprintf(ret_digest, 72, "sha256:%s", hex);
 }
 
 void world_start_controller(struct world *world)

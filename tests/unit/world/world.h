@@ -80,6 +80,8 @@ struct world *world_new(size_t nodes); /* nothing runs yet */
 void world_free(struct world *world);
 /* All of it: controller, API, agents; images hello:1 and croft-balancer:1, party acme. */
 struct world *world_started(size_t nodes);
+/* Of an image with the one layer and this size, and nothing else. */
+void world_image_digest(const struct world *world, int64_t size, char ret_digest[72]);
 void world_start_controller(struct world *world);
 void world_stop_controller(struct world *world);
 void world_run_ms(struct world *world, int64_t ms);

@@ -1,0 +1,157 @@
+/* What HTTP promises to programs that know no more of croft than its contract: methods, conditions, what was
+ * read can be written. */
+#include "world.h"
+
+#include "base/text.h"
+#include "model/node.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char shop[] =
+    "kind: Farm\nname: shop\nparty: acme\nsubnet: 10.0.0.0/24\n"
+    "tiers: [{name: web, image: \"hello:1\", count: 1, size: {cpus: 0.5, memory: 64Mi}}]\n";
+
+static struct world *start(void)
+{
+    struct world *world = world_started(2);
+    apply(world, shop);
+    wait_running(world, "acme/shop/web", 1, 5000);
+    return world;
+}
+
+/* The status; the value of the answer's header `name` in value, or "". */
+static int status_of(struct world *world, const char *method, const char *path, const char *header,
+                     const char *body, const char *name, char value[256])
+{
+    const char *const headers[] = {header, NULL};
+    struct reply reply = ask(world, landlord, method, path, header ? headers : NULL, body);
+    int status = reply.status;
+
+    value[0] = 0;
+    if (name && !reply_header(&reply, name, value)) value[0] = 0;
+    reply_free(&reply);
+    return status;
+}
+
+static void test_methods(void **state)
+{
+    static const struct {
+        const char *method, *path, *allow; /* NULL: there is no such path */
+    } asks[] = {{"PATCH", "/v1/farms/acme/shop", "GET, HEAD, PUT, DELETE"},
+                {"POST", "/v1/farm/acme/shop", "GET, HEAD, PUT, DELETE"},
+                {"DELETE", "/v1/farms", "GET, HEAD"},
+                {"DELETE", "/v1/instances/acme/shop/web-1", "GET, HEAD"},
+                {"GET", "/v1/apply", "POST"},
+                {"PUT", "/v1/tokens", "GET, HEAD, POST"},
+                {"OPTIONS", "/v1/version", "GET, HEAD"},
+                {"POST", "/healthz", "GET, HEAD"},
+                {"GET", "/v1/nothing", NULL},
+                {"PATCH", "/v1/farms/acme/shop/none", NULL},
+                {"POST", "/v1/farms//shop", NULL},
+                {"GET", "/", NULL}};
+    struct world *world = start();
+    char allow[256];
+
+    for (size_t i = 0; i < LENGTH(asks); i++) {
+        int status = status_of(world, asks[i].method, asks[i].path, NULL, NULL, "Allow", allow);
+        if (status != (asks[i].allow ? 405 : 404))
+            fail_msg("%s %s: %d", asks[i].method, asks[i].path, status);
+        assert_string_equal(allow, asks[i].allow ? asks[i].allow : "");
+    }
+    static const char *const heads[] = {"/healthz", "/readyz", "/metrics", "/v1/farms",
+                                        "/v1/farms/acme/shop"};
+    for (size_t i = 0; i < LENGTH(heads); i++)
+        assert_int_equal(status_of(world, "HEAD", heads[i], NULL, NULL, NULL, allow), 200);
+    /* A zero byte does not end a name. */
+    assert_int_equal(status_of(world, "GET", "/v1/farms/acme/shop%00x", NULL, NULL, NULL, allow), 404);
+    assert_int_equal(status_of(world, "GET", "/v1/farms/acme/%73hop", NULL, NULL, NULL, allow), 200);
+    world_free(world);
+}
+
+static void test_conditions(void **state)
+{
+    static const struct {
+        const char *method, *path, *body, *read;
+        int status; /* without a condition */
+    } changes[] = {
+        {"POST", "/v1/farms/acme/shop/scale", "{\"tier\":\"web\",\"count\":1}", "/v1/farms/acme/shop", 200},
+        {"POST", "/v1/hosts/h2/drain", "{}", "/v1/hosts/h2", 200},
+        {"POST", "/v1/hosts/h2/activate", "{}", "/v1/hosts/h2", 200},
+        {"POST", "/v1/hosts/h2/power", "{\"order\":\"sideways\"}", "/v1/hosts/h2", 422},
+        {"POST", "/v1/instances/acme/shop/web-1/move", "{\"host\":\"h9\"}", "/v1/instances/acme/shop/web-1",
+         404},
+        {"PUT", "/v1/farms/acme/shop", shop, "/v1/farms/acme/shop", 200},
+        {"DELETE", "/v1/farms/acme/shop", NULL, "/v1/farms/acme/shop", 200},
+    };
+    struct world *world = start();
+    char tag[256], value[256], header[300];
+
+    for (size_t i = 0; i < LENGTH(changes); i++) {
+        const char *method = changes[i].method, *path = changes[i].path, *body = changes[i].body;
+        if (status_of(world, method, path, "If-Match: \"999999\"", body, NULL, value) != 412)
+            fail_msg("%s %s took a wrong revision", method, path);
+        assert_int_equal(status_of(world, "GET", changes[i].read, NULL, NULL, "ETag", tag), 200);
+        snprintf(header, sizeof(header), "If-Match: %s", tag);
+        assert_int_equal(status_of(world, method, path, header, body, NULL, value), changes[i].status);
+    }
+    assert_int_equal(status_of(world, "PUT", "/v1/farms/acme/shop", "If-Match: *", shop, NULL, value), 412);
+    assert_int_equal(status_of(world, "PUT", "/v1/farms/acme/shop", NULL, shop, "ETag", tag), 201);
+    assert_int_equal(status_of(world, "GET", "/v1/farms/acme/shop", NULL, NULL, "ETag", value), 200);
+    assert_string_equal(tag, value);
+    assert_int_equal(status_of(world, "PUT", "/v1/farms/acme/shop", "If-Match: *", shop, NULL, value), 200);
+    world_free(world);
+}
+
+/* Read, change, write back: with what GET says of how the thing is still in it. */
+static void test_round_trip(void **state)
+{
+    static const char *const paths[] = {"/v1/hosts/h1", "/v1/parties/acme", "/v1/farms/acme/shop",
+                                        "/v1/images/hello:1"};
+    struct world *world = start();
+
+    for (size_t i = 0; i < LENGTH(paths); i++) {
+        CLEANUP_MEM char *text = mem_strdup(expect(world, 200, landlord, "GET", paths[i], NULL));
+        assert_non_null(strstr(text, "\"status\":{"));
+        assert_non_null(
+            strstr(expect(world, 200, landlord, "PUT", paths[i], text), "\"result\":\"unchanged\""));
+    }
+    CLEANUP_MEM char *list = mem_strdup(expect(world, 200, landlord, "GET", "/v1/farms", NULL));
+    assert_non_null(strstr(expect(world, 200, landlord, "POST", "/v1/apply", list), "unchanged"));
+    /* Any other status is a slip. */
+    expect(world, 422, landlord, "POST", "/v1/apply", "kind: Party\nname: p\nstatus: running\n");
+    world_free(world);
+}
+
+static void test_watch_revisions(void **state)
+{
+    struct world *world = start();
+    char value[256];
+    static const char *const wrong[] = {"/v1/farms?watch=-1", "/v1/events?watch=-5", "/v1/farms?watch=x"};
+
+    for (size_t i = 0; i < LENGTH(wrong); i++)
+        assert_int_equal(status_of(world, "GET", wrong[i], NULL, NULL, NULL, value), 400);
+    world_free(world);
+}
+
+static void test_explain_image(void **state)
+{
+    struct world *world = start();
+    const char *text = expect(world, 200, landlord, "GET", "/v1/explain/hello:1", NULL);
+
+    assert_null(strstr(text, "\"gone\""));
+    assert_non_null(strstr(text, "\"kind\":\"Image\""));
+    world_free(world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_methods),       cmocka_unit_test(test_conditions),
+        cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_watch_revisions),
+        cmocka_unit_test(test_explain_image),
+    };
+    if (getenv("CMOCKA_ONLY")) cmocka_set_test_filter(getenv("CMOCKA_ONLY"));
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

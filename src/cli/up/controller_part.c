@@ -31,9 +31,10 @@ bool controller_part_start(const struct controller_part_options *options, struct
 {
     struct controller_part *part = mem_alloc(sizeof *part);
     *part = (struct controller_part){.options = *options, .net_fd = -1, .pidfd = -1};
+    int cables = 0; /* they stay as long as the wires do */
     struct wires_end end = {.low16 = CONTROLLER_LOW16, .nets = WIRES_UNDERLAY};
     if (!wires_add_namespace(options->wires, &part->net_fd, err) ||
-        !wires_plug(options->wires, part->net_fd, &end, err) || !start(part, err)) {
+        !wires_plug(options->wires, part->net_fd, &end, &cables, err) || !start(part, err)) {
         controller_part_free(part);
         return error_wrap(err, "controller");
     }

@@ -30,6 +30,7 @@ struct host {
     bool ordered_off;
     pid_t pid;
     int pidfd;
+    int cables;  /* 0: not plugged in */
     int channel; /* to the first process until it said "ok"; else -1 */
     struct loop_watch *exit_watch;
     struct loop_watch *channel_watch;
@@ -39,6 +40,7 @@ struct host {
 
 static bool start_init(struct host *host, int channel, struct error *err);
 static bool plug(struct host *host, struct error *err);
+static void unplug(struct host *host);
 static void watch(struct host *host);
 static const char **agent_argv(const struct host *host, struct arena *arena);
 static const char *agent_capacity(const struct up_capacity *capacity, struct arena *arena);
@@ -179,7 +181,17 @@ static bool plug(struct host *host, struct error *err)
     CLEANUP_FD int net_fd = open(path, O_RDONLY | O_CLOEXEC);
     if (net_fd < 0) return error_errno(err, errno, "cannot open its network namespace");
     struct wires_end end = {.low16 = host_low16(host), .nets = WIRES_NETS};
-    return wires_plug(host->context->wires, net_fd, &end, err);
+    return wires_plug(host->context->wires, net_fd, &end, &host->cables, err);
+}
+
+/* Its network lives on in the kernel as long as a connection waits for an acknowledgement, and would answer
+ * for the address of the host that comes next. A host that is off sends nothing. */
+static void unplug(struct host *host)
+{
+    struct error err;
+    if (host->cables && !wires_unplug(host->context->wires, host->cables, WIRES_NETS, &err))
+        (void)fprintf(stderr, "croft: host %s: %s\n", host->name, err.message);
+    host->cables = 0;
 }
 
 static void watch(struct host *host)
@@ -278,6 +290,7 @@ static void on_exit_of_init(void *ctx, unsigned ready)
     (void)child_reap(host->pidfd);
     fd_drop(&host->pidfd);
     host->pid = 0;
+    unplug(host);
     turn(host, POWER_IS_OFF);
 }
 

@@ -87,13 +87,22 @@ bool wires_add_namespace(struct wires *wires, int *ret_net_fd, struct error *err
     return true;
 }
 
-bool wires_plug(struct wires *wires, int net_fd, const struct wires_end *end, struct error *err)
+bool wires_plug(struct wires *wires, int net_fd, const struct wires_end *end, int *ret_cables,
+                struct error *err)
 {
     ASSERT(end->low16 >= 1 && end->low16 <= 0xffff && end->nets <= WIRES_NETS);
+    *ret_cables = wires->cable_index;
     for (int net = 0; net < (int)end->nets; net++)
         begin_cable(wires, net_fd, (enum wires_net)net, end->low16);
     if (!netlink_commit(wires->netlink, err)) return error_wrap(err, "cannot plug in a cable (a veth pair)");
     return computer_configure(net_fd, end, err) || error_wrap(err, "cannot set up a computer's network");
+}
+
+bool wires_unplug(struct wires *wires, int cables, unsigned nets, struct error *err)
+{
+    for (int net = 0; net < (int)nets; net++)
+        link_set_down(wires->netlink, cables + net, NETLINK_FINE_MISSING);
+    return netlink_commit(wires->netlink, err) || error_wrap(err, "cannot pull out a computer's cables");
 }
 
 int wires_outside_fd(const struct wires *wires)

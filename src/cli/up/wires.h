@@ -29,8 +29,13 @@ struct wires_end {
     unsigned low16; /* the last two bytes of its addresses, 1 to 65535 */
     unsigned nets;  /* so many of the networks, from WIRES_MGMT0 on */
 };
-/* Plugs the computer in, loopback up included. */
-MUST_CHECK bool wires_plug(struct wires *wires, int net_fd, const struct wires_end *end, struct error *err);
+/* Plugs the computer in, loopback up included. *ret_cables, set also on failure: what wires_unplug() wants.
+ */
+MUST_CHECK bool wires_plug(struct wires *wires, int net_fd, const struct wires_end *end, int *ret_cables,
+                           struct error *err);
+/* Nothing comes in or goes out of a computer with as many networks any more, for good. Cables that the kernel
+ * took away already are fine. */
+MUST_CHECK bool wires_unplug(struct wires *wires, int cables, unsigned nets, struct error *err);
 /* The namespace of a machine on the outside network only: 10.93.0.1, and everybody's way to WIRES_WORLD,
  * which it says that it is. Stays the wires'. */
 int wires_outside_fd(const struct wires *wires);

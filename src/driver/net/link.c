@@ -13,7 +13,8 @@
 
 static struct nlmsghdr *begin_new(struct netlink *netlink, const struct link_end *end,
                                   enum netlink_fine fine);
-static struct nlmsghdr *begin_set(struct netlink *netlink, int index, const char *what);
+static struct nlmsghdr *begin_set(struct netlink *netlink, int index, enum netlink_fine fine,
+                                  const char *what);
 static struct nlattr *begin_kind(struct nlmsghdr *message, const char *kind);
 static void put_end(struct nlmsghdr *message, const struct link_end *end);
 static void put_mac(struct nlmsghdr *message, uint16_t type, uint64_t mac);
@@ -69,35 +70,37 @@ void link_add_vxlan(struct netlink *netlink, const struct link_end *end, int ns_
 
 void link_set_up(struct netlink *netlink, int index)
 {
-    struct ifinfomsg *header = mnl_nlmsg_get_payload(begin_set(netlink, index, "set up link"));
+    struct ifinfomsg *header =
+        mnl_nlmsg_get_payload(begin_set(netlink, index, NETLINK_FINE_NONE, "set up link"));
     header->ifi_flags = IFF_UP;
     header->ifi_change = IFF_UP;
 }
 
-void link_set_down(struct netlink *netlink, int index)
+void link_set_down(struct netlink *netlink, int index, enum netlink_fine fine)
 {
-    struct ifinfomsg *header = mnl_nlmsg_get_payload(begin_set(netlink, index, "set down link"));
+    struct ifinfomsg *header = mnl_nlmsg_get_payload(begin_set(netlink, index, fine, "set down link"));
     header->ifi_change = IFF_UP;
 }
 
 void link_set_master(struct netlink *netlink, int index, int master)
 {
-    mnl_attr_put_u32(begin_set(netlink, index, "set master of link"), IFLA_MASTER, (uint32_t)master);
+    mnl_attr_put_u32(begin_set(netlink, index, NETLINK_FINE_NONE, "set master of link"), IFLA_MASTER,
+                     (uint32_t)master);
 }
 
 void link_set_mtu(struct netlink *netlink, int index, uint32_t mtu)
 {
-    mnl_attr_put_u32(begin_set(netlink, index, "set mtu of link"), IFLA_MTU, mtu);
+    mnl_attr_put_u32(begin_set(netlink, index, NETLINK_FINE_NONE, "set mtu of link"), IFLA_MTU, mtu);
 }
 
 void link_rename(struct netlink *netlink, int index, const char *name)
 {
-    mnl_attr_put_strz(begin_set(netlink, index, "rename link"), IFLA_IFNAME, name);
+    mnl_attr_put_strz(begin_set(netlink, index, NETLINK_FINE_NONE, "rename link"), IFLA_IFNAME, name);
 }
 
 void link_move_ns(struct netlink *netlink, int index, int ns_fd, const char *name)
 {
-    struct nlmsghdr *message = begin_set(netlink, index, "move link");
+    struct nlmsghdr *message = begin_set(netlink, index, NETLINK_FINE_NONE, "move link");
     mnl_attr_put_u32(message, IFLA_NET_NS_FD, (uint32_t)ns_fd);
     if (name != NULL) mnl_attr_put_strz(message, IFLA_IFNAME, name);
 }
@@ -113,7 +116,7 @@ void link_delete(struct netlink *netlink, int index, enum netlink_fine fine)
 
 void link_set_port(struct netlink *netlink, int index, unsigned flags)
 {
-    struct nlmsghdr *message = begin_set(netlink, index, "set port flags of link");
+    struct nlmsghdr *message = begin_set(netlink, index, NETLINK_FINE_NONE, "set port flags of link");
     struct ifinfomsg *header = mnl_nlmsg_get_payload(message);
     header->ifi_family = AF_BRIDGE;
     struct nlattr *port = mnl_attr_nest_start(message, IFLA_PROTINFO | NLA_F_NESTED);
@@ -223,11 +226,12 @@ static struct nlmsghdr *begin_new(struct netlink *netlink, const struct link_end
     return message;
 }
 
-static struct nlmsghdr *begin_set(struct netlink *netlink, int index, const char *what)
+static struct nlmsghdr *begin_set(struct netlink *netlink, int index, enum netlink_fine fine,
+                                  const char *what)
 {
     char object[16];
     snprintf(object, sizeof(object), "%d", index);
-    struct nlmsghdr *message = netlink_begin(netlink, RTM_SETLINK, 0, NETLINK_FINE_NONE, what, object);
+    struct nlmsghdr *message = netlink_begin(netlink, RTM_SETLINK, 0, fine, what, object);
     struct ifinfomsg *header = mnl_nlmsg_put_extra_header(message, sizeof(*header));
     header->ifi_index = index;
     return message;

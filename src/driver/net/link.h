@@ -25,7 +25,7 @@ void link_add_vxlan(struct netlink *netlink, const struct link_end *end, int ns_
                     uint32_t local, int underlay_index, enum netlink_fine fine);
 
 void link_set_up(struct netlink *netlink, int index);
-void link_set_down(struct netlink *netlink, int index);
+void link_set_down(struct netlink *netlink, int index, enum netlink_fine fine);
 void link_set_master(struct netlink *netlink, int index, int master); /* master 0: none */
 void link_set_mtu(struct netlink *netlink, int index, uint32_t mtu);
 void link_rename(struct netlink *netlink, int index, const char *name);

@@ -175,7 +175,7 @@ static bool retire(struct farm_net *farm, int index, struct error *err)
 {
     char name[16];
     snprintf(name, sizeof(name), "x%d", index);
-    link_set_down(farm->route, index);
+    link_set_down(farm->route, index, NETLINK_FINE_NONE);
     link_rename(farm->route, index, name);
     return netlink_commit(farm->route, err);
 }

@@ -366,6 +366,25 @@ def test_a_host_whose_first_process_dies_stays_off(grid):
     wait_until('h5 is up', lambda: 'h5' in grid.hosts())
 
 
+def test_a_host_that_is_off_has_no_cables(grid):
+    """Whatever still holds its network: here a descriptor, else a connection that waits for its last packets."""
+    network = os.open(f'/proc/{grid.host_pid("h5")}/ns/net', os.O_RDONLY)
+    links = ['nsenter', f'--net=/proc/{os.getpid()}/fd/{network}', 'ip', '-o', 'link']
+
+    def carried():
+        lines = subprocess.run(links, check=True, capture_output=True, text=True).stdout.splitlines()
+        return [line.split(':')[1].strip() for line in lines if 'LOWER_UP' in line]
+
+    try:
+        assert any(name.startswith('eth2') for name in carried()), carried()
+        equal(grid.power('off h5'), 'ok off')
+        equal(carried(), ['lo'])
+    finally:
+        os.close(network)
+    equal(grid.power('on h5'), 'ok on')
+    wait_until('h5 is up', lambda: 'h5' in grid.hosts())
+
+
 def test_a_host_stops_in_order(grid):
     init = Process(grid.host_pid('h5'))
     init.kill(signal.SIGTERM)
@@ -514,7 +533,7 @@ RUNNING = [
     test_whoami_tells_the_numbers_of_the_machine, test_orphans_are_reaped, test_power_off_means_that_nothing_runs,
     test_power_refuses_nonsense, test_power_off_of_a_frozen_host, test_an_agent_that_dies_is_started_again,
     test_an_agent_that_keeps_dying_is_started_slower, test_a_controller_that_dies_is_started_again,
-    test_a_host_whose_first_process_dies_stays_off,
+    test_a_host_whose_first_process_dies_stays_off, test_a_host_that_is_off_has_no_cables,
     test_a_host_stops_in_order, test_a_second_up_is_refused, test_a_port_in_use_is_told,
     test_a_controller_that_ends_at_once_is_told, test_two_grids_side_by_side,
     test_a_killed_supervisor_leaves_no_process, test_a_supervisor_killed_with_something_frozen,

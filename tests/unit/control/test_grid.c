@@ -438,6 +438,101 @@ static void test_drain(void **state)
     world_free(world);
 }
 
+static const char served[] = "kind: Farm\nname: shop\nparty: acme\nsubnet: 10.0.0.0/24\n"
+                             "tiers:\n"
+                             "  - {name: web, image: \"hello:1\", count: 2, size: {cpus: 0.5, memory: 64Mi}, "
+                             "health: {exec: [health]}, spread: host}\n"
+                             "balance:\n  - {name: www, mode: http, port: 80, to: \"web:8080\"}\n";
+
+static bool is_ready(struct world *world)
+{
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    struct mirror *mirror = controller_mirror(world->controller);
+    const struct record *record = mirror_get(mirror, RECORD_FARM, "acme/shop");
+    const char *reason = NULL;
+    return text_equal(plan_farm_state(arena, mirror_snapshot(mirror), record->object, &reason), "ready");
+}
+
+/* How many members the balancer truly lets requests go to. */
+static size_t truly_served(struct world *world)
+{
+    const char *host = truly_on(world, "acme/shop/balance-1");
+    CLEANUP_BUF struct buf text = {0};
+    size_t count = 0;
+
+    if (!host) return 0;
+    fake_host_servers(world_box(world, host)->truth, "acme/shop/balance-1", &text);
+    for (const char *at = buf_text(&text); (at = strstr(at, "web-")); at++)
+        count += at[strcspn(at, " =")] != '=';
+    return count;
+}
+
+/* In the very step in which the farm is ready, its balancer has neither less nor more than its members. */
+static void wait_served(struct world *world, size_t count)
+{
+    for (int64_t i = 0; !is_ready(world); i++) {
+        if (i > 30000) fail_msg("the farm does not get ready");
+        world_run_ms(world, 1);
+    }
+    assert_int_equal(truly_served(world), count);
+}
+
+static void scale_to(struct world *world, size_t count)
+{
+    CLEANUP_MEM char *body = mem_printf("{\"tier\":\"web\",\"count\":%zu}", count);
+    expect(world, 200, landlord, "POST", "/v1/farms/acme/shop/scale", body);
+}
+
+static void test_ready_is_served(void **state)
+{
+    static const size_t counts[] = {5, 1, 3, 4};
+    struct world *world = world_started(3);
+    apply(world, served);
+    wait_served(world, 2);
+    for (size_t i = 0; i < LENGTH(counts); i++) {
+        scale_to(world, counts[i]);
+        assert_false(is_ready(world));
+        wait_served(world, counts[i]);
+    }
+    /* The balancer's host is gone: its members are served by another one before the farm is ready again. */
+    box_die(world_box(world, truly_on(world, "acme/shop/balance-1")));
+    for (int64_t i = 0; is_ready(world) && i < 5000; i++)
+        world_run_ms(world, 1);
+    wait_served(world, 4);
+    world_free(world);
+}
+
+/* What was confirmed is a fact: it outlasts who confirmed it and who was told. */
+static void test_ready_outlasts(void **state)
+{
+    struct world *world = world_started(3);
+    apply(world, served);
+    wait_served(world, 2);
+    const char *host = truly_on(world, "acme/shop/balance-1");
+    world_stop_controller(world);
+    world_start_controller(world);
+    assert_true(is_ready(world));
+    box_stop_agent(world_box(world, host));
+    world_run_ms(world, 100);
+    box_start_agent(world_box(world, host));
+    for (int64_t i = 0; i < 3000; i++) {
+        assert_true(is_ready(world));
+        world_run_ms(world, 1);
+    }
+    /* Members that came while the balancer's agent was away are not served, and nobody says so. */
+    box_stop_agent(world_box(world, host));
+    scale_to(world, 4);
+    for (int64_t i = 0; i < 2000; i++) {
+        assert_false(is_ready(world));
+        world_run_ms(world, 1);
+    }
+    world_stop_controller(world);
+    world_start_controller(world);
+    box_start_agent(world_box(world, host));
+    wait_served(world, 4);
+    world_free(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -459,6 +554,8 @@ int main(void)
         cmocka_unit_test(test_weather),
         cmocka_unit_test(test_two_appliers),
         cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_ready_is_served),
+        cmocka_unit_test(test_ready_outlasts),
     };
     if (getenv("CMOCKA_ONLY")) cmocka_set_test_filter(getenv("CMOCKA_ONLY"));
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -463,7 +463,8 @@ static void ask_agent(struct desk *desk, struct talk *talk, const char *method, 
                       const char *body)
 {
     const struct net_port *net = sim_machine_port(desk->world->controller_machine);
-    const struct peer peer = {.name = "h1",
+    const struct peer peer = {.role = ROLE_HOST,
+                              .name = "h1",
                               .addresses = {desk->box->addresses[0]},
                               .addresses_length = 1,
                               .tls = true,

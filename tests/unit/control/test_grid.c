@@ -114,13 +114,13 @@ static void joined(void *ctx, const struct answer *answer)
     *(int *)ctx = answer->status;
 }
 
-/* Who knows the token becomes a host of its own name, and never a controller. */
+/* Who knows the token becomes a host, of whatever name. */
 static void test_join(void **state)
 {
     static const struct {
         const char *token, *name;
         int status;
-    } rows[] = {{"join", "h9", 200}, {"join", "controller", 409}, {"guess", "h8", 403}, {"join", "H 9", 422}};
+    } rows[] = {{"join", "h9", 200}, {"join", "controller", 200}, {"guess", "h8", 403}, {"join", "H 9", 422}};
     struct world *world = world_started(1);
     const struct net_port *net = sim_machine_port(world->person);
     const struct peer peer = {.addresses = {"10.90.0.1:7070"}, .addresses_length = 1, .only_address = -1};
@@ -138,6 +138,68 @@ static void test_join(void **state)
         world_run_ms(world, 2000);
         assert_int_equal(status, rows[i].status);
     }
+    world_free(world);
+}
+
+static int ask_as_host(struct world *world, const char *host, const struct peer *peer, const char *method,
+                       const char *path, const char *body)
+{
+    struct sim_machine *machine = sim_net_machine(world->net, "stranger");
+    const struct net_port *net = sim_machine_port(machine);
+    const struct request request = {
+        .method = method, .path = path, .body = body, .body_size = body ? strlen(body) : 0};
+    int status = 0;
+
+    sim_machine_certify(machine, host ? ROLE_HOST : ROLE_NONE, host);
+    net->call(net->self, peer, &request, 1000, NULL, joined, &status);
+    world_run_ms(world, 2000);
+    return status;
+}
+
+/* Commands come from controllers, reports from hosts, each about itself; a host's name gives no right. */
+static void test_roles(void **state)
+{
+    static const char *const commands[][2] = {{"POST", "/agent/look"},
+                                              {"POST", "/agent/exec?instance=acme/shop/db-1"},
+                                              {"GET", "/agent/log?instance=acme/shop/db-1"},
+                                              {"GET", "/agent/usage"}};
+    struct world *world = world_started(2);
+    settle(world);
+    const struct peer h1 = {.role = ROLE_HOST,
+                            .name = "h1",
+                            .addresses = {world->boxes[0].addresses[0]},
+                            .addresses_length = 1,
+                            .tls = true,
+                            .only_address = -1};
+    const struct peer controller = {.role = ROLE_CONTROLLER,
+                                    .addresses = {"10.90.0.1:7070"},
+                                    .addresses_length = 1,
+                                    .tls = true,
+                                    .only_address = -1};
+
+    for (size_t i = 0; i < LENGTH(commands); i++) {
+        const char *const *command = commands[i];
+        assert_int_equal(ask_as_host(world, "controller", &h1, command[0], command[1], "{}"), 403);
+        assert_int_equal(ask_as_host(world, NULL, &h1, command[0], command[1], "{}"), 403);
+    }
+    assert_int_equal(ask_as_host(world, "h2", &h1, "GET", "/agent/alive", NULL), 200);
+    assert_int_equal(ask_as_host(world, "h2", &h1, "GET", "/agent/given-up?host=h2", NULL), 200);
+    assert_int_equal(ask_as_host(world, NULL, &h1, "GET", "/agent/alive", NULL), 403);
+    assert_int_equal(ask_as_host(world, "h1", &controller, "POST", "/agent/beat?path=0", NULL), 200);
+    assert_int_equal(ask_as_host(world, NULL, &controller, "POST", "/agent/beat?path=0", NULL), 403);
+    assert_int_equal(ask_as_host(world, "h2", &controller, "POST", "/agent/report", "{\"host\":\"h1\"}"),
+                     403);
+    /* The controllers' own certificate is no host's. */
+    sim_machine_certify(world->person, ROLE_CONTROLLER, NULL);
+    const struct net_port *net = sim_machine_port(world->person);
+    const struct request beat = {.method = "POST", .path = "/agent/beat?path=0"};
+    int status = 0;
+    net->call(net->self, &controller, &beat, 1000, NULL, joined, &status);
+    world_run_ms(world, 2000);
+    assert_int_equal(status, 403);
+    /* Who answers in a controller's place with a host's certificate is not told anything. */
+    sim_machine_certify(world->controller_machine, ROLE_HOST, "controller");
+    assert_int_equal(ask_as_host(world, "h1", &controller, "POST", "/agent/beat?path=0", NULL), 0);
     world_free(world);
 }
 
@@ -542,6 +604,7 @@ int main(void)
         cmocka_unit_test(test_cut_off),
         cmocka_unit_test(test_cut_off_and_back),
         cmocka_unit_test(test_join),
+        cmocka_unit_test(test_roles),
         cmocka_unit_test(test_one_path),
         cmocka_unit_test(test_agent_away),
         cmocka_unit_test(test_controller_restarts),

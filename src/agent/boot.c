@@ -87,7 +87,7 @@ static void ask_all(void *ctx)
     snprintf(path, sizeof(path), "/agent/given-up?host=%s", agent->options.host->name);
     for (size_t i = 0; i < document->peers_length; i++) {
         const struct host_peer *other = &document->peers[i];
-        struct peer peer = {.name = other->name, .tls = true, .only_address = -1};
+        struct peer peer = {.role = ROLE_HOST, .name = other->name, .tls = true, .only_address = -1};
         struct request request = {.method = "GET", .path = path};
         for (size_t j = 0; j < LENGTH(other->addresses); j++)
             if (other->addresses[j][0]) peer.addresses[peer.addresses_length++] = other->addresses[j];

@@ -324,6 +324,7 @@ static void report_unit(const struct unit *unit, struct instance_report *ret_rep
         .warm = unit->frozen,
         .since_ms = unit->since_ms,
         .restarts = unit->restarts,
+        .frontends_hash = unit->frontends_hash,
         .reason = unit->reason,
     };
 }

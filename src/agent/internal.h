@@ -44,7 +44,10 @@ struct unit {
     struct vec listeners;   /* int */
     char *listeners_places; /* what they were opened for; NULL: none are open */
     bool balanced;          /* no balancer, or one that has got its servers since its start */
-    bool exited_early;      /* while it was being started: what exit_… tell counts when it has been */
+    unsigned balances_open; /* the balance driver was asked so often, and has not answered yet */
+    struct timer *balance_again;
+    char frontends_hash[24]; /* of what the balancer has in service; "": not known */
+    bool exited_early;       /* while it was being started: what exit_… tell counts when it has been */
     int exit_status;
     bool exit_out_of_memory;
     bool stop_asked;       /* what is here has to go, whatever is wanted */

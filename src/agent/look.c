@@ -25,7 +25,7 @@ void look_serve(struct agent *agent, struct exchange *exchange, const struct nod
     const struct net_port *net = agent->options.net;
     const struct node *addresses = node_get(body, "addresses");
     struct request request = {.method = "GET", .path = "/agent/alive"};
-    struct peer peer = {.name = node_text(body, "host", ""), .tls = true};
+    struct peer peer = {.role = ROLE_HOST, .name = node_text(body, "host", ""), .tls = true};
     struct look *look = NULL;
 
     for (size_t i = 0; addresses && i < addresses->length && peer.addresses_length < 2; i++)

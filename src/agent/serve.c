@@ -12,7 +12,6 @@ enum { LOG_PIECE_MAX = 256 * 1024, LOG_TAIL = 64 * 1024 };
 
 static void serve_log(struct agent *agent, struct exchange *exchange, const struct request *request);
 static void serve_usage(struct agent *agent, struct exchange *exchange);
-static bool from_controller(const struct sender *sender);
 
 void agent_serve(void *ctx, struct exchange *exchange, const struct request *request,
                  const struct sender *sender)
@@ -22,12 +21,15 @@ void agent_serve(void *ctx, struct exchange *exchange, const struct request *req
     struct node body;
     struct error err;
 
-    if (text_equal(request->path, "/agent/alive")) {
+    if (sender->role == ROLE_NONE) {
+        error_set(&err, ERROR_DENIED, "this needs a controller's or a host's certificate");
+        agent_answer_error(agent, exchange, &err);
+    } else if (text_equal(request->path, "/agent/alive")) {
         agent_answer_json(agent, exchange, "{\"answer\":\"alive\"}");
     } else if (text_starts(request->path, "/agent/given-up?")) {
         const char *host = agent_query(arena, request->path, "host");
         boot_serve(agent, exchange, host ? host : "");
-    } else if (!from_controller(sender)) {
+    } else if (sender->role != ROLE_CONTROLLER) {
         error_set(&err, ERROR_DENIED, "only a controller may ask for this");
         agent_answer_error(agent, exchange, &err);
     } else if (text_equal(request->path, "/agent/look")) {
@@ -146,9 +148,4 @@ static void serve_usage(struct agent *agent, struct exchange *exchange)
     }
     buf_add_text(&json, "]}");
     agent_answer_json(agent, exchange, buf_text(&json));
-}
-
-static bool from_controller(const struct sender *sender)
-{
-    return text_equal(sender->certificate_name, "controller");
 }

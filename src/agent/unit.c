@@ -22,7 +22,8 @@ enum {
     REST_MAX_MS = 60 * 1000,
     LISTEN_REST_MS = 1000, /* a balancer that rests for so long does not keep callers waiting */
     LAST_WORDS_SIZE = 16 * 1024,
-    MAKE_WARM_US = 20 * 1000, /* the head start of what serves */
+    MAKE_WARM_US = 20 * 1000,       /* the head start of what serves */
+    BALANCE_AGAIN_US = 1000 * 1000, /* the driver goes on trying after a failure, but tells nobody */
 };
 
 static void exited(struct unit *unit);
@@ -36,6 +37,8 @@ static void close_listeners(struct unit *unit);
 static void made(void *ctx, const struct error *err);
 static void started(void *ctx, const struct error *err);
 static void balanced(void *ctx, const struct error *err);
+static void balance_again(void *ctx);
+static void forget_balance(struct unit *unit);
 static void settle(struct unit *unit);
 static void stopped(void *ctx, const struct error *err);
 static void wipe(struct unit *unit);
@@ -83,6 +86,7 @@ void unit_free(struct unit *unit)
     const struct clock_port *clock = unit->agent->options.clock;
     unit_unwatch(unit);
     clock->cancel(clock->self, unit->rest);
+    clock->cancel(clock->self, unit->balance_again);
     buf_free(&unit->last_words);
     close_listeners(unit);
     vec_free(&unit->listeners);
@@ -417,21 +421,54 @@ void unit_balance(struct unit *unit)
     const struct balance_driver *balance = unit->agent->options.balance;
 
     if (unit->state != UNIT_UP || !unit->wanted || unit->wanted->frontends_length == 0) return;
+    unit->balances_open++;
     balance->apply(balance->self, unit->wanted, compute->control_directory(compute->self, unit->name),
                    balanced, unit);
 }
 
-/* Until it has got its servers for the first time a balancer is not up: it would refuse all who come. */
+/* Until it has got its servers for the first time a balancer is not up: it would refuse all who come. What it
+ * was asked last is in service when nothing that it was asked is open any more: only that is said back. */
 static void balanced(void *ctx, const struct error *err)
 {
     struct unit *unit = ctx;
-    if (unit->balanced || unit->state != UNIT_UP || unit->stop_asked) return;
-    if (err) {
+    const struct clock_port *clock = unit->agent->options.clock;
+
+    unit->balances_open--;
+    if (unit->state != UNIT_UP || unit->stop_asked) return;
+    if (err && !unit->balanced) {
         unit_fail(unit, "has not got its servers: %s", err->message);
         return;
     }
+    if (unit->balances_open > 0 || !unit->wanted) return;
+    if (err) {
+        clock->cancel(clock->self, unit->balance_again);
+        unit->balance_again = clock->after(clock->self, BALANCE_AGAIN_US, balance_again, unit);
+        return;
+    }
+    snprintf(unit->frontends_hash, sizeof(unit->frontends_hash), "%s", unit->wanted->frontends_hash);
     unit->balanced = true;
     report_soon(unit->agent);
+}
+
+static void balance_again(void *ctx)
+{
+    struct unit *unit = ctx;
+    unit->balance_again = NULL;
+    unit_balance(unit);
+}
+
+/* With the balancer's end; the driver answers nothing of it any more. */
+static void forget_balance(struct unit *unit)
+{
+    const struct clock_port *clock = unit->agent->options.clock;
+    const struct balance_driver *balance = unit->agent->options.balance;
+
+    if (unit->have->frontends_length > 0 || unit->balances_open > 0)
+        balance->remove(balance->self, unit->name);
+    clock->cancel(clock->self, unit->balance_again);
+    unit->balance_again = NULL;
+    unit->balances_open = 0;
+    unit->frontends_hash[0] = 0;
 }
 
 static void stopped(void *ctx, const struct error *err)
@@ -474,7 +511,6 @@ static void wiped(void *ctx, const struct error *failure)
 {
     struct unit *unit = ctx;
     const struct net_driver *network = unit->agent->options.network;
-    const struct balance_driver *balance = unit->agent->options.balance;
     bool failed = unit->stop_asked;
     struct error err;
     bool good = !failure;
@@ -490,7 +526,7 @@ static void wiped(void *ctx, const struct error *failure)
         report_soon(unit->agent);
         return;
     }
-    if (unit->have->frontends_length > 0) balance->remove(balance->self, unit->name);
+    forget_balance(unit);
     arena_free(unit->have_arena);
     unit->have_arena = NULL;
     unit->have = NULL;

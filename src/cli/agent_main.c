@@ -77,6 +77,7 @@ static bool find_underlay(struct running *running, struct error *err);
 static bool find_boot(struct running *running, struct error *err);
 static bool ask_whoami(struct running *running, struct error *err);
 static bool load_identity(struct running *running, struct error *err);
+static bool is_ours(struct running *running);
 static bool join(struct running *running, struct error *err);
 static bool read_token(struct running *running, struct buf *ret_token, struct error *err);
 static void join_call(void *ctx);
@@ -115,7 +116,7 @@ static bool start(struct running *running, struct error *err)
         !split_addresses(options->join, "https://", running->controllers, &length, err))
         return false;
     running->controller =
-        (struct peer){.name = "controller", .addresses_length = length, .tls = true, .only_address = -1};
+        (struct peer){.role = ROLE_CONTROLLER, .addresses_length = length, .tls = true, .only_address = -1};
     for (size_t i = 0; i < length; i++)
         running->controller.addresses[i] = running->controllers[i];
     if (!make_ports(running, err) || !find_underlay(running, err) || !find_boot(running, err) ||
@@ -286,12 +287,13 @@ static bool load_identity(struct running *running, struct error *err)
 {
     const struct disk_port *disk = os_disk_port(running->disk);
     struct error missing;
+    bool found = disk->read(disk->self, "host.crt", &running->certificate, &missing);
 
-    if (!disk->read(disk->self, "host.crt", &running->certificate, &missing)) {
-        if (missing.code != ERROR_NOT_FOUND) {
-            *err = missing;
-            return false;
-        }
+    if (!found && missing.code != ERROR_NOT_FOUND) {
+        *err = missing;
+        return false;
+    }
+    if (!found || !is_ours(running)) {
         if (!join(running, err) || running->stopped) return running->stopped;
     } else if (!disk->read(disk->self, "host.key", &running->key, err) ||
                !disk->read(disk->self, "authority.crt", &running->authority, err)) {
@@ -303,6 +305,20 @@ static bool load_identity(struct running *running, struct error *err)
         return false;
     running->http = http_new(running->loop, running->tls);
     return true;
+}
+
+/* One that was given before certificates named a role, or to another host, is worth nothing: join anew. */
+static bool is_ours(struct running *running)
+{
+    CLEANUP_BUF struct buf identity = {0};
+    CLEANUP_MEM char *wanted = mem_printf("host/%s", running->options->host.name);
+    struct error err;
+
+    if (pki_certificate_identity(buf_text(&running->certificate), &identity, &err) &&
+        text_equal(buf_text(&identity), wanted))
+        return true;
+    buf_clear(&running->certificate);
+    return false;
 }
 
 /* Asks until the controller answers: it may be started later than its hosts. */

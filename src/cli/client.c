@@ -30,6 +30,7 @@ struct asking {
     bool good;
     bool over;
     struct call *call;
+    struct timer *late;
     bool (*data)(void *ctx, const char *data, size_t size);
     void *ctx;
 };
@@ -42,6 +43,7 @@ static struct call *send_request(struct client *client, const struct client_requ
 static void answered(void *ctx, const struct answer *answer);
 static void streamed(void *ctx, const char *data, size_t size);
 static void stream_ended(void *ctx, const struct answer *answer);
+static void stream_late(void *ctx);
 static void woken(void *ctx);
 
 bool client_new(const struct client_options *options, struct client **ret_client, struct error *err)
@@ -104,15 +106,18 @@ bool client_ask_any(struct client *client, struct arena *arena, const struct cli
     return asking.good;
 }
 
-bool client_stream(struct client *client, const char *path,
+bool client_stream(struct client *client, const char *path, int64_t timeout_ms,
                    bool (*data)(void *ctx, const char *data, size_t size), void *ctx, struct error *err)
 {
     const struct client_request request = {.method = "GET", .path = path};
+    const struct clock_port *clock = os_clock_port(client->clock);
     struct asking asking = {.client = client, .err = err, .data = data, .ctx = ctx};
 
+    if (timeout_ms > 0) asking.late = clock->after(clock->self, timeout_ms * 1000, stream_late, &asking);
     asking.call = send_request(client, &request, streamed, stream_ended, &asking);
     loop_run(client->loop);
     if (!asking.over) client_drop(client, asking.call);
+    clock->cancel(clock->self, asking.late);
     return asking.good;
 }
 
@@ -294,6 +299,16 @@ static void stream_ended(void *ctx, const struct answer *answer)
         client_error(asking->client, answer, asking->err);
     else
         error_set(asking->err, ERROR_UNREACHABLE, "%s ended the stream", asking->client->server);
+}
+
+static void stream_late(void *ctx)
+{
+    struct asking *asking = ctx;
+
+    asking->late = NULL;
+    loop_stop(asking->client->loop);
+    if (asking->good || asking->over) return;
+    error_set(asking->err, ERROR_TIMEOUT, "the time is over");
 }
 
 static void woken(void *ctx)

@@ -46,8 +46,8 @@ MUST_CHECK bool client_ask_any(struct client *client, struct arena *arena,
                                const struct client_request *request, struct client_reply *ret_reply,
                                struct error *err);
 /* GETs a stream and gives it to data() until that returns false (then true is returned), or the stream ends:
- * ERROR_UNREACHABLE. */
-MUST_CHECK bool client_stream(struct client *client, const char *path,
+ * ERROR_UNREACHABLE, or timeout_ms are over (0: never): ERROR_TIMEOUT. */
+MUST_CHECK bool client_stream(struct client *client, const char *path, int64_t timeout_ms,
                               bool (*data)(void *ctx, const char *data, size_t size), void *ctx,
                               struct error *err);
 void client_sleep(struct client *client, int64_t ms);

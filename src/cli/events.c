@@ -78,7 +78,7 @@ static bool show_past(struct telling *telling, int64_t since_ms, struct error *e
 static bool follow(struct telling *telling, struct error *err)
 {
     struct stream stream = {.event = happened, .ctx = telling};
-    bool good = client_stream(telling->cli->client, "/v1/events?watch=0", stream_data, &stream, err);
+    bool good = client_stream(telling->cli->client, "/v1/events?watch=0", 0, stream_data, &stream, err);
     stream_free(&stream);
     return good;
 }

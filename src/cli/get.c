@@ -148,7 +148,7 @@ static bool watch(struct getting *getting, struct error *err)
 
     if (!cli_client(cli, err)) return false;
     const char *path = arena_printf(cli->arena, "/v1/%s?watch=0", getting->kind);
-    bool good = client_stream(cli->client, path, stream_data, &stream, err);
+    bool good = client_stream(cli->client, path, 0, stream_data, &stream, err);
     stream_free(&stream);
     return good;
 }

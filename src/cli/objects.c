@@ -22,7 +22,9 @@ int delete_run(struct cli *cli)
     if (waits && !wait_time(cli, &time_ms, &err)) return cli_fail(cli, &err);
     const char *path = arena_printf(cli->arena, "/v1/%s/%s", thing->plural, cli_escape(cli, name));
     if (!cli_ask(cli, "DELETE", path, NULL, &answer, &err)) return cli_fail(cli, &err);
-    if (waits && !wait_gone(cli, thing->plural, name, time_ms, &err)) return cli_fail(cli, &err);
+    /* Everything else is gone with the answer. */
+    bool wipes = waits && text_equal(thing->plural, "farms");
+    if (wipes && !wait_wiped(cli, name, time_ms, &err)) return cli_fail(cli, &err);
     if (!cli_print_node(cli, &answer)) fprintf(cli->out, "%s\n", line(cli, thing->singular, name, "deleted"));
     return 0;
 }

@@ -10,8 +10,7 @@ MUST_CHECK bool wait_time(struct cli *cli, int64_t *ret_ms, struct error *err);
  */
 MUST_CHECK bool wait_farms(struct cli *cli, const char *const *names, size_t length, int64_t time_ms,
                            struct error *err);
-/* Until the thing, and of a farm every instance, is gone. */
-MUST_CHECK bool wait_gone(struct cli *cli, const char *kind, const char *name, int64_t time_ms,
-                          struct error *err);
+/* Until no instance of a deleted farm is left. ERROR_TIMEOUT as above. */
+MUST_CHECK bool wait_wiped(struct cli *cli, const char *farm, int64_t time_ms, struct error *err);
 
 #endif

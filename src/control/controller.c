@@ -75,7 +75,7 @@ void controller_ask_agent(struct controller *controller, const char *host, const
 {
     const struct net_port *net = controller->options.net;
     const struct record *record = mirror_get(controller->mirror, RECORD_HOST_FACT, host);
-    struct peer peer = {.name = host, .tls = true, .only_address = -1};
+    struct peer peer = {.role = ROLE_HOST, .name = host, .tls = true, .only_address = -1};
 
     /* An unknown host has no address: the call then fails as an unreachable one, by the usual way. */
     if (record) peer = hosts_peer(record->object, -1);

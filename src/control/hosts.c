@@ -210,7 +210,7 @@ bool hosts_set_state(struct controller *controller, const char *host, enum host_
 
 struct peer hosts_peer(const struct host_fact *fact, int only_address)
 {
-    struct peer peer = {.name = fact->name, .tls = true, .only_address = only_address};
+    struct peer peer = {.role = ROLE_HOST, .name = fact->name, .tls = true, .only_address = only_address};
     for (size_t i = 0; i < LENGTH(fact->addresses); i++)
         if (fact->addresses[i][0]) peer.addresses[peer.addresses_length++] = fact->addresses[i];
     return peer;

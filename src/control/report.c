@@ -87,21 +87,31 @@ static void take_instance(struct taking *taking, const struct instance_report *r
     enum instance_state state = report->state;
     /* Draining is the control plane's word: its host only sees a running instance. */
     if (state == INSTANCE_RUNNING && instance.wanted == WANTED_DRAIN) state = INSTANCE_DRAINING;
-    bool same =
-        instance.state == state && instance.health == report->health && instance.restarts == report->restarts;
+    /* An agent that came back a moment ago has not found out yet how an instance is that runs on, nor what a
+     * balancer serves: until it says, what was said before holds. Else its members would leave the balancers
+     * each time. Such an agent has counted no restarts yet; one that counts more has made the instance anew.
+     */
+    bool runs_on =
+        state == instance.state && report->state == INSTANCE_RUNNING && report->restarts <= instance.restarts;
+    enum instance_health health =
+        runs_on && report->health == HEALTH_UNKNOWN ? instance.health : report->health;
+    const char *frontends = report->frontends_hash[0] ? report->frontends_hash : instance.frontends_hash;
+    bool same = instance.state == state && instance.health == health &&
+                instance.restarts == report->restarts && text_equal(instance.frontends_hash, frontends);
     /* News only: the planner may have written a reason of its own behind the state that the host reported. */
     if (same) return;
     if (instance.state != state) {
         instance.since_ms = taking->now_ms;
         change_event(taking->change, taking->now_ms, "croft", "instance", instance.name,
                      instance_state_names[state], report->reason);
-    } else if (instance.health != report->health) {
+    } else if (instance.health != health) {
         change_event(taking->change, taking->now_ms, "croft", "instance", instance.name,
-                     report->health == HEALTH_GOOD ? "healthy" : "unhealthy", report->reason);
+                     health == HEALTH_GOOD ? "healthy" : "unhealthy", report->reason);
     }
     instance.state = state;
-    instance.health = report->health;
+    instance.health = health;
     instance.restarts = report->restarts;
+    instance.frontends_hash = frontends;
     if (report->reason[0]) instance.reason = report->reason;
     put_instance(taking, &instance);
 }

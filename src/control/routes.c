@@ -16,7 +16,7 @@ struct asked {
     struct controller *controller;
     struct exchange *exchange;
     const struct request *request;
-    const char *host; /* the certificate's name; NULL before joining */
+    const char *host; /* whose certificate it is; NULL: no host's, as before joining */
     struct arena *arena;
     struct node body;
 };
@@ -61,7 +61,7 @@ void controller_serve_agents(void *ctx, struct exchange *exchange, const struct 
     size_t size = strcspn(request->path, "?");
     struct error err;
 
-    asked.host = arena_strdup(arena, sender->certificate_name);
+    if (sender->role == ROLE_HOST) asked.host = arena_strdup(arena, sender->name);
     for (size_t i = 0; i < LENGTH(routes); i++) {
         const struct route *route = &routes[i];
         size_t route_size = strlen(route->path);
@@ -108,12 +108,6 @@ static void route_join(struct asked *asked)
     }
     if (!text_is_name(name)) {
         error_set(&err, ERROR_INVALID, "a host's name is 1 to 63 of a-z 0-9 -, not \"%s\"", name);
-        goto failed;
-    }
-    /* Agents obey whoever has a certificate of this name: a host with it could act on every other host. */
-    if (text_equal(name, "controller")) {
-        error_set(&err, ERROR_REFUSED,
-                  "the name controller is the controllers' own: give the host another one");
         goto failed;
     }
     const struct record *record = mirror_get(asked->controller->mirror, RECORD_HOST_FACT, name);

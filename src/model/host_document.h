@@ -77,6 +77,7 @@ struct personality {
     uint64_t mac;
     const struct balance_frontend *frontends; /* of a balancer; else length 0 */
     size_t frontends_length;
+    const char *frontends_hash; /* of them: the host says it back when all of that is in service; else "" */
 };
 
 /* Another host of the grid, as this one knows it. */
@@ -109,6 +110,7 @@ struct instance_report {
     bool warm; /* frozen at the door */
     int64_t since_ms;
     int64_t restarts;
+    const char *frontends_hash; /* of what the balancer has in service; "": not known (yet), or none */
     const char *reason;
     int64_t cpu_millis_used; /* average of the last second */
     int64_t memory_bytes_used;

@@ -45,10 +45,11 @@ struct instance {
     int64_t priority;
     enum instance_state state;
     enum instance_health health;
-    int64_t since_ms;   /* of state, wall clock */
-    int64_t restarts;   /* by its host, since it was placed */
-    bool drained;       /* its balancers said so */
-    const char *reason; /* why it is in this state and place, one sentence */
+    int64_t since_ms;           /* of state, wall clock */
+    int64_t restarts;           /* by its host, since it was placed */
+    bool drained;               /* its balancers said so */
+    const char *frontends_hash; /* of a balancer: of what its host said last that is in service; or "" */
+    const char *reason;         /* why it is in this state and place, one sentence */
 };
 
 enum host_state { HOST_UP, HOST_SUSPECT, HOST_DOWN, HOST_STATE_DRAINING, HOST_STATE_OFF };

@@ -77,6 +77,8 @@ static const struct field personality_fields[] = {
     SCALAR(struct personality, mac, "mac", scalar_mac, "of its interface", .fallback = "00:00:00:00:00:00"),
     OBJECTS(struct personality, frontends, "frontends", schema_frontend, "of a balancer",
             .hidden_default = true),
+    SCALAR(struct personality, frontends_hash, "frontends_hash", scalar_text,
+           "of them: said back when they are in service", .hidden_default = true),
 };
 const struct schema schema_personality = SCHEMA(struct personality, "personality", personality_fields);
 
@@ -110,6 +112,8 @@ static const struct field instance_report_fields[] = {
     SCALAR(struct instance_report, warm, "warm", scalar_bool, "frozen at the door", .fallback = "false"),
     SCALAR(struct instance_report, since_ms, "since_ms", scalar_int, "when its state began, wall clock"),
     SCALAR(struct instance_report, restarts, "restarts", scalar_int, "since it was placed"),
+    SCALAR(struct instance_report, frontends_hash, "frontends_hash", scalar_text,
+           "of what the balancer has in service", .hidden_default = true),
     SCALAR(struct instance_report, reason, "reason", scalar_text, "why it is in this state"),
     SCALAR(struct instance_report, cpu_millis_used, "cpu_millis_used", scalar_int,
            "average of the last second"),

@@ -30,6 +30,8 @@ static const struct field instance_fields[] = {
     SCALAR(struct instance, restarts, "restarts", scalar_int, "restarts by its host since it was placed"),
     SCALAR(struct instance, drained, "drained", scalar_bool, "its balancers have no work for it left",
            .fallback = "false"),
+    SCALAR(struct instance, frontends_hash, "frontends_hash", scalar_text,
+           "of a balancer: of what its host has in service", .hidden_default = true),
     SCALAR(struct instance, reason, "reason", scalar_text, "why it is in this state and place"),
 };
 const struct schema schema_instance = SCHEMA(struct instance, "Instance", instance_fields);

@@ -44,6 +44,7 @@ static void deliver_failure(void *ctx);
 static void timed_out(int fd, short what, void *ctx);
 static void finish(struct call *call, const struct answer *answer);
 static void call_free(struct call *call);
+static char *identity_text(const struct peer *peer);
 static char *preference_key(const struct call *call);
 static bool second_preferred(const struct call *call);
 static void prefer(struct call *call, size_t address);
@@ -58,7 +59,7 @@ struct call *client_call(void *self, const struct peer *peer, const struct reque
     ASSERT(peer->only_address < (int)peer->addresses_length);
     struct call *call = mem_alloc(sizeof(*call));
     call->http = http;
-    call->name = mem_strdup(peer->name);
+    call->name = identity_text(peer);
     call->addresses_length = peer->addresses_length;
     for (size_t i = 0; i < peer->addresses_length; i++)
         call->addresses[i] = mem_strdup(peer->addresses[i]);
@@ -247,6 +248,20 @@ static void call_free(struct call *call)
     buf_free(&call->head);
     buf_free(&call->body);
     mem_free(call);
+}
+
+/* As a certificate says it; NULL: whoever it is. */
+static char *identity_text(const struct peer *peer)
+{
+    switch (peer->role) {
+    case ROLE_NONE:
+        return NULL;
+    case ROLE_CONTROLLER:
+        return mem_strdup("controller");
+    case ROLE_HOST:
+        return mem_printf("host/%s", peer->name);
+    }
+    UNREACHABLE();
 }
 
 static char *preference_key(const struct call *call)

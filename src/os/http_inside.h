@@ -64,7 +64,7 @@ void call_answered(struct call *call, const struct wire_head *head, const struct
 /* http_pool.c: connections to peers. */
 struct conn_target {
     const char *address;
-    const char *name; /* NULL: not checked */
+    const char *name; /* "controller" or "host/NAME"; NULL: not checked */
     bool tls;
 };
 /* An idle connection, made busy with the call; NULL when there is none. */

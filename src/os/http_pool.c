@@ -228,7 +228,7 @@ static void conn_ready(struct client_conn *conn)
     event_del(conn->timer);
     struct error error;
     if (conn->tls) {
-        CLEANUP_MEM char *name = tls_peer_name(bufferevent_openssl_get_ssl(conn->bev));
+        CLEANUP_MEM char *name = tls_peer_identity(bufferevent_openssl_get_ssl(conn->bev));
         if (conn->name != NULL && !text_equal(name, conn->name)) {
             (void)error_set(&error, ERROR_UNREACHABLE, "%s at %s shows the certificate of %s", conn->name,
                             conn->address, name != NULL ? name : "nobody");

@@ -43,7 +43,7 @@ struct server_conn {
     struct exchange *exchange; /* from its head on */
     net_handler handler;
     void *handler_ctx;
-    char *certificate_name;
+    char *identity; /* of its certificate; NULL: none */
     char address[64];
     size_t searched;
     size_t output_seen; /* when the timer was last started */
@@ -215,7 +215,7 @@ static void conn_event(struct bufferevent *bev, short what, void *ctx)
     struct server_conn *conn = ctx;
     if ((what & BEV_EVENT_CONNECTED) != 0) {
         SSL *ssl = bufferevent_openssl_get_ssl(bev);
-        if (ssl != NULL && conn->certificate_name == NULL) conn->certificate_name = tls_peer_name(ssl);
+        if (ssl != NULL && conn->identity == NULL) conn->identity = tls_peer_identity(ssl);
         return;
     }
     /* Only the reading half ended, and answers are on their way: the other side said all it had to say. */
@@ -389,7 +389,13 @@ static void handle(struct server_conn *conn)
                               .headers_length = exchange->head.headers_length,
                               .body = exchange->body.size > 0 ? exchange->body.data : NULL,
                               .body_size = exchange->body.size};
-    struct sender sender = {.certificate_name = conn->certificate_name, .address = conn->address};
+    struct sender sender = {.address = conn->address};
+    if (text_equal(conn->identity, "controller")) {
+        sender.role = ROLE_CONTROLLER;
+    } else if (conn->identity != NULL) {
+        sender.role = ROLE_HOST;
+        sender.name = conn->identity + strlen("host/");
+    }
     const char *authorization = wire_find(request.headers, request.headers_length, "Authorization");
     if (authorization != NULL && strncasecmp(authorization, "Bearer ", 7) == 0)
         sender.token = authorization + 7 + strspn(authorization + 7, " ");
@@ -460,7 +466,7 @@ static void conn_close(struct server_conn *conn, bool tell)
     loop_later_cancel(conn->http->loop, conn->dropping);
     event_free(conn->timer);
     bufferevent_free(conn->bev);
-    mem_free(conn->certificate_name);
+    mem_free(conn->identity);
     struct exchange *exchange = conn->exchange;
     if (conn->inside == 0) mem_free(conn);
     if (exchange == NULL) return;

@@ -92,7 +92,8 @@ static bool identity_certify(void *self, const char *request_pem, const char *na
 {
     struct os_identity *identity = self;
     if (identity->key == NULL) return error_set(err, ERROR_DENIED, "cannot certify: not the authority");
-    return pki_sign_request(identity->key, identity->certificate, request_pem, name, addresses,
+    CLEANUP_MEM char *host = mem_printf("host/%s", name);
+    return pki_sign_request(identity->key, identity->certificate, request_pem, host, addresses,
                             addresses_length, identity->days, ret_pem, err);
 }
 

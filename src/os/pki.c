@@ -1,5 +1,6 @@
 /* Certificates. */
 #include "base/mem.h"
+#include "base/text.h"
 #include "os/pki_inside.h"
 
 #include <arpa/inet.h>
@@ -10,13 +11,15 @@
 #include <string.h>
 #include <time.h>
 
+#define URI_SCHEME "croft://"
 #define CLOCK_SKEW_S 300 /* hosts' clocks differ: a certificate holds a little before it was made */
 
 static void free_request(X509_REQ **request);
 static bool begin_certificate(X509 *certificate, EVP_PKEY *key, const char *common_name, unsigned days);
 static bool set_name(X509_NAME *name, const char *common_name);
 static bool add_extension(X509 *certificate, X509 *issuer, int nid, const char *value);
-static bool add_addresses(X509 *certificate, const char *const *addresses, size_t length);
+static bool is_identity(const char *text);
+static bool add_names(X509 *certificate, const char *identity, const char *const *addresses, size_t length);
 static bool write_certificate(X509 *certificate, struct buf *ret_text, struct error *err);
 
 bool pki_make_authority(const char *common_name, unsigned days, struct buf *ret_key,
@@ -57,7 +60,7 @@ bool pki_make_request(const char *common_name, struct buf *ret_key, struct buf *
 }
 
 bool pki_sign_request(const char *authority_key, const char *authority_certificate, const char *request_text,
-                      const char *common_name, const char *const *addresses, size_t addresses_length,
+                      const char *identity, const char *const *addresses, size_t addresses_length,
                       unsigned days, struct buf *ret_certificate, struct error *err)
 {
     CLEANUP(pki_free_key) EVP_PKEY *key = NULL;
@@ -72,16 +75,54 @@ bool pki_sign_request(const char *authority_key, const char *authority_certifica
     if (requested == NULL || X509_REQ_verify(request, requested) != 1)
         return pki_failure(err, ERROR_INVALID, "not a sound certificate request");
     CLEANUP(pki_free_certificate) X509 *certificate = X509_new();
-    if (certificate == NULL || !begin_certificate(certificate, requested, common_name, days) ||
+    const char *slash = strchr(identity, '/');
+    /* The common name is for people, and may have 64 characters at most. */
+    if (certificate == NULL ||
+        !begin_certificate(certificate, requested, slash != NULL ? slash + 1 : identity, days) ||
         X509_set_issuer_name(certificate, X509_get_subject_name(authority)) != 1 ||
         !add_extension(certificate, authority, NID_basic_constraints, "critical,CA:FALSE") ||
         !add_extension(certificate, authority, NID_key_usage, "critical,digitalSignature") ||
         !add_extension(certificate, authority, NID_ext_key_usage, "serverAuth,clientAuth") ||
         !add_extension(certificate, authority, NID_authority_key_identifier, "keyid") ||
-        !add_addresses(certificate, addresses, addresses_length) ||
+        !add_names(certificate, identity, addresses, addresses_length) ||
         X509_sign(certificate, key, EVP_sha256()) == 0)
         return pki_failure(err, ERROR_INVALID, "cannot sign the certificate request");
     return write_certificate(certificate, ret_certificate, err);
+}
+
+bool pki_certificate_identity(const char *text, struct buf *ret_identity, struct error *err)
+{
+    CLEANUP(pki_free_certificate) X509 *certificate = NULL;
+    if (!pki_read_certificate(text, &certificate, err)) return false;
+    CLEANUP_MEM char *identity = pki_identity_of(certificate);
+    if (identity == NULL)
+        return error_set(err, ERROR_INVALID, "the certificate does not say what its owner is");
+    buf_add_text(ret_identity, identity);
+    return true;
+}
+
+char *pki_identity_of(const X509 *certificate)
+{
+    GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+    char *identity = NULL;
+    size_t found = 0;
+    for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+        const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+        if (name->type != GEN_URI) continue;
+        const ASN1_IA5STRING *uri = name->d.uniformResourceIdentifier;
+        CLEANUP_MEM char *text =
+            mem_strndup((const char *)ASN1_STRING_get0_data(uri), (size_t)ASN1_STRING_length(uri));
+        /* One with a zero byte in it is cut here, and so not as long as it says. */
+        bool whole = strlen(text) == (size_t)ASN1_STRING_length(uri);
+        found++;
+        if (!whole || !text_starts(text, URI_SCHEME) || !is_identity(text + strlen(URI_SCHEME))) continue;
+        mem_free(identity);
+        identity = mem_strdup(text + strlen(URI_SCHEME));
+    }
+    GENERAL_NAMES_free(names);
+    if (found == 1) return identity;
+    mem_free(identity); /* two: which one would be meant? */
+    return NULL;
 }
 
 bool pki_certificate_end(const char *text, int64_t *ret_end_ms, struct error *err)
@@ -145,16 +186,23 @@ static bool add_extension(X509 *certificate, X509 *issuer, int nid, const char *
     return good;
 }
 
-static bool add_addresses(X509 *certificate, const char *const *addresses, size_t length)
+static bool is_identity(const char *text)
 {
-    if (length == 0) return true;
+    return text_equal(text, "controller") ||
+           (text_starts(text, "host/") && text_is_name(text + strlen("host/")));
+}
+
+static bool add_names(X509 *certificate, const char *identity, const char *const *addresses, size_t length)
+{
     CLEANUP_BUF struct buf text = {0};
+    if (!is_identity(identity)) return false;
+    buf_printf(&text, "URI:" URI_SCHEME "%s", identity);
     for (size_t i = 0; i < length; i++) {
         unsigned char bytes[16];
         /* Checked here: in the text below a comma would begin another name. */
         if (inet_pton(AF_INET, addresses[i], bytes) != 1 && inet_pton(AF_INET6, addresses[i], bytes) != 1)
             return false;
-        buf_printf(&text, "%sIP:%s", i > 0 ? "," : "", addresses[i]);
+        buf_printf(&text, ",IP:%s", addresses[i]);
     }
     return add_extension(certificate, certificate, NID_subject_alt_name, buf_text(&text));
 }

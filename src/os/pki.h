@@ -16,12 +16,16 @@ MUST_CHECK bool pki_make_authority(const char *common_name, unsigned days, struc
 /* A key and a request to sign for it (PKCS #10). */
 MUST_CHECK bool pki_make_request(const char *common_name, struct buf *ret_key, struct buf *ret_request,
                                  struct error *err);
-/* Signs the request's key. The name is the one given here, whatever the request says. addresses (IP) become
- * subject alternative names. ERROR_INVALID: not a request, or its own signature is wrong. */
+/* Signs the request's key. What the owner is, "controller" or "host/NAME", is the word given here, whatever
+ * the request says: it stands in the certificate as the URI croft://WORD. addresses (IP) become subject
+ * alternative names, too. ERROR_INVALID: not a request, its own signature is wrong, or no such word. */
 MUST_CHECK bool pki_sign_request(const char *authority_key, const char *authority_certificate,
-                                 const char *request, const char *common_name, const char *const *addresses,
+                                 const char *request, const char *identity, const char *const *addresses,
                                  size_t addresses_length, unsigned days, struct buf *ret_certificate,
                                  struct error *err);
+/* What the owner is, added to ret_identity: "controller" or "host/NAME". ERROR_INVALID: it does not say. */
+MUST_CHECK bool pki_certificate_identity(const char *certificate, struct buf *ret_identity,
+                                         struct error *err);
 /* When the certificate ends, in milliseconds since 1970. */
 MUST_CHECK bool pki_certificate_end(const char *certificate, int64_t *ret_end_ms, struct error *err);
 /* SHA-256 of the DER form, as `openssl x509 -fingerprint -sha256` has it, but in small letters without

@@ -17,6 +17,8 @@ BIO *pki_read(const char *pem);
 void pki_take(BIO *bio, struct buf *ret_text);
 MUST_CHECK bool pki_read_key(const char *pem, EVP_PKEY **ret_key, struct error *err);
 MUST_CHECK bool pki_read_certificate(const char *pem, X509 **ret_certificate, struct error *err);
+/* As pki_certificate_identity(), without checking who signed. mem_free() it; NULL: it does not say. */
+char *pki_identity_of(const X509 *certificate);
 MUST_CHECK bool pki_write_key(EVP_PKEY *key, struct buf *ret_text, struct error *err);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "os/pki_inside.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -66,20 +67,11 @@ SSL *tls_connect(const struct tls *tls)
     return SSL_new(tls->client);
 }
 
-char *tls_peer_name(const SSL *ssl)
+char *tls_peer_identity(const SSL *ssl)
 {
-    X509 *certificate = SSL_get0_peer_certificate(ssl);
+    const X509 *certificate = SSL_get0_peer_certificate(ssl);
     if (certificate == NULL || SSL_get_verify_result(ssl) != X509_V_OK) return NULL;
-    const X509_NAME *subject = X509_get_subject_name(certificate);
-    int index = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
-    /* Two names: which one would be meant? */
-    if (index < 0 || X509_NAME_get_index_by_NID(subject, NID_commonName, index) >= 0) return NULL;
-    unsigned char *text = NULL;
-    int size = ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, index)));
-    char *name = NULL;
-    if (size > 0 && memchr(text, '\0', (size_t)size) == NULL) name = mem_strndup((char *)text, (size_t)size);
-    OPENSSL_free(text);
-    return name;
+    return pki_identity_of(certificate);
 }
 
 void tls_failure(const SSL *ssl, unsigned long code, char *out, size_t size)

@@ -17,8 +17,9 @@ bool tls_can_serve(const struct tls *tls);
 /* For http*.c: one connection's state, NULL when there is no memory for it. */
 struct ssl_st *tls_accept(const struct tls *tls, bool allow_anonymous);
 struct ssl_st *tls_connect(const struct tls *tls);
-/* The common name of the verified certificate of the other side (mem_free() it); NULL: there is none. */
-char *tls_peer_name(const struct ssl_st *ssl);
+/* What the verified certificate of the other side says it is, "controller" or "host/NAME" (mem_free() it);
+ * NULL: there is none, or it does not say. */
+char *tls_peer_identity(const struct ssl_st *ssl);
 /* Why a handshake or a connection failed, into out; unchanged when OpenSSL has nothing to say. code: its
  * error code. */
 void tls_failure(const struct ssl_st *ssl, unsigned long code, char *out, size_t size);

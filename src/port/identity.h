@@ -12,8 +12,8 @@ struct identity_port {
     bool (*sign)(void *self, const void *data, size_t size, struct buf *ret_text, struct error *err);
     /* ERROR_DENIED when the signature is not the authority's over these bytes. */
     bool (*verify)(void *self, const void *data, size_t size, const char *signature, struct error *err);
-    /* A certificate (PEM, added to *ret_pem) for a host's signing request, for this name and these IP
-     * addresses only, whatever the request says. */
+    /* A certificate (PEM, added to *ret_pem) for a host's signing request: of role host, for this name and
+     * these IP addresses only, whatever the request says. */
     bool (*certify)(void *self, const char *request_pem, const char *name, const char *const *addresses,
                     size_t addresses_length, struct buf *ret_pem, struct error *err);
     /* The authority's own certificate, PEM. */

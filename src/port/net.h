@@ -17,10 +17,18 @@ struct header {
     const char *value;
 };
 
+/* What a certificate says its owner is. A host may have any name, so the role decides, never the name. */
+enum role {
+    ROLE_NONE, /* of a peer: whoever it is; of a sender: nobody known */
+    ROLE_CONTROLLER,
+    ROLE_HOST, /* with the host's name */
+};
+
 /* Where to: the addresses are alternatives on different paths ("10.90.0.3:7071"). A call uses the first
  * that accepts a connection, remembers it, and falls over to the next when it breaks. */
 struct peer {
-    const char *name; /* checked against the certificate's common name with TLS; NULL: not checked */
+    enum role role;   /* with TLS checked against the certificate */
+    const char *name; /* of a host; also checked */
     const char *addresses[2];
     size_t addresses_length; /* 1 or 2 */
     bool tls;
@@ -54,9 +62,10 @@ struct call;
 
 /* Who sent a request. */
 struct sender {
-    const char *certificate_name; /* common name of a verified client certificate, or NULL */
-    const char *token;            /* of `Authorization: Bearer …`, or NULL */
-    const char *address;          /* "127.0.0.1:40312" */
+    enum role role;      /* by a verified client certificate */
+    const char *name;    /* of ROLE_HOST; else NULL */
+    const char *token;   /* of `Authorization: Bearer …`, or NULL */
+    const char *address; /* "127.0.0.1:40312" */
 };
 
 struct net_port {

@@ -74,6 +74,7 @@ static struct parcel *send_head(struct exchange *exchange, int status, const str
                                 size_t headers_length);
 static void come_back(void *ctx);
 static void parcel_free(struct parcel *parcel);
+static bool shows(const struct sim_machine *machine, const struct peer *peer);
 static void fail(struct call *call, enum error_code code, bool lives, const char *why);
 static void finish(struct call *call, const struct answer *answer);
 static void leave(void *ctx);
@@ -233,7 +234,7 @@ static void arrive(void *ctx)
         return;
     }
     if (call->tried > 1) prefer(call, call->address);
-    if (call->peer.tls && call->peer.name && !text_equal(call->peer.name, place->machine->name)) {
+    if (call->peer.tls && !shows(place->machine, &call->peer)) {
         fail(call, ERROR_UNREACHABLE, false, "shows another one's certificate");
         return;
     }
@@ -287,7 +288,10 @@ static void serve(struct call *call, const struct place *place, const struct sim
         if (strcasecmp(request->headers[i].name, "Authorization") == 0 &&
             text_starts(request->headers[i].value, "Bearer "))
             exchange->sender.token = request->headers[i].value + strlen("Bearer ");
-    if (call->peer.tls) exchange->sender.certificate_name = arena_strdup(arena, call->from->name);
+    if (call->peer.tls) {
+        exchange->sender.role = call->from->role;
+        exchange->sender.name = arena_strdup(arena, call->from->certificate_name);
+    }
     exchange->sender.address = arena_printf(arena, "%s:40000", call->from->name);
     if (fate->late_us > 0) {
         exchange->late = clock->after(clock->self, fate->late_us, hand_over, exchange);
@@ -424,6 +428,14 @@ static void parcel_free(struct parcel *parcel)
     buf_free(&parcel->data);
     arena_free(parcel->arena);
     mem_free(parcel);
+}
+
+/* Whether the machine's certificate is the peer's. */
+static bool shows(const struct sim_machine *machine, const struct peer *peer)
+{
+    if (peer->role == ROLE_NONE) return true;
+    return machine->role == peer->role &&
+           (peer->role != ROLE_HOST || text_equal(machine->certificate_name, peer->name));
 }
 
 static void fail(struct call *call, enum error_code code, bool lives, const char *why)

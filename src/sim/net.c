@@ -35,6 +35,7 @@ void sim_net_free(struct sim_net *net)
         vec_free(&machine->exchanges);
         map_free(machine->second);
         mem_free(machine->name);
+        mem_free(machine->certificate_name);
         mem_free(machine);
     }
     for (cursor = 0; map_next(net->places, &cursor, NULL, &value);)
@@ -87,12 +88,20 @@ struct sim_machine *sim_net_machine(struct sim_net *net, const char *name)
     machine->port = (struct net_port){machine,       message_call,  message_cancel, message_answer,
                                       message_start, message_chunk, message_end,    message_on_gone};
     machine->name = mem_strdup(name);
+    sim_machine_certify(machine, ROLE_HOST, name);
     machine->on = true;
     machine->calls = VEC_OF(struct call *);
     machine->exchanges = VEC_OF(struct exchange *);
     machine->second = map_new();
     map_put(net->machines, name, machine);
     return machine;
+}
+
+void sim_machine_certify(struct sim_machine *machine, enum role role, const char *name)
+{
+    mem_free(machine->certificate_name);
+    machine->certificate_name = mem_strdup(name);
+    machine->role = role;
 }
 
 const struct net_port *sim_machine_port(struct sim_machine *machine)

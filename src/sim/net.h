@@ -34,8 +34,11 @@ void sim_net_cut(struct sim_net *net, const char *from, const char *to, int path
 /* Both ways between the machine and all others. */
 void sim_net_cut_off(struct sim_net *net, const char *machine, int path, bool cut);
 
-/* Made with power on when there is none of that name, which is also its certificate's name. The net's. */
+/* Made with power on when there is none of that name. The net's. Its certificate is that of a host of this
+ * name. */
 struct sim_machine *sim_net_machine(struct sim_net *net, const char *name);
+/* Another certificate. name: of a host; else NULL. */
+void sim_machine_certify(struct sim_machine *machine, enum role role, const char *name);
 /* What the processes of this machine use. */
 const struct net_port *sim_machine_port(struct sim_machine *machine);
 /* The address is this machine's, on this path. handler NULL: nobody listens, so its kernel refuses. */

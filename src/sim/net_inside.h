@@ -22,6 +22,8 @@ struct sim_machine {
     struct sim_net *net;
     struct net_port port;
     char *name;
+    enum role role; /* of its certificate, and its name there */
+    char *certificate_name;
     bool on;
     struct vec calls;     /* struct call *: made here */
     struct vec exchanges; /* struct exchange *: being served here */

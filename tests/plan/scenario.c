@@ -24,6 +24,7 @@ static void add_images(struct reading *reading);
 static void add_host_facts(struct reading *reading);
 static void add_farm_facts(struct reading *reading);
 static void fill_instance(struct reading *reading, struct instance *i, size_t nth);
+static void serve_members(struct arena *arena, struct snapshot *snapshot);
 static const struct farm *farm_of(const struct reading *reading, const char *name);
 static void write_actions(const struct plan *plan, struct buf *out);
 static void write_after(struct arena *arena, const struct snapshot *after, struct buf *out);
@@ -68,6 +69,7 @@ bool scenario_read(struct arena *arena, const char *text, size_t size, struct sc
                          .instances = kept(arena, &r.instances),
                          .instances_length = r.instances.length},
         };
+        serve_members(arena, &ret_scenario->snapshot);
     }
     struct vec *const all[] = {&r.hosts, &r.host_facts, &r.farms, &r.farm_facts, &r.images, &r.instances};
     for (size_t n = 0; n < LENGTH(all); n++)
@@ -208,6 +210,23 @@ static void fill_instance(struct reading *reading, struct instance *i, size_t nt
     i->image = tier->image;
     i->size = tier->size;
     i->priority = tier->priority;
+}
+
+/* A balancer that runs has all members in service, unless `frontends_hash` says otherwise. */
+static void serve_members(struct arena *arena, struct snapshot *snapshot)
+{
+    struct instance *instances = arena_alloc_array(arena, snapshot->instances_length + 1, sizeof(*instances));
+    for (size_t n = 0; n < snapshot->instances_length; n++) {
+        struct instance *i = &instances[n];
+        *i = snapshot->instances[n];
+        if (i->state != INSTANCE_RUNNING || i->frontends_hash[0] != '\0') continue;
+        struct host_document document = plan_host_document(arena, snapshot, i->host);
+        for (size_t d = 0; d < document.instances_length; d++)
+            if (text_equal(document.instances[d].instance, i->name) &&
+                document.instances[d].frontends_length > 0)
+                i->frontends_hash = document.instances[d].frontends_hash;
+    }
+    snapshot->instances = instances;
 }
 
 static const struct farm *farm_of(const struct reading *reading, const char *name)

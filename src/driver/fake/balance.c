@@ -3,7 +3,7 @@
 
 #include "base/text.h"
 
-enum { APPLY_MS = 1 };
+enum { APPLY_MS = 3 };
 
 struct server {
     char *name;
@@ -24,7 +24,9 @@ struct fake_balance {
 struct wait {
     struct fake_balance *balance;
     struct timer *timer;
-    balance_done done; /* NULL: nobody asked */
+    char *instance;
+    struct balancer *wanted; /* what is so when the wait is over; NULL: it fails */
+    balance_done done;       /* NULL: nobody asked */
     void *ctx;
 };
 
@@ -38,6 +40,7 @@ static void apply(void *self, const struct personality *personality, const char 
 static void forget(void *self, const char *instance);
 static bool statistics(void *self, const char *instance, struct buf *ret_json, struct error *err);
 static void wait_over(void *ctx);
+static void take_over(struct wait *wait);
 static void wait_free(struct wait *wait);
 static struct server *find(struct balancer *balancer, const char *name);
 static void servers_clear(struct balancer *balancer);
@@ -124,8 +127,7 @@ static void apply(void *self, const struct personality *personality, const char 
                   balance_done done, void *ctx)
 {
     struct fake_balance *balance = self;
-    struct balancer *balancer = mem_alloc(sizeof(*balancer)),
-                    *old = map_get(balance->host->balancers, personality->instance);
+    struct balancer *balancer = mem_alloc(sizeof(*balancer));
     struct wait *wait = mem_alloc(sizeof(*wait));
 
     balance->host->counts.balances++;
@@ -133,19 +135,26 @@ static void apply(void *self, const struct personality *personality, const char 
     for (size_t i = 0; i < personality->frontends_length; i++)
         for (size_t j = 0; j < personality->frontends[i].servers_length; j++) {
             const struct balance_server *from = &personality->frontends[i].servers[j];
-            const struct server *before = old ? find(old, from->instance) : NULL;
-            *(struct server *)vec_push(&balancer->servers) = (struct server){
-                mem_strdup(from->instance), from->drain, from->drain && before && before->told};
+            *(struct server *)vec_push(&balancer->servers) =
+                (struct server){mem_strdup(from->instance), from->drain, false};
         }
-    fake_balancer_free(map_put(balance->host->balancers, personality->instance, balancer));
-    *wait = (struct wait){balance, NULL, done, ctx};
+    if (fails_now(&balance->host->balances_fail)) {
+        fake_balancer_free(balancer);
+        balancer = NULL;
+    }
+    *wait = (struct wait){balance, NULL, mem_strdup(personality->instance), balancer, done, ctx};
     wait->timer = world_after(balance->host->world, APPLY_MS, wait_over, wait);
     *(struct wait **)vec_push(&balance->waits) = wait;
 }
 
 static void forget(void *self, const char *instance)
 {
-    fake_balancer_free(map_remove(((struct fake_balance *)self)->host->balancers, instance));
+    struct fake_balance *balance = self;
+    fake_balancer_free(map_remove(balance->host->balancers, instance));
+    for (size_t i = balance->waits.length; i-- > 0;) {
+        struct wait *wait = *(struct wait **)vec_at(&balance->waits, i);
+        if (text_equal(wait->instance, instance)) wait_free(wait);
+    }
 }
 
 static bool statistics(void *self, const char *instance, struct buf *ret_json, struct error *err)
@@ -159,11 +168,29 @@ static void wait_over(void *ctx)
     struct fake_balance *balance = wait->balance;
     balance_done done = wait->done;
     void *done_ctx = wait->ctx;
+    bool fails = wait->wanted == NULL;
+    struct error err;
 
+    error_set(&err, ERROR_TIMEOUT, "balancer %s was not brought up to date in time", wait->instance);
     wait->timer = NULL;
+    if (!fails) take_over(wait);
     wait_free(wait);
     balance_look(balance);
-    if (done) done(done_ctx, NULL);
+    if (done) done(done_ctx, fails ? &err : NULL);
+}
+
+static void take_over(struct wait *wait)
+{
+    struct map *balancers = wait->balance->host->balancers;
+    struct balancer *old = map_get(balancers, wait->instance);
+
+    for (size_t i = 0; old && i < wait->wanted->servers.length; i++) {
+        struct server *server = vec_at(&wait->wanted->servers, i);
+        const struct server *before = find(old, server->name);
+        server->told = server->drain && before && before->told;
+    }
+    fake_balancer_free(map_put(balancers, wait->instance, wait->wanted));
+    wait->wanted = NULL;
 }
 
 static void wait_free(struct wait *wait)
@@ -175,6 +202,8 @@ static void wait_free(struct wait *wait)
         break;
     }
     world_cancel(wait->balance->host->world, wait->timer);
+    fake_balancer_free(wait->wanted);
+    mem_free(wait->instance);
     mem_free(wait);
 }
 

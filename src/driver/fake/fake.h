@@ -59,6 +59,7 @@ bool fake_host_has_farm(const struct fake_host *host, const char *farm);
 bool fake_host_has_port(const struct fake_host *host, const char *farm, const char *instance);
 void fake_host_fail_networks(struct fake_host *host, unsigned farm_sets); /* so many next ones fail */
 void fake_host_fail_images(struct fake_host *host, unsigned unpackings);
+void fake_host_fail_balances(struct fake_host *host, unsigned applies);
 /* "web-1 web-2=drain": the balancer's servers, in the order of the frontends; added to ret_text. */
 void fake_host_servers(const struct fake_host *host, const char *balancer, struct buf *ret_text);
 /* Connections that a server's clients hold on to: while there are any it is not drained. */

@@ -146,6 +146,11 @@ void fake_host_fail_images(struct fake_host *host, unsigned unpackings)
     host->images_fail = unpackings;
 }
 
+void fake_host_fail_balances(struct fake_host *host, unsigned applies)
+{
+    host->balances_fail = applies;
+}
+
 void fake_host_servers(const struct fake_host *host, const char *balancer, struct buf *ret_text)
 {
     balance_add_servers(host, balancer, ret_text);

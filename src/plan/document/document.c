@@ -117,8 +117,11 @@ static void fill_personality(struct arena *arena, const struct snapshot *s, cons
         personality.command_length = image->command_length;
     }
     fill_env(arena, image, tier, &personality);
-    if (personality_tier(farm, tier->name) == NULL)
+    if (personality_tier(farm, tier->name) == NULL) {
         personality.frontends = frontends_of(arena, s, farm, &personality.frontends_length);
+        personality.frontends_hash =
+            frontends_hash(arena, personality.frontends, personality.frontends_length);
+    }
     *ret_personality = personality;
 }
 

@@ -1,11 +1,13 @@
 #include "base/text.h"
 #include "plan/document/find.h"
+#include "plan/document/frontend.h"
 #include "plan/scale/personality.h"
 #include "plan/work.h"
 
 struct tally {
     int64_t want, healthy;
     bool moving;        /* something is on its way */
+    const char *behind; /* a balancer that is well but does not have all of its members yet, or NULL */
     const char *broken; /* what is wrong, or NULL */
 };
 
@@ -14,7 +16,8 @@ static void tally_tier(struct arena *arena, const struct snapshot *s, const stru
 static const char *no_way_out(struct arena *arena, const struct snapshot *s, const struct farm *farm);
 static bool goes_out(const struct farm *farm, const char *tier);
 static void tally_one(struct arena *arena, const struct snapshot *s, const struct instance *instance,
-                      const struct tier *tier, const char *personality, struct tally *tally);
+                      const struct tier *tier, const char *personality, const char *frontends,
+                      struct tally *tally);
 
 const char *plan_farm_state(struct arena *arena, const struct snapshot *snapshot, const struct farm *farm,
                             const char **ret_reason)
@@ -31,6 +34,7 @@ const char *plan_farm_state(struct arena *arena, const struct snapshot *snapshot
         struct tally tally = {0};
         tally_tier(arena, snapshot, farm, tier, &tally);
         bool whole = tally.healthy >= tally.want;
+        tally.moving |= tally.healthy > tally.want; /* the next plan lets some go */
         if (!whole && tally.broken) {
             *ret_reason = arena_printf(arena, "tier %s has %lld of %lld: %s", tier->name,
                                        (long long)tally.healthy, (long long)tally.want, tally.broken);
@@ -38,9 +42,13 @@ const char *plan_farm_state(struct arena *arena, const struct snapshot *snapshot
         }
         if (!text_equal(state, "ready") || (whole && !tally.moving)) continue;
         state = "changing";
-        reason = tally.broken ? tally.broken
-                              : arena_printf(arena, "tier %s has %lld of %lld and is on its way", tier->name,
-                                             (long long)tally.healthy, (long long)tally.want);
+        if (tally.broken)
+            reason = tally.broken;
+        else if (whole && tally.behind)
+            reason = arena_printf(arena, "%s does not serve all members yet", tally.behind);
+        else
+            reason = arena_printf(arena, "tier %s has %lld of %lld and is on its way", tier->name,
+                                  (long long)tally.healthy, (long long)tally.want);
     }
     const char *shut = text_equal(state, "ready") ? no_way_out(arena, snapshot, farm) : NULL;
     *ret_reason = shut ? shut : reason;
@@ -82,15 +90,22 @@ static void tally_tier(struct arena *arena, const struct snapshot *s, const stru
     bool is_balance = personality_tier(farm, tier->name) == NULL;
     const char *personality =
         image && fact ? plan_personality_hash(arena, farm, tier, is_balance, image->digest, fact) : NULL;
+    const char *frontends = NULL;
+    if (is_balance) {
+        size_t frontends_length = 0;
+        const struct balance_frontend *list = frontends_of(arena, s, farm, &frontends_length);
+        frontends = frontends_hash(arena, list, frontends_length);
+    }
 
     ret_tally->want = tier->count.committed;
     for (size_t n = 0; n < length; n++)
         if (text_equal(instances[n].tier, tier->name))
-            tally_one(arena, s, &instances[n], tier, personality, ret_tally);
+            tally_one(arena, s, &instances[n], tier, personality, frontends, ret_tally);
 }
 
 static void tally_one(struct arena *arena, const struct snapshot *s, const struct instance *instance,
-                      const struct tier *tier, const char *personality, struct tally *tally)
+                      const struct tier *tier, const char *personality, const char *frontends,
+                      struct tally *tally)
 {
     if (instance->wanted == WANTED_WARM) return;
     bool healthy = instance_healthy(instance, tier) && !find_is_lost(s, instance);
@@ -101,6 +116,12 @@ static void tally_one(struct arena *arena, const struct snapshot *s, const struc
     tally->healthy += healthy;
     if (instance->host[0] != '\0' && personality && !text_equal(instance->personality, personality))
         tally->moving = true;
+    /* Who is told "ready" asks at once: what a balancer has to serve, its host must have said that it does.
+     */
+    if (healthy && frontends && !text_equal(instance->frontends_hash, frontends)) {
+        tally->moving = true;
+        tally->behind = instance->name;
+    }
     if (healthy) return;
     tally->moving = true;
     bool waits = instance->state == INSTANCE_PENDING && instance->host[0] == '\0' &&

@@ -40,6 +40,25 @@ const struct balance_frontend *frontends_of(struct arena *arena, const struct sn
     return frontends;
 }
 
+const char *frontends_hash(struct arena *arena, const struct balance_frontend *frontends, size_t length)
+{
+    uint64_t hash = hash_number(TEXT_HASH_SEED, (int64_t)length);
+    for (size_t f = 0; f < length; f++) {
+        const struct balance_frontend *frontend = &frontends[f];
+        hash = hash_number(hash_text(hash, frontend->name), (int64_t)frontend->mode);
+        hash = hash_text(hash_number(hash, frontend->port), frontend->publish);
+        hash = hash_number(hash_text(hash, frontend->health_path), frontend->health_every_ms);
+        hash = hash_number(hash, frontend->health_fails);
+        hash = hash_number(hash, (int64_t)frontend->servers_length);
+        for (size_t s = 0; s < frontend->servers_length; s++) {
+            const struct balance_server *server = &frontend->servers[s];
+            hash = hash_number(hash_text(hash, server->instance), (int64_t)server->address);
+            hash = hash_number(hash_number(hash, server->port), server->drain);
+        }
+    }
+    return arena_printf(arena, "%016llx", (unsigned long long)hash);
+}
+
 const char *frontend_short_name(const struct instance *instance)
 {
     const char *slash = strrchr(instance->name, '/');

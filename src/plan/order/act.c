@@ -28,6 +28,7 @@ size_t act_create(struct work *work, size_t tier, enum instance_wanted wanted, c
         .wanted = wanted,
         .host = "",
         .move_to = "",
+        .frontends_hash = "",
         .state = INSTANCE_PENDING,
         .since_ms = work->now_ms,
         .reason = reason,
@@ -62,6 +63,7 @@ void act_place(struct work *work, size_t instance, size_t host, int step, const 
     record->health = HEALTH_UNKNOWN;
     record->restarts = 0;
     record->drained = false;
+    record->frontends_hash = "";
     record->state = INSTANCE_PENDING;
     record->since_ms = work->now_ms;
     if (is_new) reason = arena_printf(work->arena, "%s; %s", i->made_for, reason);

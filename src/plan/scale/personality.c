@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-static uint64_t add_text(uint64_t hash, const char *text);
-static uint64_t add_number(uint64_t hash, int64_t number);
 static uint64_t add_health(uint64_t hash, const struct health *health);
 static uint64_t add_frontends(uint64_t hash, const struct farm *farm, const struct farm_fact *fact);
 
@@ -24,23 +22,23 @@ const struct image *personality_image(const struct snapshot *snapshot, const cha
 const char *plan_personality_hash(struct arena *arena, const struct farm *farm, const struct tier *tier,
                                   bool is_balance, const char *digest, const struct farm_fact *fact)
 {
-    uint64_t hash = add_text(TEXT_HASH_SEED, digest);
-    hash = add_number(hash, (int64_t)tier->driver);
-    hash = add_number(hash, (int64_t)tier->command_length);
+    uint64_t hash = hash_text(TEXT_HASH_SEED, digest);
+    hash = hash_number(hash, (int64_t)tier->driver);
+    hash = hash_number(hash, (int64_t)tier->command_length);
     for (size_t n = 0; n < tier->command_length; n++)
-        hash = add_text(hash, tier->command[n]);
-    hash = add_number(hash, (int64_t)tier->env_length);
+        hash = hash_text(hash, tier->command[n]);
+    hash = hash_number(hash, (int64_t)tier->env_length);
     for (size_t n = 0; n < tier->env_length; n++)
-        hash = add_text(add_text(hash, tier->env[n].name), tier->env[n].value);
-    hash = add_number(hash, (int64_t)tier->files_length);
+        hash = hash_text(hash_text(hash, tier->env[n].name), tier->env[n].value);
+    hash = hash_number(hash, (int64_t)tier->files_length);
     for (size_t n = 0; n < tier->files_length; n++) {
-        hash = add_text(add_text(hash, tier->files[n].path), tier->files[n].content);
-        hash = add_number(hash, (int64_t)tier->files[n].mode);
+        hash = hash_text(hash_text(hash, tier->files[n].path), tier->files[n].content);
+        hash = hash_number(hash, (int64_t)tier->files[n].mode);
     }
-    hash = add_number(add_number(hash, tier->size.cpus_millis), tier->size.memory_bytes);
-    hash = add_number(add_number(hash, tier->size.disk_bytes), tier->size.network_bits_per_s);
+    hash = hash_number(hash_number(hash, tier->size.cpus_millis), tier->size.memory_bytes);
+    hash = hash_number(hash_number(hash, tier->size.disk_bytes), tier->size.network_bits_per_s);
     hash = add_health(hash, &tier->health);
-    hash = add_number(add_number(hash, (int64_t)farm->subnet.address), (int64_t)farm->subnet.bits);
+    hash = hash_number(hash_number(hash, (int64_t)farm->subnet.address), (int64_t)farm->subnet.bits);
     if (is_balance) hash = add_frontends(hash, farm, fact);
     return arena_printf(arena, "%016llx", (unsigned long long)hash);
 }
@@ -59,13 +57,12 @@ const struct tier *personality_tier(const struct farm *farm, const char *name)
     return NULL;
 }
 
-/* With its closing zero byte, so that "ab","c" is not "a","bc". */
-static uint64_t add_text(uint64_t hash, const char *text)
+uint64_t hash_text(uint64_t hash, const char *text)
 {
     return text_hash(hash, text ? text : "", text ? strlen(text) + 1 : 1);
 }
 
-static uint64_t add_number(uint64_t hash, int64_t number)
+uint64_t hash_number(uint64_t hash, int64_t number)
 {
     unsigned char bytes[8];
     for (size_t n = 0; n < sizeof(bytes); n++)
@@ -75,13 +72,13 @@ static uint64_t add_number(uint64_t hash, int64_t number)
 
 static uint64_t add_health(uint64_t hash, const struct health *health)
 {
-    hash = add_number(add_number(hash, (int64_t)health->kind), health->port);
-    hash = add_text(hash, health->path);
-    hash = add_number(hash, (int64_t)health->command_length);
+    hash = hash_number(hash_number(hash, (int64_t)health->kind), health->port);
+    hash = hash_text(hash, health->path);
+    hash = hash_number(hash, (int64_t)health->command_length);
     for (size_t n = 0; n < health->command_length; n++)
-        hash = add_text(hash, health->command[n]);
-    hash = add_number(add_number(hash, health->every_ms), health->timeout_ms);
-    return add_number(hash, health->fails);
+        hash = hash_text(hash, health->command[n]);
+    hash = hash_number(hash_number(hash, health->every_ms), health->timeout_ms);
+    return hash_number(hash, health->fails);
 }
 
 /* The balancer's doors, but not its servers: those change while it runs. */
@@ -90,9 +87,9 @@ static uint64_t add_frontends(uint64_t hash, const struct farm *farm, const stru
     for (size_t n = 0; n < farm->balance_length; n++) {
         const struct balance *balance = &farm->balance[n];
         const struct tier *to = personality_tier(farm, balance->to_tier);
-        hash = add_number(add_text(hash, balance->name), (int64_t)balance->mode);
-        hash = add_number(hash, balance->port);
-        hash = add_text(hash, personality_endpoint(fact, balance->name));
+        hash = hash_number(hash_text(hash, balance->name), (int64_t)balance->mode);
+        hash = hash_number(hash, balance->port);
+        hash = hash_text(hash, personality_endpoint(fact, balance->name));
         if (to) hash = add_health(hash, &to->health);
     }
     return hash;

@@ -14,6 +14,11 @@ def running(grid, farm, tier='web'):
     return [item for item in grid.instances(farm, tier) if item['state'] == 'running' and not item['warm']]
 
 
+def reached(address, count):
+    """Who answers so many requests, each over a connection of its own."""
+    return {(answers(address) or 'nobody').split(' ')[0] for _ in range(count)}
+
+
 def zones(items):
     return {item['zone'] for item in items}
 
@@ -23,6 +28,7 @@ def serves(grid):
     address = grid.publish()
     lines = grid.apply(grid.farm('shop', address, web={'env': {'GREETING': 'hello'}}), wait=True).split('\n')
     assert 'party acme created' in lines and 'farm acme/shop created' in lines, lines
+    equal(reached(address, 2), {'web-1', 'web-2'}, 'who is reached as soon as the farm is ready')
     equal(grid.get('farms', 'acme/shop')['state'], 'ready')
     web = grid.instances('acme/shop', 'web')
     equal(len(web), 2)
@@ -85,6 +91,16 @@ def scale(grid):
         wait_until('four run', lambda: len(running(grid, 'acme/shop')) == 4)
         load.lost_nothing()
     assert max(int(item['name'].rsplit('-', 1)[1]) for item in grid.instances('acme/shop', 'web')) == 7, 'numbers are not reused'
+
+
+@tap.case('ready means that each member is reached, after each change')
+def ready(grid):
+    address = grid.publish()
+    for count in 1, 6, 2, 5, 3, 9, 4:
+        grid.apply(grid.farm('shop', address, web={'count': count}), wait=True)
+        names = {item['name'].rsplit('/', 1)[1] for item in running(grid, 'acme/shop')}
+        equal(len(names), count)
+        equal(reached(address, count), names, f'members reached of {count}')
 
 
 @tap.case('warm instances wait at the door and are let in on demand')
@@ -263,9 +279,9 @@ def images(grid):
 def many(grid):
     address = grid.publish()
     grid.apply(grid.farm('shop', address, web={'count': 40, 'size': {'cpus': 0.05, 'memory': '16Mi', 'disk': '4Mi'}}), wait=True)
+    equal(len(reached(address, 40)), 40, 'members reached as soon as the farm is ready')
     equal(len(running(grid, 'acme/shop')), 40)
     equal(len({item['address'] for item in grid.instances('acme/shop')}), 41, 'addresses')
-    wait_until('all answer', lambda: len({answers(address) for _ in range(80)} - {None}) == 40)
     with Load(address) as load:
         grid.do('scale', 'acme/shop', 'web', '3')
         wait_until('three are left', lambda: len(grid.instances('acme/shop', 'web')) == 3)

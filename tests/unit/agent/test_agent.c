@@ -1,204 +1,9 @@
 /* One agent under a scripted controller: what it makes of documents, and what it says. */
-#include "world.h"
-
-#include "model/schemas.h"
+#include "desk.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const char hello[] = "sha256:0000000000000000000000000000000000000000000000000000000000000001";
-
-/* What the controller would say, and what it was told. */
-struct desk {
-    struct world *world;
-    struct box *box;
-    struct buf document;
-    struct sim_identity *signer;
-    struct exchange *poll;
-    bool away, told_unhealthy;
-    int hellos, reports, blobs;
-    struct buf report; /* the last */
-};
-
-static void serve(void *ctx, struct exchange *exchange, const struct request *request,
-                  const struct sender *sender);
-static void poll_gone(void *ctx);
-static void give(struct desk *desk);
-
-static struct desk *desk_new(void)
-{
-    struct desk *desk = mem_alloc(sizeof(*desk));
-    desk->world = world_new(2);
-    desk->box = &desk->world->boxes[0];
-    desk->signer = sim_identity_new("croft");
-    sim_machine_listen(desk->world->controller_machine, "10.90.0.1:7070", 0, serve, desk);
-    sim_machine_listen(desk->world->controller_machine, "10.91.0.1:7070", 1, serve, desk);
-    return desk;
-}
-
-static void desk_free(struct desk *desk)
-{
-    world_free(desk->world);
-    sim_identity_free(desk->signer);
-    buf_free(&desk->document);
-    buf_free(&desk->report);
-    mem_free(desk);
-}
-
-/* names: "web-1" or "web-1=warm", in incarnation `incarnation`. */
-static void tell(struct desk *desk, int64_t version, int64_t incarnation, const char *const *names)
-{
-    static const char *const health[] = {"health"};
-    struct world *world = desk->world;
-    const char *const layers[] = {world->layer};
-    const struct image image = {.name = "hello:1",
-                                .party = "landlord",
-                                .digest = hello,
-                                .layers = layers,
-                                .layers_length = 1,
-                                .directory = "/",
-                                .user = "0"};
-    const struct host_farm farm = {
-        .name = "acme/shop", .vni = 7, .subnet = {0x0a000000U, 24}, .gateway = 0x0a000001U};
-    struct personality instances[8];
-    char texts[8][64];
-    size_t length = 0;
-
-    for (; names[length]; length++) {
-        snprintf(texts[length], sizeof(texts[0]), "acme/shop/%.*s", (int)strcspn(names[length], "="),
-                 names[length]);
-        instances[length] =
-            (struct personality){.instance = texts[length],
-                                 .party = "acme",
-                                 .farm = "acme/shop",
-                                 .tier = "web",
-                                 .incarnation = incarnation,
-                                 .digest = hello,
-                                 .size = {500, 64 << 20, 0, 0},
-                                 .wanted = strchr(names[length], '=') ? WANTED_WARM : WANTED_RUN,
-                                 .health = {.kind = HEALTH_EXEC,
-                                            .path = "",
-                                            .command = health,
-                                            .command_length = 1,
-                                            .every_ms = 1000,
-                                            .timeout_ms = 500,
-                                            .fails = 3},
-                                 .address = 0x0a000002U + (uint32_t)length};
-    }
-    /* h2 has no agent: nobody can say that this host was not given up. */
-    const struct host_peer peer = {.name = "h2", .addresses = {world->boxes[1].addresses[0], ""}};
-    const struct host_document document = {.host = desk->box->name,
-                                           .version = version,
-                                           .images = &image,
-                                           .images_length = length > 0,
-                                           .farms = &farm,
-                                           .farms_length = length > 0,
-                                           .instances = instances,
-                                           .instances_length = length,
-                                           .peers = &peer,
-                                           .peers_length = 1};
-    buf_clear(&desk->document);
-    schema_write(&schema_host_document, "HostDocument", &document, &desk->document);
-    give(desk);
-}
-
-static void edit(struct desk *desk, const char *from, const char *to)
-{
-    CLEANUP_BUF struct buf text = {0};
-    const char *at = strstr(buf_text(&desk->document), from);
-    assert_non_null(at);
-    buf_add(&text, desk->document.data, (size_t)(at - desk->document.data));
-    buf_add_text(&text, to);
-    buf_add_text(&text, at + strlen(from));
-    buf_clear(&desk->document);
-    buf_add(&desk->document, text.data, text.size);
-    give(desk);
-}
-
-static void serve(void *ctx, struct exchange *exchange, const struct request *request,
-                  const struct sender *sender)
-{
-    struct desk *desk = ctx;
-    const struct net_port *net = sim_machine_port(desk->world->controller_machine);
-
-    if (desk->away) {
-        net->answer(net->self, exchange, 500, NULL, 0, "away", 4);
-    } else if (text_starts(request->path, "/agent/document")) {
-        assert_true(!desk->poll);
-        desk->poll = exchange;
-        net->on_gone(net->self, exchange, poll_gone, desk);
-        give(desk);
-    } else if (text_starts(request->path, "/agent/blob/")) {
-        const struct blob_port *blobs = sim_blobs_port(desk->world->blobs);
-        CLEANUP_BUF struct buf data = {0};
-        struct error err;
-        char size[24], digest[128];
-        int64_t total = 0, offset = strtoll(strchr(request->path, '=') + 1, NULL, 10);
-        snprintf(digest, sizeof(digest), "%.*s", (int)strcspn(request->path + 12, "?"), request->path + 12);
-        desk->blobs++;
-        assert_true(blobs->size(blobs->self, digest, &total, &err));
-        assert_true(blobs->read(blobs->self, digest, offset, 1 << 20, &data, &err));
-        snprintf(size, sizeof(size), "%lld", (long long)total);
-        const struct header header = {"Croft-Size", size};
-        net->answer(net->self, exchange, 200, &header, 1, data.data, data.size);
-    } else {
-        desk->hellos += text_equal(request->path, "/agent/hello");
-        if (text_equal(request->path, "/agent/report")) {
-            desk->reports++;
-            desk->told_unhealthy |=
-                memmem(request->body, request->body_size, "unhealthy: not well", 19) != NULL;
-            buf_clear(&desk->report);
-            buf_add(&desk->report, request->body, request->body_size);
-        }
-        net->answer(net->self, exchange, 200, NULL, 0, "{}", 2);
-    }
-}
-
-static void poll_gone(void *ctx)
-{
-    ((struct desk *)ctx)->poll = NULL;
-}
-
-/* The controller's rule: an answer when its version is newer than the agent's. The test gives each once. */
-static void give(struct desk *desk)
-{
-    const struct net_port *net = sim_machine_port(desk->world->controller_machine);
-    const struct identity_port *identity = sim_identity_port(desk->signer);
-    CLEANUP_BUF struct buf signature = {0};
-    struct error err;
-
-    if (!desk->poll || desk->document.size == 0) return;
-    assert_true(identity->sign(identity->self, desk->document.data, desk->document.size, &signature, &err));
-    const struct header header = {"Croft-Signature", buf_text(&signature)};
-    net->answer(net->self, desk->poll, 200, &header, 1, desk->document.data, desk->document.size);
-    desk->poll = NULL;
-    buf_clear(&desk->document);
-}
-
-static bool said(const struct desk *desk, const char *text)
-{
-    return strstr(buf_text(&desk->report), text) != NULL;
-}
-
-static struct fake_instance truth(const struct desk *desk, const char *name)
-{
-    struct fake_instance found = {0};
-    char full[64];
-    snprintf(full, sizeof(full), "acme/shop/%s", name);
-    fake_host_instance(desk->box->truth, full, &found);
-    return found;
-}
-
-static struct desk *running(const char *const *names)
-{
-    struct desk *desk = desk_new();
-    box_boot(desk->box);
-    tell(desk, 1, 1, names);
-    world_run_ms(desk->world, 2000);
-    assert_true(said(desk, "\"document_version\":1"));
-    return desk;
-}
 
 static const char *const none[] = {NULL}, *const one[] = {"web-1", NULL},
                          *const two[] = {"web-1", "web-2", NULL}, *const last[] = {"web-2", NULL},
@@ -546,7 +351,7 @@ static void test_fetch(void **state)
 
 static bool has_hello(const struct desk *desk)
 {
-    return desk->box->compute->has_image(desk->box->compute->self, hello);
+    return desk->box->compute->has_image(desk->box->compute->self, desk_image);
 }
 
 static bool has_layer(const struct desk *desk)
@@ -661,7 +466,8 @@ static void ask_agent(struct desk *desk, struct talk *talk, const char *method, 
                       const char *body)
 {
     const struct net_port *net = sim_machine_port(desk->world->controller_machine);
-    const struct peer peer = {.name = "h1",
+    const struct peer peer = {.role = ROLE_HOST,
+                              .name = "h1",
                               .addresses = {desk->box->addresses[0]},
                               .addresses_length = 1,
                               .tls = true,

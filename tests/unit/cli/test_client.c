@@ -23,6 +23,35 @@ struct world {
     char url[64];
 };
 
+static void listener_gone(void *ctx)
+{
+}
+
+/* The first watch of farms breaks off; the next one tells that a/late is ready, and goes on. */
+static bool serve_stream(const struct net_port *net, struct exchange *exchange, const struct request *request)
+{
+    static int farm_watches; /* of the server's process */
+    static const char slow[] = "event: put\nid: 8\ndata: {\"status\":{\"name\":\"a/slow\",\"state\":"
+                               "\"changing\",\"reason\":\"no host\"}}\n\n",
+                      late[] = "event: put\nid: 9\ndata: {\"status\":{\"name\":\"a/late\",\"state\":"
+                               "\"ready\"}}\n\n",
+                      gone[] = "event: delete\nid: 9\ndata: {\"name\":\"a/gone/web-1\"}\n\n";
+    bool farms = text_equal(request->path, "/v1/farms?watch=0");
+
+    if (!farms && !text_equal(request->path, "/v1/instances?watch=7")) return false;
+    net->start(net->self, exchange, 200, NULL, 0, listener_gone, NULL);
+    if (!farms) {
+        net->chunk(net->self, exchange, gone, strlen(gone));
+    } else if (farm_watches++ == 0) {
+        net->chunk(net->self, exchange, slow, strlen(slow));
+        net->end(net->self, exchange);
+    } else {
+        net->chunk(net->self, exchange, slow, strlen(slow));
+        net->chunk(net->self, exchange, late, strlen(late));
+    }
+    return true;
+}
+
 static void serve(void *ctx, struct exchange *exchange, const struct request *request,
                   const struct sender *sender)
 {
@@ -37,7 +66,16 @@ static void serve(void *ctx, struct exchange *exchange, const struct request *re
         {"GET", "/v1/hosts/h1", 200, "{\"kind\":\"Host\",\"status\":{\"name\":\"h1\",\"state\":\"up\"}}"},
         {"GET", "/v1/farms/a/slow", 200,
          "{\"status\":{\"name\":\"a/slow\",\"state\":\"changing\",\"reason\":\"no room\"}}"},
-        {"GET", "/v1/instances", 200, "[]"},
+        {"GET", "/v1/farms/a/late", 200,
+         "{\"status\":{\"name\":\"a/late\",\"state\":\"changing\",\"reason\":\"not yet\"}}"},
+        {"GET", "/v1/images", 200, "[]"},
+        {"GET", "/v1/version", 200, "{\"version\":\"0\",\"revision\":7}"},
+        {"GET", "/v1/instances", 200,
+         "[{\"name\":\"a/gone/web-1\",\"farm\":\"a/gone\",\"state\":\"wiping\",\"reason\":\"\"},"
+         "{\"name\":\"a/stuck/web-1\",\"farm\":\"a/stuck\",\"state\":\"wiping\",\"reason\":\"busy\"},"
+         "{\"name\":\"a/stuck/web-2\",\"farm\":\"a/stuck\",\"state\":\"wiping\",\"reason\":\"busy\"}]"},
+        {"DELETE", "/v1/farms/a/gone", 200, "{}"},
+        {"DELETE", "/v1/farms/a/stuck", 200, "{}"},
         {"POST", "/v1/apply", 200,
          "{\"results\":[{\"kind\":\"farm\",\"name\":\"a/slow\",\"result\":\"created\"}]}"},
         {"POST", "/v1/hosts/h9/drain", 412, "{\"detail\":\"changed\",\"code\":\"conflict\"}"},
@@ -46,8 +84,15 @@ static void serve(void *ctx, struct exchange *exchange, const struct request *re
          "\"line\":3,\"column\":2}"},
     };
     static const char missing[] = "{\"detail\":\"there is none\",\"code\":\"not found\"}";
+    static const char made_late[] =
+        "{\"results\":[{\"kind\":\"farm\",\"name\":\"a/late\",\"result\":\"created\"}]}";
     const struct net_port *net = http_port(*(struct http **)ctx);
 
+    if (serve_stream(net, exchange, request)) return;
+    if (text_equal(request->path, "/v1/apply") && strstr(request->body, "late")) {
+        net->answer(net->self, exchange, 200, NULL, 0, made_late, strlen(made_late));
+        return;
+    }
     for (size_t i = 0; i < LENGTH(canned); i++) {
         if (!text_equal(canned[i].method, request->method) || !text_equal(canned[i].path, request->path))
             continue;
@@ -127,7 +172,7 @@ static void lists_are_flat(void **state)
           "[{\"name\":\"h1\",\"state\":\"up\"},\n{\"name\":\"h2\",\"state\":\"off\"}]\n|");
     check(world->url, "get host h1 -o json", 0, "[{\"name\":\"h1\",\"state\":\"up\"}]\n|");
     check(world->url, "get hosts -o name", 0, "h1\nh2\n|");
-    check(world->url, "get instances -o json", 0, "[]\n|");
+    check(world->url, "get images -o json", 0, "[]\n|");
     check(world->url, "get host h7", 3, "|croft: there is none\n");
     check(world->url, "get hosst", 2, "|croft: there is no kind \"hosst\": did you mean \"hosts\"?\n");
 }
@@ -151,6 +196,8 @@ static void exit_codes_tell_what_failed(void **state)
     CLEANUP_MEM char *wait = mem_printf("apply %s --wait=150ms", path);
     check(world->url, wait, 6,
           "farm a/slow created\n|croft: waited 150ms: farm a/slow is changing: no room\n");
+    check(world->url, "delete farm a/stuck --wait=150ms", 6,
+          "|croft: waited 150ms: a/stuck/web-1 is wiping: busy (and 1 more)\n");
     /* Line 3 of both joined is line 1 of the second: before it are the first and the line that joins. */
     CLEANUP_MEM char *diff = mem_printf("diff -f %s %s", path, path);
     CLEANUP_MEM char *expected = mem_printf("|%s:1:2: tiers[0].name: expected a name\n", path);
@@ -158,9 +205,25 @@ static void exit_codes_tell_what_failed(void **state)
     unlink(path);
 }
 
+/* What the server says when it is asked never changes: only its watches tell that the waiting is over. */
+static void waiting_follows_a_watch(void **state)
+{
+    const struct world *world = *state;
+    char path[] = "/tmp/croft-test-cli-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, "kind: Farm\nname: late\n", 22), 22);
+    close(fd);
+    CLEANUP_MEM char *wait = mem_printf("apply %s --wait=1m", path);
+    check(world->url, wait, 0, "farm a/late created\n|");
+    check(world->url, "delete farm a/gone --wait=1m", 0, "farm a/gone deleted\n|");
+    unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(lists_are_flat),
+                                       cmocka_unit_test(waiting_follows_a_watch),
                                        cmocka_unit_test(exit_codes_tell_what_failed)};
     setenv("XDG_CONFIG_HOME", "/nonexistent", 1);
     unsetenv("CROFT_TOKEN");

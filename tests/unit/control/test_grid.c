@@ -152,13 +152,13 @@ static void joined(void *ctx, const struct answer *answer)
     *(int *)ctx = answer->status;
 }
 
-/* Who knows the token becomes a host of its own name, and never a controller. */
+/* Who knows the token becomes a host, of whatever name. */
 static void test_join(void **state)
 {
     static const struct {
         const char *token, *name;
         int status;
-    } rows[] = {{"join", "h9", 200}, {"join", "controller", 409}, {"guess", "h8", 403}, {"join", "H 9", 422}};
+    } rows[] = {{"join", "h9", 200}, {"join", "controller", 200}, {"guess", "h8", 403}, {"join", "H 9", 422}};
     struct world *world = world_started(1);
     const struct net_port *net = sim_machine_port(world->person);
     const struct peer peer = {.addresses = {"10.90.0.1:7070"}, .addresses_length = 1, .only_address = -1};
@@ -193,8 +193,11 @@ static void test_hello_malformed(void **state)
                 {"/agent/hello", "[\"10.90.1.1:7071\"]", 200}};
     struct world *world = world_started(1);
     const struct net_port *net = sim_machine_port(world->boxes[0].machine);
-    const struct peer peer = {
-        .addresses = {"10.90.0.1:7070"}, .addresses_length = 1, .tls = true, .only_address = -1};
+    const struct peer peer = {.role = ROLE_CONTROLLER,
+                              .addresses = {"10.90.0.1:7070"},
+                              .addresses_length = 1,
+                              .tls = true,
+                              .only_address = -1};
 
     for (size_t i = 0; i < LENGTH(rows); i++) {
         CLEANUP_BUF struct buf body = {0};
@@ -209,6 +212,68 @@ static void test_hello_malformed(void **state)
         world_run_ms(world, 2000);
         assert_int_equal(status, rows[i].status);
     }
+    world_free(world);
+}
+
+static int ask_as_host(struct world *world, const char *host, const struct peer *peer, const char *method,
+                       const char *path, const char *body)
+{
+    struct sim_machine *machine = sim_net_machine(world->net, "stranger");
+    const struct net_port *net = sim_machine_port(machine);
+    const struct request request = {
+        .method = method, .path = path, .body = body, .body_size = body ? strlen(body) : 0};
+    int status = 0;
+
+    sim_machine_certify(machine, host ? ROLE_HOST : ROLE_NONE, host);
+    net->call(net->self, peer, &request, 1000, NULL, joined, &status);
+    world_run_ms(world, 2000);
+    return status;
+}
+
+/* Commands come from controllers, reports from hosts, each about itself; a host's name gives no right. */
+static void test_roles(void **state)
+{
+    static const char *const commands[][2] = {{"POST", "/agent/look"},
+                                              {"POST", "/agent/exec?instance=acme/shop/db-1"},
+                                              {"GET", "/agent/log?instance=acme/shop/db-1"},
+                                              {"GET", "/agent/usage"}};
+    struct world *world = world_started(2);
+    settle(world);
+    const struct peer h1 = {.role = ROLE_HOST,
+                            .name = "h1",
+                            .addresses = {world->boxes[0].addresses[0]},
+                            .addresses_length = 1,
+                            .tls = true,
+                            .only_address = -1};
+    const struct peer controller = {.role = ROLE_CONTROLLER,
+                                    .addresses = {"10.90.0.1:7070"},
+                                    .addresses_length = 1,
+                                    .tls = true,
+                                    .only_address = -1};
+
+    for (size_t i = 0; i < LENGTH(commands); i++) {
+        const char *const *command = commands[i];
+        assert_int_equal(ask_as_host(world, "controller", &h1, command[0], command[1], "{}"), 403);
+        assert_int_equal(ask_as_host(world, NULL, &h1, command[0], command[1], "{}"), 403);
+    }
+    assert_int_equal(ask_as_host(world, "h2", &h1, "GET", "/agent/alive", NULL), 200);
+    assert_int_equal(ask_as_host(world, "h2", &h1, "GET", "/agent/given-up?host=h2", NULL), 200);
+    assert_int_equal(ask_as_host(world, NULL, &h1, "GET", "/agent/alive", NULL), 403);
+    assert_int_equal(ask_as_host(world, "h1", &controller, "POST", "/agent/beat?path=0", NULL), 200);
+    assert_int_equal(ask_as_host(world, NULL, &controller, "POST", "/agent/beat?path=0", NULL), 403);
+    assert_int_equal(ask_as_host(world, "h2", &controller, "POST", "/agent/report", "{\"host\":\"h1\"}"),
+                     403);
+    /* The controllers' own certificate is no host's. */
+    sim_machine_certify(world->person, ROLE_CONTROLLER, NULL);
+    const struct net_port *net = sim_machine_port(world->person);
+    const struct request beat = {.method = "POST", .path = "/agent/beat?path=0"};
+    int status = 0;
+    net->call(net->self, &controller, &beat, 1000, NULL, joined, &status);
+    world_run_ms(world, 2000);
+    assert_int_equal(status, 403);
+    /* Who answers in a controller's place with a host's certificate is not told anything. */
+    sim_machine_certify(world->controller_machine, ROLE_HOST, "controller");
+    assert_int_equal(ask_as_host(world, "h1", &controller, "POST", "/agent/beat?path=0", NULL), 0);
     world_free(world);
 }
 
@@ -543,6 +608,101 @@ static void test_drain(void **state)
     world_free(world);
 }
 
+static const char served[] = "kind: Farm\nname: shop\nparty: acme\nsubnet: 10.0.0.0/24\n"
+                             "tiers:\n"
+                             "  - {name: web, image: \"hello:1\", count: 2, size: {cpus: 0.5, memory: 64Mi}, "
+                             "health: {exec: [health]}, spread: host}\n"
+                             "balance:\n  - {name: www, mode: http, port: 80, to: \"web:8080\"}\n";
+
+static bool is_ready(struct world *world)
+{
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    struct mirror *mirror = controller_mirror(world->controller);
+    const struct record *record = mirror_get(mirror, RECORD_FARM, "acme/shop");
+    const char *reason = NULL;
+    return text_equal(plan_farm_state(arena, mirror_snapshot(mirror), record->object, &reason), "ready");
+}
+
+/* How many members the balancer truly lets requests go to. */
+static size_t truly_served(struct world *world)
+{
+    const char *host = truly_on(world, "acme/shop/balance-1");
+    CLEANUP_BUF struct buf text = {0};
+    size_t count = 0;
+
+    if (!host) return 0;
+    fake_host_servers(world_box(world, host)->truth, "acme/shop/balance-1", &text);
+    for (const char *at = buf_text(&text); (at = strstr(at, "web-")); at++)
+        count += at[strcspn(at, " =")] != '=';
+    return count;
+}
+
+/* In the very step in which the farm is ready, its balancer has neither less nor more than its members. */
+static void wait_served(struct world *world, size_t count)
+{
+    for (int64_t i = 0; !is_ready(world); i++) {
+        if (i > 30000) fail_msg("the farm does not get ready");
+        world_run_ms(world, 1);
+    }
+    assert_int_equal(truly_served(world), count);
+}
+
+static void scale_to(struct world *world, size_t count)
+{
+    CLEANUP_MEM char *body = mem_printf("{\"tier\":\"web\",\"count\":%zu}", count);
+    expect(world, 200, landlord, "POST", "/v1/farms/acme/shop/scale", body);
+}
+
+static void test_ready_is_served(void **state)
+{
+    static const size_t counts[] = {5, 1, 3, 4};
+    struct world *world = world_started(3);
+    apply(world, served);
+    wait_served(world, 2);
+    for (size_t i = 0; i < LENGTH(counts); i++) {
+        scale_to(world, counts[i]);
+        assert_false(is_ready(world));
+        wait_served(world, counts[i]);
+    }
+    /* The balancer's host is gone: its members are served by another one before the farm is ready again. */
+    box_die(world_box(world, truly_on(world, "acme/shop/balance-1")));
+    for (int64_t i = 0; is_ready(world) && i < 5000; i++)
+        world_run_ms(world, 1);
+    wait_served(world, 4);
+    world_free(world);
+}
+
+/* What was confirmed is a fact: it outlasts who confirmed it and who was told. */
+static void test_ready_outlasts(void **state)
+{
+    struct world *world = world_started(3);
+    apply(world, served);
+    wait_served(world, 2);
+    const char *host = truly_on(world, "acme/shop/balance-1");
+    world_stop_controller(world);
+    world_start_controller(world);
+    assert_true(is_ready(world));
+    box_stop_agent(world_box(world, host));
+    world_run_ms(world, 100);
+    box_start_agent(world_box(world, host));
+    for (int64_t i = 0; i < 3000; i++) {
+        assert_true(is_ready(world));
+        world_run_ms(world, 1);
+    }
+    /* Members that came while the balancer's agent was away are not served, and nobody says so. */
+    box_stop_agent(world_box(world, host));
+    scale_to(world, 4);
+    for (int64_t i = 0; i < 2000; i++) {
+        assert_false(is_ready(world));
+        world_run_ms(world, 1);
+    }
+    world_stop_controller(world);
+    world_start_controller(world);
+    box_start_agent(world_box(world, host));
+    wait_served(world, 4);
+    world_free(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -554,6 +714,7 @@ int main(void)
         cmocka_unit_test(test_cut_off_and_back),
         cmocka_unit_test(test_join),
         cmocka_unit_test(test_hello_malformed),
+        cmocka_unit_test(test_roles),
         cmocka_unit_test(test_one_path),
         cmocka_unit_test(test_agent_away),
         cmocka_unit_test(test_controller_restarts),
@@ -567,6 +728,8 @@ int main(void)
         cmocka_unit_test(test_two_appliers),
         cmocka_unit_test(test_drain),
         cmocka_unit_test(test_drain_held),
+        cmocka_unit_test(test_ready_is_served),
+        cmocka_unit_test(test_ready_outlasts),
     };
     if (getenv("CMOCKA_ONLY")) cmocka_set_test_filter(getenv("CMOCKA_ONLY"));
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,7 +37,8 @@ static const struct {
      "{'name':'a/f/t-1','party':'a','farm':'a/f','tier':'t','number':1,'driver':'vm','wanted':'drain',"
      "'host':'h','move_to':'i','incarnation':3,'address':'10.0.0.5','mac':'02:0a:00:00:00:ff','image':'i:1',"
      "'digest':'d','personality':'q','size':{'cpus':1,'memory':'2','disk':'3','network':'4'},'priority':7,"
-     "'state':'wiping','health':'bad','since_ms':123456789012,'restarts':5,'drained':true,'reason':'r \\n "
+     "'state':'wiping','health':'bad','since_ms':123456789012,'restarts':5,'drained':true,'frontends_hash':'"
+     "f00d','reason':'r \\n "
      "\\\"'}"},
     {&schema_host_fact,
      "{'name':'h','state':'suspect','fenced':true,'since_ms':5,'boot':'b','address':'1.2.3.4:5',"
@@ -58,12 +59,14 @@ static const struct {
      "'health':{'http':'/','port':80,'every':'1s','timeout':'500ms','fails':3},'address':'10.0.0.2',"
      "'mac':'02:00:00:00:00:01','frontends':[{'name':'www','mode':'tcp','port':80,'publish':'auto',"
      "'health_path':'/h','health_every_ms':10,'health_fails':2,'servers':[{'instance':'t-2',"
-     "'address':'10.0.0.3','port':8080,'drain':true}]}]}],'underlay_peers':['10.9.0.1','10.9.0.2'],"
+     "'address':'10.0.0.3','port':8080,'drain':true}]}],'frontends_hash':'f00d'}],'underlay_peers':['10.9.0."
+     "1','10.9.0.2'],"
      "'peers':[{'name':'h9','address':'10.8.0.9:1','address_second':'10.7.0.9:1','given_up':true}]}"},
     {&schema_host_report,
      "{'host':'h','boot':'b','agent_version':'1','pid':2,'agent_pid':3,'sent_us':9,'document_version':4,"
      "'refused_version':5,'refused_reason':'r','instances':[{'name':'a/f/t-1','incarnation':6,"
-     "'state':'failed','health':'good','warm':true,'since_ms':7,'restarts':8,'reason':'x',"
+     "'state':'failed','health':'good','warm':true,'since_ms':7,'restarts':8,'frontends_hash':'f00d','reason'"
+     ":'x',"
      "'cpu_millis_used':9,'memory_bytes_used':10}],'drained':['a/f/t-2'],'denied':[{'farm':'a/f',"
      "'instance':'t-1','reason':'spoof','packets':11}]}"},
 };

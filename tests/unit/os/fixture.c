@@ -63,9 +63,9 @@ void world_handle(void *ctx, struct exchange *exchange, const struct request *re
     struct world *world = ctx;
     const struct net_port *net = world->net;
     world->requests++;
-    (void)snprintf(world->sender, sizeof(world->sender), "%s %s",
-                   sender->certificate_name != NULL ? sender->certificate_name : "-",
-                   sender->token != NULL ? sender->token : "-");
+    static const char *const roles[] = {"-", "controller", "host "};
+    (void)snprintf(world->sender, sizeof(world->sender), "%s%s %s", roles[sender->role],
+                   sender->name != NULL ? sender->name : "", sender->token != NULL ? sender->token : "-");
     assert_true(text_starts(sender->address, "127.0.0.1:"));
     if (text_equal(request->path, "/echo")) {
         struct header header = {"X-Method", request->method};

@@ -88,7 +88,7 @@ static int secure_teardown(void **state)
 }
 
 /* Asks `address` for /who from an http of its own with the identity. */
-static void ask_as(struct secure *secure, struct tls *tls, const char *address, const char *name,
+static void ask_as(struct secure *secure, struct tls *tls, const char *address, enum role role,
                    struct reply *reply)
 {
     struct world client = *secure->world;
@@ -96,7 +96,8 @@ static void ask_as(struct secure *secure, struct tls *tls, const char *address, 
     client.net = http_port(client.http);
     struct peer peer = peer_at(address);
     peer.tls = true;
-    peer.name = name;
+    peer.role = role;
+    peer.name = "controller"; /* also of the host, in whose role the server is not */
     get(&client, reply, &peer, "/who");
     if (reply->status == 200) { /* and again, on the kept connection */
         reply_free(reply);
@@ -108,14 +109,14 @@ static void ask_as(struct secure *secure, struct tls *tls, const char *address, 
 static void names_are_told(void **state)
 {
     struct secure *secure = *state;
-    struct tls *h1 = identity(secure, &secure->ours, &secure->ours, "h1");
+    struct tls *h1 = identity(secure, &secure->ours, &secure->ours, "host/h1");
     struct reply reply = {0};
-    ask_as(secure, h1, secure->strict, "controller", &reply);
+    ask_as(secure, h1, secure->strict, ROLE_CONTROLLER, &reply);
     assert_string_equal(reply.message, "");
-    assert_string_equal(buf_text(&reply.body), "h1 -");
+    assert_string_equal(buf_text(&reply.body), "host h1 -");
     reply_free(&reply);
-    ask_as(secure, h1, secure->open, NULL, &reply); /* the name is not checked */
-    assert_string_equal(buf_text(&reply.body), "h1 -");
+    ask_as(secure, h1, secure->open, ROLE_NONE, &reply); /* the name is not checked */
+    assert_string_equal(buf_text(&reply.body), "host h1 -");
     reply_free(&reply);
 }
 
@@ -123,12 +124,30 @@ static void wrong_name_is_not_believed(void **state)
 {
     struct secure *secure = *state;
     struct reply reply = {0};
-    ask_as(secure, identity(secure, &secure->ours, &secure->ours, "h1"), secure->strict, "controller-2",
-           &reply);
+    struct tls *h1 = identity(secure, &secure->ours, &secure->ours, "host/h1");
+    ask_as(secure, h1, secure->strict, ROLE_HOST, &reply);
     assert_int_equal(reply.status, 0);
     assert_int_equal(reply.code, ERROR_UNREACHABLE);
-    assert_non_null(strstr(reply.message, "certificate of controller"));
+    assert_non_null(strstr(reply.message, "host/controller at"));
+    assert_non_null(strstr(reply.message, "shows the certificate of controller"));
     assert_int_equal(secure->world->requests, 0);
+    reply_free(&reply);
+}
+
+/* A host may be called controller: that makes it none. */
+static void a_name_is_no_role(void **state)
+{
+    struct secure *secure = *state;
+    struct reply reply = {0};
+    struct tls *sly = identity(secure, &secure->ours, &secure->ours, "host/controller");
+    ask_as(secure, sly, secure->strict, ROLE_CONTROLLER, &reply);
+    assert_string_equal(buf_text(&reply.body), "host controller -");
+    reply_free(&reply);
+    http_set_tls(secure->world->http, sly);
+    ask_as(secure, identity(secure, &secure->ours, &secure->ours, "host/h1"), secure->strict, ROLE_CONTROLLER,
+           &reply);
+    assert_int_equal(reply.code, ERROR_UNREACHABLE);
+    assert_non_null(strstr(reply.message, "shows the certificate of host/controller"));
     reply_free(&reply);
 }
 
@@ -136,11 +155,13 @@ static void wrong_authority_on_either_side(void **state)
 {
     struct secure *secure = *state;
     struct reply reply = {0};
-    ask_as(secure, identity(secure, &secure->other, &secure->other, "h1"), secure->open, NULL, &reply);
+    ask_as(secure, identity(secure, &secure->other, &secure->other, "host/h1"), secure->open, ROLE_NONE,
+           &reply);
     assert_int_equal(reply.code, ERROR_UNREACHABLE); /* the client does not believe the server */
     assert_non_null(strstr(reply.message, "certificate"));
     reply_free(&reply);
-    ask_as(secure, identity(secure, &secure->other, &secure->ours, "h1"), secure->open, "controller", &reply);
+    ask_as(secure, identity(secure, &secure->other, &secure->ours, "host/h1"), secure->open, ROLE_CONTROLLER,
+           &reply);
     assert_int_equal(reply.code, ERROR_UNREACHABLE); /* the server does not believe the client */
     assert_int_equal(secure->world->requests, 0);
     reply_free(&reply);
@@ -151,15 +172,15 @@ static void anonymous_only_where_allowed(void **state)
     struct secure *secure = *state;
     struct tls *anonymous = identity(secure, NULL, &secure->ours, NULL);
     struct reply reply = {0};
-    ask_as(secure, anonymous, secure->strict, "controller", &reply);
+    ask_as(secure, anonymous, secure->strict, ROLE_CONTROLLER, &reply);
     assert_int_equal(reply.code, ERROR_UNREACHABLE);
     assert_int_equal(secure->world->requests, 0);
     reply_free(&reply);
-    ask_as(secure, anonymous, secure->open, "controller", &reply);
+    ask_as(secure, anonymous, secure->open, ROLE_CONTROLLER, &reply);
     assert_string_equal(buf_text(&reply.body), "- -");
     reply_free(&reply);
     /* Without any authority nothing is believed. */
-    ask_as(secure, NULL, secure->open, "controller", &reply);
+    ask_as(secure, NULL, secure->open, ROLE_CONTROLLER, &reply);
     assert_int_equal(reply.code, ERROR_UNREACHABLE);
     reply_free(&reply);
 }
@@ -169,7 +190,7 @@ static void large_bodies_and_streams(void **state)
     struct secure *secure = *state;
     struct peer peer = peer_at(secure->strict);
     peer.tls = true;
-    peer.name = "controller";
+    peer.role = ROLE_CONTROLLER;
     const size_t size = (size_t)16 * 1024 * 1024;
     CLEANUP_MEM char *body = mem_alloc(size);
     for (size_t i = 0; i < size; i++)
@@ -239,6 +260,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(names_are_told, secure_setup, secure_teardown),
         cmocka_unit_test_setup_teardown(wrong_name_is_not_believed, secure_setup, secure_teardown),
+        cmocka_unit_test_setup_teardown(a_name_is_no_role, secure_setup, secure_teardown),
         cmocka_unit_test_setup_teardown(wrong_authority_on_either_side, secure_setup, secure_teardown),
         cmocka_unit_test_setup_teardown(anonymous_only_where_allowed, secure_setup, secure_teardown),
         cmocka_unit_test_setup_teardown(large_bodies_and_streams, secure_setup, secure_teardown),

@@ -49,9 +49,10 @@ static void certificates(void **state)
     CLEANUP_BUF struct buf request = {0};
     CLEANUP_BUF struct buf certificate = {0};
     CLEANUP_BUF struct buf signature = {0};
+    CLEANUP_BUF struct buf identity = {0};
     assert_true(pki_make_authority("croft", 3650, &ca_key, &ca, &err));
     assert_true(pki_make_request("h1", &key, &request, &err));
-    assert_true(pki_sign_request(buf_text(&ca_key), buf_text(&ca), buf_text(&request), "h1",
+    assert_true(pki_sign_request(buf_text(&ca_key), buf_text(&ca), buf_text(&request), "host/h1",
                                  (const char *const[]){"10.90.0.3"}, 1, 1, &certificate, &err));
     int64_t ca_end_ms = 0;
     int64_t end_ms = 0;
@@ -77,15 +78,35 @@ static void certificates(void **state)
     pki_key_free(strange);
     /* Not an address: nothing can be slipped into the certificate by it. */
     size_t before = certificate.size;
-    assert_false(pki_sign_request(buf_text(&ca_key), buf_text(&ca), buf_text(&request), "h1",
+    assert_false(pki_sign_request(buf_text(&ca_key), buf_text(&ca), buf_text(&request), "host/h1",
                                   (const char *const[]){"10.0.0.1,DNS:evil"}, 1, 1, &certificate, &err));
-    assert_false(pki_sign_request(buf_text(&ca_key), buf_text(&ca), "no request", "h1", NULL, 0, 1,
+    assert_false(pki_sign_request(buf_text(&ca_key), buf_text(&ca), "no request", "host/h1", NULL, 0, 1,
                                   &certificate, &err));
     assert_int_equal(err.code, ERROR_INVALID);
+    /* What the owner is, is one of two words, and nothing can be slipped in by it either. */
+    static const char *const no_identities[] = {
+        "", "h1", "host/", "host/H1", "host/h1,URI:croft://controller", "controllers", "user/h1"};
+    for (size_t i = 0; i < LENGTH(no_identities); i++)
+        assert_false(pki_sign_request(buf_text(&ca_key), buf_text(&ca), buf_text(&request), no_identities[i],
+                                      NULL, 0, 1, &certificate, &err));
+    assert_true(pki_certificate_identity(buf_text(&certificate), &identity, &err));
+    assert_string_equal(buf_text(&identity), "host/h1");
+    assert_false(pki_certificate_identity(buf_text(&ca), &identity, &err));
+    assert_int_equal(err.code, ERROR_INVALID);
+    /* The longest name that a host may have. */
+    CLEANUP_BUF struct buf longest = {0}, longest_certificate = {0};
+    buf_add_text(&longest, "host/");
+    for (int i = 0; i < 63; i++)
+        buf_add_char(&longest, 'h');
+    assert_true(pki_sign_request(buf_text(&ca_key), buf_text(&ca), buf_text(&request), buf_text(&longest),
+                                 NULL, 0, 1, &longest_certificate, &err));
+    buf_clear(&identity);
+    assert_true(pki_certificate_identity(buf_text(&longest_certificate), &identity, &err));
+    assert_string_equal(buf_text(&identity), buf_text(&longest));
     /* A changed request: its signature does not hold. */
     char *middle = request.data + request.size / 2;
     *middle = *middle == 'A' ? 'B' : 'A';
-    assert_false(pki_sign_request(buf_text(&ca_key), buf_text(&ca), buf_text(&request), "h1", NULL, 0, 1,
+    assert_false(pki_sign_request(buf_text(&ca_key), buf_text(&ca), buf_text(&request), "host/h1", NULL, 0, 1,
                                   &certificate, &err));
     assert_int_equal(certificate.size, before);
 }

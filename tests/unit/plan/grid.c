@@ -155,6 +155,16 @@ void grid_plan(struct grid *grid)
     grid_check(grid);
 }
 
+/* A balancer that runs has all that its host's document gives it. */
+static void serve_members(struct grid *grid, struct instance *balancer)
+{
+    struct host_document document = plan_host_document(grid->arena, &grid->now, balancer->host);
+    for (size_t n = 0; n < document.instances_length; n++)
+        if (text_equal(document.instances[n].instance, balancer->name) &&
+            document.instances[n].frontends_length > 0)
+            balancer->frontends_hash = document.instances[n].frontends_hash;
+}
+
 void grid_work(struct grid *grid)
 {
     grid->now_ms += 1000;
@@ -177,6 +187,7 @@ void grid_work(struct grid *grid)
             i->since_ms = grid->now_ms;
             i->reason = "";
         }
+        serve_members(grid, i);
     }
     grid->now.instances = instances;
 }

@@ -28,6 +28,7 @@ struct world *world_new(size_t nodes)
     sim_blobs_put(world->blobs, "the one layer of all images", 27, world->layer);
     world->power = sim_power_new(world->time, 50000, switch_power, world);
     world->controller_machine = sim_net_machine(world->net, "controller");
+    sim_machine_certify(world->controller_machine, ROLE_CONTROLLER, NULL);
     world->person = sim_net_machine(world->net, "person");
     world->store = store_open_memory();
     for (size_t i = 0; i < nodes; i++) {
@@ -183,7 +184,7 @@ void box_start_agent(struct box *box)
         .balance = box->balance,
         .probe = fake_probe(box->truth),
         .host = &box->host,
-        .controllers = {.name = "controller",
+        .controllers = {.role = ROLE_CONTROLLER,
                         .addresses = {controller_addresses[0], controller_addresses[1]},
                         .addresses_length = 2,
                         .tls = true,

@@ -1,0 +1,35 @@
+/* A scripted controller with one agent before it. */
+#ifndef CROFT_TESTS_UNIT_DESK_H
+#define CROFT_TESTS_UNIT_DESK_H
+
+#include "world.h"
+
+#include <inttypes.h>
+
+/* What the controller would say, and what it was told. */
+struct desk {
+    struct world *world;
+    struct box *box;
+    struct buf document;
+    struct sim_identity *signer;
+    struct exchange *poll;
+    bool away, told_unhealthy;
+    int hellos, reports, blobs;
+    struct buf report; /* the last */
+};
+
+extern const char desk_image[]; /* digest of the image that all of its instances have */
+
+struct desk *desk_new(void); /* the agent does not run yet */
+void desk_free(struct desk *desk);
+/* With the agent, which has a first document with these and has done all it can. */
+struct desk *running(const char *const *names);
+/* A newer document. names: "web-1", "web-1=warm", or "www=3" for a balancer of so many servers that is to say
+ * back "serves 3", in incarnation `incarnation`; NULL last. */
+void tell(struct desk *desk, int64_t version, int64_t incarnation, const char *const *names);
+/* The same with one place changed, signed as it is then. */
+void edit(struct desk *desk, const char *from, const char *to);
+bool said(const struct desk *desk, const char *text); /* in the last report */
+struct fake_instance truth(const struct desk *desk, const char *name);
+
+#endif

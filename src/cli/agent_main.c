@@ -135,9 +135,9 @@ static bool make_ports(struct running *running, struct error *err)
         return false;
     running->clock = os_clock_new(running->loop);
     running->process = os_process_new(running->loop);
-    os_process_reap_orphans(running->process); /* the container driver adopts what crun leaves behind */
     running->watch = os_watch_new(running->loop);
-    return true;
+    /* The container driver adopts what crun leaves behind. */
+    return os_process_reap_orphans(running->process, err);
 }
 
 static bool make_drivers(struct running *running, struct error *err)

@@ -4,13 +4,14 @@
 #include "os/loop_base.h"
 
 #include <event2/event.h>
+#include <event2/event_struct.h>
 #include <time.h>
 
 struct timer {
     struct os_clock *clock;
     struct timer *next;
     struct timer **place; /* what points to this one */
-    struct event *event;
+    struct event event;
     void (*fire)(void *ctx);
     void *ctx;
 };
@@ -77,10 +78,10 @@ static struct timer *clock_after(void *self, int64_t delay_us, void (*fire)(void
     timer->clock = clock;
     timer->fire = fire;
     timer->ctx = ctx;
-    timer->event = event_new(loop_base(clock->loop), -1, 0, fire_timer, timer);
-    ASSERT(timer->event != NULL);
+    int result = event_assign(&timer->event, loop_base(clock->loop), -1, 0, fire_timer, timer);
+    ASSERT(result == 0);
     struct timeval delay = {.tv_sec = delay_us / 1000000, .tv_usec = delay_us % 1000000};
-    int result = event_add(timer->event, &delay);
+    result = event_add(&timer->event, &delay);
     ASSERT(result == 0);
     timer->next = clock->timers;
     timer->place = &clock->timers;
@@ -107,6 +108,6 @@ static void timer_free(struct timer *timer)
 {
     *timer->place = timer->next;
     if (timer->next != NULL) timer->next->place = timer->place;
-    event_free(timer->event);
+    event_del(&timer->event);
     mem_free(timer);
 }

@@ -50,13 +50,17 @@ struct probe {
     struct process *process;
 };
 
+struct probe_sockets {
+    int home_ns_fd;
+};
+
+static void driver_destroy(void *self);
 static struct probe *driver_start(void *self, const struct probe_options *options, probe_changed changed,
                                   void *ctx);
 static void driver_stop(void *self, struct probe *probe);
 static void attempt(void *ctx);
 static void attempt_connect(struct probe *probe);
 static void attempt_exec(struct probe *probe);
-static void on_connected(void *ctx);
 static void on_writable(void *ctx);
 static void on_readable(void *ctx);
 static void judge_head(struct probe *probe, bool ended);
@@ -67,14 +71,18 @@ static void end_attempt(struct probe *probe, enum verdict verdict, const char *f
 static void release(struct probe *probe);
 static int64_t pause_us(struct probe *probe, int64_t now);
 static void count_failure(struct probe *probe, enum verdict verdict, int64_t now);
-static void watch_writable(struct probe *probe, void (*writable)(void *ctx));
 static int64_t now_us(const struct probe *probe);
 static void prepare(struct probe *probe);
 
-const struct probe_driver *probe_driver_sockets(void)
+bool probe_driver_new(struct probe_driver *ret_driver, struct error *err)
 {
-    static const struct probe_driver driver = {NULL, driver_start, driver_stop};
-    return &driver;
+    int home = -1;
+    if (!socket_ns_home(&home, err)) return false;
+    struct probe_sockets *self = mem_alloc(sizeof *self);
+    self->home_ns_fd = home;
+    *ret_driver = (struct probe_driver){
+        .self = self, .destroy = driver_destroy, .start = driver_start, .stop = driver_stop};
+    return true;
 }
 
 struct probe *probe_start(const struct probe_options *options, probe_changed changed, void *ctx)
@@ -142,10 +150,21 @@ static void prepare(struct probe *probe)
     }
 }
 
+static void driver_destroy(void *self)
+{
+    struct probe_sockets *sockets = self;
+    if (!sockets) return;
+    close(sockets->home_ns_fd);
+    mem_free(sockets);
+}
+
 static struct probe *driver_start(void *self, const struct probe_options *options, probe_changed changed,
                                   void *ctx)
 {
-    return probe_start(options, changed, ctx);
+    const struct probe_sockets *sockets = self;
+    struct probe_options here = *options;
+    here.home_ns_fd = sockets->home_ns_fd;
+    return probe_start(&here, changed, ctx);
 }
 
 static void driver_stop(void *self, struct probe *probe)
@@ -171,13 +190,13 @@ static void attempt_connect(struct probe *probe)
 {
     struct error error;
     struct sockaddr_in name;
-    if (!socket_ns_tcp(probe->options.net_ns_fd, &probe->fd, &error)) {
+    if (!socket_ns_tcp(probe->options.net_ns_fd, probe->options.home_ns_fd, &probe->fd, &error)) {
         end_attempt(probe, VERDICT_BAD, "%.200s", error.message);
         return;
     }
     socket_ns_name(probe->options.address, probe->port, &name);
     if (connect(probe->fd, (const struct sockaddr *)&name, sizeof name) == 0 || errno == EINPROGRESS)
-        watch_writable(probe, on_connected);
+        on_writable(probe); /* an instance is on this machine: most often it has accepted by now */
     else
         end_errno(probe, errno);
 }
@@ -200,35 +219,29 @@ static void attempt_exec(struct probe *probe)
         end_attempt(probe, VERDICT_BAD, "%.200s", error.message);
 }
 
-static void on_connected(void *ctx)
-{
-    struct probe *probe = ctx;
-    int failure = 0;
-    socklen_t size = sizeof failure;
-    if (getsockopt(probe->fd, SOL_SOCKET, SO_ERROR, &failure, &size) != 0) failure = errno;
-    if (failure)
-        end_errno(probe, failure);
-    else if (probe->kind == HEALTH_TCP)
-        end_attempt(probe, VERDICT_GOOD, "%s: open", buf_text(&probe->title));
-    else
-        on_writable(probe);
-}
-
+/* send() tells all: EAGAIN until the connection stands, then the error why it does not. Also with nothing to
+ * be sent, as for HEALTH_TCP. */
 static void on_writable(void *ctx)
 {
     struct probe *probe = ctx;
     const struct watch_port *watch = probe->options.watch;
-    ssize_t size = send(probe->fd, probe->request.data + probe->sent_size,
+    ssize_t size = send(probe->fd, buf_text(&probe->request) + probe->sent_size,
                         probe->request.size - probe->sent_size, MSG_NOSIGNAL);
     if (size < 0 && errno != EAGAIN && errno != EINTR) {
         end_errno(probe, errno);
         return;
     }
     if (size > 0) probe->sent_size += (size_t)size;
+    if (size < 0 || probe->sent_size < probe->request.size) {
+        if (!probe->watch) probe->watch = watch->start_writable(watch->self, probe->fd, on_writable, probe);
+        return;
+    }
+    if (probe->kind == HEALTH_TCP) {
+        end_attempt(probe, VERDICT_GOOD, "%s: open", buf_text(&probe->title));
+        return;
+    }
     watch->stop(watch->self, probe->watch);
-    probe->watch = probe->sent_size < probe->request.size
-                       ? watch->start_writable(watch->self, probe->fd, on_writable, probe)
-                       : watch->start(watch->self, probe->fd, on_readable, probe);
+    probe->watch = watch->start(watch->self, probe->fd, on_readable, probe);
 }
 
 static void on_readable(void *ctx)
@@ -358,12 +371,6 @@ static int64_t pause_us(struct probe *probe, int64_t now)
         if (probe->backoff_us > probe->every_us) probe->backoff_us = probe->every_us;
     }
     return pause > 0 ? pause : 0;
-}
-
-static void watch_writable(struct probe *probe, void (*writable)(void *ctx))
-{
-    const struct watch_port *watch = probe->options.watch;
-    probe->watch = watch->start_writable(watch->self, probe->fd, writable, probe);
 }
 
 static int64_t now_us(const struct probe *probe)

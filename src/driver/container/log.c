@@ -15,6 +15,7 @@ static bool open_log(struct held *instance);
 void container_trim_logs(void *ctx)
 {
     struct container *container = ctx;
+    const struct clock_port *clock = container->options.clock;
     size_t cursor = 0;
     const char *name;
     void *instance;
@@ -22,7 +23,8 @@ void container_trim_logs(void *ctx)
     while (map_next(container->instances, &cursor, &name, &instance))
         cut |= trim(instance);
     container->log_timer =
-        container_after(container, cut ? LOG_AGAIN_US : LOG_EVERY_US, container_trim_logs, container);
+        cut ? container_after(container, LOG_AGAIN_US, container_trim_logs, container)
+            : clock->after_together(clock->self, LOG_EVERY_US, LOG_EVERY_US, container_trim_logs, container);
 }
 
 bool container_log(void *self, const char *name, int64_t *offset, size_t size_max, struct buf *ret_data,

@@ -17,6 +17,7 @@
 
 enum { BACKOFF_MS_FIRST = 5, START_PERIOD_MS = 30000, REASON_SIZE = 256, READ_SIZE = 4096 };
 enum { EVERY_MS_MIN = 5, TIMEOUT_MS_DEFAULT = 500 };
+enum { TOGETHER_US = 250000 }; /* as the agent's beats */
 
 enum verdict {
     VERDICT_GOOD,
@@ -29,9 +30,10 @@ struct probe {
     enum health_kind kind;
     uint16_t port;
     int64_t every_us, timeout_us, fails_max;
-    struct buf title;   /* "GET /healthz" */
-    struct buf request; /* of HEALTH_HTTP */
-    char **argv;        /* of HEALTH_EXEC */
+    int64_t together_us; /* an attempt of the steady pace may come so much earlier; 0: no */
+    struct buf title;    /* "GET /healthz" */
+    struct buf request;  /* of HEALTH_HTTP */
+    char **argv;         /* of HEALTH_EXEC */
     probe_changed changed;
     void *ctx;
 
@@ -69,7 +71,7 @@ static void on_timeout(void *ctx);
 static void end_errno(struct probe *probe, int failure);
 static void end_attempt(struct probe *probe, enum verdict verdict, const char *format, ...) PRINTF_LIKE(3, 4);
 static void release(struct probe *probe);
-static int64_t pause_us(struct probe *probe, int64_t now);
+static void schedule(struct probe *probe, int64_t now);
 static void count_failure(struct probe *probe, enum verdict verdict, int64_t now);
 static int64_t now_us(const struct probe *probe);
 static void prepare(struct probe *probe);
@@ -96,6 +98,7 @@ struct probe *probe_start(const struct probe_options *options, probe_changed cha
     probe->kind = health->kind;
     probe->port = health->port;
     probe->every_us = (health->every_ms > EVERY_MS_MIN ? health->every_ms : EVERY_MS_MIN) * 1000;
+    if (probe->every_us % TOGETHER_US == 0 && probe->every_us > TOGETHER_US) probe->together_us = TOGETHER_US;
     probe->timeout_us = (health->timeout_ms > 0 ? health->timeout_ms : TIMEOUT_MS_DEFAULT) * 1000;
     probe->fails_max = health->fails > 0 ? health->fails : 1;
     probe->changed = changed;
@@ -322,8 +325,7 @@ static void end_attempt(struct probe *probe, enum verdict verdict, const char *f
     } else {
         count_failure(probe, verdict, now);
     }
-    const struct clock_port *clock = probe->options.clock;
-    probe->timer = clock->after(clock->self, pause_us(probe, now), attempt, probe);
+    schedule(probe, now);
     bool good = verdict == VERDICT_GOOD;
     if (!good && probe->fails < probe->fails_max) return;
     if (probe->told && probe->good == good) return;
@@ -355,22 +357,28 @@ static void count_failure(struct probe *probe, enum verdict verdict, int64_t now
     bool starting = !probe->succeeded && now - probe->started_us < probe->start_period_us;
     if (starting && verdict == VERDICT_ABSENT) return;
     /* While it starts attempts come quickly; three failures within 35 ms say nothing about "every 1 s".
-     * Attempts of the steady pace are `every` apart at their beginnings. */
-    if (probe->fails && probe->attempt_us - probe->fail_counted_us < probe->every_us) return;
+     * Attempts of the steady pace are `every` apart at their beginnings, but for the step to the common one.
+     */
+    int64_t apart_us = probe->every_us - probe->together_us;
+    if (probe->fails && probe->attempt_us - probe->fail_counted_us < apart_us) return;
     probe->fail_counted_us = probe->attempt_us;
     if (probe->fails < probe->fails_max) probe->fails++;
 }
 
-/* `every` is from beginning to beginning. */
-static int64_t pause_us(struct probe *probe, int64_t now)
+/* The next attempt. `every` is from beginning to beginning. */
+static void schedule(struct probe *probe, int64_t now)
 {
+    const struct clock_port *clock = probe->options.clock;
     int64_t pause = probe->every_us - (now - probe->attempt_us);
     if (!probe->succeeded) {
         pause = probe->backoff_us;
         probe->backoff_us *= 2;
         if (probe->backoff_us > probe->every_us) probe->backoff_us = probe->every_us;
     }
-    return pause > 0 ? pause : 0;
+    if (probe->succeeded && probe->together_us > 0 && pause >= probe->together_us)
+        probe->timer = clock->after_together(clock->self, pause, probe->together_us, attempt, probe);
+    else
+        probe->timer = clock->after(clock->self, pause > 0 ? pause : 0, attempt, probe);
 }
 
 static int64_t now_us(const struct probe *probe)

@@ -37,10 +37,12 @@ struct probe_driver {
 /* For the thread and in the network namespace that it is called in. */
 MUST_CHECK bool probe_driver_new(struct probe_driver *ret_driver, struct error *err);
 
-/* Tries at once; until the first success again after 5, 10, 20 … ms up to `every`, then every `every`. One
- * success is good; `fails` failures in a row, no two counted within `every`, are bad. Before the first
- * success a host that refuses connections or is not there yet is not counted until the start period is over.
- * Never NULL; what goes wrong in here is a failure with its reason. */
+/* Tries at once; until the first success again after 5, 10, 20 … ms up to `every`, then every `every`. An
+ * `every` of whole quarters of a second keeps to the steps of clock_port.after_together(): once, an attempt
+ * comes up to 250 ms earlier. One success is good; `fails` failures in a row, no two counted within `every`
+ * (less that step), are bad. Before the first success a host that refuses connections or is not there yet is
+ * not counted until the start period is over. Never NULL; what goes wrong in here is a failure with its
+ * reason. */
 struct probe *probe_start(const struct probe_options *options, probe_changed changed, void *ctx);
 void probe_stop(struct probe *probe); /* NULL is fine; changed is not called after */
 

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -197,6 +198,10 @@ static void attempt_connect(struct probe *probe)
         end_attempt(probe, VERDICT_BAD, "%.200s", error.message);
         return;
     }
+    /* The request carries the handshake's last acknowledgement: a packet less, and the server wakes once. It
+     * is only faster, so how this ends does not matter. */
+    const int off = 0;
+    if (probe->kind == HEALTH_HTTP) (void)setsockopt(probe->fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof off);
     socket_ns_name(probe->options.address, probe->port, &name);
     if (connect(probe->fd, (const struct sockaddr *)&name, sizeof name) == 0 || errno == EINPROGRESS)
         on_writable(probe); /* an instance is on this machine: most often it has accepted by now */

@@ -119,7 +119,7 @@ static void beat(void *ctx)
     const struct net_port *net = agent->options.net;
     static void (*const dones[])(void *ctx, const struct answer *answer) = {beat_done_0, beat_done_1};
 
-    agent->beat_next = clock->after(clock->self, BEAT_US, beat, agent);
+    agent->beat_next = clock->after_together(clock->self, BEAT_US, BEAT_US, beat, agent);
     if (!agent->greeted) return;
     for (size_t path = 0; path < agent->options.controllers.addresses_length; path++) {
         char text[64];

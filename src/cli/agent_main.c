@@ -49,6 +49,7 @@ struct running {
     struct compute_driver compute;
     struct net_driver network;
     struct balance_driver balance;
+    struct probe_driver probe;
     struct agent *agent;
     struct buf authority, certificate, key, boot;
     char addresses[2][64]; /* where this agent listens */
@@ -136,9 +137,9 @@ static bool make_ports(struct running *running, struct error *err)
         return false;
     running->clock = os_clock_new(running->loop);
     running->process = os_process_new(running->loop);
-    os_process_reap_orphans(running->process); /* the container driver adopts what crun leaves behind */
     running->watch = os_watch_new(running->loop);
-    return true;
+    /* The container driver adopts what crun leaves behind. */
+    return os_process_reap_orphans(running->process, err);
 }
 
 static bool make_drivers(struct running *running, struct error *err)
@@ -166,7 +167,7 @@ static bool make_drivers(struct running *running, struct error *err)
     ASSERT(text_parse_ipv4(running->underlay, &network.underlay_address));
     return net_driver_new(&network, &running->network, err) &&
            container_driver_new(&compute, &running->compute, err) &&
-           balance_driver_new(&balance, &running->balance, err);
+           balance_driver_new(&balance, &running->balance, err) && probe_driver_new(&running->probe, err);
 }
 
 static bool make_agent(struct running *running, struct error *err)
@@ -183,7 +184,7 @@ static bool make_agent(struct running *running, struct error *err)
         .compute = &running->compute,
         .network = &running->network,
         .balance = &running->balance,
-        .probe = probe_driver_sockets(),
+        .probe = &running->probe,
         .host = &running->options->host,
         .controllers = running->controller,
         .addresses = {running->addresses[0], running->addresses[1]},
@@ -427,6 +428,7 @@ static void stop(struct running *running)
     struct buf *texts[] = {&running->authority, &running->certificate, &running->key, &running->boot};
 
     agent_free(running->agent);
+    if (running->probe.destroy) running->probe.destroy(running->probe.self);
     if (running->balance.destroy) running->balance.destroy(running->balance.self);
     if (running->compute.destroy) running->compute.destroy(running->compute.self);
     if (running->network.destroy) running->network.destroy(running->network.self);

@@ -11,20 +11,28 @@
 
 static bool tcp_here(int *ret_fd, struct error *err);
 
-bool socket_ns_tcp(int net_ns_fd, int *ret_fd, struct error *err)
+bool socket_ns_home(int *ret_fd, struct error *err)
 {
+    int fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return error_errno(err, errno, "cannot open this thread's own network namespace");
+    *ret_fd = fd;
+    return true;
+}
+
+bool socket_ns_tcp(int net_ns_fd, int home_fd, int *ret_fd, struct error *err)
+{
+    int found = -1;
     if (net_ns_fd < 0) return tcp_here(ret_fd, err);
-    int home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
-    if (home < 0) return error_errno(err, errno, "cannot open this thread's own network namespace");
-    if (setns(net_ns_fd, CLONE_NEWNET) != 0) {
-        int failure = errno;
-        close(home);
-        return error_errno(err, failure, "cannot enter a network namespace (descriptor %d)", net_ns_fd);
+    if (home_fd < 0 && !socket_ns_home(&found, err)) return false;
+    bool done = false;
+    if (setns(net_ns_fd, CLONE_NEWNET) == 0) {
+        done = tcp_here(ret_fd, err);
+        /* Going on in a tenant's namespace would be far worse than stopping. */
+        ASSERT(setns(home_fd < 0 ? found : home_fd, CLONE_NEWNET) == 0);
+    } else {
+        (void)error_errno(err, errno, "cannot enter a network namespace (descriptor %d)", net_ns_fd);
     }
-    bool done = tcp_here(ret_fd, err);
-    /* Going on in a tenant's namespace would be far worse than stopping. */
-    ASSERT(setns(home, CLONE_NEWNET) == 0);
-    close(home);
+    if (found >= 0) close(found);
     return done;
 }
 

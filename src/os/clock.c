@@ -4,13 +4,14 @@
 #include "os/loop_base.h"
 
 #include <event2/event.h>
+#include <event2/event_struct.h>
 #include <time.h>
 
 struct timer {
     struct os_clock *clock;
     struct timer *next;
     struct timer **place; /* what points to this one */
-    struct event *event;
+    struct event event;
     void (*fire)(void *ctx);
     void *ctx;
 };
@@ -19,11 +20,14 @@ struct os_clock {
     struct clock_port port;
     struct loop *loop;
     struct timer *timers;
+    int64_t start_us; /* steps are counted from here, so that not all processes of a machine wake at once */
 };
 
 static int64_t clock_wall_ms(void *self);
 static int64_t clock_steady_us(void *self);
 static struct timer *clock_after(void *self, int64_t delay_us, void (*fire)(void *ctx), void *ctx);
+static struct timer *clock_after_together(void *self, int64_t delay_us, int64_t step_us,
+                                          void (*fire)(void *ctx), void *ctx);
 static void clock_cancel(void *self, struct timer *timer);
 static void fire_timer(evutil_socket_t fd, short what, void *ctx);
 static void timer_free(struct timer *timer);
@@ -36,7 +40,9 @@ struct os_clock *os_clock_new(struct loop *loop)
                                       .wall_ms = clock_wall_ms,
                                       .steady_us = clock_steady_us,
                                       .after = clock_after,
+                                      .after_together = clock_after_together,
                                       .cancel = clock_cancel};
+    clock->start_us = clock_steady_us(clock);
     return clock;
 }
 
@@ -77,16 +83,25 @@ static struct timer *clock_after(void *self, int64_t delay_us, void (*fire)(void
     timer->clock = clock;
     timer->fire = fire;
     timer->ctx = ctx;
-    timer->event = event_new(loop_base(clock->loop), -1, 0, fire_timer, timer);
-    ASSERT(timer->event != NULL);
+    int result = event_assign(&timer->event, loop_base(clock->loop), -1, 0, fire_timer, timer);
+    ASSERT(result == 0);
     struct timeval delay = {.tv_sec = delay_us / 1000000, .tv_usec = delay_us % 1000000};
-    int result = event_add(timer->event, &delay);
+    result = event_add(&timer->event, &delay);
     ASSERT(result == 0);
     timer->next = clock->timers;
     timer->place = &clock->timers;
     if (timer->next != NULL) timer->next->place = &timer->next;
     clock->timers = timer;
     return timer;
+}
+
+static struct timer *clock_after_together(void *self, int64_t delay_us, int64_t step_us,
+                                          void (*fire)(void *ctx), void *ctx)
+{
+    const struct os_clock *clock = self;
+    ASSERT(step_us > 0 && delay_us >= step_us);
+    int64_t end_us = clock_steady_us(self) - clock->start_us + delay_us;
+    return clock_after(self, delay_us - end_us % step_us, fire, ctx);
 }
 
 static void clock_cancel(void *self, struct timer *timer)
@@ -107,6 +122,6 @@ static void timer_free(struct timer *timer)
 {
     *timer->place = timer->next;
     if (timer->next != NULL) timer->next->place = timer->place;
-    event_free(timer->event);
+    event_del(&timer->event);
     mem_free(timer);
 }

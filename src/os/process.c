@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #define READ_SIZE ((size_t)16384)
-#define ORPHANS_EVERY_US 250000
+#define ORPHANS_AFTER_US 250000
 #define TERMINAL_END '\4' /* control-D: how a terminal says that no more input comes */
 #define READS_A_ROUND 8   /* a child that writes without end must not keep the loop to itself */
 
@@ -50,6 +50,7 @@ struct os_process {
     struct process_port port;
     struct loop *loop;
     struct process *first;
+    struct event *child_died; /* SIGCHLD; NULL: orphans are left alone */
     struct event *orphans_timer;
     pid_t orphan; /* the dead child that was seen at the last look, or 0 */
 };
@@ -79,6 +80,7 @@ static void read_stream(struct process *process, int stream, int reads_max);
 static void close_stream(struct process *process, int stream);
 static void child_exited(void *ctx, unsigned ready);
 static void timed_out(evutil_socket_t fd, short what, void *ctx);
+static void look_later(evutil_socket_t signal_number, short what, void *ctx);
 static void look_for_orphans(evutil_socket_t fd, short what, void *ctx);
 static void process_free(struct process *process);
 static bool leave(struct process *process);
@@ -101,19 +103,26 @@ void os_process_free(struct os_process *processes)
     if (processes == NULL) return;
     while (processes->first != NULL)
         process_free(processes->first);
+    if (processes->child_died != NULL) event_free(processes->child_died);
     if (processes->orphans_timer != NULL) event_free(processes->orphans_timer);
     mem_free(processes);
 }
 
-void os_process_reap_orphans(struct os_process *processes)
+bool os_process_reap_orphans(struct os_process *processes, struct error *err)
 {
-    if (processes->orphans_timer != NULL) return;
-    const struct timeval period = {.tv_usec = ORPHANS_EVERY_US};
-    processes->orphans_timer =
-        event_new(loop_base(processes->loop), -1, EV_PERSIST, look_for_orphans, processes);
+    if (processes->child_died != NULL) return true;
+    struct event_base *base = loop_base(processes->loop);
+    struct event *child_died = evsignal_new(base, SIGCHLD, look_later, processes);
+    ASSERT(child_died != NULL);
+    if (event_add(child_died, NULL) < 0) {
+        event_free(child_died);
+        return error_set(err, ERROR_FAILED, "cannot catch SIGCHLD");
+    }
+    processes->child_died = child_died;
+    processes->orphans_timer = event_new(base, -1, 0, look_for_orphans, processes);
     ASSERT(processes->orphans_timer != NULL);
-    int result = event_add(processes->orphans_timer, &period);
-    ASSERT(result == 0);
+    look_later(SIGCHLD, 0, processes); /* for those that died before */
+    return true;
 }
 
 const struct process_port *os_process_port(const struct os_process *processes)
@@ -406,8 +415,19 @@ static void timed_out(evutil_socket_t fd, short what, void *ctx)
     process_kill(process->owner, process, SIGKILL);
 }
 
+/* The kernel also signals for a dead child that is handed over to us. Many signals, one look. */
+static void look_later(evutil_socket_t signal_number, short what, void *ctx)
+{
+    struct os_process *processes = ctx;
+    const struct timeval delay = {.tv_usec = ORPHANS_AFTER_US};
+    if (event_pending(processes->orphans_timer, EV_TIMEOUT, NULL)) return;
+    int result = event_add(processes->orphans_timer, &delay);
+    ASSERT(result == 0);
+}
+
 /* Whoever watches a child takes it in the turn of the loop in which it ended. So one that is still there at
- * the next look is nobody's: it was left behind by a child of ours. */
+ * the next look is nobody's: it was left behind by a child of ours. While one is there, there is a next look.
+ */
 static void look_for_orphans(evutil_socket_t fd, short what, void *ctx)
 {
     struct os_process *processes = ctx;
@@ -416,7 +436,9 @@ static void look_for_orphans(evutil_socket_t fd, short what, void *ctx)
         bool found = waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0;
         bool again = found && info.si_pid == processes->orphan;
         processes->orphan = found && !again ? info.si_pid : 0;
-        if (!again || waitid(P_PID, (id_t)info.si_pid, &info, WEXITED | WNOHANG) < 0) return;
+        if (again && waitid(P_PID, (id_t)info.si_pid, &info, WEXITED | WNOHANG) == 0) continue;
+        if (found) look_later(SIGCHLD, 0, processes);
+        return;
     }
 }
 

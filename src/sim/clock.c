@@ -24,6 +24,8 @@ struct sim_clock {
 static int64_t wall_ms(void *self);
 static int64_t steady_us(void *self);
 static struct timer *after(void *self, int64_t delay_us, void (*fire)(void *ctx), void *ctx);
+static struct timer *after_together(void *self, int64_t delay_us, int64_t step_us, void (*fire)(void *ctx),
+                                    void *ctx);
 static void cancel(void *self, struct timer *timer);
 static struct timer **slot(const struct sim_clock *clock, size_t place);
 static bool before(const struct timer *a, const struct timer *b);
@@ -33,7 +35,7 @@ static void swap(struct sim_clock *clock, size_t a, size_t b);
 struct sim_clock *sim_clock_new(int64_t wall_at_start_ms)
 {
     struct sim_clock *clock = mem_alloc(sizeof(*clock));
-    clock->port = (struct clock_port){clock, wall_ms, steady_us, after, cancel};
+    clock->port = (struct clock_port){clock, wall_ms, steady_us, after, after_together, cancel};
     clock->wall_at_start_ms = wall_at_start_ms;
     clock->now_us = 1; /* 0 means "never" to many */
     clock->heap = VEC_OF(struct timer *);
@@ -117,6 +119,14 @@ static int64_t wall_ms(void *self)
 static int64_t steady_us(void *self)
 {
     return ((const struct sim_clock *)self)->now_us;
+}
+
+/* Virtual time has no wake-up to save. */
+static struct timer *after_together(void *self, int64_t delay_us, int64_t step_us, void (*fire)(void *ctx),
+                                    void *ctx)
+{
+    ASSERT(step_us > 0 && delay_us >= step_us);
+    return after(self, delay_us, fire, ctx);
 }
 
 static struct timer *after(void *self, int64_t delay_us, void (*fire)(void *ctx), void *ctx)

@@ -55,6 +55,12 @@ static struct timer *after(void *self, int64_t delay_us, void (*fire)(void *ctx)
     return timer;
 }
 
+static struct timer *after_together(void *self, int64_t delay_us, int64_t step_us, void (*fire)(void *ctx),
+                                    void *ctx)
+{
+    return after(self, delay_us - (steady_us(NULL) + delay_us) % step_us, fire, ctx);
+}
+
 static void cancel(void *self, struct timer *timer)
 {
     struct mini_loop *loop = self;
@@ -152,7 +158,7 @@ void mini_loop_start(struct mini_loop *loop)
 {
     signal(SIGPIPE, SIG_IGN);
     *loop = (struct mini_loop){
-        .clock = {loop, wall_ms, steady_us, after, cancel},
+        .clock = {loop, wall_ms, steady_us, after, after_together, cancel},
         .watch = {loop, start_readable, start_writable, stop},
         .process = {.self = loop, .spawn = spawn, .kill = kill_process, .detach = detach},
         .timers = VEC_OF(struct timer *),

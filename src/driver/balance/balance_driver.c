@@ -163,6 +163,7 @@ static bool statistics(void *self, const char *instance, struct buf *ret_json, s
     struct balancer *balancer = map_get(driver->balancers, instance);
     if (!balancer) return error_set(err, ERROR_NOT_FOUND, "there is no balancer %s here", instance);
     int64_t now_us = driver->options.clock->steady_us(driver->options.clock->self);
+    if (balancer->statistics_wanted_us <= now_us) balancer_hurry(balancer); /* it was looked at seldom */
     balancer->statistics_wanted_us = now_us + STATISTICS_WANTED_US;
     if (balancer->statistics_error.code != ERROR_NONE)
         return error_set(err, ERROR_FAILED, "balancer %s: %.900s", instance,

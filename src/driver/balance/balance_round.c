@@ -5,9 +5,10 @@
 #include "driver/balance/balance_difference.h"
 
 enum {
-    POLL_US = 200000,      /* health transitions */
-    DRAIN_POLL_US = 25000, /* while a server that drains has connections, or one that goes is not gone */
-    CONNECT_US = 10000,    /* while somebody waits for HAProxy to start */
+    POLL_US = 200000,       /* while somebody wants to know what changes by itself */
+    IDLE_POLL_US = 2000000, /* nothing is expected; that HAProxy ended is told by its socket */
+    DRAIN_POLL_US = 25000,  /* while a server that drains has connections, or one that goes is not gone */
+    CONNECT_US = 10000,     /* while somebody waits for HAProxy to start */
     RETRY_US = 50000,
     WATCHDOG_US = 2000000,
     LEAVE_US_MAX = 1000000, /* connections of a server that was taken away are cut after that */
@@ -25,6 +26,7 @@ static void on_statistics(void *ctx, const char *text);
 static void on_state(void *ctx, const char *text);
 static void on_conn(void *ctx, const char *text);
 static void judge(struct balancer *balancer);
+static int64_t pause_us(const struct balancer *balancer);
 static bool undrained(const struct balancer *balancer);
 static void observe(struct balancer *balancer, const struct vec *present);
 static void gather(struct balancer *balancer, const struct vec *present);
@@ -190,7 +192,16 @@ static void judge(struct balancer *balancer)
         return;
     }
     balancer->busy = false;
-    schedule(balancer, undrained(balancer) ? DRAIN_POLL_US : POLL_US, start_round);
+    schedule(balancer, pause_us(balancer), start_round);
+}
+
+/* Until the next look at a balancer that is as it should be. One that was drained may get a connection again.
+ */
+static int64_t pause_us(const struct balancer *balancer)
+{
+    if (undrained(balancer)) return DRAIN_POLL_US;
+    bool asked = balancer->driver->events.health || balancer->statistics_wanted_us > now_us(balancer);
+    return asked || any_drains(balancer) ? POLL_US : IDLE_POLL_US;
 }
 
 static bool undrained(const struct balancer *balancer)

@@ -93,7 +93,7 @@ struct held *instance_new(struct container *container, const char *name)
     instance->name = mem_strdup(name);
     instance->directory = mem_printf("%s/instance/%s", container->options.run_directory, escaped);
     instance->control = mem_printf("%s/io/control", instance->directory);
-    instance->pidfd = -1;
+    instance->pidfd = instance->log = -1;
     instance->keep_fds = VEC_OF(int);
     map_put(container->instances, name, instance);
     return instance;

@@ -87,6 +87,7 @@ void instance_drop_process(struct held *instance)
     watch->stop(watch->self, instance->watch);
     instance->watch = NULL;
     file_close(&instance->pidfd);
+    file_close(&instance->log); /* or its file system would stay */
     instance->pid = 0;
 }
 

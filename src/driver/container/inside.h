@@ -42,6 +42,7 @@ struct held {
     uint32_t uid_first; /* 0: none yet */
     int64_t pid;        /* of the main process while it lives, else 0 */
     int pidfd;          /* -1 when pid is 0 */
+    int log;            /* its output, for cutting; -1: not opened yet, or pid is 0 */
     struct fd_watch *watch;
     struct process *crun; /* on its way */
     struct vec keep_fds;  /* int: for the command, until it is started */

@@ -9,11 +9,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static bool trim(const struct held *instance);
+static bool trim(struct held *instance);
+static bool open_log(struct held *instance);
 
 void container_trim_logs(void *ctx)
 {
     struct container *container = ctx;
+    const struct clock_port *clock = container->options.clock;
     size_t cursor = 0;
     const char *name;
     void *instance;
@@ -21,7 +23,8 @@ void container_trim_logs(void *ctx)
     while (map_next(container->instances, &cursor, &name, &instance))
         cut |= trim(instance);
     container->log_timer =
-        container_after(container, cut ? LOG_AGAIN_US : LOG_EVERY_US, container_trim_logs, container);
+        cut ? container_after(container, LOG_AGAIN_US, container_trim_logs, container)
+            : clock->after_together(clock->self, LOG_EVERY_US, LOG_EVERY_US, container_trim_logs, container);
 }
 
 bool container_log(void *self, const char *name, int64_t *offset, size_t size_max, struct buf *ret_data,
@@ -57,13 +60,19 @@ bool container_log(void *self, const char *name, int64_t *offset, size_t size_ma
 }
 
 /* Was it too long? Failing to cut does no harm: its file system is small. */
-static bool trim(const struct held *instance)
+static bool trim(struct held *instance)
 {
-    if (instance->pid == 0) return false;
-    CLEANUP_MEM char *path = mem_printf("%s/io/log", instance->directory);
     struct stat status;
-    if (stat(path, &status) < 0 || status.st_blocks * 512 <= LOG_SIZE_MAX) return false;
-    CLEANUP_FD int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (instance->pid == 0 || (instance->log < 0 && !open_log(instance))) return false;
+    if (fstat(instance->log, &status) < 0 || status.st_blocks * 512 <= LOG_SIZE_MAX) return false;
     off_t end = (status.st_size - LOG_SIZE_KEPT) & ~(off_t)4095;
-    return fd >= 0 && end > 0 && fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, end) == 0;
+    return end > 0 && fallocate(instance->log, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, end) == 0;
+}
+
+/* Kept open as long as the process lives: the look is what an idle host does most often. */
+static bool open_log(struct held *instance)
+{
+    CLEANUP_MEM char *path = mem_printf("%s/io/log", instance->directory);
+    instance->log = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    return instance->log >= 0;
 }

@@ -26,7 +26,7 @@ static uint32_t address_of(const struct trace *trace);
 
 const struct probe_driver *fake_probe(struct fake_host *host)
 {
-    host->probe = (struct probe_driver){host, start, stop};
+    host->probe = (struct probe_driver){.self = host, .start = start, .stop = stop};
     return &host->probe;
 }
 

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -17,6 +18,7 @@
 
 enum { BACKOFF_MS_FIRST = 5, START_PERIOD_MS = 30000, REASON_SIZE = 256, READ_SIZE = 4096 };
 enum { EVERY_MS_MIN = 5, TIMEOUT_MS_DEFAULT = 500 };
+enum { TOGETHER_US = 250000 }; /* as the agent's beats */
 
 enum verdict {
     VERDICT_GOOD,
@@ -29,9 +31,10 @@ struct probe {
     enum health_kind kind;
     uint16_t port;
     int64_t every_us, timeout_us, fails_max;
-    struct buf title;   /* "GET /healthz" */
-    struct buf request; /* of HEALTH_HTTP */
-    char **argv;        /* of HEALTH_EXEC */
+    int64_t together_us; /* an attempt of the steady pace may come so much earlier; 0: no */
+    struct buf title;    /* "GET /healthz" */
+    struct buf request;  /* of HEALTH_HTTP */
+    char **argv;         /* of HEALTH_EXEC */
     probe_changed changed;
     void *ctx;
 
@@ -50,13 +53,17 @@ struct probe {
     struct process *process;
 };
 
+struct probe_sockets {
+    int home_ns_fd;
+};
+
+static void driver_destroy(void *self);
 static struct probe *driver_start(void *self, const struct probe_options *options, probe_changed changed,
                                   void *ctx);
 static void driver_stop(void *self, struct probe *probe);
 static void attempt(void *ctx);
 static void attempt_connect(struct probe *probe);
 static void attempt_exec(struct probe *probe);
-static void on_connected(void *ctx);
 static void on_writable(void *ctx);
 static void on_readable(void *ctx);
 static void judge_head(struct probe *probe, bool ended);
@@ -65,16 +72,20 @@ static void on_timeout(void *ctx);
 static void end_errno(struct probe *probe, int failure);
 static void end_attempt(struct probe *probe, enum verdict verdict, const char *format, ...) PRINTF_LIKE(3, 4);
 static void release(struct probe *probe);
-static int64_t pause_us(struct probe *probe, int64_t now);
+static void schedule(struct probe *probe, int64_t now);
 static void count_failure(struct probe *probe, enum verdict verdict, int64_t now);
-static void watch_writable(struct probe *probe, void (*writable)(void *ctx));
 static int64_t now_us(const struct probe *probe);
 static void prepare(struct probe *probe);
 
-const struct probe_driver *probe_driver_sockets(void)
+bool probe_driver_new(struct probe_driver *ret_driver, struct error *err)
 {
-    static const struct probe_driver driver = {NULL, driver_start, driver_stop};
-    return &driver;
+    int home = -1;
+    if (!socket_ns_home(&home, err)) return false;
+    struct probe_sockets *self = mem_alloc(sizeof *self);
+    self->home_ns_fd = home;
+    *ret_driver = (struct probe_driver){
+        .self = self, .destroy = driver_destroy, .start = driver_start, .stop = driver_stop};
+    return true;
 }
 
 struct probe *probe_start(const struct probe_options *options, probe_changed changed, void *ctx)
@@ -88,6 +99,7 @@ struct probe *probe_start(const struct probe_options *options, probe_changed cha
     probe->kind = health->kind;
     probe->port = health->port;
     probe->every_us = (health->every_ms > EVERY_MS_MIN ? health->every_ms : EVERY_MS_MIN) * 1000;
+    if (probe->every_us % TOGETHER_US == 0 && probe->every_us > TOGETHER_US) probe->together_us = TOGETHER_US;
     probe->timeout_us = (health->timeout_ms > 0 ? health->timeout_ms : TIMEOUT_MS_DEFAULT) * 1000;
     probe->fails_max = health->fails > 0 ? health->fails : 1;
     probe->changed = changed;
@@ -142,10 +154,21 @@ static void prepare(struct probe *probe)
     }
 }
 
+static void driver_destroy(void *self)
+{
+    struct probe_sockets *sockets = self;
+    if (!sockets) return;
+    close(sockets->home_ns_fd);
+    mem_free(sockets);
+}
+
 static struct probe *driver_start(void *self, const struct probe_options *options, probe_changed changed,
                                   void *ctx)
 {
-    return probe_start(options, changed, ctx);
+    const struct probe_sockets *sockets = self;
+    struct probe_options here = *options;
+    here.home_ns_fd = sockets->home_ns_fd;
+    return probe_start(&here, changed, ctx);
 }
 
 static void driver_stop(void *self, struct probe *probe)
@@ -171,13 +194,17 @@ static void attempt_connect(struct probe *probe)
 {
     struct error error;
     struct sockaddr_in name;
-    if (!socket_ns_tcp(probe->options.net_ns_fd, &probe->fd, &error)) {
+    if (!socket_ns_tcp(probe->options.net_ns_fd, probe->options.home_ns_fd, &probe->fd, &error)) {
         end_attempt(probe, VERDICT_BAD, "%.200s", error.message);
         return;
     }
+    /* The request carries the handshake's last acknowledgement: a packet less, and the server wakes once. It
+     * is only faster, so how this ends does not matter. */
+    const int off = 0;
+    if (probe->kind == HEALTH_HTTP) (void)setsockopt(probe->fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof off);
     socket_ns_name(probe->options.address, probe->port, &name);
     if (connect(probe->fd, (const struct sockaddr *)&name, sizeof name) == 0 || errno == EINPROGRESS)
-        watch_writable(probe, on_connected);
+        on_writable(probe); /* an instance is on this machine: most often it has accepted by now */
     else
         end_errno(probe, errno);
 }
@@ -200,35 +227,29 @@ static void attempt_exec(struct probe *probe)
         end_attempt(probe, VERDICT_BAD, "%.200s", error.message);
 }
 
-static void on_connected(void *ctx)
-{
-    struct probe *probe = ctx;
-    int failure = 0;
-    socklen_t size = sizeof failure;
-    if (getsockopt(probe->fd, SOL_SOCKET, SO_ERROR, &failure, &size) != 0) failure = errno;
-    if (failure)
-        end_errno(probe, failure);
-    else if (probe->kind == HEALTH_TCP)
-        end_attempt(probe, VERDICT_GOOD, "%s: open", buf_text(&probe->title));
-    else
-        on_writable(probe);
-}
-
+/* send() tells all: EAGAIN until the connection stands, then the error why it does not. Also with nothing to
+ * be sent, as for HEALTH_TCP. */
 static void on_writable(void *ctx)
 {
     struct probe *probe = ctx;
     const struct watch_port *watch = probe->options.watch;
-    ssize_t size = send(probe->fd, probe->request.data + probe->sent_size,
+    ssize_t size = send(probe->fd, buf_text(&probe->request) + probe->sent_size,
                         probe->request.size - probe->sent_size, MSG_NOSIGNAL);
     if (size < 0 && errno != EAGAIN && errno != EINTR) {
         end_errno(probe, errno);
         return;
     }
     if (size > 0) probe->sent_size += (size_t)size;
+    if (size < 0 || probe->sent_size < probe->request.size) {
+        if (!probe->watch) probe->watch = watch->start_writable(watch->self, probe->fd, on_writable, probe);
+        return;
+    }
+    if (probe->kind == HEALTH_TCP) {
+        end_attempt(probe, VERDICT_GOOD, "%s: open", buf_text(&probe->title));
+        return;
+    }
     watch->stop(watch->self, probe->watch);
-    probe->watch = probe->sent_size < probe->request.size
-                       ? watch->start_writable(watch->self, probe->fd, on_writable, probe)
-                       : watch->start(watch->self, probe->fd, on_readable, probe);
+    probe->watch = watch->start(watch->self, probe->fd, on_readable, probe);
 }
 
 static void on_readable(void *ctx)
@@ -309,8 +330,7 @@ static void end_attempt(struct probe *probe, enum verdict verdict, const char *f
     } else {
         count_failure(probe, verdict, now);
     }
-    const struct clock_port *clock = probe->options.clock;
-    probe->timer = clock->after(clock->self, pause_us(probe, now), attempt, probe);
+    schedule(probe, now);
     bool good = verdict == VERDICT_GOOD;
     if (!good && probe->fails < probe->fails_max) return;
     if (probe->told && probe->good == good) return;
@@ -342,28 +362,28 @@ static void count_failure(struct probe *probe, enum verdict verdict, int64_t now
     bool starting = !probe->succeeded && now - probe->started_us < probe->start_period_us;
     if (starting && verdict == VERDICT_ABSENT) return;
     /* While it starts attempts come quickly; three failures within 35 ms say nothing about "every 1 s".
-     * Attempts of the steady pace are `every` apart at their beginnings. */
-    if (probe->fails && probe->attempt_us - probe->fail_counted_us < probe->every_us) return;
+     * Attempts of the steady pace are `every` apart at their beginnings, but for the step to the common one.
+     */
+    int64_t apart_us = probe->every_us - probe->together_us;
+    if (probe->fails && probe->attempt_us - probe->fail_counted_us < apart_us) return;
     probe->fail_counted_us = probe->attempt_us;
     if (probe->fails < probe->fails_max) probe->fails++;
 }
 
-/* `every` is from beginning to beginning. */
-static int64_t pause_us(struct probe *probe, int64_t now)
+/* The next attempt. `every` is from beginning to beginning. */
+static void schedule(struct probe *probe, int64_t now)
 {
+    const struct clock_port *clock = probe->options.clock;
     int64_t pause = probe->every_us - (now - probe->attempt_us);
     if (!probe->succeeded) {
         pause = probe->backoff_us;
         probe->backoff_us *= 2;
         if (probe->backoff_us > probe->every_us) probe->backoff_us = probe->every_us;
     }
-    return pause > 0 ? pause : 0;
-}
-
-static void watch_writable(struct probe *probe, void (*writable)(void *ctx))
-{
-    const struct watch_port *watch = probe->options.watch;
-    probe->watch = watch->start_writable(watch->self, probe->fd, writable, probe);
+    if (probe->succeeded && probe->together_us > 0 && pause >= probe->together_us)
+        probe->timer = clock->after_together(clock->self, pause, probe->together_us, attempt, probe);
+    else
+        probe->timer = clock->after(clock->self, pause > 0 ? pause : 0, attempt, probe);
 }
 
 static int64_t now_us(const struct probe *probe)

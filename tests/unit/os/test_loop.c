@@ -153,12 +153,74 @@ static void signals_are_told(void **state)
     loop_free(record.loop);
 }
 
+/* Two that recur every 40 ms, begun half a step apart. */
+struct recurring {
+    const struct clock_port *clock;
+    struct loop *loop;
+    int64_t asked_us, fired_us[2];
+    int fired, near;
+};
+
+enum { STEP_US = 40000, ROUNDS = 20 };
+
+static void recur(struct recurring *recurring, int which, void (*fire)(void *ctx))
+{
+    const struct clock_port *clock = recurring->clock;
+    recurring->fired_us[which] = clock->steady_us(clock->self);
+    if (recurring->fired_us[which] - recurring->fired_us[1 - which] < STEP_US / 4) recurring->near++;
+    if (++recurring->fired == 2 * ROUNDS) {
+        loop_stop(recurring->loop);
+        return;
+    }
+    (void)clock->after_together(clock->self, STEP_US, STEP_US, fire, recurring);
+}
+
+static void recur_a(void *ctx)
+{
+    recur(ctx, 0, recur_a);
+}
+
+static void recur_b(void *ctx)
+{
+    recur(ctx, 1, recur_b);
+}
+
+static void begin_b(void *ctx)
+{
+    const struct recurring *recurring = ctx;
+    (void)recurring->clock->after_together(recurring->clock->self, STEP_US, STEP_US, recur_b, ctx);
+}
+
+static void not_too_early(void *ctx)
+{
+    struct recurring *recurring = ctx;
+    const struct clock_port *clock = recurring->clock;
+    assert_true(clock->steady_us(clock->self) - recurring->asked_us >= 2 * STEP_US);
+    (void)clock->after_together(clock->self, STEP_US, STEP_US, recur_a, recurring);
+    (void)clock->after(clock->self, STEP_US / 2, begin_b, recurring);
+}
+
+static void timers_fire_together(void **state)
+{
+    struct recurring recurring = {0};
+    struct error err;
+    assert_true(loop_new(&recurring.loop, &err));
+    struct os_clock *clock = os_clock_new(recurring.loop);
+    recurring.clock = os_clock_port(clock);
+    recurring.asked_us = recurring.clock->steady_us(recurring.clock->self);
+    (void)recurring.clock->after_together(recurring.clock->self, 3 * STEP_US, STEP_US, not_too_early,
+                                          &recurring);
+    loop_run(recurring.loop);
+    assert_true(recurring.near > ROUNDS / 2);
+    os_clock_free(clock);
+    loop_free(recurring.loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(later_in_order),
-        cmocka_unit_test(timers_are_never_early),
-        cmocka_unit_test(watches),
+        cmocka_unit_test(later_in_order),       cmocka_unit_test(timers_are_never_early),
+        cmocka_unit_test(timers_fire_together), cmocka_unit_test(watches),
         cmocka_unit_test(signals_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -312,9 +312,10 @@ static void orphans_are_taken(void **state)
     struct nursery *nursery = *state;
     struct process_options options = {.net_ns_fd = -1};
     struct os_clock *clock = os_clock_new(nursery->loop);
+    struct error err;
     nursery->clock = os_clock_port(clock);
     assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
-    os_process_reap_orphans(nursery->processes);
+    assert_true(os_process_reap_orphans(nursery->processes, &err));
     /* Each leaves three behind that end later than it, or at once; its own end is told as ever. */
     for (int i = 0; i < 5; i++) {
         run_shell(nursery, options, "sleep 0.05 & sleep 0.3 & true & exit 7");
@@ -322,6 +323,28 @@ static void orphans_are_taken(void **state)
     }
     look_for_children(nursery);
     loop_run(nursery->loop); /* until there is no child, dead or alive */
+    run_shell(nursery, options, "true & exit 7"); /* after some time without any */
+    look_for_children(nursery);
+    loop_run(nursery->loop);
+    assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 0), 0);
+    os_clock_free(clock);
+}
+
+/* One that died before anybody asked for it gives no signal any more. */
+static void earlier_orphans_are_taken_too(void **state)
+{
+    struct nursery *nursery = *state;
+    struct process_options options = {.net_ns_fd = -1};
+    struct os_clock *clock = os_clock_new(nursery->loop);
+    siginfo_t info;
+    struct error err;
+    nursery->clock = os_clock_port(clock);
+    assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+    run_shell(nursery, options, "true & exit 7");
+    assert_int_equal(waitid(P_ALL, 0, &info, WEXITED | WNOWAIT), 0);
+    assert_true(os_process_reap_orphans(nursery->processes, &err));
+    look_for_children(nursery);
+    loop_run(nursery->loop);
     assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 0), 0);
     os_clock_free(clock);
 }
@@ -360,6 +383,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(missing_program, setup, teardown),
         cmocka_unit_test_setup_teardown(detached_from_inside, setup, teardown),
         cmocka_unit_test_setup_teardown(orphans_are_taken, setup, teardown),
+        cmocka_unit_test_setup_teardown(earlier_orphans_are_taken_too, setup, teardown),
         cmocka_unit_test_setup_teardown(spawning_is_fast, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

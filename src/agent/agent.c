@@ -42,6 +42,7 @@ void agent_free(struct agent *agent)
 
     channel_stop(agent);
     denied_stop(agent);
+    tend_stop(agent);
     images_stop(agent);
     boot_stop(agent);
     clock->cancel(clock->self, agent->step_soon);

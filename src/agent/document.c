@@ -265,6 +265,7 @@ static void want(struct agent *agent, const struct host_document *document)
     map_free(named);
     drained_trim(agent);
     denied_start(agent);
+    tend_start(agent);
     units_step_soon(agent);
 }
 

@@ -80,7 +80,7 @@ struct agent {
     struct boot *boot;            /* while the other hosts are asked; else NULL */
     struct timer *step_soon;
     struct vec denied; /* struct net_counter, as last read */
-    struct timer *denied_next;
+    struct timer *denied_next, *tend_next;
     struct timer *make_warm; /* the next of the idle pool */
     struct vec images_used;  /* struct used_image (images.c) */
     struct timer *images_next;
@@ -131,6 +131,10 @@ void drained_trim(struct agent *agent);
 /* denied.c: packets that were not let pass, read again and again as long as farms are here */
 void denied_start(struct agent *agent);
 void denied_stop(struct agent *agent);
+
+/* tend.c: name servers that ended are started again, as long as farms are here */
+void tend_start(struct agent *agent);
+void tend_stop(struct agent *agent);
 
 /* health.c */
 void unit_watch(struct unit *unit);

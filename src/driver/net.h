@@ -42,6 +42,9 @@ struct net_driver {
      * change. On failure the farm is as before (or not there). A farm whose VNI, subnet or gateway differ is
      * another one of the same name: the old one is removed with its ports. */
     bool (*farm_set)(void *self, const struct host_farm *farm, struct error *err);
+    /* Looks after what a farm needs besides the kernel: a name server that has ended is started again. `farm`
+     * is as last set. Cheap, to be called every few seconds; nothing to do when the farm is not there. */
+    bool (*farm_tend)(void *self, const struct host_farm *farm, struct error *err);
     /* Whole removal, with all ports, connection tracking, names. No error when it is not there. Does not
      * wait for the kernel to have finished tidying up. */
     bool (*farm_remove)(void *self, const char *farm, struct error *err);

@@ -29,8 +29,8 @@ struct fake_script {
 
 /* What the drivers of one host were asked for so far. */
 struct fake_counts {
-    unsigned expects, creates, starts, stops, wipes, freezes, thaws, images, farms_set, farms_removed,
-        ports_added, ports_removed, balances;
+    unsigned expects, creates, starts, stops, wipes, freezes, thaws, images, farms_set, farms_tended,
+        farms_removed, ports_added, ports_removed, balances;
 };
 
 struct fake_instance {

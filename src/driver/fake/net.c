@@ -13,6 +13,7 @@ struct fake_net {
 static void destroy(void *self);
 static bool underlay_set(void *self, const uint32_t *peers, size_t length, struct error *err);
 static bool farm_set(void *self, const struct host_farm *farm, struct error *err);
+static bool farm_tend(void *self, const struct host_farm *farm, struct error *err);
 static bool farm_remove(void *self, const char *farm, struct error *err);
 static bool farm_list(void *self, struct vec *ret_names, struct error *err);
 static bool port_add(void *self, const char *farm, const char *instance, char *ret_ns_path, size_t path_size,
@@ -25,7 +26,7 @@ const struct net_driver *fake_net_new(struct fake_host *host)
 {
     struct fake_net *net = mem_alloc(sizeof(*net));
     net->host = host;
-    net->driver = (struct net_driver){net,       destroy,  underlay_set, farm_set, farm_remove,
+    net->driver = (struct net_driver){net,       destroy,  underlay_set, farm_set, farm_tend, farm_remove,
                                       farm_list, port_add, port_remove,  farm_ns,  counters};
     return &net->driver;
 }
@@ -48,6 +49,12 @@ static bool farm_set(void *self, const struct host_farm *farm, struct error *err
     if (fails_now(&host->farm_sets_fail))
         return error_set(err, ERROR_FAILED, "no room for a bridge, as scripted");
     map_put(host->farms, farm->name, host);
+    return true;
+}
+
+static bool farm_tend(void *self, const struct host_farm *farm, struct error *err)
+{
+    ((struct fake_net *)self)->host->counts.farms_tended++;
     return true;
 }
 

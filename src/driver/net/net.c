@@ -26,6 +26,7 @@ struct driver {
 static void destroy(void *self);
 static bool underlay_set(void *self, const uint32_t *peers, size_t length, struct error *err);
 static bool farm_set(void *self, const struct host_farm *wanted, struct error *err);
+static bool farm_tend(void *self, const struct host_farm *wanted, struct error *err);
 static bool farm_remove(void *self, const char *name, struct error *err);
 static bool farm_list(void *self, struct vec *ret_names, struct error *err);
 static bool port_add(void *self, const char *name, const char *instance, char *ret_ns_path, size_t path_size,
@@ -57,6 +58,7 @@ bool net_driver_new(const struct net_driver_options *options, struct net_driver 
                                       .destroy = destroy,
                                       .underlay_set = underlay_set,
                                       .farm_set = farm_set,
+                                      .farm_tend = farm_tend,
                                       .farm_remove = farm_remove,
                                       .farm_list = farm_list,
                                       .port_add = port_add,
@@ -117,6 +119,13 @@ static bool farm_set(void *self, const struct host_farm *wanted, struct error *e
     struct error ignored; /* the first failure is the one to tell */
     (void)!farm_remove(driver, wanted->name, &ignored);
     return false;
+}
+
+static bool farm_tend(void *self, const struct host_farm *wanted, struct error *err)
+{
+    struct driver *driver = self;
+    const struct farm_net *farm = map_get(driver->farms, wanted->name);
+    return farm == NULL || farm->names == NULL || names_set(farm->names, wanted, err);
 }
 
 static bool farm_remove(void *self, const char *name, struct error *err)

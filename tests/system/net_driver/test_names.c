@@ -6,12 +6,15 @@
 #include "driver/net/ns.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -96,6 +99,53 @@ static void test_resolve(void **state)
     assert_int_equal(found, -NO_SUCH_NAME);
 }
 
+/* The number of the farm's name server; it is the first that runs when `other` is 0, else one after that. */
+static pid_t server_pid(const struct grid *grid, pid_t other)
+{
+    CLEANUP_MEM char *path = mem_printf("%s/names/acme.shop/pid", grid->hosts[0].run);
+    for (int i = 0; i < 5000; i++) {
+        long pid = 0;
+        FILE *file = fopen(path, "re");
+        bool good = file != NULL && fscanf(file, "%ld", &pid) == 1;
+        if (file != NULL) fclose(file);
+        if (good && pid != other) return (pid_t)pid;
+        usleep(1000);
+    }
+    fail_msg("no name server in %s", path);
+    return 0;
+}
+
+static void test_server_dies(void **state)
+{
+    struct grid *grid = *state;
+    struct net_driver *driver = &grid->hosts[0].driver;
+    struct member members[4];
+    struct error err;
+    char web_1[GRID_PATH_SIZE];
+    struct host_farm farm = usual_farm(grid, "acme/shop", 100, members, 3, NULL, 0);
+    grid_set(grid, &farm);
+    grid_settle();
+    port_path(grid, &farm, "web-1", web_1);
+    pid_t first = server_pid(grid, 0);
+    assert_true(driver->farm_tend(driver->self, &farm, &err));
+    grid_settle();
+    assert_int_equal(server_pid(grid, 0), first);
+
+    int pidfd = (int)syscall(SYS_pidfd_open, first, 0);
+    struct pollfd end = {.fd = pidfd, .events = POLLIN};
+    assert_true(pidfd >= 0);
+    assert_int_equal(kill(first, SIGKILL), 0);
+    assert_int_equal(poll(&end, 1, 5000), 1);
+    close(pidfd);
+    assert_true(driver->farm_tend(driver->self, &farm, &err));
+    grid_settle();
+    assert_int_not_equal(server_pid(grid, first), first);
+    assert_int_equal(resolve(web_1, WEB_1, "web"), 2);
+
+    assert_true(driver->farm_remove(driver->self, farm.name, &err));
+    assert_true(driver->farm_tend(driver->self, &farm, &err)); /* nothing is there, nothing comes */
+}
+
 static void test_lease(void **state)
 {
     struct grid *grid = *state;
@@ -138,6 +188,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_resolve, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_server_dies, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lease, setup, teardown),
     };
     if (geteuid() != 0) {

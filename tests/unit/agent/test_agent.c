@@ -170,6 +170,30 @@ static void test_restart_touches_nothing(void **state)
 }
 
 /* At every moment of an instance's making an agent may end; its successor brings it to a good end. */
+/* Name servers are looked after as long as farms are here, also by an agent without a controller. */
+static void test_tends(void **state)
+{
+    struct desk *desk = running(two);
+    const struct fake_counts *counts = fake_host_counts(desk->box->truth);
+    unsigned before = counts->farms_tended;
+
+    desk->away = true;
+    world_run_ms(desk->world, 10000);
+    assert_true(counts->farms_tended > before);
+    box_stop_agent(desk->box);
+    box_start_agent(desk->box);
+    before = counts->farms_tended;
+    world_run_ms(desk->world, 10000);
+    assert_true(counts->farms_tended > before);
+    desk->away = false;
+    tell(desk, 5, 1, none);
+    world_run_ms(desk->world, 30000);
+    before = counts->farms_tended;
+    world_run_ms(desk->world, 10000);
+    assert_int_equal(counts->farms_tended, before);
+    desk_free(desk);
+}
+
 static void test_restart_at_any_moment(void **state)
 {
     for (int64_t us = 0; us < 12000; us += 500) {
@@ -548,25 +572,16 @@ static void test_exec(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_difference),
-        cmocka_unit_test(test_predecessors),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_roll_back),
-        cmocka_unit_test(test_disk_fails),
-        cmocka_unit_test(test_restart_touches_nothing),
-        cmocka_unit_test(test_restart_at_any_moment),
-        cmocka_unit_test(test_exits),
-        cmocka_unit_test(test_exits_at_once),
-        cmocka_unit_test(test_made_badly),
-        cmocka_unit_test(test_unhealthy),
-        cmocka_unit_test(test_warm),
-        cmocka_unit_test(test_boot),
-        cmocka_unit_test(test_fetch),
-        cmocka_unit_test(test_images_go),
-        cmocka_unit_test(test_layers_shared),
-        cmocka_unit_test(test_images_wait_for_word),
-        cmocka_unit_test(test_reports_again),
-        cmocka_unit_test(test_exec),
+        cmocka_unit_test(test_difference),    cmocka_unit_test(test_predecessors),
+        cmocka_unit_test(test_refused),       cmocka_unit_test(test_roll_back),
+        cmocka_unit_test(test_disk_fails),    cmocka_unit_test(test_restart_touches_nothing),
+        cmocka_unit_test(test_tends),         cmocka_unit_test(test_restart_at_any_moment),
+        cmocka_unit_test(test_exits),         cmocka_unit_test(test_exits_at_once),
+        cmocka_unit_test(test_made_badly),    cmocka_unit_test(test_unhealthy),
+        cmocka_unit_test(test_warm),          cmocka_unit_test(test_boot),
+        cmocka_unit_test(test_fetch),         cmocka_unit_test(test_images_go),
+        cmocka_unit_test(test_layers_shared), cmocka_unit_test(test_images_wait_for_word),
+        cmocka_unit_test(test_reports_again), cmocka_unit_test(test_exec),
     };
     if (getenv("CMOCKA_ONLY")) cmocka_set_test_filter(getenv("CMOCKA_ONLY"));
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -171,6 +171,10 @@ static bool spawn(struct exec_session *session, const struct node *body, struct 
                                             .out = PROCESS_CAPTURE,
                                             .err = PROCESS_CAPTURE,
                                             .tty = command.tty,
+                                            /* The driver makes the command's own terminal, in which an end of
+                                             * input means what it should. One that waits in another terminal
+                                             * until the driver has set that up is lost. */
+                                            .tty_raw = command.tty,
                                             .tty_rows = terminal_size(body, "rows"),
                                             .tty_columns = terminal_size(body, "columns"),
                                             .net_ns_fd = -1,

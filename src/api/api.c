@@ -116,7 +116,8 @@ static void answer_no_route(struct asked *asked, const char *path)
     struct error err;
 
     about_methods(path, &methods);
-    if (methods.size == 0) {
+    /* The method is right: then it is a name in the path that nothing can have. */
+    if (methods.size == 0 || strstr(buf_text(&methods), asked->method)) {
         error_set(&err, ERROR_NOT_FOUND, "there is no %s: see /v1/openapi.json", path);
         answer_error(asked, &err);
         return;

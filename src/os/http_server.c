@@ -75,6 +75,7 @@ static bool take_body(struct server_conn *conn);
 static bool take_piece(struct server_conn *conn, const char *data, size_t size, size_t *ret_used);
 static void handle(struct server_conn *conn);
 static void reject(struct server_conn *conn, int status);
+static void add_problem(struct buf *ret_json, int status);
 static void finish_exchange(struct exchange *exchange, bool keep_alive);
 static void begin_closing(struct server_conn *conn);
 static void begin_lingering(struct server_conn *conn);
@@ -408,9 +409,27 @@ static void reject(struct server_conn *conn, int status)
     if (conn->exchange != NULL) exchange_free(conn->exchange);
     conn->exchange = NULL;
     CLEANUP_BUF struct buf text = {0};
-    wire_add_answer(&text, status, NULL, 0, 0, false, false);
+    CLEANUP_BUF struct buf problem = {0};
+    const struct header type = {"Content-Type", "application/problem+json"};
+    add_problem(&problem, status);
+    wire_add_answer(&text, status, &type, 1, (int64_t)problem.size, false, false);
+    buf_add(&text, problem.data, problem.size);
     evbuffer_add(bufferevent_get_output(conn->bev), text.data, text.size);
     begin_closing(conn);
+}
+
+/* RFC 9457, with the limit that was passed. */
+static void add_problem(struct buf *ret_json, int status)
+{
+    buf_printf(ret_json, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"detail\":\"",
+               wire_reason(status), status);
+    if (status == 413)
+        buf_printf(ret_json, "past the limit of %zu MiB a request", WIRE_BODY_SIZE_MAX >> 20);
+    else if (status == 431)
+        buf_printf(ret_json, "past the limit of %zu KiB for the head of a request", WIRE_HEAD_SIZE_MAX >> 10);
+    else
+        buf_add_text(ret_json, "this is no HTTP/1.1 request that can be understood");
+    buf_add_text(ret_json, "\"}");
 }
 
 static void finish_exchange(struct exchange *exchange, bool keep_alive)

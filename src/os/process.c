@@ -17,6 +17,7 @@
 #include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #define READ_SIZE ((size_t)16384)
@@ -263,6 +264,12 @@ static bool open_terminal(const struct process_options *options, struct child_pl
     theirs[0] = ioctl(ours[1], TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
     ours[0] = fcntl(ours[1], F_DUPFD_CLOEXEC, 0);
     if (theirs[0] < 0 || ours[0] < 0 || fcntl(ours[1], F_SETFL, O_NONBLOCK) < 0) return false;
+    if (options->tty_raw) {
+        struct termios terminal;
+        if (tcgetattr(theirs[0], &terminal) < 0) return false;
+        cfmakeraw(&terminal);
+        if (tcsetattr(theirs[0], TCSANOW, &terminal) < 0) return false;
+    }
     for (int i = 0; i < 3; i++)
         plan->streams[i] = theirs[0];
     return true;

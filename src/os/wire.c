@@ -18,7 +18,6 @@ static bool list_has(const char *list, const char *token);
 static bool is_token(const char *text);
 static void add_headers(struct buf *buf, const struct header *headers, size_t length);
 static void add_safe(struct buf *buf, const char *text);
-static const char *reason_of(int status);
 
 bool wire_parse_request(const char *text, size_t size, struct wire_head *ret_head, int *ret_status)
 {
@@ -97,7 +96,7 @@ void wire_add_request(struct buf *buf, const struct request *request, const char
 void wire_add_answer(struct buf *buf, int status, const struct header *headers, size_t headers_length,
                      int64_t size, bool chunked, bool keep_alive)
 {
-    buf_printf(buf, "HTTP/1.1 %d %s\r\n", status, reason_of(status));
+    buf_printf(buf, "HTTP/1.1 %d %s\r\n", status, wire_reason(status));
     add_headers(buf, headers, headers_length);
     if (chunked) buf_add_text(buf, "Transfer-Encoding: chunked\r\n");
     if (size >= 0) buf_printf(buf, "Content-Length: %lld\r\n", (long long)size);
@@ -278,7 +277,7 @@ static void add_safe(struct buf *buf, const char *text)
         buf_add_char(buf, (unsigned char)*c < ' ' || *c == 0x7f ? ' ' : *c);
 }
 
-static const char *reason_of(int status)
+const char *wire_reason(int status)
 {
     static const struct {
         int status;

@@ -70,4 +70,6 @@ void wire_add_answer(struct buf *buf, int status, const struct header *headers, 
 /* Whether an answer of this status to this method has a body (RFC 9110 section 6.4.1). */
 bool wire_has_body(const char *method, int status);
 
+const char *wire_reason(int status); /* "Not Found" */
+
 #endif

@@ -26,6 +26,8 @@ struct process_options {
     /* All three streams are one new terminal, whose output comes as stream 1: the kinds above do not count.
      * The child leads a session of its own with it. */
     bool tty;
+    /* With tty: it passes on every byte, for a child that connects it to a terminal further inside. */
+    bool tty_raw;
     unsigned tty_rows, tty_columns; /* its size; 0: unknown */
     const int *keep_fds;            /* these become 3, 4, … in the child, in this order */
     size_t keep_fds_length;

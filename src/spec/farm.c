@@ -28,6 +28,7 @@ struct walk {
 
 static bool check_tiers(const struct subject *subject, struct error *err);
 static bool check_supported(const struct subject *subject, size_t tier, struct error *err);
+static bool check_files(const struct subject *subject, size_t tier, struct error *err);
 static bool check_needs(const struct subject *subject, struct error *err);
 static bool visit(const struct subject *subject, struct walk *walk, size_t tier, struct error *err);
 static bool refuse_cycle(const struct subject *subject, const struct walk *walk, size_t tier,
@@ -67,7 +68,7 @@ static bool check_tiers(const struct subject *subject, struct error *err)
             error_set(err, ERROR_INVALID, "tiers[%zu] has the name \"%s\" already", first, name);
             return at(subject, "tiers", i, "name", err);
         }
-        if (!check_supported(subject, i, err)) return false;
+        if (!check_supported(subject, i, err) || !check_files(subject, i, err)) return false;
     }
     return true;
 }
@@ -85,6 +86,29 @@ static bool check_supported(const struct subject *subject, size_t tier, struct e
         return at(subject, "tiers", tier, "volumes", err);
     }
     return true;
+}
+
+/* Of two files in one place one would be lost without a word. */
+static bool check_files(const struct subject *subject, size_t tier, struct error *err)
+{
+    const struct tier *asked = &subject->farm->tiers[tier];
+    const struct node *list = node_get(item_of(subject, "tiers", tier), "files");
+    struct map *seen = map_new();
+    bool good = true;
+
+    for (size_t i = 0; good && i < asked->files_length; i++) {
+        const char *path = asked->files[i].path;
+        if (text_equal(path, "/"))
+            good = error_set(err, ERROR_INVALID, "expected the path of a file, found \"/\"");
+        else if (map_put(seen, path, seen))
+            good = error_set(err, ERROR_INVALID, "another of the tier's files has the path \"%s\" already",
+                             path);
+        if (good) continue;
+        schema_error_at(err, node_get(&list->items[i], "path"),
+                        arena_printf(subject->arena, "tiers[%zu].files[%zu].path", tier, i));
+    }
+    map_free(seen);
+    return good;
 }
 
 static bool check_needs(const struct subject *subject, struct error *err)

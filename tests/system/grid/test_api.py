@@ -259,6 +259,39 @@ def exit_codes(grid):
         assert key in event, f'{key} of an event: {event}'
 
 
+@tap.case('the command line does what scripts of other programs are used to')
+def command_line(grid):
+    paths = [os.path.join(grid.state, name) for name in ('one.yaml', 'two.yaml')]
+    with open(paths[0], 'w', encoding='utf-8') as file:
+        file.write('kind: Party\nname: one\n')
+    with open(paths[1], 'w', encoding='utf-8-sig') as file:  # begins with a byte order mark
+        file.write('kind: Party\nname: two\n')
+    equal(grid.do('apply', '--dry-run', '-f', paths[0], '-f', paths[1]), 'party one created\nparty two created\n')
+    with open(paths[1], 'a', encoding='utf-8') as file:
+        file.write('name: two\n')
+    result = grid.cli('apply', '-f', paths[0], '-f', paths[1])
+    equal((result.returncode, result.stderr), (1, f'{paths[1]}:3:1: name: the key "name" is given twice, first 1 line above\n'))
+    for path in paths:
+        os.unlink(path)
+    result = grid.cli('apply', '--dry-run', '-f', '-', stdin='#' * (17 << 20))
+    assert result.returncode == 1 and '16 MiB' in result.stderr and result.stderr.count('\n') == 1, result
+    grid.apply(grid.farm('shop', web={'count': 1}), wait=True)
+    for words, code, wanted in (
+            (('scale', 'acme/shop', 'web', '300'), 1, r'croft: subnet: has room for'),
+            (('scale', 'acme/shop', 'web', '10001'), 1, r'croft: a tier has 0 to 10000'),
+            (('image', 'import', 'Hello:2', '/etc/init.d'), 1, r'croft: name: expected an image'),
+            (('delete', 'instance', 'acme/shop/web-1'), 2, r'croft: /v1/instances/acme/shop/web-1 takes GET, HEAD'),
+            (('exec', '-e', 'A', 'acme/shop/web-1', '--', 'true'), 2, r'croft: exec: --env takes NAME=VALUE'),
+            (('explain', 'acme/shop/none-1'), 3, r'croft: nothing is known of')):
+        result = grid.cli(*words)
+        equal(result.returncode, code, result)
+        assert re.match(wanted, result.stderr) and result.stderr.count('\n') == 1, result
+    for _ in range(5):  # the end of the input may come before the command's terminal is there
+        result = grid.cli('exec', '-t', 'acme/shop/web-1', '--', 'cat', stdin='word\n')
+        equal(result.returncode, 0, result)
+        assert 'word' in result.stdout and '^@' not in result.stdout, result
+
+
 @tap.case('logs and the story of an instance can be read')
 def logs(grid):
     grid.apply(grid.farm('shop', web={'count': 1, 'command': ['/bin/sh', '-c', 'echo to-out; echo to-err >&2; exec sleep 1000'],

@@ -47,6 +47,7 @@ static void test_methods(void **state)
                 {"PUT", "/v1/tokens", "GET, HEAD, POST"},
                 {"OPTIONS", "/v1/version", "GET, HEAD"},
                 {"POST", "/healthz", "GET, HEAD"},
+                {"POST", "/v1/instances/acme/shop/web-1/exec/none/input", NULL},
                 {"GET", "/v1/nothing", NULL},
                 {"PATCH", "/v1/farms/acme/shop/none", NULL},
                 {"POST", "/v1/farms//shop", NULL},

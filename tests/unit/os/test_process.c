@@ -168,6 +168,14 @@ static void terminal_is_one(void **state)
     loop_run(nursery->loop);
     assert_int_equal(nursery->exit.status, 0);
     assert_non_null(strstr(buf_text(&nursery->out), "word"));
+    /* Raw, it keeps nothing back and adds nothing: control-D is a byte. */
+    struct process_options raw = options;
+    raw.tty_raw = true;
+    spawn(nursery, raw, (const char *const[]){"sh", "-c", "head -c 5 | od -An -tx1", NULL});
+    nursery->port->write(nursery->port->self, nursery->process, "word", 4);
+    nursery->port->write(nursery->port->self, nursery->process, NULL, 0);
+    loop_run(nursery->loop);
+    assert_string_equal(buf_text(&nursery->out), " 77 6f 72 64 04\n");
 }
 
 static void descriptors_are_placed(void **state)

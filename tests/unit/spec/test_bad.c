@@ -309,6 +309,12 @@ static const struct bad bad_farms[] = {
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  files: "
      "[{content: x}]\n",
      "f:8:11: tiers[0].files[0].path: missing: where it is in the instance"},
+    {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  files:\n  - "
+     "{path: /a/b}\n  - {path: /a}\n  - {path: /a/b}\n",
+     "f:11:12: tiers[0].files[2].path: another of the tier's files has the path \"/a/b\" already"},
+    {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  files: [{path: "
+     "/}]\n",
+     "f:8:18: tiers[0].files[0].path: expected the path of a file, found \"/\""},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  health: {}\n",
      "f:8:11: tiers[0].health: expected one of http, tcp and exec"},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  health: {http: "

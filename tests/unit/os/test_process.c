@@ -330,7 +330,7 @@ static void orphans_are_taken(void **state)
         assert_int_equal(nursery->exit.status, 7);
     }
     look_for_children(nursery);
-    loop_run(nursery->loop); /* until there is no child, dead or alive */
+    loop_run(nursery->loop);                      /* until there is no child, dead or alive */
     run_shell(nursery, options, "true & exit 7"); /* after some time without any */
     look_for_children(nursery);
     loop_run(nursery->loop);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -71,13 +72,15 @@ char *cgroup_path(const struct cgroups *cgroups, const char *id)
     return mem_printf("/%s/%s", cgroups->parent, id);
 }
 
-void cgroups_hurry(const struct cgroups *cgroups)
+int cgroups_hurry(const struct cgroups *cgroups)
 {
     const struct hierarchy *hierarchy = vec_at(&cgroups->hierarchies, 0);
     CLEANUP_MEM char *path = mem_printf("%s/cgroup.procs", hierarchy->point);
     struct error err;
+    pid_t child = fork();
 
-    if (fork() == 0) _exit(file_put(path, "0", &err) ? 0 : 1);
+    if (child == 0) _exit(file_put(path, "0", &err) ? 0 : 1);
+    return child < 0 ? -1 : (int)syscall(SYS_pidfd_open, child, 0U);
 }
 
 size_t cgroup_kill(const struct cgroups *cgroups, const char *id)

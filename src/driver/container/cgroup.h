@@ -16,8 +16,9 @@ char *cgroup_path(const struct cgroups *cgroups, const char *id);
 /* Before a process can be moved to another group the kernel waits until every processor has noticed (an RCU
  * grace period: percpu_down_write() in its cgroup_attach_lock()), 10 to 20 ms on an idle machine; not so soon
  * after another such move. So one is made ahead, by a child that may wait: the next one, crun's, waits so
- * much less. When that fails nothing but the head start is lost. The child is reaped as an orphan. */
-void cgroups_hurry(const struct cgroups *cgroups);
+ * much less. The child is the caller's to reap by the descriptor; below 0: there is none, and nothing but the
+ * head start is lost. */
+int cgroups_hurry(const struct cgroups *cgroups);
 
 /* SIGKILL to everything in it, frozen or not. Returns how many processes were there. */
 size_t cgroup_kill(const struct cgroups *cgroups, const char *id);

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { UID_FIRST = 0x10000000, UID_RANGES = 16384 };
@@ -25,6 +26,7 @@ static void container_add_image(void *self, const struct image *image, const cha
                                 compute_done done, void *ctx);
 static bool container_keep_images(void *self, const char *const *digests, size_t length, struct error *err);
 static void container_expect(void *self);
+static void hurried(void *ctx);
 static bool container_freeze(void *self, const char *name, struct error *err);
 static bool container_thaw(void *self, const char *name, struct error *err);
 static bool container_list(void *self, struct vec *ret_found, struct error *err);
@@ -210,6 +212,7 @@ static void container_destroy(void *self)
         instance_free(instance);
     map_free(container->instances);
     container->options.clock->cancel(container->options.clock->self, container->log_timer);
+    if (container->hurry_watch != NULL) hurried(container); /* if it is not over, it is reaped as an orphan */
     images_close(container->images);
     cgroups_free(container->cgroups);
     mem_free(container->seccomp);
@@ -270,8 +273,25 @@ static bool container_keep_images(void *self, const char *const *digests, size_t
 
 static void container_expect(void *self)
 {
-    const struct container *container = self;
-    cgroups_hurry(container->cgroups);
+    struct container *container = self;
+    const struct watch_port *watch = container->options.watch;
+
+    if (container->hurry_watch != NULL) return; /* one is under way */
+    container->hurry_pidfd = cgroups_hurry(container->cgroups);
+    if (container->hurry_pidfd < 0) return;
+    container->hurry_watch = watch->start(watch->self, container->hurry_pidfd, hurried, container);
+}
+
+static void hurried(void *ctx)
+{
+    struct container *container = ctx;
+    const struct watch_port *watch = container->options.watch;
+    siginfo_t info;
+
+    watch->stop(watch->self, container->hurry_watch);
+    container->hurry_watch = NULL;
+    (void)waitid(P_PIDFD, (id_t)container->hurry_pidfd, &info, WEXITED | WNOHANG);
+    close(container->hurry_pidfd);
 }
 
 static bool container_freeze(void *self, const char *name, struct error *err)

@@ -27,6 +27,8 @@ struct container {
     char *seccomp;         /* the filter in base64 */
     struct map *instances; /* full name -> struct held */
     struct timer *log_timer;
+    struct fd_watch *hurry_watch; /* of the child that moves ahead (cgroups_hurry()), or NULL */
+    int hurry_pidfd;
     uint32_t next_range;
 };
 

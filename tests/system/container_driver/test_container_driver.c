@@ -503,6 +503,30 @@ static int compare_double(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+static bool has_children(void)
+{
+    siginfo_t info;
+    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+/* The child that goes ahead of crun is there, once, and leaves nothing. */
+static void what_goes_ahead_is_reaped(void **state)
+{
+    struct world *world = *state;
+    while (waitpid(-1, NULL, WNOHANG) > 0)
+        ; /* orphans of crun: nobody reaps them in this program */
+    assert_false(has_children());
+    for (int i = 0; i < 3; i++) {
+        world->driver.expect(world->driver.self);
+        world->driver.expect(world->driver.self); /* while one is under way: nothing */
+        assert_true(has_children());
+        for (double end = now_ms() + WAIT_US_MAX / 1000.0; has_children();) {
+            turn(world);
+            assert_true(now_ms() < end);
+        }
+    }
+}
+
 static void is_fast(void **state)
 {
     struct world *world = *state;
@@ -657,6 +681,7 @@ int main(void)
         cmocka_unit_test(executes_inside),
         cmocka_unit_test(survives_its_own_restart),
         cmocka_unit_test(wipes_what_a_crash_left),
+        cmocka_unit_test(what_goes_ahead_is_reaped),
         cmocka_unit_test(is_fast),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

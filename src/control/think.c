@@ -132,7 +132,7 @@ static bool decide(struct controller *controller, bool *ret_changed, struct erro
     if (cut) plan.actions_length = ACTIONS_MAX;
     /* A host that lets in a warm instance hears of it before it has to make room for the next one. */
     if (plan.urgent_length > 0 && !cut) plan.actions_length = plan.urgent_length;
-    struct snapshot after = plan_apply(arena, before, &plan, now_ms);
+    struct snapshot after = plan_apply(arena, before, &plan);
     clock->cancel(clock->self, controller->think_later);
     controller->think_later = NULL;
     if (plan.again_ms > 0) {

@@ -23,14 +23,12 @@ static struct farm_fact *fact_get(struct applied *applied, const char *name);
 static int compare_instances(const void *a, const void *b);
 static int compare_facts(const void *a, const void *b);
 
-struct snapshot plan_apply(struct arena *arena, const struct snapshot *snapshot, const struct plan *plan,
-                           int64_t now_ms)
+struct snapshot plan_apply(struct arena *arena, const struct snapshot *snapshot, const struct plan *plan)
 {
     struct applied applied = {.arena = arena};
     struct snapshot after = *snapshot;
     size_t kept = 0;
 
-    (void)now_ms; /* the actions carry whole records, made for the time of the plan */
     if (plan->actions_length == 0) return after;
     open_copy(&applied, snapshot, plan->actions_length);
     for (size_t a = 0; a < plan->actions_length; a++)

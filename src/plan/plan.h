@@ -19,8 +19,7 @@ struct plan plan_make(struct arena *arena, const struct snapshot *snapshot, int6
 
 /* The snapshot after the actions; shares what does not change. Pure, also used for what-if and golden tests.
  */
-struct snapshot plan_apply(struct arena *arena, const struct snapshot *snapshot, const struct plan *plan,
-                           int64_t now_ms);
+struct snapshot plan_apply(struct arena *arena, const struct snapshot *snapshot, const struct plan *plan);
 
 /* The document of one host that follows from the snapshot; version is left 0 for the caller to count. */
 struct host_document plan_host_document(struct arena *arena, const struct snapshot *snapshot,

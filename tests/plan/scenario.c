@@ -80,7 +80,7 @@ bool scenario_read(struct arena *arena, const char *text, size_t size, struct sc
 bool scenario_run(struct arena *arena, const struct scenario *scenario, struct buf *ret_expect)
 {
     struct plan plan = plan_make(arena, &scenario->snapshot, SCENARIO_NOW_MS);
-    struct snapshot after = plan_apply(arena, &scenario->snapshot, &plan, SCENARIO_NOW_MS);
+    struct snapshot after = plan_apply(arena, &scenario->snapshot, &plan);
     struct plan again = plan_make(arena, &after, SCENARIO_NOW_MS);
 
     buf_add_text(ret_expect, expect_mark);

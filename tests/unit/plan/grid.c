@@ -145,7 +145,7 @@ void grid_delete_farm(struct grid *grid, struct farm *farm)
 void grid_plan(struct grid *grid)
 {
     grid->plan = plan_make(grid->arena, &grid->now, grid->now_ms);
-    grid->now = plan_apply(grid->arena, &grid->now, &grid->plan, grid->now_ms);
+    grid->now = plan_apply(grid->arena, &grid->now, &grid->plan);
     struct plan again = plan_make(grid->arena, &grid->now, grid->now_ms);
     for (size_t a = 0; a < again.actions_length; a++)
         print_error("wanted again: %s %s: %s\n", action_names[again.actions[a].kind], again.actions[a].name,

@@ -164,6 +164,12 @@ void asked_later(struct asked *asked, void (*cancel)(struct asked *asked))
     net->on_gone(net->self, asked->exchange, asker_gone, asked);
 }
 
+bool caller_owns(const struct caller *caller, const char *name)
+{
+    if (text_equal(caller->party, "landlord")) return true;
+    return text_starts(name, caller->party) && name[strlen(caller->party)] == '/';
+}
+
 bool asked_is_over(struct asked *asked)
 {
     if (asked->api) return false;

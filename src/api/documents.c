@@ -238,9 +238,12 @@ static void diff(struct asked *asked)
     write_applied(&applied, &json);
     vec_free(&applied);
     buf_add_text(&json, ",\"actions\":[");
+    bool first = true;
     for (size_t i = 0; i < plan.actions_length; i++) {
         const struct action *action = &plan.actions[i];
-        buf_printf(&json, "%s{\"kind\":\"%s\",\"name\":", i ? "," : "", action_kind_names[action->kind]);
+        if (!caller_owns(&asked->caller, action->name)) continue; /* the plan is for the whole grid */
+        buf_printf(&json, "%s{\"kind\":\"%s\",\"name\":", first ? "" : ",", action_kind_names[action->kind]);
+        first = false;
         buf_add_json_string(&json, action->name);
         buf_add_text(&json, ",\"host\":");
         buf_add_json_string(&json, action->host ? action->host : "");

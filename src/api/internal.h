@@ -42,6 +42,8 @@ void answer_error(struct asked *asked, const struct error *err);
 void answer_raw(struct asked *asked, int status, const struct header *headers, size_t headers_length,
                 const void *data, size_t size);
 void asked_free(struct asked *asked);
+/* Whose a thing is stands in its name: "acme/shop/web-1". All are the landlord's. */
+bool caller_owns(const struct caller *caller, const char *name);
 /* The answer comes later: until then its asker may leave, and the API may end. cancel (or NULL) makes sure
  * that nothing comes any more. A route that gives none asks asked_is_over() before it answers. */
 void asked_later(struct asked *asked, void (*cancel)(struct asked *asked));

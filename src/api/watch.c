@@ -34,7 +34,6 @@ static void flush_soon(struct watcher *watcher);
 static void flush(void *ctx);
 static void show(struct watcher *watcher, struct arena *arena, struct view *view, const char *name,
                  bool quietly, struct vec *ret_events);
-static bool may_be_told_of(const struct watcher *watcher, const char *name);
 static int compare_names(const void *a, const void *b);
 static void send(struct watcher *watcher, const char *event, uint64_t revision, const char *data);
 static void gone(void *ctx);
@@ -234,7 +233,7 @@ static void show(struct watcher *watcher, struct arena *arena, struct view *view
     if (!record) {
         CLEANUP_MEM char *before = map_remove(watcher->told, name);
         if (!before && map_get(watcher->marked, name) != watcher) return;
-        if (!may_be_told_of(watcher, name)) return;
+        if (!caller_owns(&asked->caller, name)) return;
         buf_add_text(&json, "{\"name\":");
         buf_add_json_string(&json, name);
         buf_add_char(&json, '}');
@@ -249,13 +248,6 @@ static void show(struct watcher *watcher, struct arena *arena, struct view *view
     mem_free(map_put(watcher->told, name, mem_strdup(buf_text(&json))));
     if (!quietly)
         *(struct event *)vec_push(ret_events) = (struct event){"put", arena_strdup(arena, buf_text(&json))};
-}
-
-/* Whose a thing was is in its name: "acme/shop/web-1". */
-static bool may_be_told_of(const struct watcher *watcher, const char *name)
-{
-    const char *party = watcher->asked->caller.party;
-    return text_equal(party, "landlord") || (text_starts(name, party) && name[strlen(party)] == '/');
 }
 
 static int compare_names(const void *a, const void *b)

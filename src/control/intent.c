@@ -24,6 +24,8 @@ static const char *object_name(enum document_kind kind, const void *object);
 static bool check_delete(struct controller *controller, enum record_kind kind, const char *name,
                          struct error *err);
 static bool commit(struct controller *controller, struct change *change, struct error *err);
+static bool note_power(struct controller *controller, const struct caller *caller, const char *host,
+                       enum power_order order, struct error *err);
 static void power_done(void *ctx, const struct error *err);
 static int64_t wall_ms(struct controller *controller);
 
@@ -185,6 +187,19 @@ bool controller_host_state(struct controller *controller, const struct caller *c
     return commit(controller, change, err);
 }
 
+/* What comes of the order is told by others; who gave it, here. */
+static bool note_power(struct controller *controller, const struct caller *caller, const char *host,
+                       enum power_order order, struct error *err)
+{
+    static const char *const whats[] = {[POWER_ON] = "power on asked for",
+                                        [POWER_OFF] = "power off asked for",
+                                        [POWER_CYCLE] = "power cycle asked for"};
+    CLEANUP_CHANGE struct change *change = change_new(controller->options.store);
+
+    change_event(change, wall_ms(controller), caller->name, "host", host, whats[order], "as asked");
+    return commit(controller, change, err);
+}
+
 void controller_power(struct controller *controller, const struct caller *caller, const char *host,
                       enum power_order order, void (*done)(void *ctx, const struct error *err), void *ctx)
 {
@@ -199,6 +214,7 @@ void controller_power(struct controller *controller, const struct caller *caller
         good = error_set(&err, ERROR_NOT_FOUND, "there is no host %s", host);
     else if (!power && order != POWER_OFF)
         good = error_set(&err, ERROR_REFUSED, "no way to switch hosts is set up: use the switch on %s", host);
+    if (good) good = note_power(controller, caller, host, order, &err);
     /* Without a power driver "off" is the landlord's word that the host is off: fencing by hand. */
     if (good && !power)
         good = hosts_set_state(controller, host, HOST_STATE_OFF, true, "off, says the landlord", &err);

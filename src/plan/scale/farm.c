@@ -2,6 +2,10 @@
 #include "plan/scale/personality.h"
 #include "plan/scale/scale.h"
 
+#include <string.h>
+
+static const char *taken_by(struct work *work, const struct work_farm *farm, const struct work_farm *owner,
+                            const char *address);
 static struct map *claims_of(const struct work *work);
 static void give_networks(struct work *work);
 static bool settle_endpoints(struct work *work, size_t farm, struct map *claims);
@@ -82,10 +86,8 @@ static bool settle_endpoints(struct work *work, size_t farm, struct map *claims)
         const char *address = choose(work, f, balance, claims);
         if (address == NULL) {
             const struct work_farm *owner = map_get(claims, balance->publish);
-            f->conflict = owner == NULL
-                              ? "no port is free to publish at"
-                              : arena_printf(work->arena, "waits: %s is published by farm %s already",
-                                             balance->publish, owner->name);
+            f->conflict =
+                owner == NULL ? "no port is free to publish at" : taken_by(work, f, owner, balance->publish);
             continue;
         }
         map_put(claims, address, f);
@@ -122,4 +124,14 @@ static void changed(struct work *work, struct work_farm *farm, const char *reaso
     farm->fact_changed = true;
     farm->fact_reason = reason;
     work->changes++;
+}
+
+/* A party is not told of farms that are another's. */
+static const char *taken_by(struct work *work, const struct work_farm *farm, const struct work_farm *owner,
+                            const char *address)
+{
+    size_t party = strcspn(farm->name, "/") + 1;
+    if (strncmp(farm->name, owner->name, party) == 0)
+        return arena_printf(work->arena, "waits: %s is published by farm %s already", address, owner->name);
+    return arena_printf(work->arena, "waits: %s is published by another party already", address);
 }

@@ -16,6 +16,7 @@ static const char shop[] =
 static struct world *start(void)
 {
     struct world *world = world_started(2);
+    apply(world, "kind: Party\nname: beta\n");
     apply(world, shop);
     wait_running(world, "acme/shop/web", 1, 5000);
     return world;
@@ -136,6 +137,43 @@ static void test_watch_revisions(void **state)
     world_free(world);
 }
 
+/* The plan is made for all; each sees of it what is his. */
+static void test_diff_is_ones_own(void **state)
+{
+    struct world *world = start();
+    char token[128];
+    const char *text = expect(world, 201, landlord, "POST", "/v1/tokens", "{\"party\":\"beta\"}");
+    static const char blog[] =
+        "kind: Farm\nname: blog\nparty: beta\nsubnet: 10.0.0.0/24\n"
+        "tiers: [{name: web, image: \"hello:1\", count: 1, size: {cpus: 0.5, memory: 64Mi}}]\n";
+    static const char publish[] =
+        "balance: [{name: www, port: 80, to: \"web:80\", publish: \"127.0.0.1:8080\"}]\n";
+    CLEANUP_MEM char *first = mem_printf("%s%s", blog, publish), *second = mem_printf("%s%s", shop, publish);
+
+    assert_int_equal(sscanf(strstr(text, "\"token\":"), "\"token\":\"%127[0-9a-f]", token), 1);
+    apply(world, first);
+    apply(world, second); /* waits for the address: beta's change would give it away */
+    world_run_ms(world, 3000);
+    assert_null(strstr(expect(world, 200, landlord, "GET", "/v1/farms/acme/shop", NULL), "beta"));
+    text = expect(world, 200, landlord, "POST", "/v1/diff", blog);
+    assert_non_null(strstr(text, "acme/shop"));
+    text = expect(world, 200, token, "POST", "/v1/diff", blog);
+    assert_null(strstr(text, "acme"));
+    assert_non_null(strstr(text, "beta/blog"));
+    world_free(world);
+}
+
+static void test_power_has_its_author(void **state)
+{
+    struct world *world = start();
+
+    expect(world, 200, landlord, "POST", "/v1/hosts/h2/power", "{\"order\":\"off\"}");
+    const char *text = expect(world, 200, landlord, "GET", "/v1/events?name=h2", NULL);
+    assert_non_null(
+        strstr(text, "\"what\":\"power off asked for\",\"reason\":\"as asked\",\"who\":\"landlord\""));
+    world_free(world);
+}
+
 static void test_explain_image(void **state)
 {
     struct world *world = start();
@@ -149,9 +187,13 @@ static void test_explain_image(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_methods),       cmocka_unit_test(test_conditions),
-        cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_watch_revisions),
+        cmocka_unit_test(test_methods),
+        cmocka_unit_test(test_conditions),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_watch_revisions),
         cmocka_unit_test(test_explain_image),
+        cmocka_unit_test(test_diff_is_ones_own),
+        cmocka_unit_test(test_power_has_its_author),
     };
     if (getenv("CMOCKA_ONLY")) cmocka_set_test_filter(getenv("CMOCKA_ONLY"));
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,6 +28,7 @@ struct asked {
     const char *file;                    /* for messages about documents */
     uint64_t if_revision;                /* If-Match; UINT64_MAX: none */
     const char *idempotency_key;         /* NULL: none */
+    bool local;                          /* asked on this very machine, by nobody else's order */
     void (*cancel)(struct asked *asked); /* of an answer that comes later; NULL: it cannot be stopped */
     void *later;                         /* a route's own, for that */
 };
@@ -69,6 +70,8 @@ void top_start(struct asked *asked);
 /* about.c: openapi, metrics, version, health */
 bool route_about(struct asked *asked);
 bool route_open(struct asked *asked); /* what needs no token */
+bool path_is_metrics(const struct asked *asked);
+void metrics(struct asked *asked);
 
 /* view.c: one item as GET shows it, as JSON */
 struct view;

@@ -11,6 +11,11 @@ struct operation {
     const char *path, *method, *summary;
     const char *body;   /* schema of the request body, or NULL */
     const char *answer; /* schema of the answer, or NULL */
+    enum {
+        FOR_TOKENS,
+        FOR_ALL,
+        FOR_LANDLORD
+    } access; /* FOR_LANDLORD: or without a token, on the same machine */
 };
 
 static const struct operation operations[] = {
@@ -55,17 +60,17 @@ static const struct operation operations[] = {
     {"/v1/tokens", "post", "Make a token for a party", NULL, NULL},
     {"/v1/tokens/{id}", "delete", "Delete a token", NULL, NULL},
     {"/v1/version", "get", "Version of the server", NULL, NULL},
-    {"/v1/openapi.json", "get", "This description", NULL, NULL},
-    {"/metrics", "get", "Measurements for Prometheus", NULL, NULL},
-    {"/healthz", "get", "Answers while the server lives", NULL, NULL},
-    {"/readyz", "get", "Answers while the server can do its work", NULL, NULL},
+    {"/v1/openapi.json", "get", "This description", NULL, NULL, FOR_ALL},
+    {"/metrics", "get", "Measurements for Prometheus: with the landlord's token, or on the server's machine",
+     NULL, NULL, FOR_LANDLORD},
+    {"/healthz", "get", "Answers while the server lives", NULL, NULL, FOR_ALL},
+    {"/readyz", "get", "Answers while the server can do its work", NULL, NULL, FOR_ALL},
 };
 
 static void describe(struct asked *asked);
 static void describe_operation(const struct operation *operation, struct buf *ret_json);
 static void describe_parameters(const char *path, struct buf *ret_json);
 static bool is_of(const char *path, const char *pattern);
-static void metrics(struct asked *asked);
 static void metrics_hosts(const struct snapshot *snapshot, struct buf *ret_text);
 static void metrics_instances(const struct snapshot *snapshot, struct buf *ret_text);
 static void metrics_denied(void *ctx, const struct denied_total *total);
@@ -92,14 +97,17 @@ bool route_open(struct asked *asked)
         /* The listener is opened after the store is loaded and the first plan is made: answering is being
          * ready. */
         answer_raw(asked, 200, &text, 1, "ok\n", 3);
-    } else if (text_equal(asked->path, "/metrics")) {
-        metrics(asked);
     } else if (text_equal(asked->path, "openapi.json")) {
         describe(asked);
     } else {
         return false;
     }
     return true;
+}
+
+bool path_is_metrics(const struct asked *asked)
+{
+    return text_equal(asked->method, "GET") && text_equal(asked->path, "/metrics");
 }
 
 static void describe(struct asked *asked)
@@ -140,7 +148,12 @@ static void describe(struct asked *asked)
 
 static void describe_operation(const struct operation *operation, struct buf *ret_json)
 {
-    buf_printf(ret_json, "\"%s\":{\"summary\":\"%s\",", operation->method, operation->summary);
+    static const char *const securities[] = {[FOR_TOKENS] = "",
+                                             [FOR_ALL] = "\"security\":[],",
+                                             [FOR_LANDLORD] = "\"security\":[{},{\"token\":[]}],"};
+
+    buf_printf(ret_json, "\"%s\":{\"summary\":\"%s\",%s", operation->method, operation->summary,
+               securities[operation->access]);
     if (operation->body)
         buf_printf(
             ret_json,
@@ -196,7 +209,7 @@ void about_methods(const char *path, struct buf *ret_list)
 }
 
 /* Prometheus' text form, version 0.0.4. */
-static void metrics(struct asked *asked)
+void metrics(struct asked *asked)
 {
     struct controller *controller = asked->api->options.controller;
     const struct snapshot *snapshot = mirror_snapshot(controller_mirror(controller));

@@ -30,6 +30,8 @@ static void answer_problem(struct asked *asked, const struct error *err, int sta
                            const struct header *header);
 static struct asked *asked_new(struct api *api, struct exchange *exchange, const struct request *request);
 static void take_headers(struct asked *asked, const struct request *request);
+static bool is_local(const struct request *request, const struct sender *sender);
+static void route_metrics(struct asked *asked, const struct sender *sender);
 static char *decode(struct arena *arena, const char *text, size_t size);
 static int hex_digit(char c);
 static const char *title(const struct error *err);
@@ -68,7 +70,12 @@ void api_serve(void *ctx, struct exchange *exchange, const struct request *reque
     struct error err;
 
     take_headers(asked, request);
+    asked->local = is_local(request, sender);
     if (route_open(asked)) return;
+    if (path_is_metrics(asked)) {
+        route_metrics(asked, sender);
+        return;
+    }
     if (!text_starts(request->path, "/v1/")) {
         answer_no_route(asked, request->path);
         return;
@@ -421,6 +428,41 @@ static void take_headers(struct asked *asked, const struct request *request)
         } else if (strcasecmp(header->name, "If-None-Match") == 0 && text_equal(header->value, "*")) {
             asked->if_revision = 0; /* only if it does not exist */
         }
+    }
+}
+
+/* A proxy on this machine asks for somebody else, and says so (RFC 7239, and what came before it). */
+static bool is_local(const struct request *request, const struct sender *sender)
+{
+    static const char *const beginnings[] = {"127.", "[::1]:", "[::ffff:127."};
+    static const char *const proxies[] = {"Forwarded", "X-Forwarded-For", "X-Real-IP", "Via"};
+    bool local = false;
+
+    for (size_t i = 0; i < LENGTH(beginnings); i++)
+        local |= text_starts(sender->address, beginnings[i]);
+    for (size_t i = 0; i < request->headers_length; i++)
+        for (size_t j = 0; j < LENGTH(proxies); j++)
+            if (strcasecmp(request->headers[i].name, proxies[j]) == 0) local = false;
+    return local;
+}
+
+/* They name every farm, so they are the landlord's: with the landlord's token, or from his machine. */
+static void route_metrics(struct asked *asked, const struct sender *sender)
+{
+    struct error err;
+
+    if (!sender->token && !asked->local) {
+        error_set(&err, ERROR_DENIED,
+                  "measurements are the landlord's: from elsewhere than this machine send his token, as "
+                  "\"Authorization: Bearer TOKEN\"");
+        answer_error(asked, &err);
+    } else if (sender->token && !identify(asked, sender, &err)) {
+        answer_error(asked, &err);
+    } else if (sender->token && !text_equal(asked->caller.party, "landlord")) {
+        error_set(&err, ERROR_DENIED, "measurements are the landlord's: they name every party's farms");
+        answer_error(asked, &err);
+    } else {
+        metrics(asked);
     }
 }
 

@@ -30,6 +30,7 @@ struct asked {
     bool if_exists;                      /* If-Match: * */
     uint64_t last_event;                 /* Last-Event-ID: what a watch has told already; 0: none */
     const char *idempotency_key;         /* NULL: none */
+    bool local;                          /* asked on this very machine, by nobody else's order */
     void (*cancel)(struct asked *asked); /* of an answer that comes later; NULL: it cannot be stopped */
     void *later;                         /* a route's own, for that */
 };
@@ -82,6 +83,8 @@ bool route_about(struct asked *asked);
 bool route_open(struct asked *asked); /* what needs no token */
 /* Adds what can be done with the path: "GET, HEAD, PUT"; nothing when there is no such path. */
 void about_methods(const char *path, struct buf *ret_list);
+bool path_is_metrics(const struct asked *asked);
+void metrics(struct asked *asked);
 
 /* view.c: one item as GET shows it, as JSON */
 struct view;

@@ -292,7 +292,8 @@ static void serve(struct call *call, const struct place *place, const struct sim
         exchange->sender.role = call->from->role;
         exchange->sender.name = arena_strdup(arena, call->from->certificate_name);
     }
-    exchange->sender.address = arena_printf(arena, "%s:40000", call->from->name);
+    exchange->sender.address =
+        call->from == place->machine ? "127.0.0.1:40000" : arena_printf(arena, "%s:40000", call->from->name);
     if (fate->late_us > 0) {
         exchange->late = clock->after(clock->self, fate->late_us, hand_over, exchange);
         return;

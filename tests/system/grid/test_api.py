@@ -186,6 +186,7 @@ def openapi(grid):
         equal((grid.api('GET', path, token='').status, grid.api('GET', path, token='').text), (200, 'ok\n'), path)
     answer = grid.api('GET', '/metrics', token='')
     assert answer.status == 200 and 'croft_' in answer.text, answer.text[:300]
+    equal(grid.api('GET', '/metrics', token='', headers={'X-Forwarded-For': '192.0.2.1'}).status, 401, 'through a proxy')
     for line in answer.text.splitlines():
         assert line.startswith('#') or re.fullmatch(r'[a-z_:]+(\{[^}]*\})? [-+0-9.eE]+', line), line
 

@@ -126,14 +126,24 @@ static void check_operation(struct fixture *fixture, const char *path, const cha
     reply_free(&reply);
 }
 
-static const char *const open_paths[] = {"/healthz", "/readyz", "/metrics",
-                                         "/v1/openapi.json"}; /* to everybody */
+static const char *const open_paths[] = {"/healthz", "/readyz", "/v1/openapi.json"}; /* to everybody */
 
 static bool is_open(const char *path)
 {
     for (size_t i = 0; i < LENGTH(open_paths); i++)
         if (text_equal(path, open_paths[i])) return true;
-    return false;
+    return text_equal(path, "/metrics"); /* test_metrics */
+}
+
+/* What the description says of who may ask: only those say that no token is needed, and of /metrics that it
+ * may be. */
+static void check_security(const char *path, const struct node *operation)
+{
+    const struct node *security = node_get(operation, "security");
+    bool metrics = text_equal(path, "/metrics");
+
+    assert_int_equal(security != NULL, is_open(path));
+    if (security) assert_int_equal(security->length, metrics ? 2 : 0);
 }
 
 static void test_description(void **state)
@@ -152,6 +162,7 @@ static void test_description(void **state)
         for (size_t j = 0; j < paths->items[i].length; j++) {
             const char *method = paths->items[i].items[j].key;
             if (text_equal(method, "parameters") || text_equal(method, "delete")) continue;
+            check_security(paths->items[i].key, &paths->items[i].items[j]);
             if (is_open(paths->items[i].key)) continue;
             check_operation(fixture, paths->items[i].key, method, false);
             check_operation(fixture, paths->items[i].key, method, true);
@@ -165,6 +176,39 @@ static void test_description(void **state)
         }
     for (size_t i = 0; i < LENGTH(open_paths); i++)
         expect(fixture->world, 200, NULL, "GET", open_paths[i], NULL);
+    stop(fixture);
+}
+
+static int metrics_status(struct world *world, const char *token, const char *header, const char *text)
+{
+    const char *const headers[] = {header, NULL};
+    struct reply reply = ask(world, token, "GET", "/metrics", headers, NULL);
+    int status = reply.status;
+
+    assert_int_equal(strstr(buf_text(&reply.body), "croft_instance_running") != NULL, status == 200);
+    if (!strstr(buf_text(&reply.body), text)) fail_msg("%s", buf_text(&reply.body));
+    reply_free(&reply);
+    return status;
+}
+
+/* They name every farm: for the landlord, and for whoever is on his machine. */
+static void test_metrics(void **state)
+{
+    struct fixture *fixture = start();
+    struct world *world = fixture->world;
+    struct sim_machine *elsewhere = world->person;
+
+    for (int local = 0; local < 2; local++) {
+        world->person = local ? world->controller_machine : elsewhere;
+        assert_int_equal(metrics_status(world, landlord, NULL, "acme/shop"), 200);
+        assert_int_equal(metrics_status(world, fixture->acme, NULL, "they name every party's farms"), 403);
+        assert_int_equal(metrics_status(world, "guess", NULL, "token"), 401);
+    }
+    assert_int_equal(metrics_status(world, NULL, NULL, "acme/shop"), 200);
+    assert_int_equal(metrics_status(world, NULL, "X-Forwarded-For: 192.0.2.1", "send his token"), 401);
+    assert_int_equal(metrics_status(world, landlord, "X-Forwarded-For: 192.0.2.1", "acme/shop"), 200);
+    world->person = elsewhere;
+    assert_int_equal(metrics_status(world, NULL, NULL, "send his token"), 401);
     stop(fixture);
 }
 
@@ -687,6 +731,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_description),
+        cmocka_unit_test(test_metrics),
         cmocka_unit_test(test_tenants),
         cmocka_unit_test(test_image_is_its_digest),
         cmocka_unit_test(test_exec_stays_inside),

@@ -13,6 +13,7 @@ struct member {
     uint32_t address;
     uint64_t mac;
     uint32_t underlay; /* of the host where it is */
+    bool aside;        /* warm or drained: its tier's name does not lead to it, only its own does */
 };
 
 /* What may open a connection to what inside a farm; compiled from `allow`, `balance` and `health`. */

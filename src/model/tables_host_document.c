@@ -9,6 +9,8 @@ static const struct field member_fields[] = {
     SCALAR(struct member, mac, "mac", scalar_mac, "of its interface", .fallback = "00:00:00:00:00:00"),
     SCALAR(struct member, underlay, "underlay", scalar_ipv4, "of the host where it is",
            .fallback = "0.0.0.0"),
+    SCALAR(struct member, aside, "aside", scalar_bool, "its tier's name does not lead to it",
+           .fallback = "false"),
 };
 static const struct schema schema_member = SCHEMA(struct member, "member", member_fields);
 

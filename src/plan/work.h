@@ -17,6 +17,8 @@ enum {
     DRAIN_MS_MAX = 30 * 1000,       /* a member that its balancers do not let go is stopped after this */
     BAD_MS_MAX = 30 * 1000,         /* so long may health be bad before it counts as settled */
     RESTARTS_MAX = 5,               /* so many by its host, then another host is tried */
+    RESTARTS_OF_HALF_A_MINUTE = 8,  /* with the rests of 0, 0.25, 0.5, 1 … 16 s between them */
+    RESTART_MS_MAX = 60 * 1000,     /* and no rest is longer than this */
     WANDER_MS_FIRST = 60 * 1000,    /* wait before the second move; doubles with each */
     WANDER_MS_MAX = 60 * 60 * 1000, /* and no longer than this */
     PUBLISH_PORT_FIRST = 30000,     /* of `publish: auto` */

@@ -102,8 +102,9 @@ static void write_members(const struct host_farm *farm, struct buf *hosts, struc
         char address[32], mac[32];
         text_format_ipv4(address, member->address);
         text_format_mac(mac, member->mac);
-        buf_printf(hosts, "%s %s.%s %s %s.%s %s\n", address, member->instance, buf_text(&domain),
-                   member->instance, member->tier, buf_text(&domain), member->tier);
+        buf_printf(hosts, "%s %s.%s %s", address, member->instance, buf_text(&domain), member->instance);
+        if (!member->aside) buf_printf(hosts, " %s.%s %s", member->tier, buf_text(&domain), member->tier);
+        buf_add_char(hosts, '\n');
         buf_printf(leases, "%s,%s,%s,12h\n", mac, address, member->instance);
     }
 }

@@ -83,7 +83,8 @@ static const struct member *members_of(struct arena *arena, const struct snapsho
                                                     .tier = instance->tier,
                                                     .address = instance->address,
                                                     .mac = instance->mac,
-                                                    .underlay = fact->underlay};
+                                                    .underlay = fact->underlay,
+                                                    .aside = instance->wanted != WANTED_RUN};
     }
     *ret_length = members_length;
     return members;

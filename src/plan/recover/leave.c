@@ -10,6 +10,7 @@ static void leave_host(struct work *work, size_t instance);
 static void move_asked(struct work *work, size_t instance);
 static const char *move_refusal(struct work *work, const struct place_ask *ask, size_t to);
 static void wander(struct work *work, size_t instance);
+static int64_t wander_restarts(int64_t incarnation);
 static int64_t wander_ms(int64_t incarnation);
 static const char *busy(struct work *work, size_t instance);
 static void start(struct work *work, size_t instance, size_t to, const char *reason);
@@ -155,7 +156,7 @@ static void wander(struct work *work, size_t instance)
                (i->record.state == INSTANCE_RUNNING && i->record.health == HEALTH_BAD);
     if (!bad || i->record.restarts < RESTARTS_MAX) return;
     int64_t due_ms = i->record.since_ms + wander_ms(i->record.incarnation);
-    if (work->now_ms < due_ms) {
+    if (work->now_ms < due_ms && i->record.restarts < wander_restarts(i->record.incarnation)) {
         work_again(work, due_ms);
         return;
     }
@@ -166,6 +167,14 @@ static void wander(struct work *work, size_t instance)
     start(work, instance, to,
           arena_printf(work->arena, "it did not come up on %s in %lld starts", i->record.host,
                        (long long)i->record.restarts));
+}
+
+/* The same wait, counted in starts: each of them begins a new state, so the time in one state alone is never
+ * longer than its host's rest between two, which ends growing at a minute. */
+static int64_t wander_restarts(int64_t incarnation)
+{
+    int64_t minutes = wander_ms(incarnation) / RESTART_MS_MAX;
+    return RESTARTS_OF_HALF_A_MINUTE + minutes;
 }
 
 static int64_t wander_ms(int64_t incarnation)

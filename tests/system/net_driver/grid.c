@@ -245,10 +245,10 @@ struct host_farm usual_farm(const struct grid *grid, const char *name, int64_t v
                             size_t length, const struct farm_rule *rules, size_t rules_length)
 {
     const struct member all[] = {
-        {"web-1", "web", WEB_1, mac_of(WEB_1), grid->hosts[0].underlay},
-        {"web-2", "web", WEB_2, mac_of(WEB_2), grid->hosts[1].underlay},
-        {"db-1", "db", DB_1, mac_of(DB_1), grid->hosts[0].underlay},
-        {"cache-1", "cache", CACHE_1, mac_of(CACHE_1), grid->hosts[1].underlay},
+        {"web-1", "web", WEB_1, mac_of(WEB_1), grid->hosts[0].underlay, false},
+        {"web-2", "web", WEB_2, mac_of(WEB_2), grid->hosts[1].underlay, false},
+        {"db-1", "db", DB_1, mac_of(DB_1), grid->hosts[0].underlay, false},
+        {"cache-1", "cache", CACHE_1, mac_of(CACHE_1), grid->hosts[1].underlay, false},
     };
     ASSERT(length <= LENGTH(all));
     memcpy(members, all, length * sizeof(*members));

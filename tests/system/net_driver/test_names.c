@@ -88,6 +88,20 @@ static void test_resolve(void **state)
         found = resolve(db_1, DB_1, "cache");
     assert_int_equal(found, 1);
 
+    /* One that waits at the door or is drained: nobody comes to it by its tier's name. */
+    members[1].aside = true;
+    grid_set(grid, &farm);
+    for (int i = 0; i < 1000 && found != 2; i++)
+        found = resolve(web_1, WEB_1, "web") + 1;
+    assert_int_equal(found, 2);
+    assert_int_equal(resolve(web_1, WEB_1, "web-2"), 1);
+    members[1].aside = false;
+    grid_set(grid, &farm);
+    for (int i = 0; i < 1000 && found != 3; i++)
+        found = resolve(web_1, WEB_1, "web") + 1;
+    assert_int_equal(found, 3);
+    found = 1;
+
     /* The server outlives the agent, and the next agent tells the same one. */
     grid_stop(grid, 0);
     assert_int_equal(resolve(db_1, DB_1, "cache"), 1);

@@ -48,6 +48,10 @@ static void drains_stops_and_forgets(void **state)
     grid_plan(grid);
     assert_string_equal(grid_said(grid), "drain acme/shop/web-3 h1: tier web wants 2\n");
     assert_int_equal(grid->plan.again_ms, grid->now_ms + 30000);
+    struct host_document document = plan_host_document(grid->arena, &grid->now, "h1");
+    const struct member *members = document.farms[0].members;
+    for (size_t i = 0; i < document.farms[0].members_length; i++)
+        assert_int_equal(members[i].aside, text_equal(members[i].instance, "web-3"));
     grid_work(grid);
     grid_plan(grid);
     assert_string_equal(grid_said(grid), "stop acme/shop/web-3 h1: it has no connections left\n");

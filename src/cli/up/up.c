@@ -19,6 +19,8 @@
 #include <unistd.h>
 
 #define DESCRIPTORS_WANTED 65536U
+#define DESCRIPTORS_MIN 128U /* less than that and not even the controller can be started */
+#define DESCRIPTORS_HOST 8U
 
 /* Where news of a grid goes: to people, or through a pipe to the process that waits for a detached one. */
 struct report {
@@ -30,7 +32,7 @@ struct report {
 static bool check_options(const struct up_options *options, struct error *err);
 static bool check_machine(struct error *err);
 static bool in_path(const char *program);
-static void raise_descriptors(void);
+static bool raise_descriptors(const struct up_options *options, struct error *err);
 static void hint_at_others(const struct up_options *options, const struct place *place);
 static int run_here(const struct up_options *options, int pipe_fd);
 static void tell_ready(void *ctx, const char *url);
@@ -100,13 +102,20 @@ static bool in_path(const char *program)
     return false;
 }
 
-/* Three descriptors a host, and agents that keep some for each instance. */
-static void raise_descriptors(void)
+/* Some for each host, and agents inherit the limit and keep some for each instance. */
+static bool raise_descriptors(const struct up_options *options, struct error *err)
 {
     struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= DESCRIPTORS_WANTED) return;
-    limit.rlim_cur = limit.rlim_max < DESCRIPTORS_WANTED ? limit.rlim_max : DESCRIPTORS_WANTED;
-    (void)setrlimit(RLIMIT_NOFILE, &limit); /* what is not granted is told when it runs out */
+    rlim_t least = DESCRIPTORS_MIN + (rlim_t)options->hosts * DESCRIPTORS_HOST;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return error_errno(err, errno, "cannot read limits");
+    if (limit.rlim_cur < DESCRIPTORS_WANTED) {
+        limit.rlim_cur = limit.rlim_max < DESCRIPTORS_WANTED ? limit.rlim_max : DESCRIPTORS_WANTED;
+        if (setrlimit(RLIMIT_NOFILE, &limit) != 0) return error_errno(err, errno, "cannot raise limits");
+    }
+    if (limit.rlim_cur >= least) return true;
+    return error_set(err, ERROR_FAILED,
+                     "at most %llu open files are allowed here, %u hosts need %llu: raise it with ulimit -n",
+                     (unsigned long long)limit.rlim_cur, options->hosts, (unsigned long long)least);
 }
 
 static void hint_at_others(const struct up_options *options, const struct place *place)
@@ -132,8 +141,8 @@ static int run_here(const struct up_options *options, int pipe_fd)
     CLEANUP_FD int lock_fd = -1;
     struct report report = {.pipe_fd = pipe_fd, .options = options};
     struct grid_events events = {.ready = tell_ready, .progress = tell_progress, .ctx = &report};
-    raise_descriptors();
-    if (place_open(options->state, true, &place, &err) && place_lock(&place, &lock_fd, &err)) {
+    if (raise_descriptors(options, &err) && place_open(options->state, true, &place, &err) &&
+        place_lock(&place, &lock_fd, &err)) {
         hint_at_others(options, &place);
         bool good = grid_run(options, &place, &events, &err);
         end_progress(&report);

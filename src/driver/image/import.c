@@ -21,6 +21,7 @@ static bool import_tar(struct import *import, const char *path, struct error *er
 static bool finish(struct import *import, struct error *err);
 static bool resolve_user(struct import *import, struct error *err);
 static bool copy_and_sum(int from, int to, struct buf *ret_digest, int64_t *ret_size, struct error *err);
+static bool write_all(int fd, const unsigned char *data, size_t size);
 static void sum_text(EVP_MD_CTX *context, struct buf *ret_digest);
 static bool check_layer(struct import *import, int fd, struct error *err);
 static bool read_entry(struct import *import, struct archive *archive, const char *path, struct error *err);
@@ -163,7 +164,7 @@ static bool copy_and_sum(int from, int to, struct buf *ret_digest, int64_t *ret_
     for (ssize_t got = 1; good && got > 0;) {
         got = pread(from, chunk, CHUNK_SIZE, total);
         if (got < 0) good = error_errno(err, errno, "read");
-        if (good && got > 0 && write(to, chunk, (size_t)got) != got)
+        if (good && got > 0 && !write_all(to, chunk, (size_t)got))
             good = error_errno(err, errno, "write a blob");
         if (good && got > 0) EVP_DigestUpdate(context, chunk, (size_t)got);
         if (good) total += got;
@@ -175,6 +176,20 @@ static bool copy_and_sum(int from, int to, struct buf *ret_digest, int64_t *ret_
     mem_free(chunk);
     EVP_MD_CTX_free(context);
     return good;
+}
+
+/* False with errno. Where space runs out the kernel writes a part first, and says why only to the next try.
+ */
+static bool write_all(int fd, const unsigned char *data, size_t size)
+{
+    while (size > 0) {
+        ssize_t put = write(fd, data, size);
+        if (put < 0 && errno == EINTR) continue;
+        if (put < 0) return false;
+        data += put;
+        size -= (size_t)put;
+    }
+    return true;
 }
 
 static void sum_text(EVP_MD_CTX *context, struct buf *ret_digest)

@@ -4,6 +4,7 @@
 import glob
 import os
 import signal
+import subprocess
 import sys
 
 from grid import Grid, Load, Tap, answers, command_of, equal, kill, needs_root, pids_below, start_ticks, wait_until
@@ -307,6 +308,19 @@ def down_up(grid):
     equal(answers(address), None)
     grid.up()
     grid.wait_ready('acme/shop')
+    wait_until('it answers', lambda: answers(address))
+
+
+@tap.case('up without standard streams: it is up, and its descriptors are not mixed up')
+def no_streams(grid):
+    equal(grid.down().returncode, 0)
+    command = [grid.croft, 'up', '--hosts', str(grid.hosts_wanted), '--racks', str(grid.racks), '--state', grid.state, '--listen',
+               grid.address, '--detach']
+    result = subprocess.run(['/bin/sh', '-c', 'exec "$@" <&- >&- 2>&-', 'sh', *command], timeout=120, check=False)
+    equal(result.returncode, 0, 'croft up')
+    equal({item['state'] for item in grid.get('hosts')}, {'up'}, 'hosts')
+    address = grid.publish()
+    grid.apply(grid.farm('shop', address), wait=True)
     wait_until('it answers', lambda: answers(address))
 
 

@@ -423,6 +423,18 @@ def test_a_controller_that_ends_at_once_is_told(grid):
     equal(machine(), before)
 
 
+def test_too_few_descriptors_are_told(grid):
+    before = machine()
+    with tempfile.TemporaryDirectory(prefix='croft-up-') as directory:
+        for options in ([], ['--detach']):
+            few = Grid(directory, *options)
+            few.arguments = ['/bin/sh', '-c', 'ulimit -n 64 && exec "$@"', 'sh', *few.arguments]
+            refused = few.refused()
+            equal((refused.returncode, refused.stdout), (1, ''))
+            assert 'at most 64 open files' in refused.stderr and refused.stderr.count('\n') == 1, refused.stderr
+    equal(machine(), before)
+
+
 def test_two_grids_side_by_side(grid):
     with tempfile.TemporaryDirectory(prefix='croft-up-') as directory:
         other = Grid(directory, '--sites', '2', '--racks', '2', '--detach', hosts=5)
@@ -535,7 +547,7 @@ RUNNING = [
     test_an_agent_that_keeps_dying_is_started_slower, test_a_controller_that_dies_is_started_again,
     test_a_host_whose_first_process_dies_stays_off, test_a_host_that_is_off_has_no_cables,
     test_a_host_stops_in_order, test_a_second_up_is_refused, test_a_port_in_use_is_told,
-    test_a_controller_that_ends_at_once_is_told, test_two_grids_side_by_side,
+    test_a_controller_that_ends_at_once_is_told, test_too_few_descriptors_are_told, test_two_grids_side_by_side,
     test_a_killed_supervisor_leaves_no_process, test_a_supervisor_killed_with_something_frozen,
 ]
 ENDING = [test_down_leaves_nothing, test_signals_stop_in_order, test_a_start_that_is_interrupted_leaves_nothing,

@@ -5,11 +5,14 @@
 #include "driver/container/unpack.h"
 #include "driver/image/image.h"
 
+#include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -81,6 +84,33 @@ static void imports_and_refuses(void **state)
     assert_int_equal(system(remove), 0);
 }
 
+/* A disk that is nearly full takes a part of a write, and that is no error yet: the next one tells why. */
+static void no_room(void **state)
+{
+    char directory[] = "/tmp/croft-test-image-XXXXXX";
+    assert_non_null(mkdtemp(directory));
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    struct image image = {0};
+    struct error err;
+    struct rlimit before, small;
+    shell(directory,
+          "mkdir d blobs blobs/sha256 && head -c 300000 /dev/urandom > d/f && tar -C d -cf whole.tar f");
+    CLEANUP_MEM char *blobs = mem_printf("%s/blobs", directory);
+    CLEANUP_MEM char *source = mem_printf("%s/whole.tar", directory);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small = (struct rlimit){.rlim_cur = 100001, .rlim_max = before.rlim_max};
+    void (*old)(int) = signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    bool good = image_import(blobs, source, arena, &image, &err);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    (void)signal(SIGXFSZ, old);
+    assert_false(good);
+    assert_non_null(strstr(err.message, strerror(EFBIG)));
+    shell(directory, "test -z \"$(ls blobs/sha256)\"");
+    CLEANUP_MEM char *remove = mem_printf("rm -rf %s", directory);
+    assert_int_equal(system(remove), 0);
+}
+
 static void reads_whiteouts_and_mounts(void **state)
 {
     char *path = NULL;
@@ -103,7 +133,7 @@ static void reads_whiteouts_and_mounts(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(imports_and_refuses),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(imports_and_refuses), cmocka_unit_test(no_room),
                                        cmocka_unit_test(reads_whiteouts_and_mounts)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

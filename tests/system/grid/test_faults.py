@@ -3,6 +3,7 @@
 
 import glob
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -41,6 +42,28 @@ def controller(grid):
     after = first_pids(grid, 'acme/shop')
     equal({name: after.get(name) for name in before}, before, 'processes of instances')
     equal({item['state'] for item in grid.get('hosts')}, {'up'}, 'hosts')
+
+
+@tap.case('who waits for a farm goes on waiting when the controller is killed, and is told')
+def waiting(grid):
+    web = {'count': 1, 'size': {'cpus': 64, 'memory': '32Mi', 'disk': '16Mi'}}
+    terminal, theirs = pty.openpty()
+    command = [grid.croft, 'apply', '-f', '-', '--wait=80s', '--server', f'http://{grid.address}', '--token', grid.token]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=theirs, stdout=subprocess.PIPE, text=True) as waiter:
+        waiter.stdin.write(grid.farm('shop', web=web))
+        waiter.stdin.close()
+        seen = ''
+        while 'waiting: farm acme/shop is' not in seen:  # progress: what it asked is answered, now it is told
+            seen += os.read(terminal, 4096).decode()
+        old = grid.controller_pid()
+        kill(old)
+        wait_until('another controller', lambda: grid.api('GET', '/v1/version').status == 200 and grid.controller_pid() != old)
+        equal(waiter.poll(), None, 'it waits')
+        grid.apply(grid.farm('shop', web={'count': 1}))
+        equal(waiter.wait(timeout=80), 0, 'apply --wait')
+    os.close(terminal)
+    os.close(theirs)
+    equal(grid.get('farms', 'acme/shop')['state'], 'ready')
 
 
 @tap.case('kill -9 of agents: instances are not touched, and new orders are followed')

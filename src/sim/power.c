@@ -45,8 +45,13 @@ void sim_power_free(struct sim_power *power)
     if (!power) return;
     while (power->orders.length > 0) {
         struct order *order = *(struct order **)vec_at(&power->orders, 0);
+        void (*done)(void *ctx, const struct error *err) = order->done;
+        void *ctx = order->ctx;
+        struct error err;
+        error_set(&err, ERROR_UNREACHABLE, "the switch of %s is gone", order->host);
         power->clock->cancel(power->clock->self, order->timer);
         order_free(order);
+        done(ctx, &err); /* who ordered may be gone, but what waits for the answer is freed by it */
     }
     vec_free(&power->orders);
     mem_free(power);

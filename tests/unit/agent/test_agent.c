@@ -16,6 +16,7 @@ struct desk {
     struct buf document;
     struct sim_identity *signer;
     struct exchange *poll;
+    int64_t after; /* of the last poll */
     bool away, told_unhealthy;
     int hellos, reports, blobs;
     struct buf report; /* the last */
@@ -24,6 +25,7 @@ struct desk {
 static void serve(void *ctx, struct exchange *exchange, const struct request *request,
                   const struct sender *sender);
 static void poll_gone(void *ctx);
+static void give_nothing(struct desk *desk);
 static void give(struct desk *desk);
 
 static struct desk *desk_new(void)
@@ -127,6 +129,7 @@ static void serve(void *ctx, struct exchange *exchange, const struct request *re
     } else if (text_starts(request->path, "/agent/document")) {
         assert_true(!desk->poll);
         desk->poll = exchange;
+        desk->after = strtoll(strchr(request->path, '=') + 1, NULL, 10);
         net->on_gone(net->self, exchange, poll_gone, desk);
         give(desk);
     } else if (text_starts(request->path, "/agent/blob/")) {
@@ -174,6 +177,15 @@ static void give(struct desk *desk)
     net->answer(net->self, desk->poll, 200, &header, 1, desk->document.data, desk->document.size);
     desk->poll = NULL;
     buf_clear(&desk->document);
+}
+
+/* As the controller answers a question that waited for long. */
+static void give_nothing(struct desk *desk)
+{
+    const struct net_port *net = sim_machine_port(desk->world->controller_machine);
+    assert_non_null(desk->poll);
+    net->answer(net->self, desk->poll, 204, NULL, 0, NULL, 0);
+    desk->poll = NULL;
 }
 
 static bool said(const struct desk *desk, const char *text)
@@ -316,13 +328,30 @@ static void test_roll_back(void **state)
     assert_true(said(desk, "network of farm acme/shop: no room for a bridge"));
     assert_true(said(desk, "\"document_version\":1"));
     assert_int_equal(truly_running(desk->world, ""), 1);
+    assert_int_equal(desk->after, 2);
+    fake_host_fail_networks(desk->box->truth, 1); /* it is tried again, and refused again */
+    give_nothing(desk);
+    world_run_ms(desk->world, 2000);
+    assert_int_equal(desk->after, 1);
+    tell(desk, 2, 1, two);
+    world_run_ms(desk->world, 2000);
+    assert_int_equal(desk->after, 2);
+    assert_true(said(desk, "\"refused_version\":2"));
     box_stop_agent(desk->box); /* and after a restart it is still the one before */
     box_start_agent(desk->box);
     world_run_ms(desk->world, 2000);
     assert_true(said(desk, "\"document_version\":1"));
+    fake_host_fail_networks(desk->box->truth, 1);
     tell(desk, 3, 1, two);
     world_run_ms(desk->world, 2000);
+    assert_true(said(desk, "\"refused_version\":3"));
+    give_nothing(desk);
+    world_run_ms(desk->world, 2000);
+    assert_int_equal(desk->after, 1);
+    tell(desk, 3, 1, two); /* the same one, and now there is room */
+    world_run_ms(desk->world, 2000);
     assert_int_equal(truly_running(desk->world, ""), 2);
+    assert_true(said(desk, "\"refused_reason\":\"\""));
     desk_free(desk);
 }
 

@@ -202,7 +202,7 @@ static void poll(void *ctx)
     char path[64];
 
     agent->poll_again = NULL;
-    if (agent->refused_version > after) after = agent->refused_version;
+    if (agent->passed_over > after) after = agent->passed_over;
     snprintf(path, sizeof(path), "/agent/document?after=%" PRId64, after);
     struct request request = {.method = "GET", .path = path};
     struct peer peer = controllers_now(agent);
@@ -225,6 +225,9 @@ static void poll_done(void *ctx, const struct answer *answer)
     }
     /* A controller that is new, or back, may not know this run of the host: greet it before anything else. */
     if (answer->status == 0) greet_again(agent);
+    /* Nothing newer for a while. What stood in the way of one that was refused may be gone: it may come
+     * again. */
+    if (answer->status == 204) agent->passed_over = 0;
     /* One that was refused would come again at once. */
     bool at_once = taken || answer->status == 204;
     agent->poll_again = clock->after(clock->self, at_once ? 0 : AGAIN_US, poll, agent);

@@ -102,7 +102,7 @@ bool document_take(struct agent *agent, const char *text, size_t size, const cha
     held_document_free(agent->stored);
     agent->stored = NULL;
     boot_stop(agent);
-    agent->refused_version = 0;
+    agent->refused_version = agent->passed_over = 0;
     mem_free(agent->refused_reason);
     agent->refused_reason = NULL;
     want(agent, &held->document);
@@ -272,7 +272,7 @@ static void want(struct agent *agent, const struct host_document *document)
 static void refuse(struct agent *agent, int64_t version, const struct error *err)
 {
     agent_log(agent, "refusing a host document", err);
-    agent->refused_version = version;
+    agent->refused_version = agent->passed_over = version;
     mem_free(agent->refused_reason);
     agent->refused_reason = mem_strdup(err->message);
     report_soon(agent);

@@ -70,6 +70,7 @@ struct agent {
     struct held_document *good; /* the last that worked; NULL: none yet */
     int64_t refused_version;
     char *refused_reason;
+    int64_t passed_over;          /* the refused version, while it is not asked for again; else 0 */
     struct held_document *stored; /* of an earlier boot, until somebody confirms it or sends a newer one */
     bool confirmed_boot;          /* the controller gave (or confirmed) the document in this boot */
     struct map *units;            /* full name -> struct unit */

@@ -264,6 +264,7 @@ static void add_member(struct rules *rules, const struct member *member, bool lo
     if (local) rules_port_name(port, member->address);
     *(struct tier_of *)vec_push(&rules->members) = (struct tier_of){member->address, tier};
     add_element(rules, RULES_SET_TIER, mem_printf("%s : %u", address, tier));
+    add_element(rules, RULES_SET_SELF, mem_printf("%s . %s", address, address));
     add_element(rules, RULES_SET_IDENTITY, mem_printf("\"%s\" . %s . %s", port, mac, address));
     if (!local) return;
     add_element(rules, RULES_SET_PORTS, mem_printf("\"%s\" . %s", port, mac));

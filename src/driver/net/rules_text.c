@@ -38,6 +38,7 @@ static const struct set_words sets[RULES_SETS] = {
     [RULES_SET_ALLOW_ALL] = {"inet", "set allow_all", "type mark . mark;"},
     [RULES_SET_LEAVING] = {"bridge", "set leaving", "type ifname;"},
     [RULES_SET_REFUSED] = {"inet", "set refused", "type ipv4_addr; flags interval;"},
+    [RULES_SET_SELF] = {"inet", "set self", "type ipv4_addr . ipv4_addr;"},
 };
 
 const struct rules_reason rules_reasons[RULES_REASONS] = {
@@ -281,11 +282,16 @@ static void fill_bridge(const char *gateway, const char *subnet, struct buf *tex
 static void fill_inet(const char *gateway, struct buf *text)
 {
     /* The tier of the sender goes into the packet's mark and that of the receiver into the connection's: two
-     * registers for one lookup, whatever the number of rules. */
+     * registers for one lookup, whatever the number of rules. An ICMP error about a connection comes from one
+     * of its two ends, or from outside: anybody else in the farm could end or slow it with a forged one. */
     buf_printf(text,
                "table inet %s {\n"
                " chain forward {\n"
-               "  ct state established,related accept\n"
+               "  ct state established accept\n"
+               "  iifname \"up0\" ct state related accept\n"
+               "  ct state related ip saddr . ct original ip saddr @self accept\n"
+               "  ct state related ip saddr . ct original ip daddr @self accept\n"
+               "  ct state related goto deny_state\n"
                "  iifname \"up0\" goto deny_inbound\n"
                "  ct state invalid goto deny_state\n"
                "  oifname \"up0\" ip daddr @refused goto deny_boundary\n"

@@ -16,6 +16,7 @@ enum rules_set {
     RULES_SET_ALLOW_ALL,      /* tier . tier */
     RULES_SET_LEAVING,        /* port of a member that may send to the outside */
     RULES_SET_REFUSED,        /* addresses outside that nobody may send to */
+    RULES_SET_SELF,           /* address . the same address: compares two fields of a packet */
     RULES_SETS
 };
 

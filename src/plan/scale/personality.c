@@ -81,7 +81,8 @@ static uint64_t add_health(uint64_t hash, const struct health *health)
     return hash_number(hash, health->fails);
 }
 
-/* The balancer's doors, but not its servers: those change while it runs. */
+/* The balancer's doors, but not its servers: those change while it runs, and how often they are asked for
+ * their health comes with them. Only where HTTP asks is in the configuration. */
 static uint64_t add_frontends(uint64_t hash, const struct farm *farm, const struct farm_fact *fact)
 {
     for (size_t n = 0; n < farm->balance_length; n++) {
@@ -90,7 +91,7 @@ static uint64_t add_frontends(uint64_t hash, const struct farm *farm, const stru
         hash = hash_number(hash_text(hash, balance->name), (int64_t)balance->mode);
         hash = hash_number(hash, balance->port);
         hash = hash_text(hash, personality_endpoint(fact, balance->name));
-        if (to) hash = add_health(hash, &to->health);
+        hash = hash_text(hash, to && to->health.kind == HEALTH_HTTP ? to->health.path : "");
     }
     return hash;
 }

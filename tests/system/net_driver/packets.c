@@ -151,6 +151,19 @@ void frame_tcp(struct frame *frame, uint32_t from, uint32_t to, uint16_t from_po
     frame->data[start + 17] = (uint8_t)sum;
 }
 
+void frame_icmp_error(struct frame *frame, uint8_t type, uint8_t code, const struct frame *about)
+{
+    enum { QUOTED = 20 + 8 };
+    size_t start = frame->size;
+    const uint8_t header[8] = {type, code};
+    ASSERT(about->size >= ETH_HLEN + QUOTED);
+    frame_add(frame, header, sizeof(header));
+    frame_add(frame, about->data + ETH_HLEN, QUOTED);
+    uint16_t sum = checksum(0, frame->data + start, sizeof(header) + QUOTED);
+    frame->data[start + 2] = (uint8_t)(sum >> 8);
+    frame->data[start + 3] = (uint8_t)sum;
+}
+
 void frame_add(struct frame *frame, const void *data, size_t size)
 {
     ASSERT(frame->size + size <= sizeof(frame->data));

@@ -29,6 +29,8 @@ void frame_ipv4(struct frame *frame, uint32_t from, uint32_t to, uint8_t protoco
 void frame_udp(struct frame *frame, uint16_t from, uint16_t to, size_t payload_size);
 void frame_tcp(struct frame *frame, uint32_t from, uint32_t to, uint16_t from_port, uint16_t to_port,
                uint8_t flags);
+/* An ICMP error about the packet in that frame: 28 bytes of it are quoted. */
+void frame_icmp_error(struct frame *frame, uint8_t type, uint8_t code, const struct frame *about);
 void frame_add(struct frame *frame, const void *data, size_t size);
 void frame_pad(struct frame *frame, size_t size);
 

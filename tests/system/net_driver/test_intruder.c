@@ -6,8 +6,11 @@
 #include "driver/net/ns.h"
 #include "driver/net/rules.h"
 
+#include <arpa/inet.h>
+#include <errno.h>
 #include <linux/if_ether.h>
 #include <netinet/in.h>
+#include <netinet/ip_icmp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -240,6 +243,32 @@ static void test_unasked_ack(void **state)
     close(ear);
 }
 
+/* An error about a connection of two others would end it: only they themselves may send one. */
+static void test_forged_icmp_error(void **state)
+{
+    struct scene *scene = *state;
+    struct frame forged = {.size = 0};
+    char data[64];
+    int near = udp_open(scene->web_2, WEB_2, 5555), far = udp_open(scene->db_1, DB_1, 7000);
+    assert_true(udp_send(near, DB_1, 7000, "hi", 2));
+    assert_int_equal(receive(far, data, sizeof(data), 5000), 2);
+    struct frame answer = datagram(mac_of(WEB_2), mac_of(DB_1), DB_1, WEB_2, 7000, 5555);
+    frame_ethernet(&forged, mac_of(DB_1), mac_of(WEB_1), ETH_P_IP);
+    frame_ipv4(&forged, WEB_1, DB_1, IPPROTO_ICMP, 8 + 28, 0);
+    frame_icmp_error(&forged, ICMP_DEST_UNREACH, ICMP_PORT_UNREACH, &answer);
+    int ear = wire_open(scene->db_1, "eth0");
+    assert_caught(scene, &forged, "state", ear);
+    close(ear);
+    /* The one that comes from the other end is heard: nobody listens there any more. */
+    close(far);
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(7000), .sin_addr = {htonl(DB_1)}};
+    assert_int_equal(connect(near, (const struct sockaddr *)&to, sizeof(to)), 0);
+    assert_int_equal(send(near, "hi", 2, 0), 2);
+    assert_int_equal(receive(near, data, sizeof(data), 5000), -1);
+    assert_int_equal(errno, ECONNREFUSED);
+    close(near);
+}
+
 /* A datagram for a forbidden port in two pieces: judged as a whole. An allowed one passes in two. */
 static void test_fragments(void **state)
 {
@@ -288,6 +317,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_host_is_out_of_reach, setup, teardown),
         cmocka_unit_test_setup_teardown(test_vxlan_of_ones_own, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unasked_ack, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_forged_icmp_error, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fragments, setup, teardown),
         cmocka_unit_test_setup_teardown(test_arp_flood_is_limited, setup, teardown),
     };

@@ -139,6 +139,7 @@ static void serve(void *ctx, struct exchange *exchange, const struct request *re
     } else if (text_starts(request->path, "/agent/document")) {
         assert_true(!desk->poll);
         desk->poll = exchange;
+        desk->after = strtoll(strchr(request->path, '=') + 1, NULL, 10);
         net->on_gone(net->self, exchange, poll_gone, desk);
         give(desk);
     } else if (text_starts(request->path, "/agent/blob/")) {
@@ -186,6 +187,14 @@ static void give(struct desk *desk)
     net->answer(net->self, desk->poll, 200, &header, 1, desk->document.data, desk->document.size);
     desk->poll = NULL;
     buf_clear(&desk->document);
+}
+
+void give_nothing(struct desk *desk)
+{
+    const struct net_port *net = sim_machine_port(desk->world->controller_machine);
+    assert_non_null(desk->poll);
+    net->answer(net->self, desk->poll, 204, NULL, 0, NULL, 0);
+    desk->poll = NULL;
 }
 
 bool said(const struct desk *desk, const char *text)

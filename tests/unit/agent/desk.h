@@ -13,6 +13,7 @@ struct desk {
     struct buf document;
     struct sim_identity *signer;
     struct exchange *poll;
+    int64_t after; /* of the last poll */
     bool away, told_unhealthy;
     int hellos, reports, blobs;
     struct buf report; /* the last */
@@ -29,6 +30,7 @@ struct desk *running(const char *const *names);
 void tell(struct desk *desk, int64_t version, int64_t incarnation, const char *const *names);
 /* The same with one place changed, signed as it is then. */
 void edit(struct desk *desk, const char *from, const char *to);
+void give_nothing(struct desk *desk); /* as the controller answers a question that waited for long */
 bool said(const struct desk *desk, const char *text); /* in the last report */
 struct fake_instance truth(const struct desk *desk, const char *name);
 

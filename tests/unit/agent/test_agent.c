@@ -124,13 +124,30 @@ static void test_roll_back(void **state)
     assert_true(said(desk, "network of farm acme/shop: no room for a bridge"));
     assert_true(said(desk, "\"document_version\":1"));
     assert_int_equal(truly_running(desk->world, ""), 1);
+    assert_int_equal(desk->after, 2);
+    fake_host_fail_networks(desk->box->truth, 1); /* it is tried again, and refused again */
+    give_nothing(desk);
+    world_run_ms(desk->world, 2000);
+    assert_int_equal(desk->after, 1);
+    tell(desk, 2, 1, two);
+    world_run_ms(desk->world, 2000);
+    assert_int_equal(desk->after, 2);
+    assert_true(said(desk, "\"refused_version\":2"));
     box_stop_agent(desk->box); /* and after a restart it is still the one before */
     box_start_agent(desk->box);
     world_run_ms(desk->world, 2000);
     assert_true(said(desk, "\"document_version\":1"));
+    fake_host_fail_networks(desk->box->truth, 1);
     tell(desk, 3, 1, two);
     world_run_ms(desk->world, 2000);
+    assert_true(said(desk, "\"refused_version\":3"));
+    give_nothing(desk);
+    world_run_ms(desk->world, 2000);
+    assert_int_equal(desk->after, 1);
+    tell(desk, 3, 1, two); /* the same one, and now there is room */
+    world_run_ms(desk->world, 2000);
     assert_int_equal(truly_running(desk->world, ""), 2);
+    assert_true(said(desk, "\"refused_reason\":\"\""));
     desk_free(desk);
 }
 

@@ -81,6 +81,28 @@ static void says_what_lacks(void **state)
                         "(most free: 2 on h1), 2 lack memory (most free: 3Gi on h2)");
 }
 
+/* Another patience with the web tier makes new members of it; the balancer, and who talks to it, go on. */
+static void balancer_stays_when_its_tier_changes(void **state)
+{
+    struct grid *grid = *state;
+    grid_host(grid, "h1", "east/b1/r1", "general", 8, 32);
+    struct farm *farm = grid_farm(grid, "acme/shop");
+    struct health *health = &grid_tier(grid, farm, "web", 2, 500, 64)->health;
+    *health = (struct health){HEALTH_HTTP,      .path = "/",       .port = 80,
+                              .every_ms = 1000, .timeout_ms = 500, .fails = 3};
+    grid_balance(grid, farm, "web", "auto");
+    grid_settle(grid);
+    health->every_ms = 200;
+    health->timeout_ms = 2000;
+    health->fails = 5;
+    grid_settle(grid);
+    assert_null(grid_instance(grid, "acme/shop/web-1"));
+    assert_int_equal(grid_instance(grid, "acme/shop/balance-1")->incarnation, 1);
+    health->path = "/other";
+    grid_settle(grid);
+    assert_null(grid_instance(grid, "acme/shop/balance-1"));
+}
+
 static int setup(void **state)
 {
     *state = grid_new();
@@ -99,6 +121,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(creates_places_and_runs, setup, teardown),
         cmocka_unit_test_setup_teardown(drains_stops_and_forgets, setup, teardown),
         cmocka_unit_test_setup_teardown(says_what_lacks, setup, teardown),
+        cmocka_unit_test_setup_teardown(balancer_stays_when_its_tier_changes, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

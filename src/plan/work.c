@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "plan/place/address.h"
+#include "plan/place/room.h"
 #include "plan/scale/personality.h"
 
 static void add_hosts(struct work *work);
@@ -23,12 +24,13 @@ struct work *work_new(struct arena *arena, const struct snapshot *snapshot, int6
     work->arena = arena;
     work->snapshot = snapshot;
     work->now_ms = now_ms;
-    work->spread_tier = work->account_host = work->found.host = NONE;
+    work->spread_tier = NONE;
     work->host_by_name = map_new();
     work->farm_by_name = map_new();
     add_hosts(work);
     add_farms(work);
     add_instances(work);
+    room_open(work);
     return work;
 }
 
@@ -152,7 +154,6 @@ static void add_hosts(struct work *work)
         work->hosts[host_get(work, s->host_facts[n].name)].fact = &s->host_facts[n];
     for (size_t n = 0; n < s->instances_length; n++)
         if (s->instances[n].host[0] != '\0') host_get(work, s->instances[n].host);
-    work->usable = arena_alloc_array(work->arena, work->hosts_length + 1, sizeof(*work->usable));
     for (size_t n = 0; n < work->hosts_length; n++)
         host_finish(work, &work->hosts[n]);
     number_zones(work);
@@ -185,11 +186,6 @@ static void host_finish(struct work *work, struct work_host *host)
         if (capacity.of[3] == 0) host->total.of[3] = UNCOUNTED;
     }
     host->standing = standing_of(host);
-    if (host->standing != STANDING_USABLE) return;
-    work->usable[work->usable_length++] = (size_t)(host - work->hosts);
-    for (size_t d = 0; d < DIMENSIONS; d++)
-        if (host->total.of[d] > work->largest.of[d] && host->total.of[d] != UNCOUNTED)
-            work->largest.of[d] = host->total.of[d];
 }
 
 static enum standing standing_of(const struct work_host *host)
@@ -328,10 +324,9 @@ static void account(struct work *work, size_t instance, int sign)
     if (i->host == NONE) return;
     struct work_host *host = &work->hosts[i->host];
     struct amount size = amount_of(&i->record.size);
-    work->accounts++;
-    work->account_host = sign > 0 ? i->host : NONE;
     for (size_t d = 0; d < DIMENSIONS; d++)
         host->used.of[d] += sign * size.of[d];
+    room_change(work, i->host);
     if (i->tier == NONE || i->tier != work->spread_tier) return;
     work->on_host[i->host] = (uint32_t)((int64_t)work->on_host[i->host] + sign);
     for (unsigned d = 0; d < host->depth; d++)

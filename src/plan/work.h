@@ -52,6 +52,7 @@ struct work_host {
     uint32_t zones[ZONE_DEPTH_MAX]; /* number of the path's first n + 1 elements */
     unsigned depth;                 /* elements of the path, at least 1 */
     const char *fence_reason;       /* set when this plan fences it */
+    size_t group, column;           /* place/room.h; NONE: not usable */
 };
 
 struct work_farm {
@@ -98,14 +99,14 @@ struct work_instance {
     enum instance_state why_state;
 };
 
+struct room;
+
 struct work {
     struct arena *arena;
     const struct snapshot *snapshot;
     int64_t now_ms, again_ms;
     struct work_host *hosts;
     size_t hosts_length;
-    size_t *usable; /* hosts */
-    size_t usable_length;
     size_t zones_length;
     struct work_farm *farms;
     size_t farms_length;
@@ -118,12 +119,7 @@ struct work {
     size_t changes; /* counts decisions: a pass without one ends the plan */
     struct map *host_by_name, *farm_by_name;
     struct amount largest; /* of any host, by dimension: what fit is measured against */
-    size_t accounts;       /* counts changes of what hosts hold */
-    size_t account_host;   /* of the last change, when that was more; else NONE */
-    struct {               /* the last search without any preference: find.c says why */
-        struct amount size;
-        size_t host, accounts;
-    } found;
+    struct room *room;     /* place/room.h */
     /* How many members of the tier `spread_tier` each host and zone holds. */
     size_t spread_tier;
     uint32_t *on_host, *in_zone;

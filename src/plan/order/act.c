@@ -2,6 +2,7 @@
 
 #include "plan/place/address.h"
 #include "plan/place/place.h"
+#include "plan/place/room.h"
 
 #include "base/text.h"
 
@@ -52,8 +53,8 @@ void act_place(struct work *work, size_t instance, size_t host, int step, const 
     if (i->promise != NONE) {
         for (size_t d = 0; d < DIMENSIONS; d++)
             work->hosts[i->promise].promised.of[d] -= amount_of(&record->size).of[d];
+        room_change(work, i->promise);
         i->promise = NONE;
-        work->accounts += 2; /* more than one placing: nothing found before holds */
     }
     work_set_host(work, instance, NONE); /* the old size leaves the accounts before the new one enters */
     place_renew(work, i->tier, record);

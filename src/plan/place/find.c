@@ -1,5 +1,7 @@
-/* The search: one pass over the usable hosts with a key to compare. README.md says what it costs. */
+/* The search: over groups of hosts that preferences do not tell apart, then inside the best of them.
+ * README.md says what it costs. */
 #include "plan/place/place.h"
+#include "plan/place/room.h"
 
 #include "base/buf.h"
 #include "base/text.h"
@@ -14,8 +16,6 @@ struct search {
     size_t promise; /* host that keeps room for it */
     int level;
     bool strict;
-    unsigned shift[DIMENSIONS]; /* makes the largest host less than 2^20 */
-    int64_t weight[DIMENSIONS]; /* makes the largest host about 2^40: fit without a division */
 };
 
 /* Smaller is better, field by field. */
@@ -28,17 +28,18 @@ struct key {
 };
 
 static struct search search_of(struct work *work, const struct place_ask *ask);
-static bool is_plain(const struct search *search);
-static bool remembers(const struct work *work, const struct search *search);
+static struct key group_key(const struct work *work, const struct search *search, size_t group);
+static size_t best_in_group(struct work *work, const struct search *search, size_t group,
+                            struct key *ret_key);
+static bool is_in(const struct work *work, size_t host, size_t group);
+static size_t scan_group(struct work *work, const struct search *search, size_t group, struct key *ret_key);
 static void count_tier(struct work *work, size_t tier);
 static int spread_level(const struct tier *tier);
 static uint32_t zone_count(const struct work *work, const struct search *search, size_t host);
-static struct key key_of(const struct work *work, const struct search *search, size_t host);
 static int compare_keys(const struct key *a, const struct key *b);
 static unsigned distance_of(const struct work_host *a, const struct work_host *b);
 static int step_of(const struct work_host *lost, const struct work_host *host);
 static int64_t left_of(const struct work *work, const struct search *search, size_t host);
-static bool fits(const struct work *work, const struct search *search, size_t host);
 static struct amount ask_size(const struct work *work, const struct place_ask *ask);
 static int64_t free_of(const struct work *work, const struct place_ask *ask, size_t host, size_t dimension);
 static void say_most(struct buf *text, size_t dimension, int64_t amount);
@@ -48,28 +49,20 @@ size_t place_find(struct work *work, const struct place_ask *ask, int *ret_step)
     struct search search = search_of(work, ask);
     size_t best = NONE;
     struct key best_key = {0};
-    bool again = remembers(work, &search) && fits(work, &search, work->found.host);
 
-    if (again) best = work->found.host;
-    for (size_t n = 0; !again && n < work->usable_length; n++) {
-        size_t host = work->usable[n];
-        if (host == ask->avoid || (ask->only != NONE && host != ask->only)) continue;
-        if (!fits(work, &search, host)) continue;
-        struct key key = key_of(work, &search, host);
-        if (key.step > 3 || (search.strict && key.in_zone > 0)) continue;
+    for (size_t g = 0; g < work->room->groups_length; g++) {
+        struct key key = group_key(work, &search, g);
+        if (key.step > 3 || (best != NONE && compare_keys(&key, &best_key) > 0)) continue;
+        if (ask->only != NONE && work->hosts[ask->only].group != g) continue;
+        size_t host = best_in_group(work, &search, g, &key);
+        if (host == NONE) continue;
         int order = best == NONE ? -1 : compare_keys(&key, &best_key);
         if (order > 0) continue;
         if (order == 0 && text_compare_natural(work->hosts[host].name, work->hosts[best].name) > 0) continue;
         best = host;
         best_key = key;
     }
-    if (best == NONE) return NONE;
-    if (is_plain(&search)) {
-        work->found.size = search.size;
-        work->found.host = best;
-        work->found.accounts = work->accounts;
-    }
-    if (ret_step) *ret_step = best_key.step;
+    if (best != NONE && ret_step) *ret_step = best_key.step;
     return best;
 }
 
@@ -97,8 +90,8 @@ const char *place_why_not(struct work *work, const struct place_ask *ask)
     struct amount size = ask_size(work, ask), most = {{0}};
     CLEANUP_BUF struct buf text = {0};
 
-    for (size_t n = 0; n < work->usable_length; n++) {
-        size_t host = work->usable[n], d = 0;
+    for (size_t n = 0; n < work->room->length; n++) {
+        size_t host = work->room->hosts[n], d = 0;
         if (host == ask->avoid) continue;
         counted++;
         if (!place_fits(work, ask, host, &d)) {
@@ -153,30 +146,69 @@ static struct search search_of(struct work *work, const struct place_ask *ask)
                             .level = spread_level(tier)};
     search.strict = tier->spread.strict && search.level != LEVEL_NONE;
     if (search.level != LEVEL_NONE) count_tier(work, ask->tier);
-    for (size_t d = 0; d < DIMENSIONS; d++) {
-        int64_t whole = work->largest.of[d];
-        while (whole >> search.shift[d] >= 1LL << 20)
-            search.shift[d]++;
-        if (whole > 0) search.weight[d] = (1LL << 40) / (whole >> search.shift[d]);
-    }
     return search;
 }
 
-/* No preference but fit. */
-static bool is_plain(const struct search *search)
+/* The best that any host of the group could have: what is the same for all of them, and no more members than
+ * none on the host itself. */
+static struct key group_key(const struct work *work, const struct search *search, size_t group)
 {
-    const struct place_ask *ask = search->ask;
-    return search->level == LEVEL_NONE && ask->near == NONE && ask->avoid == NONE && ask->only == NONE &&
-           search->promise == NONE;
+    const struct work_host *any = &work->hosts[work->room->hosts[work->room->groups[group].first]];
+    size_t near = search->ask->near;
+    struct key key = {0};
+    if (search->level != LEVEL_HOST) key.in_zone = zone_count(work, search, (size_t)(any - work->hosts));
+    if (near == NONE) return key;
+    key.step = step_of(&work->hosts[near], any);
+    key.distance = distance_of(&work->hosts[near], any);
+    return key;
 }
 
-/* The host found last for the same size, on which that was then placed, has become even fuller, and so is
- * still the best while it has room: one search fills a whole host. */
-static bool remembers(const struct work *work, const struct search *search)
+/* Where no exception concerns the group, the room remembers the answer. */
+static size_t best_in_group(struct work *work, const struct search *search, size_t group, struct key *ret_key)
 {
-    return is_plain(search) && work->found.host != NONE && work->account_host == work->found.host &&
-           work->accounts == work->found.accounts + 1 &&
-           memcmp(&work->found.size, &search->size, sizeof(search->size)) == 0;
+    const struct place_ask *ask = search->ask;
+    bool exception = ask->only != NONE || is_in(work, ask->avoid, group) || is_in(work, search->own, group) ||
+                     is_in(work, search->promise, group);
+
+    if (search->strict && ret_key->in_zone > 0) return NONE;
+    if (exception) return scan_group(work, search, group, ret_key);
+    const struct room_memo *memo =
+        room_best(work, group, &search->size, search->level == LEVEL_NONE ? NONE : ask->tier);
+    if (memo->host == NONE || (search->strict && search->level == LEVEL_HOST && memo->on_host > 0))
+        return NONE;
+    ret_key->on_host = memo->on_host;
+    ret_key->left = memo->left;
+    if (search->level == LEVEL_HOST) ret_key->in_zone = memo->on_host;
+    return memo->host;
+}
+
+static bool is_in(const struct work *work, size_t host, size_t group)
+{
+    return host != NONE && work->hosts[host].group == group;
+}
+
+static size_t scan_group(struct work *work, const struct search *search, size_t group, struct key *ret_key)
+{
+    const struct place_ask *ask = search->ask;
+    const struct room_group *g = &work->room->groups[group];
+    struct key best_key = {0};
+    size_t best = NONE;
+
+    for (size_t n = g->first; n < g->first + g->length; n++) {
+        size_t host = work->room->hosts[n];
+        if (host == ask->avoid || (ask->only != NONE && host != ask->only)) continue;
+        struct key key = *ret_key;
+        key.left = left_of(work, search, host);
+        if (key.left < 0) continue;
+        if (search->level != LEVEL_NONE) key.on_host = work->on_host[host] - (search->own == host);
+        if (search->level == LEVEL_HOST) key.in_zone = key.on_host;
+        if (search->strict && key.in_zone > 0) continue;
+        if (best != NONE && compare_keys(&key, &best_key) >= 0) continue; /* names come in order */
+        best = host;
+        best_key = key;
+    }
+    if (best != NONE) *ret_key = best_key;
+    return best;
 }
 
 /* Fills on_host and in_zone for the tier, unless they are its already. */
@@ -218,18 +250,6 @@ static uint32_t zone_count(const struct work *work, const struct search *search,
     return work->in_zone[h->zones[d]] - is_own;
 }
 
-static struct key key_of(const struct work *work, const struct search *search, size_t host)
-{
-    const struct work_host *h = &work->hosts[host];
-    size_t near = search->ask->near;
-    struct key key = {.in_zone = zone_count(work, search, host), .left = left_of(work, search, host)};
-    if (search->level != LEVEL_NONE) key.on_host = work->on_host[host] - (search->own == host);
-    if (near == NONE) return key;
-    key.step = step_of(&work->hosts[near], h);
-    key.distance = distance_of(&work->hosts[near], h);
-    return key;
-}
-
 static int compare_keys(const struct key *a, const struct key *b)
 {
     if (a->step != b->step) return a->step < b->step ? -1 : 1;
@@ -257,31 +277,20 @@ static int step_of(const struct work_host *lost, const struct work_host *host)
     return text_equal(lost->class_name, host->class_name) ? 3 : 4;
 }
 
-/* What is left in the tightest dimension, in parts of the largest host's. The least wins: a full host is
- * filled up, and the emptiest stays whole for the largest request. */
+/* The least wins: a full host is filled up, and the emptiest stays whole for the largest request. Below 0: it
+ * does not fit. The host that keeps room for the instance has that room for it besides. */
 static int64_t left_of(const struct work *work, const struct search *search, size_t host)
 {
-    const struct work_host *h = &work->hosts[host];
-    int64_t least = INT64_MAX;
+    struct room room = *work->room;
+    size_t column = work->hosts[host].column;
+    if (search->promise != host) return room_left(work->room, column, &search->size);
+    if (!place_fits(work, search->ask, host, NULL)) return -1;
+    int64_t free[DIMENSIONS];
     for (size_t d = 0; d < DIMENSIONS; d++) {
-        if (search->size.of[d] == 0 || h->total.of[d] == UNCOUNTED) continue;
-        int64_t left = h->total.of[d] - h->used.of[d] - h->promised.of[d] - search->size.of[d];
-        if (search->promise == host) left += search->size.of[d];
-        int64_t part = (left >> search->shift[d]) * search->weight[d];
-        if (part < least) least = part;
+        free[d] = room.free[d][column] + search->size.of[d];
+        room.free[d] = &free[d];
     }
-    return least;
-}
-
-static bool fits(const struct work *work, const struct search *search, size_t host)
-{
-    const struct work_host *h = &work->hosts[host];
-    if (search->promise == host) return place_fits(work, search->ask, host, NULL);
-    for (size_t d = 0; d < DIMENSIONS; d++)
-        if (search->size.of[d] != 0 &&
-            search->size.of[d] > h->total.of[d] - h->used.of[d] - h->promised.of[d])
-            return false;
-    return true;
+    return room_left(&room, 0, &search->size);
 }
 
 static struct amount ask_size(const struct work *work, const struct place_ask *ask)

@@ -1,6 +1,7 @@
 #include "base/text.h"
 #include "plan/order/act.h"
 #include "plan/place/place.h"
+#include "plan/place/room.h"
 #include "plan/recover/recover.h"
 #include "plan/scale/scale.h"
 
@@ -18,9 +19,13 @@ static bool nothing_sends_away(const struct work *work, const struct work_instan
 
 void recover_promise(struct work *work)
 {
-    work->accounts += 2; /* what is free changes */
-    for (size_t h = 0; h < work->hosts_length; h++)
-        work->hosts[h].promised = (struct amount){{0}};
+    static const struct amount none = {{0}};
+    for (size_t h = 0; h < work->hosts_length; h++) {
+        struct amount *promised = &work->hosts[h].promised;
+        if (memcmp(promised, &none, sizeof(none)) == 0) continue;
+        *promised = none;
+        room_change(work, h);
+    }
     for (size_t n = 0; n < work->instances_length; n++) {
         struct work_instance *i = &work->instances[n];
         i->promise = NONE;
@@ -86,9 +91,9 @@ static void promise(struct work *work, size_t instance, size_t host)
 {
     struct work_instance *i = &work->instances[instance];
     i->promise = host;
-    work->accounts += 2; /* more than one placing: nothing found before holds */
     for (size_t d = 0; d < DIMENSIONS; d++)
         work->hosts[host].promised.of[d] += amount_of(&i->record.size).of[d];
+    room_change(work, host);
 }
 
 static void leave_host(struct work *work, size_t instance)

@@ -73,6 +73,10 @@ MUST_CHECK bool controller_move(struct controller *controller, const struct call
                                 const char *instance, const char *host, struct error *err);
 MUST_CHECK bool controller_host_state(struct controller *controller, const struct caller *caller,
                                       const char *host, enum host_intent_state state, struct error *err);
+/* Into the audit log: the caller runs a command in the instance. word: its first one; what follows may be
+ * secret. */
+MUST_CHECK bool controller_note_exec(struct controller *controller, const struct caller *caller,
+                                     const char *instance, const char *word, struct error *err);
 /* done is called once, from the loop. */
 void controller_power(struct controller *controller, const struct caller *caller, const char *host,
                       enum power_order order, void (*done)(void *ctx, const struct error *err), void *ctx);

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { EXEC_WORD_MAX = 255 }; /* bytes of a command's first word that are kept */
+
 static const char *kind_word(enum record_kind kind);
 static enum record_kind record_kind_of(enum document_kind kind);
 static const char *party_of(const struct document *document);
@@ -184,6 +186,21 @@ bool controller_host_state(struct controller *controller, const struct caller *c
     copy.state = state;
     change_put(change, RECORD_HOST, host, &copy);
     change_event(change, wall_ms(controller), caller->name, "host", host, whats[state], "as asked");
+    return commit(controller, change, err);
+}
+
+bool controller_note_exec(struct controller *controller, const struct caller *caller, const char *instance,
+                          const char *word, struct error *err)
+{
+    CLEANUP_CHANGE struct change *change = change_new(controller->options.store);
+    size_t size = strcspn(word, " \t\n");
+    char shown[EXEC_WORD_MAX + 1];
+
+    if (size > EXEC_WORD_MAX)
+        for (size = EXEC_WORD_MAX; size > 0 && ((unsigned char)word[size] & 0xc0) == 0x80;)
+            size--; /* not within a character */
+    snprintf(shown, sizeof(shown), "%.*s", (int)size, word);
+    change_event(change, wall_ms(controller), caller->name, "instance", instance, "exec asked for", shown);
     return commit(controller, change, err);
 }
 

@@ -14,6 +14,7 @@ static void blob_finish(struct asked *asked, const char *digest);
 static void token_make(struct asked *asked);
 static void token_list(struct asked *asked);
 static void token_delete(struct asked *asked, const char *id);
+static bool token_name_free(struct asked *asked, const char *party, const char *name, struct error *err);
 static bool landlord_only(struct asked *asked);
 
 bool route_library(struct asked *asked)
@@ -138,6 +139,10 @@ static void token_make(struct asked *asked)
         answer_error(asked, &err);
         return;
     }
+    if (!token_name_free(asked, party, name, &err)) {
+        answer_error(asked, &err);
+        return;
+    }
     random->fill(random->self, bytes, sizeof(bytes));
     for (size_t i = 0; i < sizeof(bytes); i++)
         snprintf(token + 2 * i, 3, "%02x", bytes[i]);
@@ -155,6 +160,28 @@ static void token_make(struct asked *asked)
     }
     buf_printf(&json, "{\"id\":\"%s\",\"token\":\"%s\"}", digest, token);
     answer_json(asked, 201, &json);
+}
+
+/* The audit log knows an author by this name: it has to be one token's. */
+static bool token_name_free(struct asked *asked, const char *party, const char *name, struct error *err)
+{
+    struct store *store = controller_store(asked->api->options.controller);
+    struct vec items = VEC_OF(struct store_item);
+    bool good = store_list(store, token_prefix, NULL, 0, &items, err);
+
+    for (size_t i = 0; good && i < items.length; i++) {
+        const struct store_item *item = vec_at(&items, i);
+        struct node token;
+        good = node_from_json(asked->arena, item->value, strlen(item->value), &token, err);
+        if (good && text_equal(node_text(&token, "party", ""), party) &&
+            text_equal(node_text(&token, "name", ""), name))
+            good = error_set(err, ERROR_REFUSED,
+                             "party %s has a token \"%s\" already (%.12s…): give this one another name, or "
+                             "delete that one",
+                             party, name, item->key + strlen(token_prefix));
+    }
+    store_items_free(&items);
+    return good;
 }
 
 static void token_list(struct asked *asked)

@@ -42,6 +42,7 @@ struct exec_session {
     char *instance;          /* its own: no other name opens the session */
     struct process *process; /* NULL: it has ended */
     bool ended;
+    bool told; /* that it ended */
     int status;
     struct vec pieces; /* struct piece, not yet read */
     struct buf output;
@@ -55,7 +56,9 @@ struct exec_session {
 };
 
 static void start(struct agent *agent, struct exchange *exchange, const struct request *request);
-static bool has_room(struct agent *agent, const char *instance, struct error *err);
+static bool make_room(struct agent *agent, const char *instance, struct error *err);
+static bool make_room_among(struct agent *agent, const char *instance, size_t size, size_t max,
+                            const char *where, struct error *err);
 static bool spawn(struct exec_session *session, const struct node *body, struct error *err);
 static const char *const *texts(struct arena *arena, const struct node *list, size_t *ret_length);
 static unsigned terminal_size(const struct node *body, const char *key);
@@ -139,7 +142,7 @@ static void start(struct agent *agent, struct exchange *exchange, const struct r
     struct error err;
     unsigned char id[16];
 
-    if (!has_room(agent, instance ? instance : "", &err)) {
+    if (!make_room(agent, instance ? instance : "", &err)) {
         agent_answer_error(agent, exchange, &err);
         return;
     }
@@ -164,25 +167,36 @@ static void start(struct agent *agent, struct exchange *exchange, const struct r
     agent_answer_json(agent, exchange, arena_printf(arena, "{\"session\":\"%s\"}", session->id));
 }
 
-static bool has_room(struct agent *agent, const char *instance, struct error *err)
+static bool make_room(struct agent *agent, const char *instance, struct error *err)
 {
-    size_t of_instance = 0, of_party = 0, cursor = 0, party_size = strcspn(instance, "/") + 1;
+    size_t party_size = strcspn(instance, "/") + 1;
+
+    return make_room_among(agent, instance, strlen(instance) + 1, SESSIONS_OF_INSTANCE_MAX,
+                           "in this instance", err) &&
+           make_room_among(agent, instance, party_size, SESSIONS_OF_PARTY_MAX, "of its party on this host",
+                           err) &&
+           make_room_among(agent, instance, 0, SESSIONS_MAX, "on this host", err);
+}
+
+/* Among the sessions of instances whose names begin with so many bytes of this one's. What has ended, and
+ * whose person has heard so, goes first. */
+static bool make_room_among(struct agent *agent, const char *instance, size_t size, size_t max,
+                            const char *where, struct error *err)
+{
+    struct exec_session *over = NULL;
+    size_t count = 0, cursor = 0;
     void *value = NULL;
 
     while (map_next(agent->execs, &cursor, NULL, &value)) {
-        const char *other = ((struct exec_session *)value)->instance;
-        of_instance += text_equal(other, instance);
-        of_party += strncmp(other, instance, party_size) == 0;
+        struct exec_session *other = value;
+        if (strncmp(other->instance, instance, size) != 0) continue;
+        count++;
+        if (other->told && !over) over = other;
     }
-    if (of_instance >= SESSIONS_OF_INSTANCE_MAX)
-        return error_set(err, ERROR_REFUSED, "%d sessions run in this instance already: end one first",
-                         SESSIONS_OF_INSTANCE_MAX);
-    if (of_party >= SESSIONS_OF_PARTY_MAX)
-        return error_set(err, ERROR_REFUSED, "%d sessions of yours run on this host already: end one first",
-                         SESSIONS_OF_PARTY_MAX);
-    if (map_length(agent->execs) >= SESSIONS_MAX)
-        return error_set(err, ERROR_REFUSED, "%d sessions run on this host already: end one first",
-                         SESSIONS_MAX);
+    if (count < max) return true;
+    if (!over) return error_set(err, ERROR_REFUSED, "%zu sessions run %s already: end one first", max, where);
+    map_remove(agent->execs, over->id);
+    exec_free(over);
     return true;
 }
 
@@ -384,7 +398,8 @@ static void answer_output(struct exec_session *session)
         at += piece->size;
     }
     buf_printf(&json, "],\"next\":%" PRId64 ",\"exit\":", session->offset + (int64_t)at);
-    if (session->ended && i == session->pieces.length)
+    session->told = session->ended && i == session->pieces.length;
+    if (session->told)
         buf_printf(&json, "%d}", session->status);
     else
         buf_add_text(&json, "null}");

@@ -649,6 +649,16 @@ static void test_sessions_are_shared(void **state)
         snprintf(name, sizeof(name), "acme/shop/web-%d", i);
         assert_int_equal(open_all(desk, talk, name), i < 5 ? 8 : 0);
     }
+    /* One that has ended, and said so, makes room for one. */
+    char path[128], with[192];
+    desk_free(desk);
+    desk = running(five);
+    open_session(desk, talk, "{\"command\":[\"true\"]}", path);
+    world_run_ms(desk->world, 10);
+    assert_int_equal(open_all(desk, talk, "acme/shop/web-1"), 7);
+    ask_agent(desk, talk, "GET", session_path(path, with), NULL);
+    assert_non_null(strstr(talk->body, "\"exit\":0"));
+    assert_int_equal(open_all(desk, talk, "acme/shop/web-1"), 1);
     mem_free(talk);
     desk_free(desk);
 }

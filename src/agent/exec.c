@@ -5,7 +5,9 @@
  *   POST   /agent/exec?instance=NAME        {command[], env[], tty, rows, columns} -> {"session":ID}
  *   GET    /agent/exec/ID?instance=NAME&after=OFFSET
  *                                            -> {"output":[{stream,data}],"next":OFFSET,"exit":null|status}
- *   POST   /agent/exec/ID/input?instance=NAME   raw bytes; none closes the input
+ *   POST   /agent/exec/ID/input?instance=NAME   raw bytes; none closes the input. Answered when what came
+ *                                            before has been read: 409 when it has not for long, or another
+ *                                            piece waits; then this one was not taken, and may be sent again
  *   DELETE /agent/exec/ID?instance=NAME         kills
  */
 #include "agent/internal.h"
@@ -23,6 +25,9 @@ enum {
     OUTPUT_MAX = 4 * 1024 * 1024,    /* unread output; a command that says more is killed */
     PIECE_MAX = 64 * 1024,
     SESSIONS_MAX = 64,
+    /* So that nobody can use up the host's. */
+    SESSIONS_OF_PARTY_MAX = 32,
+    SESSIONS_OF_INSTANCE_MAX = 8,
 };
 
 /* A piece of output as it came: the bytes stand in exec_session.output. */
@@ -37,20 +42,34 @@ struct exec_session {
     char *instance;          /* its own: no other name opens the session */
     struct process *process; /* NULL: it has ended */
     bool ended;
+    bool told; /* that it ended */
     int status;
     struct vec pieces; /* struct piece, not yet read */
     struct buf output;
     int64_t offset; /* of the first byte in output */
     struct exchange *waiting;
     struct timer *timer; /* end of the poll, or of patience */
+    bool input_queued;   /* the process has not read all of it yet: the next piece has to wait */
+    struct exchange *input_waiting;
+    struct request input; /* of input_waiting */
+    struct timer *input_timer;
 };
 
 static void start(struct agent *agent, struct exchange *exchange, const struct request *request);
+static bool make_room(struct agent *agent, const char *instance, struct error *err);
+static bool make_room_among(struct agent *agent, const char *instance, size_t size, size_t max,
+                            const char *where, struct error *err);
 static bool spawn(struct exec_session *session, const struct node *body, struct error *err);
 static const char *const *texts(struct arena *arena, const struct node *list, size_t *ret_length);
 static unsigned terminal_size(const struct node *body, const char *key);
 static struct exec_session *find(struct agent *agent, const char *path, char *ret_rest, size_t rest_size);
 static void read_output(struct exec_session *session, struct exchange *exchange, int64_t after);
+static void take_input(struct exec_session *session, struct exchange *exchange,
+                       const struct request *request);
+static void feed(struct exec_session *session, struct exchange *exchange, const struct request *request);
+static void input_taken(void *ctx);
+static void input_over(void *ctx);
+static void input_gone(void *ctx);
 static void got_output(void *ctx, int stream, const char *data, size_t size);
 static void exited(void *ctx, struct process_exit exit);
 static void answer_output(struct exec_session *session);
@@ -63,7 +82,6 @@ static void add_base64(struct buf *ret_text, const char *data, size_t size);
 
 void exec_serve(struct agent *agent, struct exchange *exchange, const struct request *request)
 {
-    const struct process_port *process = agent->options.process;
     CLEANUP_ARENA struct arena *arena = arena_new();
     const char *after = agent_query(arena, request->path, "after");
     const char *instance = agent_query(arena, request->path, "instance");
@@ -87,9 +105,7 @@ void exec_serve(struct agent *agent, struct exchange *exchange, const struct req
         exec_free(session);
         agent_answer_json(agent, exchange, "{}");
     } else if (text_equal(rest, "/input")) {
-        if (session->process)
-            process->write(process->self, session->process, request->body, request->body_size);
-        agent_answer_json(agent, exchange, "{}");
+        take_input(session, exchange, request);
     } else {
         error_set(&err, ERROR_NOT_FOUND, "no %s %s here", request->method, request->path);
         agent_answer_error(agent, exchange, &err);
@@ -107,7 +123,9 @@ void exec_free(struct exec_session *session)
         process->detach(process->self, session->process);
     }
     if (session->waiting) net->answer(net->self, session->waiting, 410, NULL, 0, NULL, 0);
+    if (session->input_waiting) net->answer(net->self, session->input_waiting, 410, NULL, 0, NULL, 0);
     clock->cancel(clock->self, session->timer);
+    clock->cancel(clock->self, session->input_timer);
     vec_free(&session->pieces);
     buf_free(&session->output);
     mem_free(session->instance);
@@ -124,8 +142,7 @@ static void start(struct agent *agent, struct exchange *exchange, const struct r
     struct error err;
     unsigned char id[16];
 
-    if (map_length(agent->execs) >= SESSIONS_MAX) {
-        error_set(&err, ERROR_REFUSED, "%d sessions run on this host already: end one first", SESSIONS_MAX);
+    if (!make_room(agent, instance ? instance : "", &err)) {
         agent_answer_error(agent, exchange, &err);
         return;
     }
@@ -148,6 +165,39 @@ static void start(struct agent *agent, struct exchange *exchange, const struct r
     map_put(agent->execs, session->id, session);
     be_patient(session);
     agent_answer_json(agent, exchange, arena_printf(arena, "{\"session\":\"%s\"}", session->id));
+}
+
+static bool make_room(struct agent *agent, const char *instance, struct error *err)
+{
+    size_t party_size = strcspn(instance, "/") + 1;
+
+    return make_room_among(agent, instance, strlen(instance) + 1, SESSIONS_OF_INSTANCE_MAX,
+                           "in this instance", err) &&
+           make_room_among(agent, instance, party_size, SESSIONS_OF_PARTY_MAX, "of its party on this host",
+                           err) &&
+           make_room_among(agent, instance, 0, SESSIONS_MAX, "on this host", err);
+}
+
+/* Among the sessions of instances whose names begin with so many bytes of this one's. What has ended, and
+ * whose person has heard so, goes first. */
+static bool make_room_among(struct agent *agent, const char *instance, size_t size, size_t max,
+                            const char *where, struct error *err)
+{
+    struct exec_session *over = NULL;
+    size_t count = 0, cursor = 0;
+    void *value = NULL;
+
+    while (map_next(agent->execs, &cursor, NULL, &value)) {
+        struct exec_session *other = value;
+        if (strncmp(other->instance, instance, size) != 0) continue;
+        count++;
+        if (other->told && !over) over = other;
+    }
+    if (count < max) return true;
+    if (!over) return error_set(err, ERROR_REFUSED, "%zu sessions run %s already: end one first", max, where);
+    map_remove(agent->execs, over->id);
+    exec_free(over);
+    return true;
 }
 
 static bool spawn(struct exec_session *session, const struct node *body, struct error *err)
@@ -238,6 +288,79 @@ static void read_output(struct exec_session *session, struct exchange *exchange,
     net->on_gone(net->self, exchange, poll_gone, session);
 }
 
+/* A command that does not read slows down what feeds it, and takes no memory: one piece is queued for it, one
+ * waits as the request that it came with. */
+static void take_input(struct exec_session *session, struct exchange *exchange, const struct request *request)
+{
+    const struct clock_port *clock = session->agent->options.clock;
+    const struct net_port *net = session->agent->options.net;
+    struct error err;
+
+    if (request->body_size > EXEC_INPUT_SIZE_MAX) {
+        error_set(&err, ERROR_TOO_LARGE, "a piece of input has at most %d bytes", EXEC_INPUT_SIZE_MAX);
+        agent_answer_error(session->agent, exchange, &err);
+    } else if (session->input_waiting) {
+        error_set(&err, ERROR_REFUSED, "another piece of input waits already: send one after the other");
+        agent_answer_error(session->agent, exchange, &err);
+    } else if (session->input_queued && session->process) {
+        session->input_waiting = exchange;
+        session->input = *request;
+        session->input_timer = clock->after(clock->self, POLL_US, input_over, session);
+        net->on_gone(net->self, exchange, input_gone, session);
+    } else {
+        feed(session, exchange, request);
+    }
+}
+
+/* To a command that has ended it is of no use any more, and no failure. */
+static void feed(struct exec_session *session, struct exchange *exchange, const struct request *request)
+{
+    const struct process_port *process = session->agent->options.process;
+
+    if (session->process) {
+        session->input_queued = true;
+        process->write(process->self, session->process, request->body, request->body_size, input_taken);
+    }
+    agent_answer_json(session->agent, exchange, "{}");
+}
+
+/* All that was queued is read, or nothing will be any more: what waits is next. */
+static void input_taken(void *ctx)
+{
+    struct exec_session *session = ctx;
+    const struct clock_port *clock = session->agent->options.clock;
+    struct exchange *exchange = session->input_waiting;
+
+    session->input_queued = false;
+    if (!exchange) return;
+    clock->cancel(clock->self, session->input_timer);
+    session->input_timer = NULL;
+    session->input_waiting = NULL;
+    feed(session, exchange, &session->input);
+}
+
+static void input_over(void *ctx)
+{
+    struct exec_session *session = ctx;
+    struct exchange *exchange = session->input_waiting;
+    struct error err;
+
+    session->input_timer = NULL;
+    session->input_waiting = NULL;
+    error_set(&err, ERROR_REFUSED, "the command has not read its earlier input yet: send this piece again");
+    agent_answer_error(session->agent, exchange, &err);
+}
+
+static void input_gone(void *ctx)
+{
+    struct exec_session *session = ctx;
+    const struct clock_port *clock = session->agent->options.clock;
+
+    clock->cancel(clock->self, session->input_timer);
+    session->input_timer = NULL;
+    session->input_waiting = NULL;
+}
+
 static void got_output(void *ctx, int stream, const char *data, size_t size)
 {
     struct exec_session *session = ctx;
@@ -256,6 +379,7 @@ static void exited(void *ctx, struct process_exit exit)
     session->process = NULL;
     session->ended = true;
     session->status = exit.status;
+    input_taken(session);
     if (session->waiting) answer_output(session);
 }
 
@@ -274,7 +398,8 @@ static void answer_output(struct exec_session *session)
         at += piece->size;
     }
     buf_printf(&json, "],\"next\":%" PRId64 ",\"exit\":", session->offset + (int64_t)at);
-    if (session->ended && i == session->pieces.length)
+    session->told = session->ended && i == session->pieces.length;
+    if (session->told)
         buf_printf(&json, "%d}", session->status);
     else
         buf_add_text(&json, "null}");

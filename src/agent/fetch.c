@@ -15,11 +15,15 @@ struct fetch {
     struct image image;
     size_t layer; /* that is being fetched */
     struct call *call;
+    struct timer *timer; /* goes on with finishing the layer */
 };
+
+static const char owner[] = "agent"; /* of what is in the making */
 
 static void next_piece(struct fetch *fetch);
 static void got_piece(void *ctx, const struct answer *answer);
-static bool take_piece(struct fetch *fetch, const struct answer *answer, struct error *err);
+static bool take_piece(struct fetch *fetch, const struct answer *answer, bool *ret_last, struct error *err);
+static void finish_layer(void *ctx);
 static void unpack(struct fetch *fetch);
 static void unpacked(void *ctx, const struct error *err);
 static void end(struct fetch *fetch, const struct error *err);
@@ -51,8 +55,10 @@ void fetch_image(struct agent *agent, const char *digest)
 
 void fetch_free(struct fetch *fetch)
 {
+    const struct clock_port *clock = fetch->agent->options.clock;
     const struct net_port *net = fetch->agent->options.net;
     net->cancel(net->self, fetch->call);
+    clock->cancel(clock->self, fetch->timer);
     arena_free(fetch->arena);
     mem_free(fetch);
 }
@@ -90,7 +96,7 @@ static void next_piece(struct fetch *fetch)
     }
     const char *digest = fetch->image.layers[fetch->layer];
     snprintf(path, sizeof(path), "/agent/blob/%s?offset=%" PRId64, digest,
-             blobs->partial(blobs->self, digest));
+             blobs->partial(blobs->self, owner, digest));
     struct request request = {.method = "GET", .path = path};
     fetch->call = net->call(net->self, &fetch->agent->options.controllers, &request, PIECE_TIMEOUT_MS, NULL,
                             got_piece, fetch);
@@ -99,21 +105,27 @@ static void next_piece(struct fetch *fetch)
 static void got_piece(void *ctx, const struct answer *answer)
 {
     struct fetch *fetch = ctx;
+    bool last = false;
     struct error err;
 
     fetch->call = NULL;
-    if (take_piece(fetch, answer, &err))
-        next_piece(fetch);
-    else
+    if (!take_piece(fetch, answer, &last, &err))
         end(fetch, &err);
+    else if (last)
+        finish_layer(fetch);
+    else
+        next_piece(fetch);
 }
 
-static bool take_piece(struct fetch *fetch, const struct answer *answer, struct error *err)
+static bool take_piece(struct fetch *fetch, const struct answer *answer, bool *ret_last, struct error *err)
 {
     const struct blob_port *blobs = fetch->agent->options.blobs;
     const char *digest = fetch->image.layers[fetch->layer];
     uint64_t total = 0;
+    int64_t size = 0;
+    struct error ignored;
 
+    if (blobs->size(blobs->self, digest, &size, &ignored)) return true; /* for another image meanwhile */
     if (answer->status != 200)
         return error_set(err, ERROR_UNREACHABLE, "layer %s: %s", digest,
                          answer->status ? answer->body : answer->error->message);
@@ -121,14 +133,32 @@ static bool take_piece(struct fetch *fetch, const struct answer *answer, struct 
         if (strcasecmp(answer->headers[i].name, "Croft-Size") == 0 &&
             !text_parse_u64(answer->headers[i].value, &total))
             return error_set(err, ERROR_FAILED, "layer %s: the controller does not say its size", digest);
-    int64_t offset = blobs->partial(blobs->self, digest);
+    int64_t offset = blobs->partial(blobs->self, owner, digest);
     if (answer->body_size == 0 && (uint64_t)offset < total)
         return error_set(err, ERROR_FAILED, "layer %s: the controller sends nothing", digest);
     if (answer->body_size > 0 &&
-        !blobs->append(blobs->self, digest, offset, answer->body, answer->body_size, err))
+        !blobs->append(blobs->self, owner, digest, offset, answer->body, answer->body_size, err))
         return false;
-    if ((uint64_t)offset + answer->body_size < total) return true;
-    return blobs->finish(blobs->self, digest, err);
+    *ret_last = (uint64_t)offset + answer->body_size >= total;
+    return true;
+}
+
+/* A piece of the work a turn, so that nothing else here has to wait for it. */
+static void finish_layer(void *ctx)
+{
+    struct fetch *fetch = ctx;
+    const struct blob_port *blobs = fetch->agent->options.blobs;
+    const struct clock_port *clock = fetch->agent->options.clock;
+    bool done = false;
+    struct error err;
+
+    fetch->timer = NULL;
+    if (!blobs->finish(blobs->self, owner, fetch->image.layers[fetch->layer], &done, &err))
+        end(fetch, &err);
+    else if (done)
+        next_piece(fetch);
+    else
+        fetch->timer = clock->after(clock->self, 0, finish_layer, fetch);
 }
 
 static void unpack(struct fetch *fetch)

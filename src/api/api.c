@@ -7,8 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Answers to repeats are remembered for so many changes; older ones are forgotten first. */
-enum { REPEATS_MAX = 1000 };
+/* Answers to repeats are remembered for so many changes of a party, in so many bytes; older ones are
+ * forgotten first. */
+enum { REPEATS_MAX = 1000, REPEATS_SIZE_MAX = 4 * 1024 * 1024, REPEAT_KEY_SIZE_MAX = 255 };
+
+/* One party's: none can push out another's. */
+struct repeats {
+    struct map *all; /* caller and Idempotency-Key -> struct repeat */
+    size_t size;     /* bytes of their answers */
+};
 
 struct repeat {
     uint64_t request;  /* hash of method, path and body: another request under the same key is refused */
@@ -22,6 +29,9 @@ static void later_forget(struct asked *asked);
 static void asker_gone(void *ctx);
 static bool identify(struct asked *asked, const struct sender *sender, struct error *err);
 static bool repeated(struct asked *asked);
+static struct repeats *repeats_of(struct asked *asked);
+static void repeats_trim(struct repeats *repeats);
+static void repeats_free(struct repeats *repeats);
 static char *repeat_key(struct asked *asked);
 static uint64_t repeat_hash(const struct asked *asked);
 static void repeat_keep(struct asked *asked, int status, const struct buf *json, uint64_t revision);
@@ -51,11 +61,11 @@ void api_free(struct api *api)
 {
     if (!api) return;
     size_t cursor = 0;
-    void *repeat = NULL;
+    void *repeats = NULL;
     watch_free_all(api);
     later_free_all(api);
-    while (map_next(api->repeats, &cursor, NULL, &repeat))
-        repeat_free(repeat);
+    while (map_next(api->repeats, &cursor, NULL, &repeats))
+        repeats_free(repeats);
     map_free(api->repeats);
     vec_free(&api->watchers);
     mem_free(api);
@@ -318,14 +328,21 @@ static bool repeated(struct asked *asked)
         asked->idempotency_key = NULL;
         return false;
     }
-    repeat = map_get(asked->api->repeats, repeat_key(asked));
+    const char *key = asked->idempotency_key;
+    if (strlen(key) > REPEAT_KEY_SIZE_MAX) {
+        asked->idempotency_key = NULL;
+        error_set(&err, ERROR_TOO_LARGE, "an Idempotency-Key has at most %d bytes", REPEAT_KEY_SIZE_MAX);
+        answer_error(asked, &err);
+        return true;
+    }
+    struct repeats *repeats = repeats_of(asked);
+    repeat = map_get(repeats->all, repeat_key(asked));
     if (!repeat) {
         repeat = mem_alloc(sizeof(*repeat));
         repeat->request = repeat_hash(asked);
-        map_put(asked->api->repeats, repeat_key(asked), repeat);
+        map_put(repeats->all, repeat_key(asked), repeat);
         return false;
     }
-    const char *key = asked->idempotency_key;
     asked->idempotency_key = NULL; /* what is answered now is not to be kept */
     if (repeat->request != repeat_hash(asked)) {
         error_set(&err, ERROR_INVALID, "Idempotency-Key %s was used for another request", key);
@@ -339,6 +356,45 @@ static bool repeated(struct asked *asked)
         answer_changed(asked, repeat->status, &json, repeat->revision);
     }
     return true;
+}
+
+static struct repeats *repeats_of(struct asked *asked)
+{
+    struct map *parties = asked->api->repeats;
+    struct repeats *repeats = map_get(parties, asked->caller.party);
+
+    if (repeats) return repeats;
+    repeats = mem_alloc(sizeof(*repeats));
+    repeats->all = map_new();
+    map_put(parties, asked->caller.party, repeats);
+    return repeats;
+}
+
+/* Those under way stay: their repeats are refused by them. */
+static void repeats_trim(struct repeats *repeats)
+{
+    const char *key = NULL;
+    size_t cursor = 0;
+    void *value = NULL;
+
+    while ((map_length(repeats->all) > REPEATS_MAX || repeats->size > REPEATS_SIZE_MAX) &&
+           map_next(repeats->all, &cursor, &key, &value)) {
+        const struct repeat *repeat = value;
+        if (repeat->status == 0) continue;
+        repeats->size -= strlen(repeat->json);
+        repeat_free(map_remove(repeats->all, key));
+    }
+}
+
+static void repeats_free(struct repeats *repeats)
+{
+    size_t cursor = 0;
+    void *repeat = NULL;
+
+    while (map_next(repeats->all, &cursor, NULL, &repeat))
+        repeat_free(repeat);
+    map_free(repeats->all);
+    mem_free(repeats);
 }
 
 static char *repeat_key(struct asked *asked)
@@ -357,23 +413,22 @@ static uint64_t repeat_hash(const struct asked *asked)
 /* A refusal (json NULL) is not kept: nothing happened, and the same request may be right later. */
 static void repeat_keep(struct asked *asked, int status, const struct buf *json, uint64_t revision)
 {
-    struct map *repeats = asked->api->repeats;
+    struct repeats *repeats = NULL;
     struct repeat *repeat = NULL;
-    size_t cursor = 0;
-    const char *oldest = NULL;
 
     if (!asked->idempotency_key || !asked->caller.name) return;
+    repeats = repeats_of(asked);
     if (!json) {
-        repeat_free(map_remove(repeats, repeat_key(asked)));
+        repeat_free(map_remove(repeats->all, repeat_key(asked)));
         return;
     }
-    repeat = map_get(repeats, repeat_key(asked));
+    repeat = map_get(repeats->all, repeat_key(asked));
     if (!repeat) return;
     repeat->status = status;
     repeat->revision = revision;
     repeat->json = mem_strdup(buf_text(json));
-    if (map_length(repeats) > REPEATS_MAX && map_next(repeats, &cursor, &oldest, NULL))
-        repeat_free(map_remove(repeats, oldest));
+    repeats->size += strlen(repeat->json);
+    repeats_trim(repeats);
 }
 
 static struct asked *asked_new(struct api *api, struct exchange *exchange, const struct request *request)

@@ -8,7 +8,7 @@ struct watcher;
 
 struct api {
     struct api_options options;
-    struct map *repeats; /* Idempotency-Key with its caller -> struct repeat */
+    struct map *repeats; /* party -> struct repeats: answers to what had an Idempotency-Key */
     struct vec watchers; /* struct watcher * */
     struct vec later;    /* struct asked *: whose answers are still to come */
 };

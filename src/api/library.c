@@ -8,12 +8,23 @@
 
 static const char token_prefix[] = "token/";
 
+/* A layer that is being verified. */
+struct finishing {
+    const struct clock_port *clock; /* the API may end first */
+    struct timer *timer;
+    const char *digest;
+    bool is_later; /* asked_later() was told */
+};
+
 static void blob_show(struct asked *asked, const char *digest);
 static void blob_append(struct asked *asked, const char *digest);
 static void blob_finish(struct asked *asked, const char *digest);
+static void finish_on(void *ctx);
+static void finish_cancel(struct asked *asked);
 static void token_make(struct asked *asked);
 static void token_list(struct asked *asked);
 static void token_delete(struct asked *asked, const char *id);
+static bool token_name_free(struct asked *asked, const char *party, const char *name, struct error *err);
 static bool landlord_only(struct asked *asked);
 
 bool route_library(struct asked *asked)
@@ -67,17 +78,18 @@ bool token_caller(struct api *api, struct arena *arena, const char *token, struc
 
 static void blob_show(struct asked *asked, const char *digest)
 {
-    const struct blob_port *blobs = controller_options_of(asked->api->options.controller)->blobs;
+    struct controller *controller = asked->api->options.controller;
     CLEANUP_BUF struct buf json = {0};
     int64_t size = 0;
     struct error err;
 
-    if (blobs->size(blobs->self, digest, &size, &err)) {
+    if (controller_layer_size(controller, &asked->caller, digest, &size, &err)) {
         buf_printf(&json, "{\"size\":%" PRId64 "}", size);
         answer_json(asked, 200, &json);
     } else if (err.code == ERROR_NOT_FOUND) {
         /* Not a failure for whoever sends it: this is how much is here. */
-        buf_printf(&json, "{\"partial\":%" PRId64 "}", blobs->partial(blobs->self, digest));
+        buf_printf(&json, "{\"partial\":%" PRId64 "}",
+                   controller_layer_partial(controller, &asked->caller, digest));
         answer_json(asked, 404, &json);
     } else {
         answer_error(asked, &err);
@@ -86,14 +98,16 @@ static void blob_show(struct asked *asked, const char *digest)
 
 static void blob_append(struct asked *asked, const char *digest)
 {
-    const struct blob_port *blobs = controller_options_of(asked->api->options.controller)->blobs;
+    struct controller *controller = asked->api->options.controller;
     CLEANUP_BUF struct buf json = {0};
     int64_t offset = 0;
     struct error err;
 
     if (query_number(asked, "offset", 0, &offset, &err) &&
-        blobs->append(blobs->self, digest, offset, asked->body, asked->body_size, &err)) {
-        buf_printf(&json, "{\"partial\":%" PRId64 "}", blobs->partial(blobs->self, digest));
+        controller_layer_append(controller, &asked->caller, digest, offset, asked->body, asked->body_size,
+                                &err)) {
+        buf_printf(&json, "{\"partial\":%" PRId64 "}",
+                   controller_layer_partial(controller, &asked->caller, digest));
         answer_json(asked, 200, &json);
     } else {
         answer_error(asked, &err);
@@ -102,16 +116,42 @@ static void blob_append(struct asked *asked, const char *digest)
 
 static void blob_finish(struct asked *asked, const char *digest)
 {
-    const struct blob_port *blobs = controller_options_of(asked->api->options.controller)->blobs;
+    struct finishing *finishing = arena_alloc(asked->arena, sizeof(*finishing));
+
+    finishing->digest = digest;
+    finishing->clock = asked->api->options.clock;
+    asked->later = finishing;
+    finish_on(asked);
+}
+
+/* A piece of the work a turn, so that nobody else has to wait for all of it. */
+static void finish_on(void *ctx)
+{
+    struct asked *asked = ctx;
+    struct finishing *finishing = asked->later;
+    const struct clock_port *clock = finishing->clock;
     CLEANUP_BUF struct buf json = {0};
+    bool done = false;
     struct error err;
 
-    if (blobs->finish(blobs->self, digest, &err)) {
+    finishing->timer = NULL;
+    if (!controller_layer_finish(asked->api->options.controller, &asked->caller, finishing->digest, &done,
+                                 &err)) {
+        answer_error(asked, &err);
+    } else if (done) {
         buf_add_text(&json, "{}");
         answer_json(asked, 200, &json);
     } else {
-        answer_error(asked, &err);
+        if (!finishing->is_later) asked_later(asked, finish_cancel);
+        finishing->is_later = true;
+        finishing->timer = clock->after(clock->self, 0, finish_on, asked);
     }
+}
+
+static void finish_cancel(struct asked *asked)
+{
+    struct finishing *finishing = asked->later;
+    finishing->clock->cancel(finishing->clock->self, finishing->timer);
 }
 
 static void token_make(struct asked *asked)
@@ -138,6 +178,10 @@ static void token_make(struct asked *asked)
         answer_error(asked, &err);
         return;
     }
+    if (!token_name_free(asked, party, name, &err)) {
+        answer_error(asked, &err);
+        return;
+    }
     random->fill(random->self, bytes, sizeof(bytes));
     for (size_t i = 0; i < sizeof(bytes); i++)
         snprintf(token + 2 * i, 3, "%02x", bytes[i]);
@@ -155,6 +199,28 @@ static void token_make(struct asked *asked)
     }
     buf_printf(&json, "{\"id\":\"%s\",\"token\":\"%s\"}", digest, token);
     answer_json(asked, 201, &json);
+}
+
+/* The audit log knows an author by this name: it has to be one token's. */
+static bool token_name_free(struct asked *asked, const char *party, const char *name, struct error *err)
+{
+    struct store *store = controller_store(asked->api->options.controller);
+    struct vec items = VEC_OF(struct store_item);
+    bool good = store_list(store, token_prefix, NULL, 0, &items, err);
+
+    for (size_t i = 0; good && i < items.length; i++) {
+        const struct store_item *item = vec_at(&items, i);
+        struct node token;
+        good = node_from_json(asked->arena, item->value, strlen(item->value), &token, err);
+        if (good && text_equal(node_text(&token, "party", ""), party) &&
+            text_equal(node_text(&token, "name", ""), name))
+            good = error_set(err, ERROR_REFUSED,
+                             "party %s has a token \"%s\" already (%.12s…): give this one another name, or "
+                             "delete that one",
+                             party, name, item->key + strlen(token_prefix));
+    }
+    store_items_free(&items);
+    return good;
 }
 
 static void token_list(struct asked *asked)

@@ -14,6 +14,8 @@ static void host_state(struct asked *asked, const char *host, enum host_intent_s
 static void power(struct asked *asked, const char *host);
 static void power_done(void *ctx, const struct error *err);
 static void relay(struct asked *asked, const char *instance, const char *rest);
+static bool note_exec(struct asked *asked, const char *instance, struct error *err);
+static bool check_input(struct asked *asked, struct error *err);
 static void relayed(void *ctx, const struct answer *answer);
 static void relay_cancel(struct asked *asked);
 static bool exec_path(struct asked *asked, const char **ret_instance, const char **ret_rest);
@@ -132,6 +134,11 @@ static void relay(struct asked *asked, const char *instance, const char *rest)
         answer_error(asked, &err);
         return;
     }
+    if (text_equal(asked->method, "POST") &&
+        !(text_equal(rest, "/exec") ? note_exec(asked, instance, &err) : check_input(asked, &err))) {
+        answer_error(asked, &err);
+        return;
+    }
     /* A session belongs to the instance it was opened for, and its agent holds it to that. */
     if (text_equal(rest, "/exec"))
         path = arena_printf(asked->arena, "/agent/exec?instance=%s", instance);
@@ -144,6 +151,26 @@ static void relay(struct asked *asked, const char *instance, const char *rest)
     asked_later(asked, relay_cancel);
     controller_ask_agent(controller, object->host, &request, RELAY_TIMEOUT_MS, NULL, relayed, asked, &call);
     asked->later = call;
+}
+
+/* Who runs what where is in the log before it runs. */
+static bool note_exec(struct asked *asked, const char *instance, struct error *err)
+{
+    struct node body;
+
+    if (!asked_body(asked, &body, err)) return false;
+    const struct node *command = node_get(&body, "command");
+    const char *word = command && command->length > 0 ? command->items[0].text : NULL;
+    if (!word || !word[0]) return error_set(err, ERROR_INVALID, "no command was given");
+    return controller_note_exec(asked->api->options.controller, &asked->caller, instance, word, err);
+}
+
+/* It may wait at the agent for long, and with it what is kept of it here. */
+static bool check_input(struct asked *asked, struct error *err)
+{
+    if (asked->body_size <= EXEC_INPUT_SIZE_MAX) return true;
+    return error_set(err, ERROR_TOO_LARGE, "a piece of input has at most %d bytes, not %zu",
+                     EXEC_INPUT_SIZE_MAX, asked->body_size);
 }
 
 static void relay_cancel(struct asked *asked)

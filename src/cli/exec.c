@@ -14,7 +14,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-enum { POLL_TIMEOUT_MS = 60000, INPUT_PIECE = 32 * 1024 };
+enum { POLL_TIMEOUT_MS = 60000, INPUT_PIECE = 32 * 1024, NOT_YET = 409 };
 
 struct exec {
     struct cli *cli;
@@ -24,6 +24,8 @@ struct exec {
     struct loop_watch *watch; /* of standard input; NULL: it cannot be waited for, or is at its end */
     struct loop_later *later; /* reads what cannot be waited for */
     bool waits;               /* standard input can be waited for */
+    char piece[INPUT_PIECE];  /* of it, on its way */
+    size_t piece_size;
     bool failed;
     struct error err;
     int status;
@@ -40,6 +42,7 @@ static void watch_input(struct exec *exec);
 static void input_ready(void *ctx, unsigned ready);
 static void input_later(void *ctx);
 static void read_input(struct exec *exec);
+static void send_input(struct exec *exec);
 static void input_sent(void *ctx, const struct answer *answer);
 static void interrupted(void *ctx, int signal_number);
 static void make_raw(struct exec *exec);
@@ -177,9 +180,7 @@ static void input_later(void *ctx)
 /* One piece is on its way at a time: the next is read when it has arrived. */
 static void read_input(struct exec *exec)
 {
-    char piece[INPUT_PIECE];
-    ssize_t size = read(STDIN_FILENO, piece, sizeof(piece));
-    CLEANUP_MEM char *path = mem_printf("%s/input", exec->path);
+    ssize_t size = read(STDIN_FILENO, exec->piece, sizeof(exec->piece));
 
     if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (exec->watch) loop_watch_change(exec->watch, 0);
@@ -189,17 +190,32 @@ static void read_input(struct exec *exec)
         exec->waits = true; /* nothing is read again */
         size = 0;
     }
-    const struct client_request request = {
-        .method = "POST", .path = path, .body = size ? piece : NULL, .body_size = (size_t)size};
+    exec->piece_size = (size_t)size;
+    send_input(exec);
+}
+
+static void send_input(struct exec *exec)
+{
+    CLEANUP_MEM char *path = mem_printf("%s/input", exec->path);
+    const struct client_request request = {.method = "POST",
+                                           .path = path,
+                                           .body = exec->piece_size ? exec->piece : NULL,
+                                           .body_size = exec->piece_size,
+                                           .timeout_ms = POLL_TIMEOUT_MS};
     exec->input = client_start_call(exec->cli->client, &request, input_sent, exec);
 }
 
-/* A command that has ended wants no input: that it was not taken is no failure, the poll tells of those. */
+/* A command that has ended wants no input: that it was not taken is no failure, the poll tells of those. One
+ * that reads slowly has not taken this piece yet: again, which waits there. */
 static void input_sent(void *ctx, const struct answer *answer)
 {
     struct exec *exec = ctx;
 
     exec->input = NULL;
+    if (answer->status == NOT_YET) {
+        send_input(exec);
+        return;
+    }
     if (answer->status == 0 || answer->status >= 400) return;
     if (exec->watch)
         loop_watch_change(exec->watch, LOOP_READ);

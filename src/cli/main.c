@@ -1,4 +1,6 @@
 #include "cli/cli.h"
+#include "model/node.h"
+#include "os/random.h"
 
 #include <fcntl.h>
 #include <stdbool.h>
@@ -19,5 +21,9 @@ static bool fill_standard_streams(void)
 int main(int argc, char **argv)
 {
     if (!fill_standard_streams()) return 1; /* and nobody can be told why */
+    const struct random_port *random = os_random_port();
+    uint32_t seed = 0;
+    random->fill(random->self, &seed, sizeof(seed));
+    node_seed(seed);
     return cli_main(argc, argv, stdout, stderr);
 }

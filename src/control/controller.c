@@ -20,6 +20,7 @@ bool controller_new(const struct controller_options *options, struct controller 
     controller->looks = VEC_OF(struct look *);
     controller->orders = VEC_OF(struct order *);
     controller->denied = map_new();
+    controller->idle = map_new();
     controller->started_us = clock->steady_us(clock->self);
     if (!mirror_new(options->store, changed, controller, &controller->mirror, err) ||
         !documents_load(controller, err)) {
@@ -49,6 +50,7 @@ void controller_free(struct controller *controller)
         session_free(session);
     map_free(controller->sessions);
     denied_free(controller->denied);
+    library_free(controller->idle);
     mirror_free(controller->mirror);
     mem_free(controller);
 }

@@ -73,6 +73,22 @@ MUST_CHECK bool controller_move(struct controller *controller, const struct call
                                 const char *instance, const char *host, struct error *err);
 MUST_CHECK bool controller_host_state(struct controller *controller, const struct caller *caller,
                                       const char *host, enum host_intent_state state, struct error *err);
+/* Into the audit log: the caller runs a command in the instance. word: its first one; what follows may be
+ * secret. */
+MUST_CHECK bool controller_note_exec(struct controller *controller, const struct caller *caller,
+                                     const char *instance, const char *word, struct error *err);
+/* Layers of images, as the caller's party may see them: its own unfinished ones, and the whole ones that it
+ * sent or has in images. append: ERROR_TOO_LARGE, ERROR_REFUSED past the limits of library.c. finish: as
+ * blob_port's, in several turns. */
+MUST_CHECK bool controller_layer_size(struct controller *controller, const struct caller *caller,
+                                      const char *digest, int64_t *ret_bytes, struct error *err);
+int64_t controller_layer_partial(struct controller *controller, const struct caller *caller,
+                                 const char *digest);
+MUST_CHECK bool controller_layer_append(struct controller *controller, const struct caller *caller,
+                                        const char *digest, int64_t offset, const void *data, size_t size,
+                                        struct error *err);
+MUST_CHECK bool controller_layer_finish(struct controller *controller, const struct caller *caller,
+                                        const char *digest, bool *ret_done, struct error *err);
 /* done is called once, from the loop. */
 void controller_power(struct controller *controller, const struct caller *caller, const char *host,
                       enum power_order order, void (*done)(void *ctx, const struct error *err), void *ctx);

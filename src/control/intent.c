@@ -8,14 +8,17 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { EXEC_WORD_MAX = 255 }; /* bytes of a command's first word that are kept */
+
 static const char *kind_word(enum record_kind kind);
 static enum record_kind record_kind_of(enum document_kind kind);
 static const char *party_of(const struct document *document);
 static const void *object_of(const struct document *document);
 static bool check_caller(const struct caller *caller, const struct documents *documents, struct error *err);
-static bool check_images(struct controller *controller, const struct documents *documents, const char *file,
-                         struct error *err);
-static bool check_image(struct controller *controller, const struct document *document, struct error *err);
+static bool check_images(struct controller *controller, const struct caller *caller,
+                         const struct documents *documents, const char *file, struct error *err);
+static bool check_image(struct controller *controller, const struct caller *caller,
+                        const struct document *document, struct error *err);
 static struct snapshot with_documents(struct arena *arena, const struct snapshot *snapshot,
                                       const struct documents *documents);
 static const void *merge(struct arena *arena, const void *old, size_t old_length,
@@ -39,7 +42,7 @@ bool controller_apply(struct controller *controller, struct arena *arena, const 
 
     if (!check_caller(caller, documents, err) ||
         !spec_check(mirror_snapshot(controller->mirror), documents, file, err) ||
-        !check_images(controller, documents, file, err))
+        !check_images(controller, caller, documents, file, err))
         return false;
     for (size_t i = 0; i < documents->length; i++) {
         const struct document *document = &documents->items[i];
@@ -187,6 +190,21 @@ bool controller_host_state(struct controller *controller, const struct caller *c
     return commit(controller, change, err);
 }
 
+bool controller_note_exec(struct controller *controller, const struct caller *caller, const char *instance,
+                          const char *word, struct error *err)
+{
+    CLEANUP_CHANGE struct change *change = change_new(controller->options.store);
+    size_t size = strcspn(word, " \t\n");
+    char shown[EXEC_WORD_MAX + 1];
+
+    if (size > EXEC_WORD_MAX)
+        for (size = EXEC_WORD_MAX; size > 0 && ((unsigned char)word[size] & 0xc0) == 0x80;)
+            size--; /* not within a character */
+    snprintf(shown, sizeof(shown), "%.*s", (int)size, word);
+    change_event(change, wall_ms(controller), caller->name, "instance", instance, "exec asked for", shown);
+    return commit(controller, change, err);
+}
+
 /* What comes of the order is told by others; who gave it, here. */
 static bool note_power(struct controller *controller, const struct caller *caller, const char *host,
                        enum power_order order, struct error *err)
@@ -316,19 +334,20 @@ static bool check_caller(const struct caller *caller, const struct documents *do
 
 /* Hosts keep what they fetched under the image's digest and ask no more whose it was: so a digest has to be
  * true, or what one party calls by it would run as another's. */
-static bool check_images(struct controller *controller, const struct documents *documents, const char *file,
-                         struct error *err)
+static bool check_images(struct controller *controller, const struct caller *caller,
+                         const struct documents *documents, const char *file, struct error *err)
 {
     for (size_t i = 0; i < documents->length; i++) {
         const struct document *document = &documents->items[i];
-        if (document->kind->kind != KIND_IMAGE || check_image(controller, document, err)) continue;
+        if (document->kind->kind != KIND_IMAGE || check_image(controller, caller, document, err)) continue;
         snprintf(err->file, sizeof(err->file), "%s", file);
         return false;
     }
     return true;
 }
 
-static bool check_image(struct controller *controller, const struct document *document, struct error *err)
+static bool check_image(struct controller *controller, const struct caller *caller,
+                        const struct document *document, struct error *err)
 {
     const struct identity_port *identity = controller->options.identity;
     const struct blob_port *blobs = controller->options.blobs;
@@ -344,8 +363,9 @@ static bool check_image(struct controller *controller, const struct document *do
         return schema_error_at(err, node_get(document->node, "digest"), "digest");
     }
     for (size_t i = 0; i < image->layers_length; i++) {
-        if (blobs->size(blobs->self, image->layers[i], &ignored, err)) continue;
-        if (err->code != ERROR_NOT_FOUND) return false;
+        bool here = blobs->size(blobs->self, image->layers[i], &ignored, err);
+        if (!here && err->code != ERROR_NOT_FOUND) return false;
+        if (here && library_may_name(controller, caller->party, image->layers[i])) continue;
         error_set(err, ERROR_REFUSED, "layer %s is not here: send it first", image->layers[i]);
         return schema_error_at(err, node_get(document->node, "layers"), "layers");
     }

@@ -40,6 +40,7 @@ struct controller {
     struct mirror *mirror;
     struct map *sessions; /* host -> struct session */
     struct map *denied;   /* name and reason -> struct denied */
+    struct map *idle;     /* library.c: layers that nobody needs -> struct idle */
     int64_t denied_told_us;
     struct timer *think_soon, *think_later, *tick, *keep;
     uint64_t thought_revision; /* of the store after the last decision */
@@ -82,6 +83,11 @@ void think_soon(struct controller *controller);
 void think(struct controller *controller);
 MUST_CHECK bool documents_load(struct controller *controller, struct error *err);
 void document_answer(struct session *session, const char *text_or_null);
+
+/* library.c: layers of images */
+bool library_may_name(struct controller *controller, const char *party, const char *digest);
+MUST_CHECK bool library_keep(struct controller *controller, struct error *err); /* once a minute */
+void library_free(struct map *idle);
 
 /* keep.c */
 void keep_start(struct controller *controller);

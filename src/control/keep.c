@@ -1,4 +1,5 @@
-/* What a long life leaves behind: old events and old history of the store go, a little at a time. */
+/* What a long life leaves behind: old events, old history of the store, and layers that no image needs go, a
+ * little at a time. */
 #include "base/text.h"
 #include "control/internal.h"
 
@@ -36,6 +37,7 @@ static void round_of(void *ctx)
     if (!forget_events(controller, &err)) control_log(controller, "forgetting old events", &err);
     if (revision > revisions_kept && !store_compact(store, revision - revisions_kept, &err))
         control_log(controller, "forgetting old history", &err);
+    if (!library_keep(controller, &err)) control_log(controller, "forgetting layers that nobody needs", &err);
 }
 
 static bool forget_events(struct controller *controller, struct error *err)

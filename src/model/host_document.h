@@ -88,6 +88,10 @@ struct host_peer {
     bool given_up;            /* fenced: its instances may run elsewhere */
 };
 
+/* Of a piece of input for a command that runs inside: it may have to wait in the memory of the host and of
+ * the controller. */
+#define EXEC_INPUT_SIZE_MAX (256 * 1024)
+
 struct host_document {
     const char *host;
     int64_t version;            /* only grows */

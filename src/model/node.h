@@ -20,6 +20,9 @@ struct node {
     unsigned key_line, key_column;
 };
 
+/* Seeds the hashes of objects for the whole process, so that nobody can choose keys that collide. Only the
+ * first call counts, and none after the first text was read. No result depends on the seed. */
+void node_seed(uint32_t seed);
 /* JSON (RFC 8259) into a tree in the arena; line and column are those of the text where known, else 0.
  * Depth at most 64. For texts that croft wrote itself or got from its peers: fast, errors are terse. */
 MUST_CHECK bool node_from_json(struct arena *arena, const char *text, size_t size, struct node *ret_node,

@@ -6,8 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* jansson seeds its hash tables from the system's entropy unless told otherwise; results do not depend on the
- * seed (iteration goes in order of insertion), but this room reads nothing from outside. */
+/* jansson seeds its hash tables from the system's entropy unless told otherwise, and takes the first word on
+ * it only. Results do not depend on the seed (iteration goes in order of insertion), but this room reads
+ * nothing from outside. */
 #define HASH_SEED 0x63726f66u
 
 static bool convert(struct arena *arena, const json_t *json, unsigned depth, struct node *ret_node,
@@ -17,10 +18,15 @@ static bool convert_items(struct arena *arena, const json_t *json, unsigned dept
 static const char *real_text(struct arena *arena, double value);
 static void free_json(json_t **json);
 
+void node_seed(uint32_t seed)
+{
+    json_object_seed(seed ? seed : HASH_SEED); /* 0 would be "whatever the system has" */
+}
+
 bool node_from_json(struct arena *arena, const char *text, size_t size, struct node *ret_node,
                     struct error *err)
 {
-    json_object_seed(HASH_SEED);
+    node_seed(HASH_SEED);
     json_error_t problem;
     CLEANUP(free_json)
     json_t *json = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &problem);

@@ -1,4 +1,6 @@
-/* blob_port over a directory: whole blobs as sha256/<hex>, unfinished ones as partial/<hex>. */
+/* blob_port over a directory: whole blobs as sha256/<hex>, unfinished ones as partial/<owner>/<hex>.
+ * What arrives is hashed as it does; after a restart what is there is hashed once more when it is finished.
+ */
 #ifndef CROFT_OS_BLOB_H
 #define CROFT_OS_BLOB_H
 

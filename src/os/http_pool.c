@@ -135,9 +135,11 @@ void pool_send(struct client_conn *conn, const struct buf *head, const struct bu
     if (body->size > 0) evbuffer_add(output, body->data, body->size);
 }
 
-/* Its process may be busy, stopped or hung: its kernel acknowledges all the same. */
+/* Its process may be busy, stopped or hung: its kernel acknowledges all the same. A kept connection says
+ * nothing of it while part of the request is still here: what was acknowledged then was said before. */
 bool pool_acknowledged(const struct client_conn *conn)
 {
+    if (conn->reused && evbuffer_get_length(bufferevent_get_output(conn->bev)) > 0) return false;
     struct tcp_info info = {0};
     socklen_t size = sizeof(info);
     int fd = conn->bev != NULL ? bufferevent_getfd(conn->bev) : conn->fd;

@@ -37,6 +37,8 @@ struct process {
     bool tty;
     struct buf input; /* not yet written */
     bool input_ended;
+    void (*taken)(void *ctx); /* of the newest write; NULL: nobody waits */
+    struct loop_later *taken_later;
     struct event *timer;
     bool timed_out;
     bool detached;
@@ -60,7 +62,8 @@ static bool process_spawn(void *self, const struct process_options *options,
                           void (*output)(void *ctx, int stream, const char *data, size_t size),
                           void (*exited)(void *ctx, struct process_exit exit), void *ctx,
                           struct process **ret_process, struct error *err);
-static void process_write(void *self, struct process *process, const void *data, size_t size);
+static void process_write(void *self, struct process *process, const void *data, size_t size,
+                          void (*taken)(void *ctx));
 static void process_kill(void *self, struct process *process, int signal_number);
 static void process_detach(void *self, struct process *process);
 static int64_t process_pid(void *self, const struct process *process);
@@ -75,6 +78,8 @@ static void watch_process(struct process *process, const struct process_options 
 static void start_failed(struct error *err, const struct process_options *options, enum child_step step,
                          int failure);
 static void input_ready(void *ctx, unsigned ready);
+static void tell_taken_later(struct process *process);
+static void tell_taken(void *ctx);
 static void output_ready(void *ctx, unsigned ready);
 static void errors_ready(void *ctx, unsigned ready);
 static void read_stream(struct process *process, int stream, int reads_max);
@@ -173,9 +178,14 @@ static bool process_spawn(void *self, const struct process_options *options,
     return true;
 }
 
-static void process_write(void *self, struct process *process, const void *data, size_t size)
+static void process_write(void *self, struct process *process, const void *data, size_t size,
+                          void (*taken)(void *ctx))
 {
-    if (process->input_ended || process->pipes[0] < 0) return;
+    process->taken = taken;
+    if (process->input_ended || process->pipes[0] < 0) {
+        if (process->input.size == 0) tell_taken_later(process);
+        return;
+    }
     buf_add(&process->input, data, size);
     if (size == 0) {
         process->input_ended = true;
@@ -336,6 +346,7 @@ static void input_ready(void *ctx, unsigned ready)
         if (put < 0) { /* EPIPE: it does not read any more; its exit tells the rest */
             buf_free(&process->input);
             close_stream(process, 0);
+            tell_taken_later(process);
             return;
         }
         buf_consume(&process->input, (size_t)put);
@@ -345,6 +356,23 @@ static void input_ready(void *ctx, unsigned ready)
     } else {
         loop_watch_change(process->watches[0], 0);
     }
+    tell_taken_later(process);
+}
+
+static void tell_taken_later(struct process *process)
+{
+    if (process->taken != NULL && process->taken_later == NULL)
+        process->taken_later = loop_later(process->owner->loop, tell_taken, process);
+}
+
+static void tell_taken(void *ctx)
+{
+    struct process *process = ctx;
+    void (*taken)(void *ctx) = process->taken;
+    process->taken_later = NULL;
+    if (process->input.size > 0) return; /* more was written meanwhile */
+    process->taken = NULL;
+    if (taken != NULL && !process->detached) taken(process->ctx);
 }
 
 static void output_ready(void *ctx, unsigned ready)
@@ -456,6 +484,7 @@ static void process_free(struct process *process)
     for (int i = 0; i < 3; i++)
         close_stream(process, i);
     loop_watch_end(process->exit_watch);
+    loop_later_cancel(process->owner->loop, process->taken_later);
     if (process->timer != NULL) event_free(process->timer);
     close(process->pidfd);
     buf_free(&process->input);

@@ -92,8 +92,8 @@ struct net_port {
     void (*on_gone)(void *self, struct exchange *exchange, void (*gone)(void *ctx), void *ctx);
 };
 
-/* What serves: registered with the implementation for one listening address. The request is valid until
- * the exchange is answered. Must answer now or later, exactly once. */
+/* What serves: registered with the implementation for one listening address. The request is valid during the
+ * call; what it points to, until the exchange is answered. Must answer now or later, exactly once. */
 typedef void (*net_handler)(void *ctx, struct exchange *exchange, const struct request *request,
                             const struct sender *sender);
 

@@ -51,8 +51,11 @@ struct process_port {
                   void (*output)(void *ctx, int stream, const char *data, size_t size),
                   void (*exited)(void *ctx, struct process_exit exit), void *ctx,
                   struct process **ret_process, struct error *err);
-    /* Queues bytes for a captured stdin; size 0 closes it. */
-    void (*write)(void *self, struct process *process, const void *data, size_t size);
+    /* Queues bytes for a captured stdin; size 0 closes it. taken (or NULL) is called from the loop, with the
+     * ctx of spawn(), when nothing is queued any more, once for the newest write; not after exited. Whoever
+     * does not wait for it has to bound what is queued in another way. */
+    void (*write)(void *self, struct process *process, const void *data, size_t size,
+                  void (*taken)(void *ctx));
     void (*kill)(void *self, struct process *process, int signal_number);
     /* Forgets the callbacks: none will come. The child lives on and is reaped. process may be NULL. */
     void (*detach)(void *self, struct process *process);

@@ -15,5 +15,7 @@ void sim_blobs_put(struct sim_blobs *blobs, const void *data, size_t size, char 
 void sim_blobs_damage(struct sim_blobs *blobs, size_t reads);
 /* read() gives at most so many bytes at a time: blobs then travel in pieces. 0: as many as asked for. */
 void sim_blobs_piece(struct sim_blobs *blobs, size_t size_max);
+/* One more is told of, in the making, of this owner (not copied) and size; NULL: no more. */
+void sim_blobs_pretend(struct sim_blobs *blobs, const char *owner, int64_t bytes);
 
 #endif

@@ -22,6 +22,7 @@ struct process {
     int status; /* to end with at `next`; -1: it goes on */
     bool timed_out;
     int stream;
+    void (*taken)(void *ctx); /* of the newest write */
     void (*output)(void *ctx, int stream, const char *data, size_t size);
     void (*exited)(void *ctx, struct process_exit exit);
     void *ctx;
@@ -31,7 +32,8 @@ static bool spawn(void *self, const struct process_options *options,
                   void (*output)(void *ctx, int stream, const char *data, size_t size),
                   void (*exited)(void *ctx, struct process_exit exit), void *ctx,
                   struct process **ret_process, struct error *err);
-static void write_in(void *self, struct process *process, const void *data, size_t size);
+static void write_in(void *self, struct process *process, const void *data, size_t size,
+                     void (*taken)(void *ctx));
 static void kill_it(void *self, struct process *process, int signal_number);
 static void detach(void *self, struct process *process);
 static int64_t pid(void *self, const struct process *process);
@@ -104,11 +106,14 @@ static bool spawn(void *self, const struct process_options *options,
     return true;
 }
 
-static void write_in(void *self, struct process *process, const void *data, size_t size)
+/* Only "cat" reads; nothing that others are told is ever taken. */
+static void write_in(void *self, struct process *process, const void *data, size_t size,
+                     void (*taken)(void *ctx))
 {
     if (!text_equal(process->command, "cat") || process->status >= 0) return;
     buf_add(&process->text, data, size);
     if (size == 0) process->status = 0;
+    process->taken = taken;
     again_in(process, STEP_MS);
 }
 
@@ -174,6 +179,9 @@ static void go_on(void *ctx)
     if (text.size > 0 && process->output)
         process->output(process->ctx, process->stream, text.data, text.size);
     buf_free(&text);
+    void (*taken)(void *ctx) = process->taken;
+    process->taken = NULL;
+    if (taken && process->exited && process->status < 0) taken(process->ctx);
     if (process->status < 0 || process->next) return;
     void (*exited)(void *ctx, struct process_exit exit) = process->exited;
     struct process_exit exit = {process->timed_out, process->status};

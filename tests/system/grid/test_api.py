@@ -293,6 +293,11 @@ def command_line(grid):
         assert 'word' in result.stdout and '^@' not in result.stdout, result
 
 
+def memory_peak(pid):
+    with open(f'/proc/{pid}/status', encoding='ascii') as file:
+        return next(int(line.split()[1]) * 1024 for line in file if line.startswith('VmHWM:'))
+
+
 @tap.case('logs and the story of an instance can be read')
 def logs(grid):
     grid.apply(grid.farm('shop', web={'count': 1, 'command': ['/bin/sh', '-c', 'echo to-out; echo to-err >&2; exec sleep 1000'],
@@ -303,6 +308,13 @@ def logs(grid):
     assert 'to-out' in grid.do('logs', 'acme/shop/web-1')
     result = grid.cli('exec', 'acme/shop/web-1', '--', '/bin/sh', '-c', 'echo hello; exit 5')
     equal((result.returncode, result.stdout), (5, 'hello\n'), f'{result}')
+    # What feeds a command that reads late has to wait: the agent keeps none of it.
+    host = next(item['host'] for item in grid.get('instances') if item['name'] == 'acme/shop/web-1')
+    agent = next(item['agent_pid'] for item in grid.get('hosts') if item['name'] == host)
+    before = memory_peak(agent)
+    result = grid.cli('exec', 'acme/shop/web-1', '--', '/bin/sh', '-c', 'sleep 1; wc -c', stdin='x' * 24_000_000)
+    equal((result.returncode, result.stdout.strip()), (0, '24000000'), f'{result}')
+    assert memory_peak(agent) - before < 12_000_000, (before, memory_peak(agent))
     text = grid.do('explain', 'acme/shop/web-1')
     assert 'tier web wants 1' in text, text
     text = grid.do('describe', 'farm', 'acme/shop')

@@ -503,8 +503,8 @@ static void talked(void *ctx, const struct answer *answer)
     snprintf(talk->body, sizeof(talk->body), "%s", answer->body);
 }
 
-static void ask_agent(struct desk *desk, struct talk *talk, const char *method, const char *path,
-                      const char *body)
+static void start_asking(struct desk *desk, struct talk *talk, const char *method, const char *path,
+                         const char *body)
 {
     const struct net_port *net = sim_machine_port(desk->world->controller_machine);
     const struct peer peer = {.role = ROLE_HOST,
@@ -517,6 +517,12 @@ static void ask_agent(struct desk *desk, struct talk *talk, const char *method, 
         .method = method, .path = path, .body = body, .body_size = body ? strlen(body) : 0};
     talk->status = 0;
     net->call(net->self, &peer, &request, 25000, NULL, talked, talk);
+}
+
+static void ask_agent(struct desk *desk, struct talk *talk, const char *method, const char *path,
+                      const char *body)
+{
+    start_asking(desk, talk, method, path, body);
     for (int i = 0; i < 26000 && !talk->status; i++)
         world_run_ms(desk->world, 1);
 }
@@ -586,6 +592,94 @@ static void test_exec(void **state)
     desk_free(desk);
 }
 
+/* A command that does not read takes one piece of input; the next waits, and a third is refused. */
+static void test_input_waits(void **state)
+{
+    struct desk *desk = running(one);
+    struct talk *talk = mem_alloc(sizeof(*talk)), *waiting = mem_alloc(sizeof(*waiting));
+    char path[128], with[192];
+    CLEANUP_MEM char *much = mem_alloc(EXEC_INPUT_SIZE_MAX + 2);
+
+    open_session(desk, talk, "{\"command\":[\"sleep\",\"30000\"]}", path);
+    snprintf(with, sizeof(with), "%s/input?instance=acme/shop/web-1", path);
+    ask_agent(desk, talk, "POST", with, "abc");
+    assert_int_equal(talk->status, 200);
+    start_asking(desk, waiting, "POST", with, "def");
+    world_run_ms(desk->world, 1000);
+    assert_int_equal(waiting->status, 0);
+    ask_agent(desk, talk, "POST", with, "ghi");
+    assert_int_equal(talk->status, 409);
+    world_run_ms(desk->world, 20000);
+    assert_int_equal(waiting->status, 409); /* it was not taken, and can be sent again */
+    start_asking(desk, waiting, "POST", with, "def");
+    world_run_ms(desk->world, 10000);
+    assert_int_equal(waiting->status, 200); /* the command has ended: it wants no more */
+    memset(much, 'x', EXEC_INPUT_SIZE_MAX + 1);
+    ask_agent(desk, talk, "POST", with, much);
+    assert_int_equal(talk->status, 413);
+
+    open_session(desk, talk, "{\"command\":[\"cat\"]}", path);
+    snprintf(with, sizeof(with), "%s/input?instance=acme/shop/web-1", path);
+    ask_agent(desk, talk, "POST", with, "abc");
+    ask_agent(desk, talk, "POST", with, "def"); /* waits until the first is read */
+    assert_int_equal(talk->status, 200);
+    world_run_ms(desk->world, 10);
+    ask_agent(desk, talk, "GET", session_path(path, with), NULL);
+    assert_non_null(strstr(talk->body, "YWJj"));
+    assert_non_null(strstr(talk->body, "ZGVm"));
+    /* The agent ends while one waits. */
+    open_session(desk, talk, "{\"command\":[\"sleep\",\"600000\"]}", path);
+    snprintf(with, sizeof(with), "%s/input?instance=acme/shop/web-1", path);
+    ask_agent(desk, talk, "POST", with, "abc");
+    start_asking(desk, waiting, "POST", with, "def");
+    world_run_ms(desk->world, 10);
+    box_stop_agent(desk->box);
+    mem_free(talk);
+    mem_free(waiting);
+    desk_free(desk);
+}
+
+static size_t open_all(struct desk *desk, struct talk *talk, const char *instance)
+{
+    char path[128];
+    size_t opened = 0;
+
+    snprintf(path, sizeof(path), "/agent/exec?instance=%s", instance);
+    for (;; opened++) {
+        ask_agent(desk, talk, "POST", path, "{\"command\":[\"sleep\",\"600000\"]}");
+        if (talk->status != 200) break;
+        assert_true(opened < 100);
+    }
+    assert_int_equal(talk->status, 409);
+    return opened;
+}
+
+/* Neither one instance nor one party has all sessions of a host. */
+static void test_sessions_are_shared(void **state)
+{
+    static const char *const five[] = {"web-1", "web-2", "web-3", "web-4", "web-5", NULL};
+    struct desk *desk = running(five);
+    struct talk *talk = mem_alloc(sizeof(*talk));
+
+    for (int i = 1; i <= 5; i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "acme/shop/web-%d", i);
+        assert_int_equal(open_all(desk, talk, name), i < 5 ? 8 : 0);
+    }
+    /* One that has ended, and said so, makes room for one. */
+    char path[128], with[192];
+    desk_free(desk);
+    desk = running(five);
+    open_session(desk, talk, "{\"command\":[\"true\"]}", path);
+    world_run_ms(desk->world, 10);
+    assert_int_equal(open_all(desk, talk, "acme/shop/web-1"), 7);
+    ask_agent(desk, talk, "GET", session_path(path, with), NULL);
+    assert_non_null(strstr(talk->body, "\"exit\":0"));
+    assert_int_equal(open_all(desk, talk, "acme/shop/web-1"), 1);
+    mem_free(talk);
+    desk_free(desk);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -599,6 +693,7 @@ int main(void)
         cmocka_unit_test(test_fetch),         cmocka_unit_test(test_images_go),
         cmocka_unit_test(test_layers_shared), cmocka_unit_test(test_images_wait_for_word),
         cmocka_unit_test(test_reports_again), cmocka_unit_test(test_exec),
+        cmocka_unit_test(test_input_waits),   cmocka_unit_test(test_sessions_are_shared),
     };
     if (getenv("CMOCKA_ONLY")) cmocka_set_test_filter(getenv("CMOCKA_ONLY"));
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,11 @@
 #include "check.h"
 
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
 static void reads_json(void **state)
 {
     CLEANUP_ARENA struct arena *arena = arena_new();
@@ -115,12 +121,91 @@ static void writes_for_people(void **state)
                         "{\n  \"a\": [],\n  \"b\": [\n    1,\n    {\n      \"c\": {}\n    }\n  ]\n}\n");
 }
 
+enum { KEY_SIZE = 12, COLLIDING = 8192, COLLIDING_BITS = 14, SEED_FIXED = 0x63726f66 };
+
+static uint32_t rotate(uint32_t x, int by)
+{
+    return x << by | x >> (32 - by);
+}
+
+/* jansson's hash of a key of exactly twelve bytes: Bob Jenkins' lookup3. */
+static uint32_t hash_of(const char *key, uint32_t seed)
+{
+    uint32_t part[3], a = 0xdeadbeefu + KEY_SIZE + seed, b = a, c = a;
+    memcpy(part, key, KEY_SIZE);
+    a += part[0], b += part[1], c += part[2];
+    c ^= b, c -= rotate(b, 14);
+    a ^= c, a -= rotate(c, 11);
+    b ^= a, b -= rotate(a, 25);
+    c ^= b, c -= rotate(b, 16);
+    a ^= c, a -= rotate(c, 4);
+    b ^= a, b -= rotate(a, 14);
+    c ^= b, c -= rotate(b, 24);
+    return c;
+}
+
+/* An object of so many keys; colliding: all in one place of a table with the fixed seed. */
+static void add_object(struct buf *ret_json, bool colliding)
+{
+    char key[KEY_SIZE + 1] = "k00000000000";
+    for (unsigned found = 0; found < COLLIDING;) {
+        for (size_t i = KEY_SIZE - 1; ++key[i] > '9'; i--) /* the next number */
+            key[i] = '0';
+        if (colliding && hash_of(key, SEED_FIXED) % (1u << COLLIDING_BITS) != 0) continue;
+        buf_printf(ret_json, "%s\"%s\":1", found++ ? "," : "{", key);
+    }
+    buf_add_char(ret_json, '}');
+}
+
+static clock_t time_to_read(const struct buf *json)
+{
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    clock_t before = clock();
+    struct node node = check_json(arena, buf_text(json));
+    clock_t took = clock() - before;
+    assert_int_equal(node.length, COLLIDING);
+    for (size_t i = 1; i < node.length; i++) /* as they came, whatever the seed */
+        assert_true(strcmp(node.items[i - 1].key, node.items[i].key) < 0);
+    return took + 1;
+}
+
+/* How many times as long the one takes as the other in a process with this seed. */
+static int slowness(const struct buf *colliding, const struct buf *plain, uint32_t seed)
+{
+    int status = 0;
+    pid_t child = fork(); /* the first seed counts, for a whole process */
+    assert_true(child >= 0);
+    if (child == 0) {
+        node_seed(seed);
+        clock_t ratio = time_to_read(colliding) / time_to_read(plain);
+        _exit(ratio > 100 ? 100 : (int)ratio);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void keys_cannot_be_chosen_to_collide(void **state)
+{
+    CLEANUP_BUF struct buf colliding = {0}, plain = {0};
+    add_object(&colliding, true);
+    add_object(&plain, false);
+    int fixed = slowness(&colliding, &plain, SEED_FIXED), other = slowness(&colliding, &plain, 0x12345678);
+    print_message("# %d and %d times as long\n", fixed, other);
+    assert_true(fixed > 4);
+    assert_true(other < 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_json),          cmocka_unit_test(keeps_numbers),
-        cmocka_unit_test(refuses_bad_json),    cmocka_unit_test(bounds_the_depth),
-        cmocka_unit_test(knows_plain_scalars), cmocka_unit_test(writes_for_people),
+        cmocka_unit_test(keys_cannot_be_chosen_to_collide), /* before this process reads any */
+        cmocka_unit_test(reads_json),
+        cmocka_unit_test(keeps_numbers),
+        cmocka_unit_test(refuses_bad_json),
+        cmocka_unit_test(bounds_the_depth),
+        cmocka_unit_test(knows_plain_scalars),
+        cmocka_unit_test(writes_for_people),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -170,18 +170,78 @@ static void blobs_go(void **state)
 
     assert_true(os_blobs_new(place->root, &blobs, &err));
     const struct blob_port *port = os_blobs_port(blobs);
-    assert_true(port->append(port->self, abc, 0, "abc", 3, &err));
-    assert_true(port->finish(port->self, abc, &err));
+    bool done = false;
+    assert_true(port->append(port->self, "acme", abc, 0, "abc", 3, &err));
+    assert_int_equal(port->partial(port->self, "beta", abc), 0); /* another's */
+    assert_true(port->append(port->self, "beta", abc, 0, "wrong", 5, &err));
+    assert_true(port->finish(port->self, "acme", abc, &done, &err));
+    assert_true(done);
     assert_true(port->size(port->self, abc, &size, &err));
+    assert_false(port->finish(port->self, "beta", abc, &done, &err)); /* though it is here */
+    assert_int_equal(err.code, ERROR_INVALID);
+    assert_int_equal(port->partial(port->self, "beta", abc), 0);
+    assert_true(port->append(port->self, "beta", abc, 0, "abc", 3, &err));
+    assert_true(port->finish(port->self, "beta", abc, &done, &err));
     assert_true(port->remove(port->self, abc, &err));
     assert_false(port->size(port->self, abc, &size, &err));
     assert_int_equal(err.code, ERROR_NOT_FOUND);
-    assert_true(port->append(port->self, abc, 0, "ab", 2, &err));
-    assert_true(port->remove(port->self, abc, &err)); /* in the making */
-    assert_int_equal(port->partial(port->self, abc), 0);
+    assert_true(port->append(port->self, "acme", abc, 0, "ab", 2, &err));
+    assert_true(port->drop(port->self, "acme", abc, &err)); /* in the making */
+    assert_int_equal(port->partial(port->self, "acme", abc), 0);
+    assert_true(port->append(port->self, "acme", abc, 0, "abc", 3, &err)); /* hashed from its start */
+    assert_true(port->finish(port->self, "acme", abc, &done, &err));
+    assert_true(port->remove(port->self, abc, &err));
     assert_true(port->remove(port->self, abc, &err)); /* not here */
     assert_false(port->remove(port->self, "sha256:../../etc/passwd", &err));
     os_blobs_free(blobs);
+}
+
+static void count_blob(void *ctx, const struct blob_item *item)
+{
+    int64_t *sums = ctx;
+    sums[item->owner != NULL] += item->bytes;
+}
+
+/* Verification asks for no more at once than a piece; what was taken in by this process is hashed already. */
+static void blobs_are_hashed_in_pieces(void **state)
+{
+    const size_t piece = (size_t)4 * 1024 * 1024;
+    struct place *place = *state;
+    struct os_blobs *blobs = NULL;
+    struct error err;
+    CLEANUP_MEM char *data = mem_alloc(piece);
+    char digest[80];
+    int64_t size = 0;
+
+    /* SHA-256 of 40 MiB of zeros */
+    snprintf(digest, sizeof(digest), "sha256:%s",
+             "80a3721188e40218b08b26776bc53bdae81e4784fff71d71450a197319cba113");
+    for (int restarted = 0; restarted < 2; restarted++) {
+        assert_true(os_blobs_new(place->root, &blobs, &err));
+        const struct blob_port *port = os_blobs_port(blobs);
+        bool done = false;
+        int turns = 0;
+        for (int i = 0; i < 10; i++) {
+            assert_true(port->append(port->self, "acme", digest, i * (int64_t)piece, data, piece, &err));
+            if (!restarted || i != 8) continue; /* what comes then is hashed after what was before */
+            os_blobs_free(blobs);
+            assert_true(os_blobs_new(place->root, &blobs, &err));
+            port = os_blobs_port(blobs);
+        }
+        int64_t sums[2] = {0};
+        assert_true(port->each(port->self, restarted ? "acme" : NULL, count_blob, sums, &err));
+        assert_int_equal(sums[1], 10 * (int64_t)piece);
+        for (; !done; turns++)
+            assert_true(port->finish(port->self, "acme", digest, &done, &err));
+        if (restarted)
+            assert_true(turns >= 10);
+        else
+            assert_int_equal(turns, 1);
+        assert_true(port->size(port->self, digest, &size, &err));
+        assert_int_equal(size, 10 * (int64_t)piece);
+        assert_true(port->remove(port->self, digest, &err));
+        os_blobs_free(blobs);
+    }
 }
 
 int main(void)
@@ -191,6 +251,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(unfinished_write_is_not_seen, setup, teardown),
         cmocka_unit_test_setup_teardown(missing_and_removed, setup, teardown),
         cmocka_unit_test_setup_teardown(blobs_go, setup, teardown),
+        cmocka_unit_test_setup_teardown(blobs_are_hashed_in_pieces, setup, teardown),
         cmocka_unit_test_setup_teardown(lists_in_order, setup, teardown),
         cmocka_unit_test_setup_teardown(stays_below_its_root, setup, teardown),
     };

@@ -201,6 +201,34 @@ static void busy_is_not_dead(void **state)
     close(fd);
 }
 
+/* What a kept connection acknowledged before says nothing while the request has not gone out whole. */
+static void unsent_is_not_acknowledged(void **state)
+{
+    static const char ok[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    const size_t much = (size_t)16 * 1024 * 1024; /* more than the two kernels buffer */
+    struct world *world = *state;
+    CLEANUP_MEM char *body = mem_alloc(much);
+    char address[64];
+    int fd = closed_port(address);
+    struct peer peer = peer_at(address);
+    struct reply reply = {0};
+
+    assert_int_equal(listen(fd, 1), 0);
+    (void)ask(world, &reply, &peer, "GET", "/", NULL, 0, 5000);
+    int server = accept(fd, NULL, NULL);
+    assert_int_equal(send(server, ok, sizeof(ok) - 1, 0), sizeof(ok) - 1);
+    run_until(world, &reply.done);
+    assert_int_equal(reply.status, 200);
+    reply_free(&reply);
+    (void)ask(world, &reply, &peer, "PUT", "/", body, much, 200);
+    run_until(world, &reply.done);
+    assert_int_equal(reply.code, ERROR_TIMEOUT);
+    assert_false(reply.lives);
+    reply_free(&reply);
+    close(server);
+    close(fd);
+}
+
 static void cancelled_is_silent(void **state)
 {
     struct world *world = *state;
@@ -299,6 +327,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(broken_call_is_not_repeated, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(time_out_and_gone, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(busy_is_not_dead, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(unsent_is_not_acknowledged, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(cancelled_is_silent, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(long_polls_do_not_block, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(listens_on_an_inherited_descriptor, world_setup, world_teardown),

@@ -24,7 +24,8 @@ struct nursery {
     struct buf err;
     bool exited;
     struct process_exit exit;
-    bool detach_on_output;
+    bool detach_on_output, stop_on_output;
+    int taken;
     const struct clock_port *clock;
     struct timer *look;
 };
@@ -56,6 +57,7 @@ static void take_output(void *ctx, int stream, const char *data, size_t size)
     struct nursery *nursery = ctx;
     assert_false(nursery->exited);
     buf_add(stream == 1 ? &nursery->out : &nursery->err, data, size);
+    if (nursery->stop_on_output) loop_stop(nursery->loop);
     if (!nursery->detach_on_output) return;
     nursery->port->detach(nursery->port->self, nursery->process);
     loop_stop(nursery->loop);
@@ -141,17 +143,64 @@ static void input_is_written(void **state)
     CLEANUP_MEM char *data = mem_alloc(size);
     memset(data, 'x', size);
     spawn(nursery, options, (const char *const[]){"cat", NULL});
-    nursery->port->write(nursery->port->self, nursery->process, data, size);
-    nursery->port->write(nursery->port->self, nursery->process, "end", 3);
-    nursery->port->write(nursery->port->self, nursery->process, NULL, 0);
+    nursery->port->write(nursery->port->self, nursery->process, data, size, NULL);
+    nursery->port->write(nursery->port->self, nursery->process, "end", 3, NULL);
+    nursery->port->write(nursery->port->self, nursery->process, NULL, 0, NULL);
     loop_run(nursery->loop);
     assert_int_equal(nursery->exit.status, 0);
     assert_int_equal(nursery->out.size, size + 3);
     /* One that does not read. */
     spawn(nursery, options, (const char *const[]){"true", NULL});
-    nursery->port->write(nursery->port->self, nursery->process, data, size);
+    nursery->port->write(nursery->port->self, nursery->process, data, size, NULL);
     loop_run(nursery->loop);
     assert_int_equal(nursery->exit.status, 0);
+}
+
+static void input_taken(void *ctx)
+{
+    struct nursery *nursery = ctx;
+    nursery->taken++;
+    loop_stop(nursery->loop);
+}
+
+/* Taken is what was read, not what is queued: by that a writer is slowed down. */
+static void input_waits_for_its_reader(void **state)
+{
+    struct nursery *nursery = *state;
+    const size_t size = (size_t)1024 * 1024; /* more than a pipe holds */
+    struct process_options options = capture;
+    CLEANUP_MEM char *data = mem_alloc(size);
+    options.in = PROCESS_CAPTURE;
+    /* It says a word, and only then reads, when it is told to go on. */
+    spawn(nursery, options,
+          (const char *const[]){"sh", "-c",
+                                "trap 'wc -c; exit' USR1; echo ready; while :; do sleep 0.01; done", NULL});
+    nursery->port->write(nursery->port->self, nursery->process, data, size, input_taken);
+    nursery->stop_on_output = true;
+    loop_run(nursery->loop);
+    assert_string_equal(buf_text(&nursery->out), "ready\n");
+    assert_int_equal(nursery->taken, 0);
+    nursery->stop_on_output = false;
+    nursery->port->kill(nursery->port->self, nursery->process, SIGUSR1);
+    loop_run(nursery->loop);
+    assert_int_equal(nursery->taken, 1);
+    nursery->port->write(nursery->port->self, nursery->process, NULL, 0, input_taken);
+    loop_run(nursery->loop);
+    assert_int_equal(nursery->taken, 2);
+    loop_run(nursery->loop);
+    assert_true(nursery->exited);
+    assert_string_equal(buf_text(&nursery->out), "ready\n1048576\n");
+    /* One that reads no more has taken all that it ever will. */
+    spawn(nursery, options, (const char *const[]){"sh", "-c", "exec <&-; exec sleep 60", NULL});
+    nursery->port->write(nursery->port->self, nursery->process, data, size, input_taken);
+    loop_run(nursery->loop);
+    assert_int_equal(nursery->taken, 3);
+    nursery->port->write(nursery->port->self, nursery->process, data, size, input_taken);
+    loop_run(nursery->loop);
+    assert_int_equal(nursery->taken, 4);
+    nursery->port->kill(nursery->port->self, nursery->process, SIGKILL);
+    loop_run(nursery->loop);
+    assert_true(nursery->exited);
 }
 
 static void terminal_is_one(void **state)
@@ -163,8 +212,8 @@ static void terminal_is_one(void **state)
     assert_int_equal(nursery->exit.status, 0);
     assert_string_equal(buf_text(&nursery->out), "31 97\r\n");
     spawn(nursery, options, (const char *const[]){"sh", "-c", "stty -echo; echo ready; cat", NULL});
-    nursery->port->write(nursery->port->self, nursery->process, "word\n", 5);
-    nursery->port->write(nursery->port->self, nursery->process, NULL, 0); /* control-D ends cat */
+    nursery->port->write(nursery->port->self, nursery->process, "word\n", 5, NULL);
+    nursery->port->write(nursery->port->self, nursery->process, NULL, 0, NULL); /* control-D ends cat */
     loop_run(nursery->loop);
     assert_int_equal(nursery->exit.status, 0);
     assert_non_null(strstr(buf_text(&nursery->out), "word"));
@@ -172,8 +221,8 @@ static void terminal_is_one(void **state)
     struct process_options raw = options;
     raw.tty_raw = true;
     spawn(nursery, raw, (const char *const[]){"sh", "-c", "head -c 5 | od -An -tx1", NULL});
-    nursery->port->write(nursery->port->self, nursery->process, "word", 4);
-    nursery->port->write(nursery->port->self, nursery->process, NULL, 0);
+    nursery->port->write(nursery->port->self, nursery->process, "word", 4, NULL);
+    nursery->port->write(nursery->port->self, nursery->process, NULL, 0, NULL);
     loop_run(nursery->loop);
     assert_string_equal(buf_text(&nursery->out), " 77 6f 72 64 04\n");
 }
@@ -382,6 +431,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(exits_and_signals, setup, teardown),
         cmocka_unit_test_setup_teardown(output_is_captured, setup, teardown),
         cmocka_unit_test_setup_teardown(input_is_written, setup, teardown),
+        cmocka_unit_test_setup_teardown(input_waits_for_its_reader, setup, teardown),
         cmocka_unit_test_setup_teardown(terminal_is_one, setup, teardown),
         cmocka_unit_test_setup_teardown(descriptors_are_placed, setup, teardown),
         cmocka_unit_test_setup_teardown(signals_are_reset, setup, teardown),

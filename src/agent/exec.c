@@ -23,6 +23,7 @@ enum {
     OUTPUT_MAX = 4 * 1024 * 1024,    /* unread output; a command that says more is killed */
     PIECE_MAX = 64 * 1024,
     SESSIONS_MAX = 64,
+    REFUSAL_MAX = 1024, /* what the driver says of a command that cannot be run is shorter */
 };
 
 /* A piece of output as it came: the bytes stand in exec_session.output. */
@@ -34,7 +35,9 @@ struct piece {
 struct exec_session {
     struct agent *agent;
     char id[33];
-    char *instance;          /* its own: no other name opens the session */
+    char *instance; /* its own: no other name opens the session */
+    char *program;
+    bool tty;
     struct process *process; /* NULL: it has ended */
     bool ended;
     int status;
@@ -53,6 +56,8 @@ static struct exec_session *find(struct agent *agent, const char *path, char *re
 static void read_output(struct exec_session *session, struct exchange *exchange, int64_t after);
 static void got_output(void *ctx, int stream, const char *data, size_t size);
 static void exited(void *ctx, struct process_exit exit);
+static int refused(const struct exec_session *session, const char **ret_why);
+static void tell_refusal(struct exec_session *session);
 static void answer_output(struct exec_session *session);
 static void acknowledge(struct exec_session *session, int64_t after);
 static void poll_over(void *ctx);
@@ -111,6 +116,7 @@ void exec_free(struct exec_session *session)
     vec_free(&session->pieces);
     buf_free(&session->output);
     mem_free(session->instance);
+    mem_free(session->program);
     mem_free(session);
 }
 
@@ -162,6 +168,8 @@ static bool spawn(struct exec_session *session, const struct node *body, struct 
     command.argv = texts(arena, node_get(body, "command"), &command.length);
     command.env = texts(arena, node_get(body, "env"), &command.env_length);
     if (command.length == 0) return error_set(err, ERROR_INVALID, "no command was given");
+    session->program = mem_strdup(command.argv[0]);
+    session->tty = command.tty;
     for (size_t i = 0; i < command.env_length; i++)
         if (command.env[i][0] == '=' || !strchr(command.env[i], '='))
             return error_set(err, ERROR_INVALID, "env takes NAME=value, not \"%s\"", command.env[i]);
@@ -247,7 +255,9 @@ static void got_output(void *ctx, int stream, const char *data, size_t size)
     *piece = (struct piece){stream, size};
     buf_add(&session->output, data, size);
     if (session->output.size > OUTPUT_MAX) process->kill(process->self, session->process, SIGKILL);
-    if (session->waiting) answer_output(session);
+    /* What may be said in better words is kept until it is known. */
+    const char *why = NULL;
+    if (session->waiting && !refused(session, &why)) answer_output(session);
 }
 
 static void exited(void *ctx, struct process_exit exit)
@@ -256,7 +266,32 @@ static void exited(void *ctx, struct process_exit exit)
     session->process = NULL;
     session->ended = true;
     session->status = exit.status;
+    if (exit.status != 0) tell_refusal(session);
     if (session->waiting) answer_output(session);
+}
+
+/* 0: the command ran, or it is not known yet. */
+static int refused(const struct exec_session *session, const char **ret_why)
+{
+    const struct compute_driver *compute = session->agent->options.compute;
+    bool all = session->offset == 0 && session->output.size > 0 && session->output.size <= REFUSAL_MAX;
+    return all ? compute->exec_refused(compute->self, buf_text(&session->output), ret_why) : 0;
+}
+
+/* A command that could not be run ends as in a shell: with 127 or 126, and one line that says why. */
+static void tell_refusal(struct exec_session *session)
+{
+    const char *why = NULL;
+    int status = refused(session, &why);
+
+    if (status == 0) return;
+    CLEANUP_MEM char *line = mem_printf("%s: %.*s%s", session->program, (int)strcspn(why, "\r\n\033"), why,
+                                        session->tty ? "\r\n" : "\n");
+    buf_clear(&session->output);
+    buf_add_text(&session->output, line);
+    vec_clear(&session->pieces);
+    *(struct piece *)vec_push(&session->pieces) = (struct piece){session->tty ? 1 : 2, strlen(line)};
+    session->status = status;
 }
 
 /* What is there, up to a piece's size; told as ended only with the last of it. */

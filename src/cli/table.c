@@ -26,6 +26,7 @@ struct layout {
     size_t total;
 };
 
+static bool has_controls(const char *text);
 static void measure(const struct table *table, struct layout *layout);
 static void fit(const struct table *table, size_t width, struct layout *layout);
 static void print_row(const struct table *table, const struct style *style, const struct layout *layout,
@@ -138,9 +139,20 @@ void text_add_shown(struct buf *ret_text, const char *text)
 
 const char *text_shown(struct arena *arena, const char *text)
 {
+    /* Most have nothing of that, and lists are long. */
+    if (!text || !has_controls(text)) return arena_strdup(arena, text ? text : "");
     CLEANUP_BUF struct buf shown = {0};
-    text_add_shown(&shown, text ? text : "");
+    text_add_shown(&shown, text);
     return arena_strndup(arena, buf_text(&shown), shown.size);
+}
+
+static bool has_controls(const char *text)
+{
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+        if (c < ' ' || c == 0x7f || c == 0xc2) return true;
+    }
+    return false;
 }
 
 size_t text_columns(const char *text)

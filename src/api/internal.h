@@ -86,7 +86,9 @@ void watch_start(struct asked *asked, const char *prefix, uint64_t revision);
 void watch_free_all(struct api *api);
 /* top.c: use of CPU and memory now; answers a moment later */
 void top_start(struct asked *asked);
-/* about.c: openapi, metrics, version, health */
+/* describe.c: the OpenAPI description */
+void describe(struct asked *asked);
+/* about.c: metrics, version, health */
 bool route_about(struct asked *asked);
 bool route_open(struct asked *asked); /* what needs no token */
 /* Adds what can be done with the path: "GET, HEAD, PUT"; nothing when there is no such path. */

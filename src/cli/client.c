@@ -220,6 +220,8 @@ static bool resolve(struct client *client, const char *host, const char *port, s
     CLEANUP_MEM char *bare =
         host[0] == '[' ? mem_strndup(host + 1, strcspn(host + 1, "]")) : mem_strdup(host);
 
+    /* Of the name that was asked for, not of where it leads. */
+    if (client->tls && !tls_expect_host(client->tls, bare, err)) return false;
     int result = getaddrinfo(bare, port, &hints, &found);
     if (result != 0)
         return error_set(err, ERROR_UNREACHABLE, "cannot find the server %s: %s", client->server,

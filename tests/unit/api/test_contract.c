@@ -216,6 +216,42 @@ static void test_top_has_idle_hosts(void **state)
     world_free(world);
 }
 
+static void keep_chunk(void *ctx, const char *data, size_t size)
+{
+    buf_add(ctx, data, size);
+}
+
+static void stream_over(void *ctx, const struct answer *answer)
+{
+    fail_msg("the stream ended with %d", answer->status);
+}
+
+/* A browser asks for its old address again, and says how far it is: what it has is not told again. */
+static void test_last_event(void **state)
+{
+    struct world *world = start();
+    const struct net_port *net = sim_machine_port(world->person);
+    const struct peer peer = {.addresses = {"127.0.0.1:7000"}, .addresses_length = 1, .only_address = -1};
+    CLEANUP_MEM char *bearer = mem_printf("Bearer %s", landlord);
+    char revision[32];
+
+    snprintf(revision, sizeof(revision), "%llu", (unsigned long long)store_revision(world->store));
+    apply(world, "kind: Party\nname: later\n");
+    for (size_t length = 1; length <= 2; length++) {
+        CLEANUP_BUF struct buf text = {0};
+        const struct header headers[] = {{"Authorization", bearer}, {"Last-Event-ID", revision}};
+        const struct request request = {
+            .method = "GET", .path = "/v1/parties?watch=0", .headers = headers, .headers_length = length};
+        struct call *call = net->call(net->self, &peer, &request, 60000, keep_chunk, stream_over, &text);
+        world_run_ms(world, 100);
+        assert_non_null(strstr(buf_text(&text), "\"name\":\"later\""));
+        assert_int_equal(strstr(buf_text(&text), "\"name\":\"beta\"") == NULL, length == 2);
+        net->cancel(net->self, call);
+        world_run_ms(world, 10);
+    }
+    world_free(world);
+}
+
 static void test_watch_revisions(void **state)
 {
     struct world *world = start();
@@ -286,11 +322,17 @@ static void test_explain_image(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_methods),          cmocka_unit_test(test_conditions),
-        cmocka_unit_test(test_round_trip),       cmocka_unit_test(test_condition_lists),
-        cmocka_unit_test(test_pages_of_events),  cmocka_unit_test(test_top_has_idle_hosts),
-        cmocka_unit_test(test_watch_revisions),  cmocka_unit_test(test_explain_image),
-        cmocka_unit_test(test_diff_is_ones_own), cmocka_unit_test(test_power_has_its_author),
+        cmocka_unit_test(test_methods),
+        cmocka_unit_test(test_conditions),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_condition_lists),
+        cmocka_unit_test(test_pages_of_events),
+        cmocka_unit_test(test_top_has_idle_hosts),
+        cmocka_unit_test(test_last_event),
+        cmocka_unit_test(test_watch_revisions),
+        cmocka_unit_test(test_explain_image),
+        cmocka_unit_test(test_diff_is_ones_own),
+        cmocka_unit_test(test_power_has_its_author),
     };
     if (getenv("CMOCKA_ONLY")) cmocka_set_test_filter(getenv("CMOCKA_ONLY"));
     return cmocka_run_group_tests(tests, NULL, NULL);

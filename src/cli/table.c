@@ -33,6 +33,7 @@ static void print_row(const struct table *table, const struct style *style, cons
                       const char *const *cells, struct buf *ret_text);
 static void print_cell(const struct style *style, const struct column *column, const char *cell, size_t width,
                        bool last, struct buf *ret_text);
+static void add_blanks(size_t length, struct buf *ret_text);
 static size_t cut(const char *text, size_t columns);
 static const char *colour_of(const char *state);
 static bool is_start(char c);
@@ -227,12 +228,22 @@ static void print_cell(const struct style *style, const struct column *column, c
         size = cut(cell, width - 1);
         columns = width;
     }
-    if (column->kind == COLUMN_NUMBER) buf_printf(ret_text, "%*s", (int)(width - columns), "");
+    if (column->kind == COLUMN_NUMBER) add_blanks(width - columns, ret_text);
     if (colour) buf_add_text(ret_text, colour);
     buf_add(ret_text, cell, size);
     if (is_cut) buf_add_text(ret_text, "…");
     if (colour) buf_add_text(ret_text, plain);
-    if (column->kind != COLUMN_NUMBER && !last) buf_printf(ret_text, "%*s", (int)(width - columns), "");
+    if (column->kind != COLUMN_NUMBER && !last) add_blanks(width - columns, ret_text);
+}
+
+/* Most of what a list of thousands prints: not by printf. */
+static void add_blanks(size_t length, struct buf *ret_text)
+{
+    static const char blanks[] = "                                ";
+    for (size_t piece; length > 0; length -= piece) {
+        piece = length < sizeof(blanks) - 1 ? length : sizeof(blanks) - 1;
+        buf_add(ret_text, blanks, piece);
+    }
 }
 
 /* Bytes of the first columns of text. */

@@ -28,6 +28,7 @@ enum {
     /* So that nobody can use up the host's. */
     SESSIONS_OF_PARTY_MAX = 32,
     SESSIONS_OF_INSTANCE_MAX = 8,
+    REFUSAL_MAX = 1024, /* what the driver says of a command that cannot be run is shorter */
 };
 
 /* A piece of output as it came: the bytes stand in exec_session.output. */
@@ -39,7 +40,9 @@ struct piece {
 struct exec_session {
     struct agent *agent;
     char id[33];
-    char *instance;          /* its own: no other name opens the session */
+    char *instance; /* its own: no other name opens the session */
+    char *program;
+    bool tty;
     struct process *process; /* NULL: it has ended */
     bool ended;
     bool told; /* that it ended */
@@ -72,6 +75,8 @@ static void input_over(void *ctx);
 static void input_gone(void *ctx);
 static void got_output(void *ctx, int stream, const char *data, size_t size);
 static void exited(void *ctx, struct process_exit exit);
+static int refused(const struct exec_session *session, const char **ret_why);
+static void tell_refusal(struct exec_session *session);
 static void answer_output(struct exec_session *session);
 static void acknowledge(struct exec_session *session, int64_t after);
 static void poll_over(void *ctx);
@@ -129,6 +134,7 @@ void exec_free(struct exec_session *session)
     vec_free(&session->pieces);
     buf_free(&session->output);
     mem_free(session->instance);
+    mem_free(session->program);
     mem_free(session);
 }
 
@@ -212,6 +218,8 @@ static bool spawn(struct exec_session *session, const struct node *body, struct 
     command.argv = texts(arena, node_get(body, "command"), &command.length);
     command.env = texts(arena, node_get(body, "env"), &command.env_length);
     if (command.length == 0) return error_set(err, ERROR_INVALID, "no command was given");
+    session->program = mem_strdup(command.argv[0]);
+    session->tty = command.tty;
     for (size_t i = 0; i < command.env_length; i++)
         if (command.env[i][0] == '=' || !strchr(command.env[i], '='))
             return error_set(err, ERROR_INVALID, "env takes NAME=value, not \"%s\"", command.env[i]);
@@ -370,7 +378,9 @@ static void got_output(void *ctx, int stream, const char *data, size_t size)
     *piece = (struct piece){stream, size};
     buf_add(&session->output, data, size);
     if (session->output.size > OUTPUT_MAX) process->kill(process->self, session->process, SIGKILL);
-    if (session->waiting) answer_output(session);
+    /* What may be said in better words is kept until it is known. */
+    const char *why = NULL;
+    if (session->waiting && !refused(session, &why)) answer_output(session);
 }
 
 static void exited(void *ctx, struct process_exit exit)
@@ -380,7 +390,32 @@ static void exited(void *ctx, struct process_exit exit)
     session->ended = true;
     session->status = exit.status;
     input_taken(session);
+    if (exit.status != 0) tell_refusal(session);
     if (session->waiting) answer_output(session);
+}
+
+/* 0: the command ran, or it is not known yet. */
+static int refused(const struct exec_session *session, const char **ret_why)
+{
+    const struct compute_driver *compute = session->agent->options.compute;
+    bool all = session->offset == 0 && session->output.size > 0 && session->output.size <= REFUSAL_MAX;
+    return all ? compute->exec_refused(compute->self, buf_text(&session->output), ret_why) : 0;
+}
+
+/* A command that could not be run ends as in a shell: with 127 or 126, and one line that says why. */
+static void tell_refusal(struct exec_session *session)
+{
+    const char *why = NULL;
+    int status = refused(session, &why);
+
+    if (status == 0) return;
+    CLEANUP_MEM char *line = mem_printf("%s: %.*s%s", session->program, (int)strcspn(why, "\r\n\033"), why,
+                                        session->tty ? "\r\n" : "\n");
+    buf_clear(&session->output);
+    buf_add_text(&session->output, line);
+    vec_clear(&session->pieces);
+    *(struct piece *)vec_push(&session->pieces) = (struct piece){session->tty ? 1 : 2, strlen(line)};
+    session->status = status;
 }
 
 /* What is there, up to a piece's size; told as ended only with the last of it. */

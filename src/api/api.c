@@ -40,6 +40,8 @@ static void answer_problem(struct asked *asked, const struct error *err, int sta
                            const struct header *header);
 static struct asked *asked_new(struct api *api, struct exchange *exchange, const struct request *request);
 static void take_headers(struct asked *asked, const struct request *request);
+static void take_tags(struct asked *asked, const char *value);
+static void take_tag(struct asked *asked, const char *tag);
 static bool is_local(const struct request *request, const struct sender *sender);
 static void route_metrics(struct asked *asked, const struct sender *sender);
 static char *decode(struct arena *arena, const char *text, size_t size);
@@ -227,6 +229,14 @@ bool query_number(const struct asked *asked, const char *name, int64_t fallback,
     return error_set(err, ERROR_USAGE, "?%s= takes a number, not \"%s\"", name, text);
 }
 
+bool query_limit(const struct asked *asked, const char *name, int64_t max, int64_t *ret_limit,
+                 struct error *err)
+{
+    if (!query_number(asked, name, max, ret_limit, err)) return false;
+    if (*ret_limit >= 1 && *ret_limit <= max) return true;
+    return error_set(err, ERROR_USAGE, "?%s= takes 1 to %" PRId64 ", not %" PRId64, name, max, *ret_limit);
+}
+
 bool query_watch(const struct asked *asked, int64_t *ret_revision, struct error *err)
 {
     int64_t revision = 0;
@@ -249,10 +259,20 @@ bool asked_matches(const struct asked *asked, enum record_kind kind, const char 
     if (record && !caller_may_see(&asked->caller, kind, record)) record = NULL;
     if (asked->if_exists && !record)
         return error_set(err, ERROR_CONFLICT, "there is no %s, and it should be there already", name);
-    if (asked->if_revision == UINT64_MAX || !record || record->revision == asked->if_revision) return true;
+    uint64_t wanted = asked_revision(asked, kind, name);
+    if (wanted == UINT64_MAX || !record || record->revision == wanted) return true;
     return error_set(err, ERROR_CONFLICT,
                      "%s was changed meanwhile (revision %" PRIu64 ", expected %" PRIu64 "): read it again",
-                     name, record->revision, asked->if_revision);
+                     name, record->revision, wanted);
+}
+
+uint64_t asked_revision(const struct asked *asked, enum record_kind kind, const char *name)
+{
+    const struct record *record = mirror_get(controller_mirror(asked->api->options.controller), kind, name);
+
+    for (size_t i = 0; record && i < asked->if_revisions_length; i++)
+        if (record->revision == asked->if_revisions[i]) return record->revision;
+    return asked->if_revision;
 }
 
 bool asked_body(struct asked *asked, struct node *ret_body, struct error *err)
@@ -475,15 +495,40 @@ static void take_headers(struct asked *asked, const struct request *request)
         } else if (strcasecmp(header->name, "If-Match") == 0 && text_equal(header->value, "*")) {
             asked->if_exists = true;
         } else if (strcasecmp(header->name, "If-Match") == 0) {
-            const char *digits = header->value + (header->value[0] == '"');
-            asked->if_revision = strtoull(digits, NULL, 10);
-            /* Anything that is no revision of ours matches nothing; 0 would mean "does not exist". */
-            if (asked->if_revision == 0 || asked->if_revision == UINT64_MAX)
-                asked->if_revision = UINT64_MAX - 1;
+            take_tags(asked, header->value);
         } else if (strcasecmp(header->name, "If-None-Match") == 0 && text_equal(header->value, "*")) {
             asked->if_revision = 0; /* only if it does not exist */
         }
     }
+}
+
+/* RFC 9110, 13.1.1: a list, of which one has to match. */
+static void take_tags(struct asked *asked, const char *value)
+{
+    while (*value) {
+        size_t size = strcspn(value, ",");
+        if (size > 0) take_tag(asked, arena_strndup(asked->arena, value, size));
+        value += size + (value[size] == ',');
+    }
+}
+
+static void take_tag(struct asked *asked, const char *tag)
+{
+    size_t blank = strspn(tag, " \t");
+    const char *digits = tag + blank + (tag[blank] == '"');
+    uint64_t revision = strtoull(digits, NULL, 10);
+
+    /* Anything that is no revision of ours matches nothing; 0 would mean "does not exist". */
+    if (revision == 0 || revision == UINT64_MAX) revision = UINT64_MAX - 1;
+    if (asked->if_revision == UINT64_MAX) {
+        asked->if_revision = revision;
+        return;
+    }
+    uint64_t *more = arena_alloc_array(asked->arena, asked->if_revisions_length + 1, sizeof(*more));
+    for (size_t i = 0; i < asked->if_revisions_length; i++)
+        more[i] = asked->if_revisions[i];
+    more[asked->if_revisions_length++] = revision;
+    asked->if_revisions = more;
 }
 
 /* A proxy on this machine asks for somebody else, and says so (RFC 7239, and what came before it). */

@@ -82,12 +82,7 @@ static void list(struct asked *asked, enum record_kind kind)
     size_t length = 0, shown = 0;
     struct error err;
 
-    if (!query_number(asked, "limit", PAGE_MAX, &limit, &err) || !query_watch(asked, &watch, &err)) {
-        answer_error(asked, &err);
-        return;
-    }
-    if (limit < 1 || limit > PAGE_MAX) {
-        error_set(&err, ERROR_USAGE, "?limit= takes 1 to %d, not %" PRId64, PAGE_MAX, limit);
+    if (!query_limit(asked, "limit", PAGE_MAX, &limit, &err) || !query_watch(asked, &watch, &err)) {
         answer_error(asked, &err);
         return;
     }
@@ -166,7 +161,7 @@ static void put(struct asked *asked, enum record_kind kind, const char *name)
     }
     if (good && asked->if_exists) good = asked_matches(asked, kind, name, &err);
     good = good && controller_apply(asked->api->options.controller, asked->arena, &asked->caller, &documents,
-                                    asked->file, asked->if_revision, false, &applied, &err);
+                                    asked->file, asked_revision(asked, kind, name), false, &applied, &err);
     if (good) {
         const struct applied *item = vec_at(&applied, 0);
         buf_add_text(&json, "{\"kind\":");
@@ -187,8 +182,8 @@ static void delete (struct asked *asked, enum record_kind kind, const char *name
     CLEANUP_BUF struct buf json = {0};
     struct error err;
 
-    if (controller_delete(asked->api->options.controller, &asked->caller, kind, name, asked->if_revision,
-                          &err)) {
+    if (controller_delete(asked->api->options.controller, &asked->caller, kind, name,
+                          asked_revision(asked, kind, name), &err)) {
         buf_add_text(&json, "{}");
         answer_json(asked, 200, &json);
     } else {

@@ -10,10 +10,22 @@ enum { EVENTS_MAX = 10000, EXPLAIN_EVENTS_MAX = 50 };
 
 static void list(struct asked *asked);
 static void explain(struct asked *asked, const char *name);
-/* Adds the events that the caller may see, of one thing (NULL: all), not older than from; the last `limit`.
- */
-static bool add_events(struct asked *asked, const char *name, const char *from, const char *after,
-                       size_t limit, struct buf *ret_json, struct error *err);
+/* Which events: those that the caller may see, of one thing, not older than from, behind one of them. */
+struct choice {
+    const char *name;  /* NULL: of everything */
+    const char *from;  /* RFC 3339; "": any time */
+    const char *after; /* key of an event, or NULL */
+    size_t limit;
+    bool last; /* the last of them; else the first */
+};
+
+/* *ret_next: key of the last one added when there are more behind it, else NULL. */
+static bool add_events(struct asked *asked, const struct choice *choice, struct buf *ret_json,
+                       const char **ret_next, struct error *err);
+static const char *add_first(struct asked *asked, const struct choice *choice, const struct vec *items,
+                             struct buf *ret_json);
+static void add_last(struct asked *asked, const struct choice *choice, const struct vec *items,
+                     struct buf *ret_json);
 static bool add_item(struct asked *asked, const struct store_item *item, const char *name, const char *from,
                      struct buf *ret_json);
 static bool concerns(const char *event_name, const char *name);
@@ -45,17 +57,13 @@ static void list(struct asked *asked)
 {
     const struct clock_port *clock = asked->api->options.clock;
     CLEANUP_BUF struct buf json = {0};
-    int64_t since_s = 0, watch = 0, limit = 0;
+    int64_t since_s = 0, watch = 0, limit = 0, last = 0;
     struct error err;
     char from[32];
 
     if (!query_number(asked, "since", 0, &since_s, &err) || !query_watch(asked, &watch, &err) ||
-        !query_number(asked, "limit", EVENTS_MAX, &limit, &err)) {
-        answer_error(asked, &err);
-        return;
-    }
-    if (limit < 1 || limit > EVENTS_MAX) {
-        error_set(&err, ERROR_USAGE, "?limit= takes 1 to %d, not %" PRId64, EVENTS_MAX, limit);
+        !query_limit(asked, "limit", EVENTS_MAX, &limit, &err) ||
+        !query_limit(asked, "last", EVENTS_MAX, &last, &err)) {
         answer_error(asked, &err);
         return;
     }
@@ -64,14 +72,20 @@ static void list(struct asked *asked)
         return;
     }
     text_format_time(from, since_s > 0 ? clock->wall_ms(clock->self) - since_s * 1000 : 0);
+    const struct choice choice = {.name = query_text(asked, "name"),
+                                  .from = from,
+                                  .after = query_text(asked, "after"),
+                                  .limit = (size_t)(last < limit ? last : limit),
+                                  .last = query_text(asked, "last") != NULL};
+    const char *next = NULL;
     buf_add_char(&json, '[');
-    if (!add_events(asked, query_text(asked, "name"), from, query_text(asked, "after"), (size_t)limit, &json,
-                    &err)) {
+    if (!add_events(asked, &choice, &json, &next, &err)) {
         answer_error(asked, &err);
         return;
     }
     buf_add_char(&json, ']');
-    answer_json(asked, 200, &json);
+    const struct header headers[] = {{"Content-Type", "application/json"}, {"Croft-Next", next ? next : ""}};
+    answer_raw(asked, 200, headers, next ? 2 : 1, json.data, json.size);
 }
 
 static void explain(struct asked *asked, const char *name)
@@ -106,7 +120,9 @@ static void explain(struct asked *asked, const char *name)
     buf_add_json_string(&json, node_text(status, "reason", ""));
     buf_add_text(&json, ",\"events\":[");
     size_t before = json.size;
-    if (!add_events(asked, name, "", NULL, EXPLAIN_EVENTS_MAX, &json, &err)) {
+    const struct choice choice = {.name = name, .from = "", .limit = EXPLAIN_EVENTS_MAX, .last = true};
+    const char *next = NULL;
+    if (!add_events(asked, &choice, &json, &next, &err)) {
         answer_error(asked, &err);
         return;
     }
@@ -119,22 +135,56 @@ static void explain(struct asked *asked, const char *name)
     answer_json(asked, 200, &json);
 }
 
-static bool add_events(struct asked *asked, const char *name, const char *from, const char *after,
-                       size_t limit, struct buf *ret_json, struct error *err)
+static bool add_events(struct asked *asked, const struct choice *choice, struct buf *ret_json,
+                       const char **ret_next, struct error *err)
 {
     struct vec items = VEC_OF(struct store_item);
-    struct vec shown = VEC_OF(char *);
-    char *key = after ? arena_printf(asked->arena, "event/%s", after) : NULL;
+    const char *key = choice->after ? arena_printf(asked->arena, "event/%s", choice->after) : NULL;
+    const char *next = NULL;
 
     if (!store_list(controller_store(asked->api->options.controller), "event/", key, 0, &items, err))
         return false;
-    for (size_t i = 0; i < items.length; i++) {
+    if (choice->last)
+        add_last(asked, choice, &items, ret_json);
+    else
+        next = add_first(asked, choice, &items, ret_json);
+    store_items_free(&items);
+    *ret_next = next;
+    return true;
+}
+
+static const char *add_first(struct asked *asked, const struct choice *choice, const struct vec *items,
+                             struct buf *ret_json)
+{
+    CLEANUP_BUF struct buf json = {0};
+    const struct store_item *last = NULL;
+    size_t shown = 0;
+
+    for (size_t i = 0; i < items->length; i++) {
+        const struct store_item *item = vec_at(items, i);
+        buf_clear(&json);
+        if (!add_item(asked, item, choice->name, choice->from, &json)) continue;
+        /* Not the one before this: it may be another party's. */
+        if (shown == choice->limit) return arena_strdup(asked->arena, last->key + strlen("event/"));
+        if (shown++) buf_add_char(ret_json, ',');
+        buf_add(ret_json, json.data, json.size);
+        last = item;
+    }
+    return NULL;
+}
+
+static void add_last(struct asked *asked, const struct choice *choice, const struct vec *items,
+                     struct buf *ret_json)
+{
+    struct vec shown = VEC_OF(char *);
+
+    for (size_t i = 0; i < items->length; i++) {
         struct buf json = {0};
-        if (add_item(asked, vec_at(&items, i), name, from, &json))
+        if (add_item(asked, vec_at(items, i), choice->name, choice->from, &json))
             *(char **)vec_push(&shown) = buf_take(&json);
         buf_free(&json);
     }
-    size_t first = shown.length > limit ? shown.length - limit : 0;
+    size_t first = shown.length > choice->limit ? shown.length - choice->limit : 0;
     for (size_t i = 0; i < shown.length; i++) {
         char *text = *(char **)vec_at(&shown, i);
         if (i > first) buf_add_char(ret_json, ',');
@@ -142,8 +192,6 @@ static bool add_events(struct asked *asked, const char *name, const char *from, 
         mem_free(text);
     }
     vec_free(&shown);
-    store_items_free(&items);
-    return true;
 }
 
 static bool add_item(struct asked *asked, const struct store_item *item, const char *name, const char *from,

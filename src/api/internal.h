@@ -25,8 +25,10 @@ struct asked {
     const char *query; /* behind '?', or "" */
     const char *body;
     size_t body_size;
-    const char *file;                    /* for messages about documents */
-    uint64_t if_revision;                /* If-Match; UINT64_MAX: none */
+    const char *file;       /* for messages about documents */
+    uint64_t if_revision;   /* If-Match, If-None-Match; UINT64_MAX: none */
+    uint64_t *if_revisions; /* If-Match with more than one: the others */
+    size_t if_revisions_length;
     bool if_exists;                      /* If-Match: * */
     uint64_t last_event;                 /* Last-Event-ID: what a watch has told already; 0: none */
     const char *idempotency_key;         /* NULL: none */
@@ -53,11 +55,17 @@ bool asked_is_over(struct asked *asked);
 const char *query_text(const struct asked *asked, const char *name); /* decoded, in the arena; NULL: absent */
 MUST_CHECK bool query_number(const struct asked *asked, const char *name, int64_t fallback,
                              int64_t *ret_number, struct error *err);
+/* A number of items from 1 to max; absent: max. */
+MUST_CHECK bool query_limit(const struct asked *asked, const char *name, int64_t max, int64_t *ret_limit,
+                            struct error *err);
 /* ?watch=REVISION, or what Last-Event-ID says later than that; -1: it is no watch. */
 MUST_CHECK bool query_watch(const struct asked *asked, int64_t *ret_revision, struct error *err);
 /* If-Match: false (ERROR_CONFLICT) when the thing is not as the asker knows it. */
 MUST_CHECK bool asked_matches(const struct asked *asked, enum record_kind kind, const char *name,
                               struct error *err);
+/* The revision that the thing must have to be changed: with several in If-Match the one that it has, if it is
+ * among them. UINT64_MAX: any; 0: none, it must not be there. */
+uint64_t asked_revision(const struct asked *asked, enum record_kind kind, const char *name);
 MUST_CHECK bool asked_body(struct asked *asked, struct node *ret_body, struct error *err);
 
 /* documents.c: KIND and KIND/NAME, apply, diff, export */
@@ -78,7 +86,9 @@ void watch_start(struct asked *asked, const char *prefix, uint64_t revision);
 void watch_free_all(struct api *api);
 /* top.c: use of CPU and memory now; answers a moment later */
 void top_start(struct asked *asked);
-/* about.c: openapi, metrics, version, health */
+/* describe.c: the OpenAPI description */
+void describe(struct asked *asked);
+/* about.c: metrics, version, health */
 bool route_about(struct asked *asked);
 bool route_open(struct asked *asked); /* what needs no token */
 /* Adds what can be done with the path: "GET, HEAD, PUT"; nothing when there is no such path. */

@@ -128,6 +128,11 @@ static void relay(struct asked *asked, const char *instance, const char *rest)
         answer_error(asked, &err);
         return;
     }
+    int64_t ignored = 0;
+    if (!query_number(asked, "after", 0, &ignored, &err)) {
+        answer_error(asked, &err);
+        return;
+    }
     object = record->object;
     if (!object->host[0]) {
         error_set(&err, ERROR_REFUSED, "%s runs nowhere: %s", instance, object->reason);

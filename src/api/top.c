@@ -23,6 +23,7 @@ struct sum {
 
 struct top_call {
     struct top *top;
+    const char *host;
     struct call *call; /* NULL: answered */
 };
 
@@ -35,6 +36,7 @@ struct top {
     size_t calls_length;
     struct map *uses; /* instance -> struct use */
     struct vec order; /* struct use *, as they came; in the answer by name */
+    struct vec hosts; /* const char *: that have answered the second time, too */
     bool second;
     size_t open;
 };
@@ -46,6 +48,8 @@ static void cancel(struct asked *asked);
 static void end(struct top *top);
 static void write_instances(const struct top *top, struct buf *ret_json);
 static void write_sums(const struct top *top, bool by_host, struct buf *ret_json);
+/* The one of the name; made, and added to sums, when there is none. */
+static struct sum *sum_of(struct arena *arena, struct map *by_name, const char *name, struct vec *sums);
 static int compare_uses(const void *a, const void *b);
 static int compare_sums(const void *a, const void *b);
 static void write_use(struct buf *ret_json, int64_t cpus_millis, int64_t memory_bytes);
@@ -60,6 +64,7 @@ void top_start(struct asked *asked)
     top->arena = arena_new();
     top->uses = map_new();
     top->order = VEC_OF(struct use *);
+    top->hosts = VEC_OF(const char *);
     asked->later = top;
     asked_later(asked, cancel);
     ask_all(top);
@@ -84,8 +89,9 @@ static void ask_all(void *ctx)
     top->calls = arena_alloc_array(top->arena, hosts.length, sizeof(*top->calls));
     for (size_t i = 0; i < hosts.length; i++) {
         top->calls[i].top = top;
-        controller_ask_agent(controller, *(const char **)vec_at(&hosts, i), &request, ASK_TIMEOUT_MS, NULL,
-                             took, &top->calls[i], &top->calls[i].call);
+        top->calls[i].host = arena_strdup(top->arena, *(const char **)vec_at(&hosts, i));
+        controller_ask_agent(controller, top->calls[i].host, &request, ASK_TIMEOUT_MS, NULL, took,
+                             &top->calls[i], &top->calls[i].call);
     }
     if (hosts.length == 0) end(top);
     vec_free(&hosts);
@@ -105,6 +111,7 @@ static void took(void *ctx, const struct answer *answer)
         const struct node *instances = node_get(&node, "instances");
         for (size_t i = 0; instances && i < instances->length; i++)
             note(top, &instances->items[i], node_int(&node, "steady_us", 0));
+        if (top->second) *(const char **)vec_push(&top->hosts) = call->host;
     }
     if (--top->open > 0) return;
     if (top->second) {
@@ -194,17 +201,19 @@ static void write_sums(const struct top *top, bool by_host, struct buf *ret_json
     CLEANUP(map_freep) struct map *by_name = map_new();
     struct vec sums = VEC_OF(struct sum *);
 
+    /* One without instances uses nothing: that is known of it. */
+    for (size_t i = 0; by_host && i < top->hosts.length; i++) {
+        const char *name = *(const char **)vec_at(&top->hosts, i);
+        const struct record *record =
+            mirror_get(controller_mirror(top->api->options.controller), RECORD_HOST, name);
+        if (record && caller_may_see(&top->asked->caller, RECORD_HOST, record))
+            sum_of(arena, by_name, name, &sums);
+    }
     for (size_t i = 0; i < top->order.length; i++) {
         const struct use *use = *(struct use **)vec_at(&top->order, i);
         const char *key = by_host ? use->host : use->farm;
-        struct sum *sum = map_get(by_name, key);
         if (!use->complete) continue;
-        if (!sum) {
-            sum = arena_alloc(arena, sizeof(*sum));
-            sum->name = key;
-            map_put(by_name, key, sum);
-            *(struct sum **)vec_push(&sums) = sum;
-        }
+        struct sum *sum = sum_of(arena, by_name, key, &sums);
         sum->cpus_millis += use->cpus_millis;
         sum->memory_bytes += use->memory_bytes;
         sum->instances++;
@@ -218,6 +227,18 @@ static void write_sums(const struct top *top, bool by_host, struct buf *ret_json
         buf_printf(ret_json, ",\"instances\":%" PRId64 "}", sum->instances);
     }
     vec_free(&sums);
+}
+
+static struct sum *sum_of(struct arena *arena, struct map *by_name, const char *name, struct vec *sums)
+{
+    struct sum *sum = map_get(by_name, name);
+
+    if (sum) return sum;
+    sum = arena_alloc(arena, sizeof(*sum));
+    sum->name = name;
+    map_put(by_name, name, sum);
+    *(struct sum **)vec_push(sums) = sum;
+    return sum;
 }
 
 static int compare_uses(const void *a, const void *b)
@@ -243,6 +264,7 @@ static void top_free(struct top *top)
 {
     map_free(top->uses);
     vec_free(&top->order);
+    vec_free(&top->hosts);
     arena_free(top->arena);
     mem_free(top);
 }

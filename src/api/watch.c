@@ -78,6 +78,11 @@ static bool start(struct watcher *watcher, const char *prefix, uint64_t revision
     const char *name = NULL;
     struct error none;
 
+    if (revision > now)
+        return error_set(err, ERROR_USAGE,
+                         "revision %" PRIu64 " has not been yet, the last is %" PRIu64
+                         ": list, and watch from the revision of that (ETag)",
+                         revision, now);
     watcher->kind = RECORD_KINDS;
     if (!record_kind_of_path(prefix, &watcher->kind, &name, &none)) watcher->kind = RECORD_KINDS;
     /* Other kinds' changes count, too: those of all keys are looked at. */

@@ -131,6 +131,7 @@ static void fill(struct error *err, enum error_code code, const char *source_fil
     ASSERT(err != NULL);
     ASSERT(code != ERROR_NONE && (size_t)code < LENGTH(rows));
     err->code = code;
+    err->http_status = 0;
     err->file[0] = '\0';
     err->field[0] = '\0';
     err->line = 0;

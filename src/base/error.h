@@ -32,6 +32,7 @@ enum error_code {
 
 struct error {
     enum error_code code;
+    int http_status;    /* that of the answer it came with; 0: what the code gives */
     char message[1024]; /* cut, never overrun, when longer */
     /* For bad documents: where in the input. file is "" and line 0 when it is not about a document. */
     char file[256];

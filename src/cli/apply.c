@@ -8,11 +8,15 @@
 #include "cli/file.h"
 #include "cli/wait.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 struct source {
-    const char *path;
+    char *path;
     unsigned first_line; /* of it in the joined text, from 1 */
 };
 
@@ -22,6 +26,10 @@ struct sources {
 };
 
 static bool read_sources(struct cli *cli, struct sources *ret_sources, struct error *err);
+static bool add_path(struct sources *sources, const char *path, struct error *err);
+static bool add_directory(struct sources *sources, const char *path, struct error *err);
+static int is_document(const struct dirent *entry);
+static int compare_entries(const struct dirent **a, const struct dirent **b);
 static bool add_source(struct sources *sources, const char *path, struct error *err);
 static bool begins_document(const char *text);
 static bool send_sources(struct cli *cli, const struct sources *sources, const char *path,
@@ -68,12 +76,52 @@ static bool read_sources(struct cli *cli, struct sources *ret_sources, struct er
     const char *path = NULL;
 
     for (size_t i = 0; (path = arguments_nth(cli->arguments, "file", i)); i++)
-        if (!add_source(ret_sources, path, err)) return false;
+        if (!add_path(ret_sources, path, err)) return false;
     for (size_t i = 0; (path = arguments_positional(cli->arguments, i)); i++)
-        if (!add_source(ret_sources, path, err)) return false;
+        if (!add_path(ret_sources, path, err)) return false;
     if (ret_sources->files.length > 0) return true;
     return error_set(err, ERROR_USAGE, "%s: no file is named: -f FILE, or -f - for standard input",
                      cli->arguments->command->name);
+}
+
+static bool add_path(struct sources *sources, const char *path, struct error *err)
+{
+    struct stat status;
+    bool directory = !text_equal(path, "-") && stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+    return directory ? add_directory(sources, path, err) : add_source(sources, path, err);
+}
+
+/* The documents in it, by name; not those of directories in it. */
+static bool add_directory(struct sources *sources, const char *path, struct error *err)
+{
+    struct dirent **entries = NULL;
+    int length = scandir(path, &entries, is_document, compare_entries);
+    bool good = length >= 0;
+
+    if (!good) error_errno(err, errno, "cannot read the directory %s", path);
+    if (length == 0)
+        good = error_set(err, ERROR_NOT_FOUND, "the directory %s has no file named *.yaml, *.yml or *.json",
+                         path);
+    for (int i = 0; i < length; i++) {
+        CLEANUP_MEM char *file =
+            mem_printf(text_ends(path, "/") ? "%s%s" : "%s/%s", path, entries[i]->d_name);
+        good = good && add_source(sources, file, err);
+        free(entries[i]);
+    }
+    free(entries);
+    return good;
+}
+
+static int is_document(const struct dirent *entry)
+{
+    const char *name = entry->d_name;
+    return name[0] != '.' &&
+           (text_ends(name, ".yaml") || text_ends(name, ".yml") || text_ends(name, ".json"));
+}
+
+static int compare_entries(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
 }
 
 static bool add_source(struct sources *sources, const char *path, struct error *err)
@@ -93,7 +141,7 @@ static bool add_source(struct sources *sources, const char *path, struct error *
     for (size_t i = 0; i < sources->text.size; i++)
         lines += sources->text.data[i] == '\n';
     source = vec_push(&sources->files);
-    *source = (struct source){text_equal(path, "-") ? "standard input" : path, lines};
+    *source = (struct source){mem_strdup(text_equal(path, "-") ? "standard input" : path), lines};
     buf_add(&sources->text, buf_text(&text), text.size);
     return true;
 }
@@ -201,6 +249,8 @@ static void show_actions(struct cli *cli, const struct node *actions)
 
 static void sources_free(struct sources *sources)
 {
+    for (size_t i = 0; i < sources->files.length; i++)
+        mem_free(((struct source *)vec_at(&sources->files, i))->path);
     vec_free(&sources->files);
     buf_free(&sources->text);
 }

@@ -201,7 +201,8 @@ static int tell(FILE *stream, const struct error *err, bool as_json)
 
     if (as_json) {
         buf_printf(&text, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"detail\":",
-                   error_code_name(err->code), error_http_status(err->code));
+                   error_code_name(err->code),
+                   err->http_status ? err->http_status : error_http_status(err->code));
         buf_add_json_string(&text, err->message);
         buf_printf(&text, ",\"code\":\"%s\",\"file\":", error_code_name(err->code));
         buf_add_json_string(&text, err->file);

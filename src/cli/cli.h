@@ -76,6 +76,7 @@ int activate_run(struct cli *cli);
 int power_run(struct cli *cli);
 int exec_run(struct cli *cli);
 int logs_run(struct cli *cli);
+int console_run(struct cli *cli);
 int top_run(struct cli *cli);
 int events_run(struct cli *cli);
 int explain_run(struct cli *cli);

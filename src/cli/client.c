@@ -164,14 +164,18 @@ bool client_error(const struct client *client, const struct answer *answer, stru
         return error_set(err, answer->error->code, "%s%s", answer->error->message, mend);
     }
     if (!node_from_json(arena, answer->body, answer->body_size, &problem, &ignored) ||
-        problem.kind != NODE_MAP)
-        return error_set(err, code == ERROR_NONE ? ERROR_FAILED : code, "%s answered with status %d",
-                         client->server, answer->status);
+        problem.kind != NODE_MAP) {
+        error_set(err, code == ERROR_NONE ? ERROR_FAILED : code, "%s answered with status %d", client->server,
+                  answer->status);
+        err->http_status = answer->status;
+        return false;
+    }
     for (int i = ERROR_INVALID; i <= ERROR_TOO_LARGE; i++)
         if (text_equal(error_code_name((enum error_code)i), node_text(&problem, "code", "")))
             code = (enum error_code)i;
     error_set(err, code == ERROR_NONE ? ERROR_FAILED : code, "%s",
               node_text(&problem, "detail", node_text(&problem, "title", "refused without a reason")));
+    err->http_status = answer->status;
     snprintf(err->file, sizeof(err->file), "%s", node_text(&problem, "file", ""));
     snprintf(err->field, sizeof(err->field), "%s", node_text(&problem, "field", ""));
     err->line = (unsigned)node_int(&problem, "line", 0);
@@ -216,6 +220,8 @@ static bool resolve(struct client *client, const char *host, const char *port, s
     CLEANUP_MEM char *bare =
         host[0] == '[' ? mem_strndup(host + 1, strcspn(host + 1, "]")) : mem_strdup(host);
 
+    /* Of the name that was asked for, not of where it leads. */
+    if (client->tls && !tls_expect_host(client->tls, bare, err)) return false;
     int result = getaddrinfo(bare, port, &hints, &found);
     if (result != 0)
         return error_set(err, ERROR_UNREACHABLE, "cannot find the server %s: %s", client->server,

@@ -102,14 +102,16 @@ static const struct option file_options[] = {
      .letter = 'f',
      .argument = "FILE",
      .many = true,
-     .help = "documents to read, YAML or JSON; - is standard input"},
+     .help = "documents to read, YAML or JSON; a directory: all *.yaml, *.yml, *.json in it; - is standard "
+             "input"},
 };
 static const struct option apply_options[] = {
     {.name = "file",
      .letter = 'f',
      .argument = "FILE",
      .many = true,
-     .help = "documents to read, YAML or JSON; - is standard input"},
+     .help = "documents to read, YAML or JSON; a directory: all *.yaml, *.yml, *.json in it; - is standard "
+             "input"},
     {.name = "dry-run", .help = "check everything and change nothing"},
     {.name = "wait",
      .argument = "TIME",
@@ -138,6 +140,11 @@ static const struct option exec_options[] = {
 static const struct option logs_options[] = {
     {.name = "follow", .letter = 'f', .help = "go on with what is written from now on"},
     {.name = "tail", .help = "only the last 64 KiB"},
+};
+/* What a container says is its log; it reads nothing: keys go to a command by `exec -t`. */
+static const struct option console_options[] = {
+    {.name = "follow", .letter = 'f', .help = "go on without a terminal, too"},
+    {.name = "no-follow", .help = "only what it has said until now (of a container, the end of its log)"},
 };
 static const struct option top_options[] = {
     {.name = "watch", .letter = 'w', .help = "again every two seconds"},
@@ -296,6 +303,14 @@ static const struct command table[] = {
      POSITIONALS(instance),
      .summary = "print what an instance has written",
      EXAMPLES("croft logs acme/shop/web-1 -f")},
+    {.name = "console",
+     .group = GROUP_INSTANCES,
+     .client = true,
+     .run = console_run,
+     OPTIONS(console_options),
+     POSITIONALS(instance),
+     .summary = "show what an instance last said; on a terminal go on until it ends or Ctrl-C",
+     EXAMPLES("croft console acme/shop/web-1", "croft console acme/shop/web-1 --follow | grep error")},
     {.name = "top",
      .group = GROUP_INSTANCES,
      .client = true,

@@ -163,7 +163,7 @@ static bool show_events(struct cli *cli, const char *name, struct error *err)
     struct span event;
     size_t cursor = 0;
     const char *path =
-        arena_printf(cli->arena, "/v1/events?name=%s&limit=%d", cli_escape(cli, name), EVENTS_SHOWN);
+        arena_printf(cli->arena, "/v1/events?name=%s&last=%d", cli_escape(cli, name), EVENTS_SHOWN);
 
     if (!cli_ask_text(cli, "GET", path, NULL, &reply, err)) return false;
     struct span list = span_of(reply.body, reply.body_size);

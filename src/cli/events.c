@@ -49,28 +49,35 @@ int explain_run(struct cli *cli)
     return 0;
 }
 
+/* Page by page. */
 static bool show_past(struct telling *telling, int64_t since_ms, struct error *err)
 {
     struct cli *cli = telling->cli;
     bool follows = arguments_has(cli->arguments, "follow");
-    const char *path =
+    const char *what =
         arena_printf(cli->arena, "/v1/events?since=%" PRId64 "%s%s", (since_ms + 999) / 1000,
                      telling->name ? "&name=" : "", telling->name ? cli_escape(cli, telling->name) : "");
-    struct client_reply reply;
-    struct span event;
-    size_t cursor = 0, shown = 0;
-
-    if (!cli_ask_text(cli, "GET", path, NULL, &reply, err)) return false;
-    struct span list = span_of(reply.body, reply.body_size);
+    const char *path = what;
     /* One array, but where it has no end: there an object a line. */
-    if (cli->format == OUTPUT_JSON && !follows) fputc('[', cli->out);
-    while (span_next(list, &cursor, &event)) {
-        if (cli->format == OUTPUT_JSON && !follows && shown) fputs(",\n", cli->out);
-        shown++;
-        show(cli, cli->arena, event);
-        if (cli->format == OUTPUT_JSON && follows) fputc('\n', cli->out);
-    }
-    if (cli->format == OUTPUT_JSON && !follows) fputs("]\n", cli->out);
+    bool array = cli->format == OUTPUT_JSON && !follows;
+    struct client_reply reply;
+    size_t shown = 0;
+
+    do {
+        struct span event;
+        size_t cursor = 0;
+        if (!cli_ask_text(cli, "GET", path, NULL, &reply, err)) return false;
+        struct span list = span_of(reply.body, reply.body_size);
+        if (array && path == what) fputc('[', cli->out);
+        while (span_next(list, &cursor, &event)) {
+            if (array && shown) fputs(",\n", cli->out);
+            shown++;
+            show(cli, cli->arena, event);
+            if (cli->format == OUTPUT_JSON && follows) fputc('\n', cli->out);
+        }
+        if (reply.next) path = arena_printf(cli->arena, "%s&after=%s", what, cli_escape(cli, reply.next));
+    } while (reply.next);
+    if (array) fputs("]\n", cli->out);
     if (!cli_flush(cli)) return error_set(err, ERROR_FAILED, "cannot write the events");
     return true;
 }

@@ -69,13 +69,14 @@ static bool get_one(struct getting *getting, struct error *err)
 static bool get_all(struct getting *getting, struct error *err)
 {
     struct cli *cli = getting->cli;
-    const char *path = arena_printf(cli->arena, "/v1/%s", getting->kind);
+    const char *what = arena_printf(cli->arena, "/v1/%s?", getting->kind), *path = NULL;
     struct client_reply reply;
     struct span item;
     bool first = true;
 
     if (getting->name) /* of events: those of one thing */
-        path = arena_printf(cli->arena, "%s?name=%s", path, cli_escape(cli, getting->name));
+        what = arena_printf(cli->arena, "%sname=%s&", what, cli_escape(cli, getting->name));
+    path = arena_strndup(cli->arena, what, strlen(what) - 1);
     do {
         size_t cursor = 0;
         if (!cli_ask_text(cli, "GET", path, NULL, &reply, err)) return false;
@@ -84,8 +85,7 @@ static bool get_all(struct getting *getting, struct error *err)
         struct span list = span_of(reply.body, reply.body_size);
         while (span_next(list, &cursor, &item))
             show(getting, item);
-        if (reply.next)
-            path = arena_printf(cli->arena, "/v1/%s?after=%s", getting->kind, cli_escape(cli, reply.next));
+        if (reply.next) path = arena_printf(cli->arena, "%safter=%s", what, cli_escape(cli, reply.next));
     } while (reply.next);
     end(getting);
     return true;

@@ -81,7 +81,9 @@ const char *listing_name(struct arena *arena, struct span flat)
     const char *name = span_get_text(arena, flat, "name");
     /* Only images are named NAME:TAG, and within a party. */
     if (!strchr(name, ':') || strchr(name, '/')) return name;
-    return arena_printf(arena, "%s/%s", span_get_text(arena, flat, "party"), name);
+    const char *party = span_get_text(arena, flat, "party");
+    return party[0] ? arena_printf(arena, "%s/%s", party, name)
+                    : name; /* of one that is gone only the name is told */
 }
 
 struct table *listing_table(const char *kind)

@@ -1,23 +1,55 @@
-/* What goes on now: `croft logs` and `croft top`. */
+/* What goes on now: `croft logs`, `croft console` and `croft top`. */
 #include "base/text.h"
 #include "cli/listing.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { LOG_WAIT_MS = 200, TOP_WAIT_MS = 2000 };
 
-static bool follow_log(struct cli *cli, const char *instance, struct error *err);
+struct following {
+    const char *instance; /* escaped */
+    int64_t offset;       /* -1: the end of what is kept */
+    bool follows;
+    bool seen; /* an answer came */
+};
+
+static bool follow_log(struct cli *cli, struct following *following, struct error *err);
 static bool show_load(struct cli *cli, const char *kind, struct error *err);
 static void show_table(struct cli *cli, const char *kind, struct span list);
 
 int logs_run(struct cli *cli)
 {
+    struct following following = {.instance = cli_escape(cli, arguments_positional(cli->arguments, 0)),
+                                  .offset = arguments_has(cli->arguments, "tail") ? -1 : 0,
+                                  .follows = arguments_has(cli->arguments, "follow")};
     struct error err;
-    return follow_log(cli, cli_escape(cli, arguments_positional(cli->arguments, 0)), &err)
-               ? 0
-               : cli_fail(cli, &err);
+    return follow_log(cli, &following, &err) ? 0 : cli_fail(cli, &err);
+}
+
+/* A container's console can be looked at only: `exec -t` is for keys. Who looks at it on a terminal wants to
+ * see it live, as with other grids' consoles; a script wants an end. */
+int console_run(struct cli *cli)
+{
+    const char *instance = arguments_positional(cli->arguments, 0);
+    bool terminal = isatty(STDIN_FILENO) && cli->style.width > 0;
+    bool follows =
+        arguments_has(cli->arguments, "follow") || (terminal && !arguments_has(cli->arguments, "no-follow"));
+    struct error err;
+
+    if (arguments_has(cli->arguments, "follow") && arguments_has(cli->arguments, "no-follow")) {
+        error_set(&err, ERROR_USAGE, "console: --follow or --no-follow, not both");
+        return cli_fail(cli, &err);
+    }
+    struct following following = {.instance = cli_escape(cli, instance), .offset = -1, .follows = follows};
+    if (follow_log(cli, &following, &err)) return 0;
+    /* It was there, and ended. */
+    if (!following.seen || !follows || (err.code != ERROR_NOT_FOUND && err.code != ERROR_REFUSED))
+        return cli_fail(cli, &err);
+    fprintf(cli->err, "%s has ended\n", instance);
+    return 0;
 }
 
 int top_run(struct cli *cli)
@@ -34,26 +66,24 @@ int top_run(struct cli *cli)
 }
 
 /* Piece by piece, each beginning where the one before ended. */
-static bool follow_log(struct cli *cli, const char *instance, struct error *err)
+static bool follow_log(struct cli *cli, struct following *following, struct error *err)
 {
-    bool follows = arguments_has(cli->arguments, "follow");
-    int64_t offset = arguments_has(cli->arguments, "tail") ? -1 : 0;
-
     for (;;) {
         CLEANUP_ARENA struct arena *arena = arena_new();
-        const char *path =
-            arena_printf(arena, "/v1/instances/%s/log?after=%" PRId64 "&wait_ms=0", instance, offset);
+        const char *path = arena_printf(arena, "/v1/instances/%s/log?after=%" PRId64, following->instance,
+                                        following->offset);
         const struct client_request request = {.method = "GET", .path = path};
         struct client_reply reply;
 
         if (!cli_client(cli, err) || !client_ask(cli->client, arena, &request, &reply, err)) return false;
+        following->seen = true;
         fwrite(reply.body, 1, reply.body_size, cli->out);
         if (!cli_flush(cli)) return error_set(err, ERROR_FAILED, "cannot write the log");
-        int64_t next = reply.offset ? strtoll(reply.offset, NULL, 10) : offset;
-        bool moved = reply.body_size > 0 && next != offset;
-        offset = next;
+        int64_t next = reply.offset ? strtoll(reply.offset, NULL, 10) : following->offset;
+        bool moved = reply.body_size > 0 && next != following->offset;
+        following->offset = next;
         if (moved) continue;
-        if (!follows) return true;
+        if (!following->follows) return true;
         client_sleep(cli->client, LOG_WAIT_MS);
     }
 }

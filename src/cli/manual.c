@@ -13,7 +13,11 @@ static void man_options(const struct option *options, size_t length, struct buf 
 static void words_of_options(const struct command *command, bool with_value, struct buf *ret_words);
 static void words_of_commands(const char *first, struct buf *ret_words);
 static const char *choices_of(const struct command *command, struct buf *ret_words);
-static void zsh_text(struct buf *ret_script, const char *text);
+static void zsh_first_word(const struct command *command, const struct command *before,
+                           struct buf *ret_script);
+static void zsh_second_words(struct buf *ret_script);
+static void zsh_option(const struct option *option, struct buf *ret_script);
+static void zsh_text(struct buf *ret_script, const char *text, const char *special);
 
 void help_man(const char *version, struct buf *ret_troff)
 {
@@ -90,38 +94,89 @@ void help_completion_zsh(struct buf *ret_script)
     size_t length = 0;
     const struct command *table = command_table(&length);
 
+    /* `words`, `commands` and other names are zsh's own. */
     buf_add_text(ret_script, "#compdef croft\n# zsh completion of croft, made from its table of commands\n"
-                             "local -a commands words\nlocal command=$words[2]\ncommands=(\n");
-    for (size_t i = 0; i < length; i++) {
-        if (table[i].hidden) continue;
-        buf_printf(ret_script, "  '%s:", table[i].name);
-        zsh_text(ret_script, table[i].summary);
-        buf_add_text(ret_script, "'\n");
-    }
-    buf_add_text(ret_script,
-                 ")\nif (( CURRENT == 2 )); then\n  _describe command commands\n  return\nfi\n"
-                 "case $command in image|token) command+=\" $words[3]\";; esac\ncase $command in\n");
+                             "_croft() {\nlocal -a rows\nlocal row=$words[2]\nif (( CURRENT == 2 )); then\n"
+                             "  rows=(\n");
+    for (size_t i = 0; i < length; i++)
+        zsh_first_word(&table[i], i > 0 ? &table[i - 1] : NULL, ret_script);
+    buf_add_text(ret_script, "  )\n  _describe command rows\n  return\nfi\n");
+    zsh_second_words(ret_script);
+    /* What stands before belongs to the command, not to its arguments. */
+    buf_add_text(ret_script, "shift words\n(( CURRENT-- ))\ncase $row in\n");
     for (size_t i = 0; i < length; i++) {
         const struct option *option = NULL;
         size_t cursor = 0;
         CLEANUP_BUF struct buf choices = {0};
-        buf_printf(ret_script, "  '%s') _arguments", table[i].name);
-        while (command_next_option(&table[i], &cursor, &option)) {
-            buf_printf(ret_script, " \\\n    '--%s%s[", option->name,
-                       !option->argument  ? ""
-                       : option->optional ? "=-"
-                                          : "=");
-            zsh_text(ret_script, option->help);
-            buf_printf(ret_script, "]%s%s%s'", option->argument ? ":" : "", option->argument ? "value" : "",
-                       option->argument ? ":_files" : "");
-        }
+        buf_printf(ret_script, "  '%s') _arguments -s", table[i].name);
+        while (command_next_option(&table[i], &cursor, &option))
+            zsh_option(option, ret_script);
         choices_of(&table[i], &choices);
         if (choices.size > 0)
             buf_printf(ret_script, " \\\n    '*:what:(%s)';;\n", buf_text(&choices) + 1);
         else
             buf_add_text(ret_script, " \\\n    '*:what:_files';;\n");
     }
+    /* Found by its name in a directory of functions, it is called; sourced, it says what it is for. */
+    buf_add_text(ret_script, "esac\n}\nif [[ $funcstack[1] == _croft ]]; then\n  _croft \"$@\"\nelse\n"
+                             "  compdef _croft croft\nfi\n");
+}
+
+/* Those of two words once, by the first. */
+static void zsh_first_word(const struct command *command, const struct command *before,
+                           struct buf *ret_script)
+{
+    size_t size = strcspn(command->name, " ");
+    bool two = command->name[size] != 0;
+
+    if (command->hidden) return;
+    if (two && before && strncmp(before->name, command->name, size + 1) == 0) return;
+    buf_printf(ret_script, "    '%.*s:", (int)size, command->name);
+    if (two)
+        buf_printf(ret_script, "see croft %.*s --help", (int)size, command->name);
+    else
+        zsh_text(ret_script, command->summary, "");
+    buf_add_text(ret_script, "'\n");
+}
+
+static void zsh_second_words(struct buf *ret_script)
+{
+    static const char *const firsts[] = {"image", "token"};
+
+    buf_add_text(ret_script, "case $row in\n");
+    for (size_t i = 0; i < LENGTH(firsts); i++) {
+        CLEANUP_BUF struct buf seconds = {0};
+        words_of_commands(firsts[i], &seconds);
+        buf_printf(
+            ret_script,
+            "  %s) if (( CURRENT == 3 )); then compadd %s; return; fi; row+=\" $words[3]\"; shift words; "
+            "(( CURRENT-- ));;\n",
+            firsts[i], buf_text(&seconds));
+    }
     buf_add_text(ret_script, "esac\n");
+}
+
+static void zsh_option(const struct option *option, struct buf *ret_script)
+{
+    const char *sign = !option->argument ? "" : option->optional ? "=-" : "=";
+
+    buf_add_text(ret_script, " \\\n    ");
+    if (option->letter)
+        buf_printf(ret_script, "%s{-%c%s,--%s%s}'[", option->many ? "'*'" : "", option->letter,
+                   option->argument ? "+" : "", option->name, sign);
+    else
+        buf_printf(ret_script, "'%s--%s%s[", option->many ? "*" : "", option->name, sign);
+    zsh_text(ret_script, option->help, "[]:");
+    buf_add_char(ret_script, ']');
+    if (option->choices) {
+        buf_add_text(ret_script, ":value:(");
+        for (size_t i = 0; option->choices[i]; i++)
+            buf_printf(ret_script, "%s%s", i ? " " : "", option->choices[i]);
+        buf_add_char(ret_script, ')');
+    } else if (option->argument) {
+        buf_add_text(ret_script, ":value:_files");
+    }
+    buf_add_char(ret_script, '\'');
 }
 
 static void add_troff(struct buf *ret_troff, const char *text)
@@ -227,9 +282,14 @@ static const char *choices_of(const struct command *command, struct buf *ret_wor
     return buf_text(ret_words);
 }
 
-/* What would end the quotes or the brackets goes. */
-static void zsh_text(struct buf *ret_script, const char *text)
+/* Between single quotes; special: what needs a backslash there. */
+static void zsh_text(struct buf *ret_script, const char *text, const char *special)
 {
-    for (; *text; text++)
-        if (!strchr("'[]:`", *text)) buf_add_char(ret_script, *text);
+    for (; *text; text++) {
+        if (strchr(special, *text)) buf_add_char(ret_script, '\\');
+        if (*text == '\'')
+            buf_add_text(ret_script, "'\\''");
+        else
+            buf_add_char(ret_script, *text);
+    }
 }

@@ -26,12 +26,14 @@ struct layout {
     size_t total;
 };
 
+static bool has_controls(const char *text);
 static void measure(const struct table *table, struct layout *layout);
 static void fit(const struct table *table, size_t width, struct layout *layout);
 static void print_row(const struct table *table, const struct style *style, const struct layout *layout,
                       const char *const *cells, struct buf *ret_text);
 static void print_cell(const struct style *style, const struct column *column, const char *cell, size_t width,
                        bool last, struct buf *ret_text);
+static void add_blanks(size_t length, struct buf *ret_text);
 static size_t cut(const char *text, size_t columns);
 static const char *colour_of(const char *state);
 static bool is_start(char c);
@@ -138,9 +140,20 @@ void text_add_shown(struct buf *ret_text, const char *text)
 
 const char *text_shown(struct arena *arena, const char *text)
 {
+    /* Most have nothing of that, and lists are long. */
+    if (!text || !has_controls(text)) return arena_strdup(arena, text ? text : "");
     CLEANUP_BUF struct buf shown = {0};
-    text_add_shown(&shown, text ? text : "");
+    text_add_shown(&shown, text);
     return arena_strndup(arena, buf_text(&shown), shown.size);
+}
+
+static bool has_controls(const char *text)
+{
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+        if (c < ' ' || c == 0x7f || c == 0xc2) return true;
+    }
+    return false;
 }
 
 size_t text_columns(const char *text)
@@ -215,12 +228,22 @@ static void print_cell(const struct style *style, const struct column *column, c
         size = cut(cell, width - 1);
         columns = width;
     }
-    if (column->kind == COLUMN_NUMBER) buf_printf(ret_text, "%*s", (int)(width - columns), "");
+    if (column->kind == COLUMN_NUMBER) add_blanks(width - columns, ret_text);
     if (colour) buf_add_text(ret_text, colour);
     buf_add(ret_text, cell, size);
     if (is_cut) buf_add_text(ret_text, "…");
     if (colour) buf_add_text(ret_text, plain);
-    if (column->kind != COLUMN_NUMBER && !last) buf_printf(ret_text, "%*s", (int)(width - columns), "");
+    if (column->kind != COLUMN_NUMBER && !last) add_blanks(width - columns, ret_text);
+}
+
+/* Most of what a list of thousands prints: not by printf. */
+static void add_blanks(size_t length, struct buf *ret_text)
+{
+    static const char blanks[] = "                                ";
+    for (size_t piece; length > 0; length -= piece) {
+        piece = length < sizeof(blanks) - 1 ? length : sizeof(blanks) - 1;
+        buf_add(ret_text, blanks, piece);
+    }
 }
 
 /* Bytes of the first columns of text. */

@@ -134,9 +134,17 @@ static bool read_object(const struct reader *reader, const struct schema *schema
 static bool read_shorthand(const struct reader *reader, const struct schema *schema, const struct node *node,
                            unsigned char *object, struct error *err)
 {
-    if (schema->shorthand == NULL || node->kind == NODE_NULL) {
+    if (schema->shorthand == NULL) {
         error_set(err, ERROR_INVALID, "expected a map (%s), found %s", schema->name,
                   node_describe(reader->arena, node));
+        return schema_error_at(err, node, "");
+    }
+    if (node->kind == NODE_NULL) {
+        const struct field *field = &schema->fields[0];
+        while (!text_equal(field->key, schema->shorthand))
+            field++;
+        error_set(err, ERROR_INVALID, "has no value: expected a map, or only its \"%s\" (%s)", field->key,
+                  field->help);
         return schema_error_at(err, node, "");
     }
     struct node *value = arena_alloc(reader->arena, sizeof(*value));

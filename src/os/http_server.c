@@ -429,7 +429,9 @@ static void add_problem(struct buf *ret_json, int status)
         buf_printf(ret_json, "past the limit of %zu KiB for the head of a request", WIRE_HEAD_SIZE_MAX >> 10);
     else
         buf_add_text(ret_json, "this is no HTTP/1.1 request that can be understood");
-    buf_add_text(ret_json, "\"}");
+    /* The members of the API's own, for programs that read them. */
+    buf_printf(ret_json, "\",\"code\":\"%s\",\"file\":\"\",\"field\":\"\",\"line\":0,\"column\":0}",
+               error_code_name(error_from_http_status(status)));
 }
 
 static void finish_exchange(struct exchange *exchange, bool keep_alive)

@@ -7,6 +7,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -38,6 +39,16 @@ bool tls_new(const char *authority, const char *certificate, const char *key, st
     }
     *ret_tls = tls;
     return true;
+}
+
+bool tls_expect_host(struct tls *tls, const char *host, struct error *err)
+{
+    X509_VERIFY_PARAM *wanted = SSL_CTX_get0_param(tls->client);
+
+    if (X509_VERIFY_PARAM_set1_ip_asc(wanted, host) == 1) return true;
+    ERR_clear_error();
+    if (X509_VERIFY_PARAM_set1_host(wanted, host, 0) == 1) return true;
+    return error_set(err, ERROR_INVALID, "\"%s\" is no name that a certificate can have", host);
 }
 
 void tls_free(struct tls *tls)

@@ -11,6 +11,9 @@ struct tls;
  * anonymous. Connections that were made hold what they need: tls may be freed before they end. */
 MUST_CHECK bool tls_new(const char *authority, const char *certificate, const char *key, struct tls **ret_tls,
                         struct error *err);
+/* Whom it calls has to have a certificate for this host: a name, or an address without brackets. Without that
+ * every certificate of the authority will do, and whoever calls looks at the identity. */
+MUST_CHECK bool tls_expect_host(struct tls *tls, const char *host, struct error *err);
 void tls_free(struct tls *tls); /* NULL is fine */
 bool tls_can_serve(const struct tls *tls);
 

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "base/vec.h"
+#include "spec/breaks.h"
 #include "spec/surrogates.h"
 
 #include <string.h>
@@ -18,7 +19,8 @@ struct loader {
     size_t characters, bytes;
     size_t document_start; /* in bytes */
     size_t lines, columns; /* before the text that the parser is at: JSON documents may follow each other */
-    bool is_syntax;        /* what went wrong has no path: the text has no structure */
+    struct breaks breaks;
+    bool is_syntax; /* what went wrong has no path: the text has no structure */
 };
 
 static bool load_stream(struct loader *loader, struct node *ret_documents, struct error *err);
@@ -58,6 +60,7 @@ bool spec_read_yaml(struct arena *arena, const char *text, size_t size, struct n
         loader.size -= 3;
     }
     loader.text = surrogates_join(arena, loader.text, loader.size, &loader.size);
+    loader.text = breaks_hide(arena, loader.text, loader.size, &loader.size, &loader.breaks);
     begin(&loader);
     bool done = load_stream(&loader, ret_documents, err);
     yaml_parser_delete(&loader.parser);
@@ -275,6 +278,9 @@ static bool next_event(struct loader *loader, yaml_event_t *ret_event, struct er
         begin_again(loader);
         return next_event(loader, ret_event, err);
     }
+    if (event.type == YAML_SCALAR_EVENT)
+        event.data.scalar.length =
+            breaks_show(&loader->breaks, (char *)event.data.scalar.value, event.data.scalar.length);
     shift(loader, &event.start_mark);
     shift(loader, &event.end_mark);
     if (!check_size(loader, &event, err)) {

@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -22,7 +23,10 @@
 #define LOG_SIZE_MAX ((off_t)10 * 1024 * 1024)
 #define FILE_SIZE_MAX 65536U
 
-static bool make_directories(const char *path, struct error *err);
+static bool make_directories(const char *path, unsigned *made, struct error *err);
+static void take_away(const struct place *place, const char *relative);
+static int take_one(const char *path, const struct stat *status, int type, struct FTW *at);
+static void take_made(const char *directory, unsigned made);
 static bool check_place(const struct place *place, struct error *err);
 static bool grid_info_read(const char *path, struct grid_info *ret_info);
 static bool read_file(const char *path, struct buf *ret_text);
@@ -32,26 +36,42 @@ static char *pointer_path(const struct place *place);
 bool place_open(const char *directory, bool make, struct place *ret_place, struct error *err)
 {
     static const char *const parts[] = {"run", "log", "hosts", "controller"};
-    if (make && !make_directories(directory, err)) return false;
-    char *real = realpath(directory, NULL);
-    if (!real)
-        return errno == ENOENT ? error_set(err, ERROR_NOT_FOUND, "there is no state directory %s", directory)
+    struct place place = {0};
+    bool good = !make || make_directories(directory, &place.made, err);
+    char *real = good ? realpath(directory, NULL) : NULL;
+    if (good && !real)
+        good = errno == ENOENT ? error_set(err, ERROR_NOT_FOUND, "there is no state directory %s", directory)
                                : error_errno(err, errno, "cannot open the state directory %s", directory);
-    struct place place = {.state = mem_strdup(real)};
+    if (good) {
+        place.state = mem_strdup(real);
+        place.grid =
+            mem_printf("%08" PRIx32, (uint32_t)text_hash(TEXT_HASH_SEED, place.state, strlen(place.state)));
+    }
     free(real);
-    place.grid =
-        mem_printf("%08" PRIx32, (uint32_t)text_hash(TEXT_HASH_SEED, place.state, strlen(place.state)));
-    bool good = !make || check_place(&place, err);
+    good = good && (!make || check_place(&place, err));
     for (size_t i = 0; good && make && i < LENGTH(parts); i++) {
         CLEANUP_MEM char *path = place_path(&place, parts[i]);
-        good = make_directories(path, err);
+        unsigned made = 0;
+        good = make_directories(path, &made, err);
+        place.fresh = made > 0; /* of the last: where a grid has its documents */
     }
     if (!good) {
+        take_made(directory, place.made);
         place_clear(&place);
         return false;
     }
     *ret_place = place;
     return true;
+}
+
+void place_take_back(const struct place *place, const char *message)
+{
+    static const char *const parts[] = {"run", "hosts", "controller", "lock", "log"};
+    CLEANUP_MEM char *logs = place_path(place, "log/");
+    bool keep_logs = strstr(message, logs) != NULL;
+    for (size_t i = 0; place->fresh && i + (keep_logs ? 1 : 0) < LENGTH(parts); i++)
+        take_away(place, parts[i]);
+    if (place->fresh) take_made(place->state, place->made);
 }
 
 void place_clear(struct place *place)
@@ -140,7 +160,8 @@ bool grid_info_write(const struct place *place, const char *json, struct error *
 {
     CLEANUP_MEM char *path = place_path(place, "run/grid.json");
     CLEANUP_MEM char *pointer = pointer_path(place);
-    return make_directories(PLACE_POINTERS, err) && replace_file(path, json, err) &&
+    unsigned made = 0;
+    return make_directories(PLACE_POINTERS, &made, err) && replace_file(path, json, err) &&
            replace_file(pointer, json, err);
 }
 
@@ -177,18 +198,49 @@ uint64_t process_start_ticks(int64_t pid)
     return ticks;
 }
 
-/* The last component and its parents, for root only. */
-static bool make_directories(const char *path, struct error *err)
+/* With its parents; the last component for root only. *made is counted up for each that was not there, also
+ * on failure. */
+static bool make_directories(const char *path, unsigned *made, struct error *err)
 {
     CLEANUP_MEM char *copy = mem_strdup(path);
-    for (char *at = copy; *at; at++) {
-        if (*at != '/' || at == copy) continue;
+    for (char *at = copy;; at++) {
+        if ((*at != '/' || at == copy) && *at) continue;
+        char end = *at;
         *at = 0;
-        if (mkdir(copy, 0755) != 0 && errno != EEXIST) return error_errno(err, errno, "cannot make %s", copy);
-        *at = '/';
+        bool is_new = mkdir(copy, end ? 0755 : 0700) == 0;
+        if (!is_new && errno != EEXIST) return error_errno(err, errno, "cannot make %s", copy);
+        *made += is_new ? 1 : 0;
+        *at = end;
+        if (!end) return true;
     }
-    if (mkdir(path, 0700) != 0 && errno != EEXIST) return error_errno(err, errno, "cannot make %s", path);
-    return true;
+}
+
+static void take_away(const struct place *place, const char *relative)
+{
+    CLEANUP_MEM char *path = place_path(place, relative);
+    (void)nftw(path, take_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+}
+
+static int take_one(const char *path, const struct stat *status, int type, struct FTW *at)
+{
+    (void)remove(path); /* what stays is seen by what is around it staying */
+    return 0;
+}
+
+/* The directory and its parents, as many as were made, while they are empty. */
+static void take_made(const char *directory, unsigned made)
+{
+    CLEANUP_MEM char *path = mem_strdup(directory);
+    for (size_t size = strlen(path); made > 0 && size > 0; path[size] = 0) {
+        if (rmdir(path) == 0)
+            made--;
+        else if (errno != ENOENT) /* that one was not reached */
+            return;
+        while (size > 0 && path[size - 1] == '/')
+            size--;
+        while (size > 0 && path[size - 1] != '/')
+            size--;
+    }
 }
 
 static bool check_place(const struct place *place, struct error *err)

@@ -17,8 +17,10 @@
 #define PLACE_POINTERS "/run/croft"
 
 struct place {
-    char *state; /* absolute, no symbolic links */
-    char *grid;  /* short name of the state directory: cgroups are below croft/GRID */
+    char *state;   /* absolute, no symbolic links */
+    char *grid;    /* short name of the state directory: cgroups are below croft/GRID */
+    bool fresh;    /* no grid was here before place_open() made this one */
+    unsigned made; /* how many of the state directory and its parents were not there */
 };
 
 /* Without `make` the directory has to be there: ERROR_NOT_FOUND. With it, it and what belongs in it is made.
@@ -26,6 +28,9 @@ struct place {
 MUST_CHECK bool place_open(const char *directory, bool make, struct place *ret_place, struct error *err);
 void place_clear(struct place *place);
 #define CLEANUP_PLACE CLEANUP(place_clear)
+/* For a start that failed: takes away what place_open() and the grid have made in a fresh place, but for the
+ * logs when the message sends people there. To be called with the lock held. */
+void place_take_back(const struct place *place, const char *message);
 char *place_path(const struct place *place, const char *relative); /* the caller's to mem_free() */
 
 /* The only supervisor of this state directory, until the descriptor is closed. ERROR_REFUSED when there is

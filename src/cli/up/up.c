@@ -26,6 +26,7 @@
 struct report {
     int pipe_fd; /* -1: to people */
     bool progress_shown;
+    bool was_ready;
     const struct up_options *options;
 };
 
@@ -34,13 +35,13 @@ static bool check_machine(struct error *err);
 static bool in_path(const char *program);
 static bool raise_descriptors(const struct up_options *options, struct error *err);
 static void hint_at_others(const struct up_options *options, const struct place *place);
-static int run_here(const struct up_options *options, int pipe_fd);
+static int run_here(const struct up_options *options, const struct place *place, int pipe_fd);
 static void tell_ready(void *ctx, const char *url);
 static void tell_progress(void *ctx, unsigned up, unsigned of);
 static void end_progress(struct report *report);
 static int run_detached(const struct up_options *options);
 static bool detach(const struct up_options *options, int *ret_pipe_fd, pid_t *ret_pid, struct error *err);
-static bool turn_into_daemon(const struct up_options *options, struct error *err);
+static bool turn_into_daemon(const struct up_options *options, struct place *ret_place, struct error *err);
 static int wait_for_detached(int pipe_fd, pid_t pid);
 static int give_up(const struct error *err);
 
@@ -62,8 +63,11 @@ struct up_options up_options_default(void)
 int up_main(const struct up_options *options)
 {
     struct error err;
-    if (!check_options(options, &err) || !check_machine(&err)) return give_up(&err);
-    return options->detach ? run_detached(options) : run_here(options, -1);
+    if (!check_options(options, &err) || !check_machine(&err) || !raise_descriptors(options, &err))
+        return give_up(&err);
+    if (options->detach) return run_detached(options);
+    CLEANUP_PLACE struct place place = {0};
+    return place_open(options->state, true, &place, &err) ? run_here(options, &place, -1) : give_up(&err);
 }
 
 static bool check_options(const struct up_options *options, struct error *err)
@@ -134,19 +138,18 @@ static void hint_at_others(const struct up_options *options, const struct place 
                       place->state, others, options->hosts);
 }
 
-static int run_here(const struct up_options *options, int pipe_fd)
+static int run_here(const struct up_options *options, const struct place *place, int pipe_fd)
 {
     struct error err;
-    CLEANUP_PLACE struct place place = {0};
     CLEANUP_FD int lock_fd = -1;
     struct report report = {.pipe_fd = pipe_fd, .options = options};
     struct grid_events events = {.ready = tell_ready, .progress = tell_progress, .ctx = &report};
-    if (raise_descriptors(options, &err) && place_open(options->state, true, &place, &err) &&
-        place_lock(&place, &lock_fd, &err)) {
-        hint_at_others(options, &place);
-        bool good = grid_run(options, &place, &events, &err);
+    if (place_lock(place, &lock_fd, &err)) {
+        hint_at_others(options, place);
+        bool good = grid_run(options, place, &events, &err);
         end_progress(&report);
         if (good) return 0;
+        if (!report.was_ready) place_take_back(place, err.message);
     }
     if (pipe_fd < 0) return give_up(&err);
     (void)fprintf(stderr, "croft: %s\n", err.message);
@@ -157,6 +160,7 @@ static int run_here(const struct up_options *options, int pipe_fd)
 static void tell_ready(void *ctx, const char *url)
 {
     struct report *report = ctx;
+    report->was_ready = true;
     end_progress(report);
     if (report->pipe_fd >= 0) {
         (void)dprintf(report->pipe_fd, "ready %s\n", url); /* nobody waits any more: no matter */
@@ -188,7 +192,8 @@ static int run_detached(const struct up_options *options)
     pid_t pid = 0;
     if (!detach(options, &pipe_fd, &pid, &err)) return give_up(&err);
     if (pid != 0) return wait_for_detached(pipe_fd, pid);
-    if (turn_into_daemon(options, &err)) return run_here(options, pipe_fd);
+    CLEANUP_PLACE struct place place = {0};
+    if (turn_into_daemon(options, &place, &err)) return run_here(options, &place, pipe_fd);
     (void)dprintf(pipe_fd, "error %d %s\n", error_exit_code(err.code), err.message);
     return error_exit_code(err.code);
 }
@@ -212,13 +217,12 @@ static bool detach(const struct up_options *options, int *ret_pipe_fd, pid_t *re
     return true;
 }
 
-static bool turn_into_daemon(const struct up_options *options, struct error *err)
+static bool turn_into_daemon(const struct up_options *options, struct place *ret_place, struct error *err)
 {
-    CLEANUP_PLACE struct place place = {0};
     CLEANUP_FD int log_fd = -1;
     CLEANUP_FD int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     (void)setsid();
-    if (!place_open(options->state, true, &place, err) || !place_open_log(&place, "up", &log_fd, err))
+    if (!place_open(options->state, true, ret_place, err) || !place_open_log(ret_place, "up", &log_fd, err))
         return false;
     if (null_fd < 0 || dup2(null_fd, 0) < 0 || dup2(log_fd, 1) < 0 || dup2(log_fd, 2) < 0)
         return error_errno(err, errno, "cannot leave the terminal");

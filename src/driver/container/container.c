@@ -81,6 +81,7 @@ bool container_driver_new(const struct container_options *options, struct comput
         .resize = container_resize,
         .log = container_log,
         .exec_argv = container_exec_argv,
+        .exec_refused = container_exec_refused,
         .control_directory = container_control_directory,
     };
     return true;

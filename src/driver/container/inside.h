@@ -102,6 +102,7 @@ void instance_drop_process(struct held *instance);
 /* exec.c */
 bool container_exec_argv(void *self, const char *name, const struct compute_command *command,
                          struct vec *ret_argv, struct error *err);
+int container_exec_refused(void *self, const char *output, const char **ret_why);
 
 /* log.c */
 void container_trim_logs(void *ctx);

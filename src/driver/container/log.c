@@ -41,8 +41,8 @@ bool container_log(void *self, const char *name, int64_t *offset, size_t size_ma
     struct stat status;
     if (fd < 0 || fstat(fd, &status) < 0) return error_errno(err, errno, "read the log of %s", name);
     off_t from = *offset < 0 ? status.st_size + (off_t)*offset : (off_t)*offset;
-    if (from < 0) from = 0;
-    if (*offset < 0) *offset = from;
+    if (from < 0 || from > status.st_size) from = 0; /* longer than it is: that was another run's */
+    if (*offset < 0 || from < *offset) *offset = from;
     if (from >= status.st_size) return true;
     from = lseek(fd, from, SEEK_DATA);
     if (from < 0 && errno == ENXIO) { /* nothing but a hole from there on */

@@ -56,6 +56,7 @@ static void resize(void *self, const char *instance, const struct resources *siz
                    void *ctx);
 static bool read_log(void *self, const char *instance, int64_t *offset, size_t size_max, struct buf *ret_data,
                      struct error *err);
+static int exec_refused(void *self, const char *output, const char **ret_why);
 static bool exec_argv(void *self, const char *instance, const struct compute_command *command,
                       struct vec *ret_argv, struct error *err);
 static const char *control_directory(void *self, const char *instance);
@@ -76,10 +77,17 @@ const struct compute_driver *fake_compute_new(struct fake_host *host)
     host->compute = compute;
     compute->host = host;
     compute->operations = VEC_OF(struct operation *);
-    compute->driver = (struct compute_driver){
-        compute, destroy, set_events, has_image, has_layer, add_image, keep_images,
-        expect,  create,  start,      freeze,    thaw,      stop,      wipe,
-        list,    pid,     usage,      resize,    read_log,  exec_argv, control_directory};
+    compute->driver = (struct compute_driver){compute,      destroy,
+                                              set_events,   has_image,
+                                              has_layer,    add_image,
+                                              keep_images,  expect,
+                                              create,       start,
+                                              freeze,       thaw,
+                                              stop,         wipe,
+                                              list,         pid,
+                                              usage,        resize,
+                                              read_log,     exec_argv,
+                                              exec_refused, control_directory};
     return &compute->driver;
 }
 
@@ -312,6 +320,14 @@ static bool exec_argv(void *self, const char *instance, const struct compute_com
         *(char **)vec_push(ret_argv) = mem_strdup(command->argv[i]);
     *(char **)vec_push(ret_argv) = NULL;
     return true;
+}
+
+static int exec_refused(void *self, const char *output, const char **ret_why)
+{
+    static const char refusal[] = "fake: not run: ";
+    if (!text_starts(output, refusal)) return 0;
+    *ret_why = output + strlen(refusal);
+    return 127;
 }
 
 static const char *control_directory(void *self, const char *instance)

@@ -154,6 +154,10 @@ static void think_up(struct process *process, const char *const *argv)
         buf_add_char(&process->text, '\n');
         process->stream = complain ? 2 : 1;
         process->status = 0;
+    } else if (text_equal(argv[0], "missing")) {
+        buf_add_text(&process->text, "fake: not run: not found\n");
+        process->stream = 2;
+        process->status = 255;
     } else if (text_equal(argv[0], "sleep") && argv[1]) {
         process->status = 0;
         ms = strtoll(argv[1], NULL, 10);

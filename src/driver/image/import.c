@@ -98,6 +98,9 @@ static bool dispatch(struct import *import, const char *source, struct error *er
         return error_set(err, ERROR_NOT_FOUND,
                          "no such file: give a directory, a tar, oci:PATH or docker-archive:PATH");
     }
+    CLEANUP_MEM char *layout = mem_printf("%s/oci-layout", source);
+    if (access(layout, F_OK) == 0)
+        return import_oci(import, source, err); /* a layout, with and without its name */
     return S_ISDIR(status.st_mode) ? import_directory(import, source, err) : import_tar(import, source, err);
 }
 

@@ -287,6 +287,14 @@ def command_line(grid):
         result = grid.cli(*words)
         equal(result.returncode, code, result)
         assert re.match(wanted, result.stderr) and result.stderr.count('\n') == 1, result
+    for words, code, wanted in (
+            (('/none',), 127, '/none: not found'), (('none', 'x'), 127, 'none: not found'), (('/etc/version',), 126, '/etc/version: '),
+            (('/etc',), 126, '/etc: '), (('sh', '-c', 'echo executable file; exit 255'), 255, 'executable file')):
+        for tty in (), ('-t',):
+            result = grid.cli('exec', *tty, 'acme/shop/web-1', '--', *words)
+            text = result.stdout + result.stderr
+            equal(result.returncode, code, result)
+            assert text.startswith(wanted) and text.count('\n') == 1, result
     for _ in range(5):  # the end of the input may come before the command's terminal is there
         result = grid.cli('exec', '-t', 'acme/shop/web-1', '--', 'cat', stdin='word\n')
         equal(result.returncode, 0, result)
@@ -306,6 +314,7 @@ def logs(grid):
     wait_until('all of it', lambda: 'to-err' in grid.api('GET', '/v1/instances/acme/shop/web-1/log?after=-1').text)
     assert 'to-out' in text or 'to-err' in text, text
     assert 'to-out' in grid.do('logs', 'acme/shop/web-1')
+    assert 'to-out' in grid.do('console', 'acme/shop/web-1')
     result = grid.cli('exec', 'acme/shop/web-1', '--', '/bin/sh', '-c', 'echo hello; exit 5')
     equal((result.returncode, result.stdout), (5, 'hello\n'), f'{result}')
     # What feeds a command that reads late has to wait: the agent keeps none of it.
@@ -321,6 +330,11 @@ def logs(grid):
     assert 'web' in text, text
     kinds = {json.loads(line)['kind'] for line in grid.do('export').splitlines()}
     assert {'Host', 'Party', 'Farm', 'Image', 'Instance'} <= kinds, kinds
+    with subprocess.Popen([grid.croft, 'console', '--follow', 'acme/shop/web-1'], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True, env=dict(os.environ, CROFT_SERVER=f'http://{grid.address}', CROFT_TOKEN=grid.token)) as console:
+        equal([console.stdout.readline() for _ in range(2)], ['to-out\n', 'to-err\n'])
+        grid.do('delete', 'farm', 'acme/shop')
+        equal((console.wait(timeout=60), console.stderr.read()), (0, 'acme/shop/web-1 has ended\n'), 'it ends with the instance')
 
 
 if __name__ == '__main__':

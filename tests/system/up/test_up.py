@@ -405,8 +405,29 @@ def test_a_port_in_use_is_told(grid):
         refused = Grid(directory, listen=address).refused()
         equal((refused.returncode, refused.stdout), (1, ''))
         assert f'{address} is in use' in refused.stderr and refused.stderr.count('\n') == 1, refused.stderr
-        equal(os.listdir(directory + '/run'), [])
-        equal(os.listdir(directory + '/hosts'), [])
+        equal(os.listdir(directory), [])
+
+
+def test_a_failed_start_leaves_nothing(grid):
+    before, address = machine(), grid.url.removeprefix('http://')
+    with tempfile.TemporaryDirectory(prefix='croft-up-') as directory:
+        below = directory + '/not/yet/there'
+        for options in ([], ['--detach']):
+            for state, listen in ((below, address), (below + '/', '127.0.0.1:none'), (directory + '/' + 'x' * 100, address)):
+                refused = Grid(state, *options, listen=listen).refused()
+                assert refused.returncode != 0 and refused.stderr.count('\n') == 1, refused
+                equal(os.listdir(directory), [])
+            # The message sends people to the logs: those stay.
+            refused = Grid(below, *options, '--program', '/bin/false').refused()
+            equal(refused.stderr, f'croft: the controller ended at once with status 1; see {below}/log/controller.log\n')
+            equal(sorted(os.listdir(below)), ['log'])
+            shutil.rmtree(directory + '/not')
+        # What was there before is not touched.
+        os.makedirs(directory + '/controller')
+        pathlib.Path(directory, 'controller/documents').touch()
+        equal(Grid(directory, listen=address).refused().returncode, 1)
+        assert os.path.exists(directory + '/controller/documents')
+    equal(machine(), before)
 
 
 def test_a_controller_that_ends_at_once_is_told(grid):
@@ -546,7 +567,7 @@ RUNNING = [
     test_power_refuses_nonsense, test_power_off_of_a_frozen_host, test_an_agent_that_dies_is_started_again,
     test_an_agent_that_keeps_dying_is_started_slower, test_a_controller_that_dies_is_started_again,
     test_a_host_whose_first_process_dies_stays_off, test_a_host_that_is_off_has_no_cables,
-    test_a_host_stops_in_order, test_a_second_up_is_refused, test_a_port_in_use_is_told,
+    test_a_host_stops_in_order, test_a_second_up_is_refused, test_a_port_in_use_is_told, test_a_failed_start_leaves_nothing,
     test_a_controller_that_ends_at_once_is_told, test_too_few_descriptors_are_told, test_two_grids_side_by_side,
     test_a_killed_supervisor_leaves_no_process, test_a_supervisor_killed_with_something_frozen,
 ]

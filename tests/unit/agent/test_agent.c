@@ -580,6 +580,13 @@ static void test_exec(void **state)
     ask_agent(desk, talk, "GET", session_path(path, with), NULL);
     assert_int_equal(talk->status, 404);
 
+    /* What cannot be run ends as in a shell, with one line: "missing: not found". */
+    open_session(desk, talk, "{\"command\":[\"missing\",\"x\"]}", path);
+    ask_agent(desk, talk, "GET", session_path(path, with), NULL);
+    assert_string_equal(talk->body, "{\"output\":[{\"stream\":2,\"data\":\"bWlzc2luZzogbm90IGZvdW5kCg==\"}],"
+                                    "\"next\":19,\"exit\":127}");
+    ask_agent(desk, talk, "DELETE", session_path(path, with), NULL);
+
     open_session(desk, talk, "{\"command\":[\"flood\"]}", path);
     world_run_ms(desk->world, 1000);
     ask_agent(desk, talk, "GET", session_path(path, with), NULL);

@@ -79,6 +79,21 @@ static void serve(void *ctx, struct exchange *exchange, const struct request *re
         {"POST", "/v1/apply", 200,
          "{\"results\":[{\"kind\":\"farm\",\"name\":\"a/slow\",\"result\":\"created\"}]}"},
         {"POST", "/v1/hosts/h9/drain", 412, "{\"detail\":\"changed\",\"code\":\"conflict\"}"},
+        {"DELETE", "/v1/hosts/h8", 401, "{\"detail\":\"who asks?\",\"code\":\"denied\"}"},
+        {"DELETE", "/v1/hosts/evil", 409,
+         "{\"detail\":\"a\\u001b]0;x\\u0007\\u009b2J\",\"code\":\"refused\"}"},
+        {"GET", "/v1/parties/evil", 200,
+         "{\"kind\":\"Party\",\"note\":\"\\u001b[2J\",\"status\":{\"name\":\"evil\",\"reason\":"
+         "\"\\u009b1m\\n\"}}"},
+        {"GET", "/v1/events?name=evil&last=20", 200,
+         "[{\"time\":\"t\",\"kind\":\"party\",\"name\":\"evil\",\"what\":\"w\",\"reason\":\"\\u001bc\","
+         "\"who\":\"\\u0007\"}]"},
+        {"GET", "/v1/events?since=0&name=evil", 200,
+         "[{\"time\":\"t\",\"kind\":\"party\",\"name\":\"evil\",\"what\":\"w\",\"reason\":\"\\u001bc\","
+         "\"who\":\"\\u0007\"}]"},
+        {"GET", "/v1/explain/evil", 200,
+         "{\"name\":\"evil\",\"kind\":\"party\",\"state\":\"\",\"reason\":\"\\u001bc\",\"events\":[]}"},
+        {"GET", "/v1/instances/a/b/web-1/log?after=-1", 200, "last words\n"},
         {"POST", "/v1/diff", 422,
          "{\"detail\":\"expected a name\",\"code\":\"invalid\",\"file\":\"x\",\"field\":\"tiers[0].name\","
          "\"line\":3,\"column\":2}"},
@@ -193,6 +208,9 @@ static void exit_codes_tell_what_failed(void **state)
     check(world->url, "drain h9 -o json", 4,
           "|{\"type\":\"about:blank\",\"title\":\"conflict\",\"status\":412,\"detail\":\"changed\",\"code\":"
           "\"conflict\",\"file\":\"\",\"field\":\"\",\"line\":0,\"column\":0}\n");
+    check(world->url, "delete host h8 -o json", 1,
+          "|{\"type\":\"about:blank\",\"title\":\"denied\",\"status\":401,\"detail\":\"who asks?\",\"code\":"
+          "\"denied\",\"file\":\"\",\"field\":\"\",\"line\":0,\"column\":0}\n");
     CLEANUP_MEM char *wait = mem_printf("apply %s --wait=150ms", path);
     check(world->url, wait, 6,
           "farm a/slow created\n|croft: waited 150ms: farm a/slow is changing: no room\n");
@@ -203,6 +221,61 @@ static void exit_codes_tell_what_failed(void **state)
     CLEANUP_MEM char *expected = mem_printf("|%s:1:2: tiers[0].name: expected a name\n", path);
     check(world->url, diff, 1, expected);
     unlink(path);
+}
+
+/* What a tenant wrote must not be obeyed by the landlord's terminal, whichever command shows it. */
+static void nothing_shown_is_obeyed(void **state)
+{
+    const struct world *world = *state;
+    check(world->url, "delete host evil", 1, "|croft: a ]0;x \\x9b2J\n");
+    check(world->url, "events evil", 0, "t  party evil w: \\x1bc (\\x07)\n|");
+    check(world->url, "explain evil", 0,
+          "party evil: \\x1bc.\nNothing is remembered of how it came to this.\n|");
+    check(world->url, "describe party evil", 0,
+          "party evil\n  name:          evil\n  reason:        \\x9b1m\\n\n\nAs it was asked for\n"
+          "  kind:          Party\n  note:          \\x1b[2J\n\nRecent events\n"
+          "TIME  KIND   NAME  WHAT  REASON  WHO\nt     party  evil  w     \\x1bc   \\x07\n|");
+}
+
+static void consoles_end_without_a_terminal(void **state)
+{
+    const struct world *world = *state;
+    check(world->url, "console a/b/web-1", 0, "last words\n|");
+    check(world->url, "console a/b/web-1 --no-follow", 0, "last words\n|");
+    check(world->url, "console a/b/none-1 -f", 3, "|croft: there is none\n");
+    check(world->url, "console a/b/web-1 -f --no-follow", 2,
+          "|croft: console: --follow or --no-follow, not both\n");
+}
+
+static void write_file(const char *directory, const char *name, const char *text)
+{
+    CLEANUP_MEM char *path = mem_printf("%s/%s", directory, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+/* All documents in it, by name: a fault on line 3 of all is told where it stands. */
+static void directories_are_read(void **state)
+{
+    const struct world *world = *state;
+    static const char *const names[] = {"b.json", "a.yaml", ".c.yaml", "notes.txt", "d.yml"};
+    char directory[] = "/tmp/croft-test-cli-XXXXXX";
+    assert_non_null(mkdtemp(directory));
+    CLEANUP_MEM char *line = mem_printf("diff -f %s/", directory);
+    CLEANUP_MEM char *none =
+        mem_printf("|croft: the directory %s/ has no file named *.yaml, *.yml or *.json\n", directory);
+    check(world->url, line, 3, none);
+    for (size_t i = 0; i < LENGTH(names); i++)
+        write_file(directory, names[i], "kind: Farm\n");
+    CLEANUP_MEM char *here = mem_printf("|%s/b.json:1:2: tiers[0].name: expected a name\n", directory);
+    check(world->url, line, 1, here);
+    for (size_t i = 0; i < LENGTH(names); i++) {
+        CLEANUP_MEM char *path = mem_printf("%s/%s", directory, names[i]);
+        unlink(path);
+    }
+    assert_int_equal(rmdir(directory), 0);
 }
 
 /* What the server says when it is asked never changes: only its watches tell that the waiting is over. */
@@ -223,6 +296,9 @@ static void waiting_follows_a_watch(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(lists_are_flat),
+                                       cmocka_unit_test(nothing_shown_is_obeyed),
+                                       cmocka_unit_test(consoles_end_without_a_terminal),
+                                       cmocka_unit_test(directories_are_read),
                                        cmocka_unit_test(waiting_follows_a_watch),
                                        cmocka_unit_test(exit_codes_tell_what_failed)};
     setenv("XDG_CONFIG_HOME", "/nonexistent", 1);

@@ -56,6 +56,10 @@ static void what_is_generated_names_all(void **state)
     help_completion_bash(&bash);
     help_completion_zsh(&zsh);
     help_all(&help);
+    /* zsh's own names: with those hidden nothing is ever completed. */
+    assert_null(strstr(buf_text(&zsh), "local -a commands"));
+    assert_null(strstr(buf_text(&zsh), "commands words"));
+    assert_non_null(strstr(buf_text(&zsh), "compdef _croft croft"));
     for (size_t i = 0; i < length; i++) {
         CLEANUP_BUF struct buf own = {0};
         CLEANUP_MEM char *bash_row = row(buf_text(&bash), table[i].name, ";;");

@@ -47,6 +47,10 @@ static void imports_and_refuses(void **state)
     assert_string_equal(one.digest, two.digest);
     assert_true(try_import(directory, "tar -C d -czf d.tgz .", "", "d.tgz", arena, &two, &err));
     assert_int_equal(two.layers_length, 1);
+    /* A layout is one, named so or not: its files are no root. */
+    assert_false(
+        try_import(directory, "mkdir lay && echo '{}' > lay/oci-layout", "", "lay", arena, &two, &err));
+    assert_non_null(strstr(err.message, "index.json"));
     shell(directory, "ls blobs/sha256 > before");
     static const char *const hostile[] = {
         "tar -C d -cPf bad.tar --transform 's,^a/f,../f,' a/f",

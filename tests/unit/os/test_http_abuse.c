@@ -77,7 +77,12 @@ static void huge_heads(void **state)
     CLEANUP_MEM char *text = mem_alloc(size);
     memset(text, 'a', size);
     memcpy(text, "GET /", 5);
-    sends_and_gets(world, text, size, "HTTP/1.1 431");
+    sends_and_gets(
+        world, text, size,
+        "HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Type: application/problem+json\r\n"
+        "Content-Length: 195\r\nConnection: close\r\n\r\n{\"type\":\"about:blank\",\"title\":"
+        "\"Request Header Fields Too Large\",\"status\":431,\"detail\":\"past the limit of 64 KiB for the "
+        "head of a request\",\"code\":\"usage\",\"file\":\"\",\"field\":\"\",\"line\":0,\"column\":0}");
     CLEANUP_BUF struct buf many = {0};
     buf_add_text(&many, "GET / HTTP/1.1\r\nHost: x\r\n");
     for (int i = 0; i < 200; i++)

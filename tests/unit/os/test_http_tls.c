@@ -106,6 +106,26 @@ static void ask_as(struct secure *secure, struct tls *tls, const char *address, 
     http_free(client.http);
 }
 
+/* The server's certificate is for 127.0.0.1 and ::1. */
+static void hosts_are_looked_at(void **state)
+{
+    static const struct {
+        const char *host;
+        int status;
+    } cases[] = {{"127.0.0.1", 200}, {"::1", 200}, {"127.0.0.2", 0}, {"localhost", 0}, {"other.example", 0}};
+    struct secure *secure = *state;
+
+    for (size_t i = 0; i < LENGTH(cases); i++) {
+        struct reply reply = {0};
+        struct error err;
+        struct tls *tls = identity(secure, NULL, &secure->ours, NULL);
+        assert_true(tls_expect_host(tls, cases[i].host, &err));
+        ask_as(secure, tls, secure->open, ROLE_NONE, &reply);
+        if (reply.status != cases[i].status) fail_msg("%s: %d", cases[i].host, reply.status);
+        reply_free(&reply);
+    }
+}
+
 static void names_are_told(void **state)
 {
     struct secure *secure = *state;
@@ -258,6 +278,7 @@ static void round_trips_are_short(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(hosts_are_looked_at, secure_setup, secure_teardown),
         cmocka_unit_test_setup_teardown(names_are_told, secure_setup, secure_teardown),
         cmocka_unit_test_setup_teardown(wrong_name_is_not_believed, secure_setup, secure_teardown),
         cmocka_unit_test_setup_teardown(a_name_is_no_role, secure_setup, secure_teardown),

@@ -40,6 +40,12 @@ static const struct bad bad_syntax[] = {
 };
 
 static const struct bad bad_documents[] = {
+    /* Three characters that end a line in YAML 1.1 and not in 1.2. */
+    {"kind: Party # \xc2\x85\nname: \"a\xe2\x80\xa8\xe2\x80\xa9\"\n",
+     "f:2:7: name: expected a name: 1 to 63 of a-z 0-9 -, with a letter or digit at both ends, found "
+     "\"a\xe2\x80\xa8\xe2\x80\xa9\""},
+    {"# \xc2\x85 \xe2\x80\xa8 \xe2\x80\xa9\nkind: Party\nnane: a\n",
+     "f:3:1: nane: unknown key, did you mean \"name\"?"},
     {"hello\n", "f:1:1: expected a document (a map that begins with its kind), found \"hello\""},
     {"42\n", "f:1:1: expected a document (a map that begins with its kind), found the number 42"},
     {"[1]\n", "f:1:2: expected a document (a map that begins with its kind), found the number 1"},
@@ -257,7 +263,8 @@ static const struct bad bad_farms[] = {
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  count: 1.5\n",
      "f:8:10: tiers[0].count: expected a whole number, found the number 1.5"},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  count:\n",
-     "f:8:9: tiers[0].count: expected a map (count), found nothing"},
+     "f:8:9: tiers[0].count: has no value: expected a map, or only its \"committed\" "
+     "(instances that always run)"},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  size: 1\n",
      "f:8:9: tiers[0].size: expected a map (size), found the number 1"},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  size: {memory: "

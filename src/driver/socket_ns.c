@@ -38,7 +38,7 @@ bool socket_ns_tcp(int net_ns_fd, int home_fd, int *ret_fd, struct error *err)
 
 void socket_ns_name(uint32_t address, uint16_t port, struct sockaddr_in *ret_name)
 {
-    memset(ret_name, 0, sizeof *ret_name);
+    memset(ret_name, 0, sizeof(*ret_name));
     ret_name->sin_family = AF_INET;
     ret_name->sin_addr.s_addr = htonl(address);
     ret_name->sin_port = htons(port);

@@ -54,7 +54,7 @@ bool child_start(const struct child_options *options, pid_t *ret_pid, int *ret_p
         .pidfd = (uint64_t)(uintptr_t)&pidfd,
         .exit_signal = SIGCHLD,
     };
-    long pid = syscall(SYS_clone3, &args, sizeof args);
+    long pid = syscall(SYS_clone3, &args, sizeof(args));
     if (pid == 0) child_run(options, parent_pidfd, failure_fds[1]);
     int clone_errno = errno;
     (void)close(failure_fds[1]);
@@ -64,8 +64,8 @@ bool child_start(const struct child_options *options, pid_t *ret_pid, int *ret_p
             "cannot start a process in namespaces of its own (this needs root and a kernel with "
             "mount, pid, net, ipc and uts namespaces)");
     struct child_failure failure;
-    ssize_t got = read(failure_read, &failure, sizeof failure); /* ends when exec closes the pipe */
-    if (got == (ssize_t)sizeof failure) {
+    ssize_t got = read(failure_read, &failure, sizeof(failure)); /* ends when exec closes the pipe */
+    if (got == (ssize_t)sizeof(failure)) {
         (void)child_reap(pidfd);
         (void)close(pidfd);
         return error_errno(err, failure.errno_value, "cannot start %s: %s", options->program,
@@ -135,8 +135,8 @@ static void child_run(const struct child_options *options, int parent_pidfd, int
 static void child_fail(int failure_fd, enum child_step step)
 {
     struct child_failure failure = {.step = (int)step, .errno_value = errno};
-    ssize_t written = write(failure_fd, &failure, sizeof failure);
-    _exit(written == (ssize_t)sizeof failure ? 1 : 2);
+    ssize_t written = write(failure_fd, &failure, sizeof(failure));
+    _exit(written == (ssize_t)sizeof(failure) ? 1 : 2);
 }
 
 static bool child_arrange_fds(const struct child_options *options)

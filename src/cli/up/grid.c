@@ -73,7 +73,7 @@ static void check_gone(struct grid *grid);
 bool grid_run(const struct up_options *options, const struct place *place, const struct grid_events *events,
               struct error *err)
 {
-    struct grid *grid = mem_alloc(sizeof *grid);
+    struct grid *grid = mem_alloc(sizeof(*grid));
     *grid =
         (struct grid){.options = options, .place = place, .events = events, .api_fd = -1, .hangup_fd = -1};
     struct error problem;
@@ -332,7 +332,7 @@ static void on_hangup(void *ctx, unsigned ready)
 {
     struct grid *grid = ctx;
     struct signalfd_siginfo info;
-    if (read(grid->hangup_fd, &info, sizeof info) == (ssize_t)sizeof info) on_signal(grid, SIGHUP);
+    if (read(grid->hangup_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) on_signal(grid, SIGHUP);
 }
 
 static void fail(struct grid *grid, const struct error *err)

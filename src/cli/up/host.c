@@ -55,11 +55,11 @@ static void name_zone(char *out, size_t size, const struct up_options *options, 
 struct host *host_new(const struct host_context *context, unsigned number)
 {
     ASSERT(number >= 1 && number <= UP_HOSTS_MAX);
-    struct host *host = mem_alloc(sizeof *host);
+    struct host *host = mem_alloc(sizeof(*host));
     *host = (struct host){.context = context, .number = number, .pidfd = -1, .channel = -1};
-    (void)snprintf(host->name, sizeof host->name, "h%u", number);
-    (void)snprintf(host->cgroup, sizeof host->cgroup, "croft/%s/%s", context->place->grid, host->name);
-    name_zone(host->zone, sizeof host->zone, context->options, number);
+    (void)snprintf(host->name, sizeof(host->name), "h%u", number);
+    (void)snprintf(host->cgroup, sizeof(host->cgroup), "croft/%s/%s", context->place->grid, host->name);
+    name_zone(host->zone, sizeof(host->zone), context->options, number);
     return host;
 }
 
@@ -177,7 +177,7 @@ static bool start_init(struct host *host, int channel, struct error *err)
 static bool plug(struct host *host, struct error *err)
 {
     char path[64];
-    (void)snprintf(path, sizeof path, "/proc/%d/ns/net", (int)host->pid); /* ours until we reap it */
+    (void)snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)host->pid); /* ours until we reap it */
     CLEANUP_FD int net_fd = open(path, O_RDONLY | O_CLOEXEC);
     if (net_fd < 0) return error_errno(err, errno, "cannot open its network namespace");
     struct wires_end end = {.low16 = host_low16(host), .nets = WIRES_NETS};
@@ -244,7 +244,7 @@ static const char **agent_argv(const struct host *host, struct arena *arena)
         "--whoami",
         arena_printf(arena, "%s/run/whoami.sock", place->state),
     };
-    const char **copy = arena_alloc_array(arena, LENGTH(argv) + 1, sizeof *copy);
+    const char **copy = arena_alloc_array(arena, LENGTH(argv) + 1, sizeof(*copy));
     for (size_t i = 0; i < LENGTH(argv); i++)
         copy[i] = argv[i];
     return copy;
@@ -262,8 +262,8 @@ static const char *agent_capacity(const struct up_capacity *capacity, struct are
 static void on_channel(void *ctx, unsigned ready)
 {
     struct host *host = ctx;
-    char text[sizeof host->failure];
-    ssize_t size = recv(host->channel, text, sizeof text - 1, MSG_DONTWAIT);
+    char text[sizeof(host->failure)];
+    ssize_t size = recv(host->channel, text, sizeof(text) - 1, MSG_DONTWAIT);
     if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
     text[size > 0 ? size : 0] = 0;
     drop_channel(host);
@@ -272,7 +272,7 @@ static void on_channel(void *ctx, unsigned ready)
         return;
     }
     /* Its end is told by the pidfd. */
-    (void)snprintf(host->failure, sizeof host->failure, "%s",
+    (void)snprintf(host->failure, sizeof(host->failure), "%s",
                    text[0] ? text : "its first process ended while it started");
 }
 
@@ -284,7 +284,7 @@ static void on_exit_of_init(void *ctx, unsigned ready)
     host->exit_watch = NULL;
     drop_channel(host);
     if (host->power != POWER_IS_ENDING && !host->failure[0])
-        (void)snprintf(host->failure, sizeof host->failure, "its first process ended");
+        (void)snprintf(host->failure, sizeof(host->failure), "its first process ended");
     host->context->clock->cancel(host->context->clock->self, host->thaw_timer);
     host->thaw_timer = NULL;
     (void)child_reap(host->pidfd);

@@ -54,7 +54,7 @@ int host_init_main(int argc, char **argv)
         struct pollfd fd = {.fd = init.signal_fd, .events = POLLIN};
         (void)poll(&fd, 1, init.agent != 0 ? -1 : left_ms > 0 ? (int)left_ms : 0);
         struct signalfd_siginfo info;
-        if (!(fd.revents & POLLIN) || read(init.signal_fd, &info, sizeof info) != (ssize_t)sizeof info)
+        if (!(fd.revents & POLLIN) || read(init.signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
             continue;
         if (info.ssi_signo != SIGCHLD) return 0; /* the kernel ends everything else of the host */
         reap(&init);

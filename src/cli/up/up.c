@@ -237,13 +237,13 @@ static int wait_for_detached(int pipe_fd, pid_t pid)
     CLEANUP_FD int from_fd = pipe_fd;
     char text[2048];
     size_t size = 0;
-    for (ssize_t got = 1; got > 0 && size < sizeof text - 1 && !memchr(text, '\n', size);) {
+    for (ssize_t got = 1; got > 0 && size < sizeof(text) - 1 && !memchr(text, '\n', size);) {
         struct pollfd fds[] = {{.fd = from_fd, .events = POLLIN}, {.fd = signal_fd, .events = POLLIN}};
         (void)poll(fds, 2, -1);
         struct signalfd_siginfo info;
-        if (fds[1].revents && read(signal_fd, &info, sizeof info) > 0) (void)kill(pid, SIGTERM);
+        if (fds[1].revents && read(signal_fd, &info, sizeof(info)) > 0) (void)kill(pid, SIGTERM);
         if (!fds[0].revents) continue;
-        got = read(from_fd, text + size, sizeof text - 1 - size);
+        got = read(from_fd, text + size, sizeof(text) - 1 - size);
         if (got > 0) size += (size_t)got;
     }
     text[size] = 0;

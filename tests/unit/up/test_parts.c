@@ -47,7 +47,7 @@ static void a_child_gets_what_it_is_told_and_nothing_else(void **state)
     assert_true(child_start(&options, &pid, &pidfd, &err));
     (void)close(out[1]);
     char text[256] = "";
-    assert_true(read(out[0], text, sizeof text - 1) > 0);
+    assert_true(read(out[0], text, sizeof(text) - 1) > 0);
     assert_string_equal(text, "0, 1, 2, 3\n");
     assert_int_equal(child_reap(pidfd), 128 + SIGKILL);
     (void)close(pidfd);

@@ -105,7 +105,7 @@ static const char *identity_authority(void *self)
 
 static void identity_digest(void *self, const void *data, size_t size, char ret_hex[65])
 {
-    (void)pki_digest(ret_hex, data, size);
+    pki_digest(ret_hex, data, size);
 }
 
 static int hex_value(char c)

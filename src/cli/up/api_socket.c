@@ -37,7 +37,7 @@ bool api_socket_open(const char *text, bool patient, int *ret_fd, char **ret_add
     int64_t deadline_ms = steady_ms() + (patient ? PATIENCE_MS : 0);
     while (bind(fd, &address.any, address_size(&address)) != 0) {
         if (errno == EADDRINUSE && steady_ms() < deadline_ms) {
-            (void)poll(NULL, 0, PATIENCE_STEP_MS);
+            poll(NULL, 0, PATIENCE_STEP_MS);
             continue;
         }
         if (errno == EADDRINUSE)

@@ -116,7 +116,7 @@ static void start_again(void *ctx)
     struct error err;
     part->timer = NULL;
     if (start(part, &err)) return;
-    (void)fprintf(stderr, "croft: controller: %s; trying again\n", err.message);
+    fprintf(stderr, "croft: controller: %s; trying again\n", err.message);
     part->timer = clock->after(clock->self, backoff_delay_ms(&part->backoff, 0) * 1000, start_again, part);
 }
 

@@ -133,7 +133,7 @@ void grid_info_all(struct vec *ret_infos)
         else
             grid_info_clear(&info);
     }
-    (void)closedir(directory);
+    closedir(directory);
 }
 
 bool grid_info_write(const struct place *place, const char *json, struct error *err)
@@ -150,18 +150,18 @@ void place_sweep_files(const struct place *place)
     DIR *directory = opendir(run);
     if (directory) {
         for (struct dirent *entry; (entry = readdir(directory)) != NULL;)
-            if (entry->d_name[0] != '.') (void)unlinkat(dirfd(directory), entry->d_name, 0);
-        (void)closedir(directory);
+            if (entry->d_name[0] != '.') unlinkat(dirfd(directory), entry->d_name, 0);
+        closedir(directory);
     }
     CLEANUP_MEM char *pointer = pointer_path(place);
-    (void)unlink(pointer);
-    (void)rmdir(PLACE_POINTERS); /* stays while another grid has its pointer there */
+    unlink(pointer);
+    rmdir(PLACE_POINTERS); /* stays while another grid has its pointer there */
 }
 
 uint64_t process_start_ticks(int64_t pid)
 {
     char path[64];
-    (void)snprintf(path, sizeof(path), "/proc/%" PRId64 "/stat", pid);
+    snprintf(path, sizeof(path), "/proc/%" PRId64 "/stat", pid);
     struct buf text = {0};
     uint64_t ticks = 0;
     if (read_file(path, &text)) {

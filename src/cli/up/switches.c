@@ -100,7 +100,7 @@ static bool listen_unix(const struct place *place, const char *name, int *ret_fd
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     ASSERT(strlen(path) < sizeof(address.sun_path)); /* place_open() saw to it */
     memcpy(address.sun_path, path, strlen(path) + 1);
-    (void)unlink(path); /* we hold the lock: it is a dead predecessor's */
+    unlink(path); /* we hold the lock: it is a dead predecessor's */
     CLEANUP_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     /* The directory is 0700, so nobody gets in between bind and chmod. */
     if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) != 0 ||
@@ -117,7 +117,7 @@ static void accept_power(void *ctx, unsigned ready)
     int fd = accept4(switches->power_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd < 0) return;
     if (switches->clients_length >= CLIENTS_MAX) {
-        (void)close(fd);
+        close(fd);
         return;
     }
     struct client *client = mem_alloc(sizeof(*client));
@@ -157,7 +157,7 @@ static ino_t pid_namespace(pid_t pid)
 {
     char path[64];
     struct stat status;
-    (void)snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)pid);
+    snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)pid);
     return stat(path, &status) == 0 ? status.st_ino : 0;
 }
 
@@ -180,7 +180,7 @@ static void client_free(struct client *client)
     *link = client->next;
     client->switches->clients_length--;
     loop_watch_end(client->watch);
-    (void)close(client->fd);
+    close(client->fd);
     buf_free(&client->input);
     mem_free(client);
 }

@@ -150,8 +150,8 @@ static void begin_cable(struct wires *wires, int net_fd, enum wires_net net, uns
 {
     char name[16], far_name[16];
     int index = wires->cable_index++;
-    (void)snprintf(name, sizeof(name), "port%d", index);
-    (void)snprintf(far_name, sizeof(far_name), "eth%d", (int)net);
+    snprintf(name, sizeof(name), "port%d", index);
+    snprintf(far_name, sizeof(far_name), "eth%d", (int)net);
     struct link_end near = {.name = name, .index = index, .mtu = net_mtu(net)};
     /* The same computer always has the same hardware addresses, so that nobody who remembers one talks past
      * it after it was switched off and on. */

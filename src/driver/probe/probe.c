@@ -201,7 +201,7 @@ static void attempt_connect(struct probe *probe)
     /* The request carries the handshake's last acknowledgement: a packet less, and the server wakes once. It
      * is only faster, so how this ends does not matter. */
     const int off = 0;
-    if (probe->kind == HEALTH_HTTP) (void)setsockopt(probe->fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off));
+    if (probe->kind == HEALTH_HTTP) setsockopt(probe->fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off));
     socket_ns_name(probe->options.address, probe->port, &name);
     if (connect(probe->fd, (const struct sockaddr *)&name, sizeof(name)) == 0 || errno == EINPROGRESS)
         on_writable(probe); /* an instance is on this machine: most often it has accepted by now */

@@ -33,7 +33,6 @@ static void take_headers(struct asked *asked, const struct request *request);
 static bool is_local(const struct request *request, const struct sender *sender);
 static void route_metrics(struct asked *asked, const struct sender *sender);
 static char *decode(struct arena *arena, const char *text, size_t size);
-static int hex_digit(char c);
 static const char *title(const struct error *err);
 static void repeat_free(struct repeat *repeat);
 
@@ -472,8 +471,8 @@ static char *decode(struct arena *arena, const char *text, size_t size)
     size_t used = 0;
 
     for (size_t i = 0; i < size; i++) {
-        int high = text[i] == '%' && i + 2 < size ? hex_digit(text[i + 1]) : -1;
-        int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
+        int high = text[i] == '%' && i + 2 < size ? text_hex_digit(text[i + 1]) : -1;
+        int low = high >= 0 ? text_hex_digit(text[i + 2]) : -1;
         if (low >= 0 && high + low > 0) { /* a zero byte stays as it is: it would end the text */
             out[used++] = (char)(high * 16 + low);
             i += 2;
@@ -482,14 +481,6 @@ static char *decode(struct arena *arena, const char *text, size_t size)
         }
     }
     return out;
-}
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
 }
 
 static const char *title(const struct error *err)

@@ -57,6 +57,13 @@ int text_compare_natural(const char *a, const char *b)
     return order < 0 ? -1 : order > 0 ? 1 : 0;
 }
 
+int text_hex_digit(char c)
+{
+    if (is_digit(c)) return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
 bool text_is_name(const char *text)
 {
     if (text == NULL) return false;

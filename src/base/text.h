@@ -14,6 +14,9 @@ bool text_ends(const char *text, const char *suffix);
 /* Compares names for people and plans: runs of digits by value (web-2 < web-10), the rest by byte. */
 int text_compare_natural(const char *a, const char *b);
 
+/* The value of 0-9 a-f A-F; of any other character -1. */
+int text_hex_digit(char c);
+
 /* 1 to 63 of a-z 0-9 -, beginning and ending with a letter or digit. */
 bool text_is_name(const char *text);
 

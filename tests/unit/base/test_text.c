@@ -2,6 +2,7 @@
 
 #include "check.h"
 
+#include <limits.h>
 #include <string.h>
 
 static void comparisons(void **state)
@@ -146,6 +147,17 @@ static void whole_numbers(void **state)
     assert_true(value == UINT64_MAX);
 }
 
+static void hex_digits(void **state)
+{
+    static const char digits[] = "0123456789abcdef", large[] = "0123456789ABCDEF";
+    for (int c = CHAR_MIN; c <= CHAR_MAX; c++) {
+        const char *small_at = c ? strchr(digits, c) : NULL;
+        const char *large_at = c ? strchr(large, c) : NULL;
+        long wanted = small_at ? small_at - digits : large_at ? large_at - large : -1;
+        assert_int_equal(text_hex_digit((char)c), wanted);
+    }
+}
+
 /* Vectors from the authors' page. */
 static void hash_is_fnv1a(void **state)
 {
@@ -161,7 +173,7 @@ int main(void)
         cmocka_unit_test(comparisons),   cmocka_unit_test(natural_order),
         cmocka_unit_test(names),         cmocka_unit_test(natural_order_is_an_order),
         cmocka_unit_test(whole_numbers), cmocka_unit_test(nearest_spelling),
-        cmocka_unit_test(hash_is_fnv1a),
+        cmocka_unit_test(hash_is_fnv1a), cmocka_unit_test(hex_digits),
     };
     return cmocka_run_group_tests_name("text", tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 #include "api/internal.h"
 
 #include "base/text.h"
+#include "model/problem.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -33,7 +34,6 @@ static void take_headers(struct asked *asked, const struct request *request);
 static bool is_local(const struct request *request, const struct sender *sender);
 static void route_metrics(struct asked *asked, const struct sender *sender);
 static char *decode(struct arena *arena, const char *text, size_t size);
-static const char *title(const struct error *err);
 static void repeat_free(struct repeat *repeat);
 
 struct api *api_new(const struct api_options *options)
@@ -141,14 +141,7 @@ static void answer_problem(struct asked *asked, const struct error *err, int sta
     struct header headers[2] = {{"Content-Type", "application/problem+json"}};
 
     if (header) headers[1] = *header;
-    buf_printf(&json, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"detail\":", title(err),
-               status);
-    buf_add_json_string(&json, err->message);
-    buf_printf(&json, ",\"code\":\"%s\",\"file\":", error_code_name(err->code));
-    buf_add_json_string(&json, err->file);
-    buf_add_text(&json, ",\"field\":");
-    buf_add_json_string(&json, err->field);
-    buf_printf(&json, ",\"line\":%u,\"column\":%u}", err->line, err->column);
+    problem_write(err, status, &json);
     repeat_keep(asked, status, NULL, 0);
     answer_raw(asked, status, headers, header ? 2 : 1, json.data, json.size);
 }
@@ -481,11 +474,6 @@ static char *decode(struct arena *arena, const char *text, size_t size)
         }
     }
     return out;
-}
-
-static const char *title(const struct error *err)
-{
-    return error_code_name(err->code);
 }
 
 static void repeat_free(struct repeat *repeat)

@@ -1,6 +1,7 @@
 /* The agents' side of the controller: joining, beats, documents, reports, layers of images. */
 #include "base/text.h"
 #include "control/internal.h"
+#include "model/problem.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -326,11 +327,10 @@ static void answer_error(struct asked *asked, const struct error *err)
     const struct net_port *net = asked->controller->options.net;
     CLEANUP_BUF struct buf json = {0};
     const struct header type = {"Content-Type", "application/problem+json"};
+    int status = error_http_status(err->code);
 
-    buf_add_text(&json, "{\"detail\":");
-    buf_add_json_string(&json, err->message);
-    buf_add_char(&json, '}');
-    net->answer(net->self, asked->exchange, error_http_status(err->code), &type, 1, json.data, json.size);
+    problem_write(err, status, &json);
+    net->answer(net->self, asked->exchange, status, &type, 1, json.data, json.size);
 }
 
 static void answer_json(struct asked *asked, const char *json)

@@ -70,16 +70,11 @@ void agent_answer_json(struct agent *agent, struct exchange *exchange, const cha
 
 const char *agent_query(struct arena *arena, const char *path, const char *name)
 {
-    const char *at = strchr(path, '?');
-    size_t size = strlen(name);
+    size_t size = 0;
+    const char *query = strchr(path, '?');
+    const char *value = query ? text_query(query + 1, name, &size) : NULL;
 
-    while (at && *at) {
-        at++;
-        if (strncmp(at, name, size) == 0 && at[size] == '=')
-            return arena_strndup(arena, at + size + 1, strcspn(at + size + 1, "&"));
-        at = strchr(at, '&');
-    }
-    return NULL;
+    return value ? arena_strndup(arena, value, size) : NULL;
 }
 
 void agent_log(const struct agent *agent, const char *what, const struct error *err)

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "model/problem.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -183,17 +184,10 @@ void asked_free(struct asked *asked)
 
 const char *query_text(const struct asked *asked, const char *name)
 {
-    const char *at = asked->query;
-    size_t size = strlen(name);
+    size_t size = 0;
+    const char *value = text_query(asked->query, name, &size);
 
-    while (*at) {
-        size_t pair = strcspn(at, "&");
-        if (strncmp(at, name, size) == 0 && (at[size] == '=' || size == pair))
-            return size == pair ? "" : decode(asked->arena, at + size + 1, pair - size - 1);
-        at += pair;
-        if (*at) at++;
-    }
-    return NULL;
+    return value ? decode(asked->arena, value, size) : NULL;
 }
 
 bool query_number(const struct asked *asked, const char *name, int64_t fallback, int64_t *ret_number,
@@ -201,12 +195,14 @@ bool query_number(const struct asked *asked, const char *name, int64_t fallback,
 {
     const char *text = query_text(asked, name);
     char *end = NULL;
+    int64_t number = fallback;
 
-    *ret_number = fallback;
-    if (!text) return true;
-    *ret_number = strtoll(text, &end, 10);
-    if (end != text && *end == 0) return true;
-    return error_set(err, ERROR_USAGE, "?%s= takes a number, not \"%s\"", name, text);
+    errno = 0;
+    if (text) number = strtoll(text, &end, 10);
+    if (text && (end == text || *end != 0 || errno != 0))
+        return error_set(err, ERROR_USAGE, "?%s= takes a number, not \"%s\"", name, text);
+    *ret_number = number;
+    return true;
 }
 
 bool query_watch(const struct asked *asked, int64_t *ret_revision, struct error *err)
@@ -282,18 +278,11 @@ static void asker_gone(void *ctx)
 
 static bool identify(struct asked *asked, const struct sender *sender, struct error *err)
 {
-    const char *own = asked->api->options.landlord_token;
-    size_t size = strlen(own);
-    unsigned char difference = 0;
-
     if (!sender->token)
         return error_set(err, ERROR_DENIED,
                          "who asks? send a token: --token, CROFT_TOKEN, or \"Authorization: "
                          "Bearer TOKEN\"");
-    /* Not by strcmp: how long the comparison takes must not tell how much of a guess was right. */
-    for (size_t i = 0; i < size; i++)
-        difference |= (unsigned char)(own[i] ^ (i < strlen(sender->token) ? sender->token[i] : 0));
-    if (difference == 0 && strlen(sender->token) == size) {
+    if (text_equal_secret(asked->api->options.landlord_token, sender->token)) {
         asked->caller = (struct caller){"landlord", "landlord"};
         return true;
     }
@@ -387,7 +376,7 @@ static struct asked *asked_new(struct api *api, struct exchange *exchange, const
         size -= strlen("/v1/");
     }
     asked->path = decode(arena, path, size);
-    asked->body = arena_strndup(arena, request->body ? request->body : "", 0);
+    asked->body = "";
     if (request->body_size > 0) {
         char *body = arena_alloc(arena, request->body_size + 1);
         memcpy(body, request->body, request->body_size);

@@ -94,6 +94,33 @@ const char *text_nearest(const char *wrong, const char *const *candidates, size_
     return best;
 }
 
+const char *text_query(const char *query, const char *name, size_t *ret_size)
+{
+    size_t name_size = strlen(name);
+    for (const char *at = query; *at != '\0';) {
+        size_t size = strcspn(at, "&");
+        size_t key_size = strcspn(at, "=&");
+        if (key_size == name_size && memcmp(at, name, name_size) == 0) {
+            size_t value = key_size < size ? key_size + 1 : size;
+            *ret_size = size - value;
+            return at + value;
+        }
+        at += size;
+        if (*at == '&') at++;
+    }
+    return NULL;
+}
+
+bool text_equal_secret(const char *secret, const char *guess)
+{
+    size_t size = strlen(secret);
+    size_t guess_size = strlen(guess);
+    unsigned char difference = 0;
+    for (size_t i = 0; i < size; i++)
+        difference |= (unsigned char)(secret[i] ^ (i < guess_size ? guess[i] : 0));
+    return difference == 0 && guess_size == size;
+}
+
 bool text_parse_u64(const char *text, uint64_t *ret_value)
 {
     if (text == NULL || *text == '\0') return false;

@@ -24,6 +24,12 @@ bool text_is_name(const char *text);
  * that is at most a third of its length, at least 1; else NULL. Ties: the first. */
 const char *text_nearest(const char *wrong, const char *const *candidates, size_t length);
 
+/* The value of `name` in a query ("a=1&b=2"), as it stands there: undecoded, *ret_size bytes of `query`; ""
+ * where the name has none. NULL when it is absent. */
+const char *text_query(const char *query, const char *name, size_t *ret_size);
+/* As text_equal(), in a time that does not tell how much of a guess was right. */
+bool text_equal_secret(const char *secret, const char *guess);
+
 /* Quantities as model.md writes them. Parsers accept nothing before or behind and do not overflow: false
  * when the text is not one. Formatters give the one canonical form, which parses back to the same value. */
 MUST_CHECK bool text_parse_u64(const char *text, uint64_t *ret_value);

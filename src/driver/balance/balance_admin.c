@@ -55,7 +55,7 @@ bool balance_admin_new(const struct watch_port *watch, const char *directory,
                        void (*lost)(void *ctx, const char *reason), void *ctx,
                        struct balance_admin **ret_admin, struct error *err)
 {
-    int fd;
+    int fd = -1;
     if (!open_socket(directory, &fd, err)) return false;
     struct balance_admin *admin = mem_alloc(sizeof(*admin));
     admin->watch = watch;

@@ -189,7 +189,7 @@ static void pin(int cpu)
     cpu_set_t set;
     CPU_ZERO(&set);
     CPU_SET((size_t)cpu, &set);
-    (void)sched_setaffinity(0, sizeof(set), &set);
+    sched_setaffinity(0, sizeof(set), &set);
 }
 
 static int listen_on(int port)

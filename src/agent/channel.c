@@ -1,6 +1,7 @@
 /* The agent's words with the controller: hello, beats, the line, the wait for a newer document, reports. */
 #include "agent/internal.h"
 #include "base/text.h"
+#include "model/problem.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -99,7 +100,8 @@ static void hello_done(void *ctx, const struct answer *answer)
     if (answer->status != 200) {
         if (answer->status) {
             struct error err;
-            error_set(&err, ERROR_REFUSED, "%s", answer->body);
+            if (!problem_read(answer->body, answer->body_size, answer->status, &err))
+                error_set(&err, ERROR_REFUSED, "status %d", answer->status);
             agent_log(agent, "the controller refuses the hello", &err);
         }
         agent->hello_again = clock->after(clock->self, AGAIN_US, hello, agent);

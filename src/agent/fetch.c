@@ -2,6 +2,7 @@
  * fetch for an image at a time; every instance that waits for it is told how it went. */
 #include "agent/internal.h"
 #include "base/text.h"
+#include "model/problem.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -126,9 +127,14 @@ static bool take_piece(struct fetch *fetch, const struct answer *answer, bool *r
     struct error ignored;
 
     if (blobs->size(blobs->self, digest, &size, &ignored)) return true; /* for another image meanwhile */
-    if (answer->status != 200)
-        return error_set(err, ERROR_UNREACHABLE, "layer %s: %s", digest,
-                         answer->status ? answer->body : answer->error->message);
+    if (answer->status != 200) {
+        struct error told;
+        if (answer->status == 0)
+            told = *answer->error;
+        else if (!problem_read(answer->body, answer->body_size, answer->status, &told))
+            error_set(&told, ERROR_UNREACHABLE, "the controller answered with status %d", answer->status);
+        return error_set(err, ERROR_UNREACHABLE, "layer %s: %s", digest, told.message);
+    }
     for (size_t i = 0; i < answer->headers_length; i++)
         if (strcasecmp(answer->headers[i].name, "Croft-Size") == 0 &&
             !text_parse_u64(answer->headers[i].value, &total))

@@ -169,7 +169,7 @@ void look_free(struct look *look);
 /* serve.c */
 void agent_answer_error(struct agent *agent, struct exchange *exchange, const struct error *err);
 void agent_answer_json(struct agent *agent, struct exchange *exchange, const char *json);
-/* Value of a query parameter, decoded, in the arena; NULL when absent. */
+/* Value of a query parameter, as it was sent, in the arena; NULL when absent. */
 const char *agent_query(struct arena *arena, const char *path, const char *name);
 void agent_log(const struct agent *agent, const char *what, const struct error *err);
 

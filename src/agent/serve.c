@@ -2,6 +2,7 @@
  * instance, show its log, how much does it use. */
 #include "agent/internal.h"
 #include "base/text.h"
+#include "model/problem.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -54,11 +55,10 @@ void agent_answer_error(struct agent *agent, struct exchange *exchange, const st
     const struct net_port *net = agent->options.net;
     CLEANUP_BUF struct buf json = {0};
     const struct header type = {"Content-Type", "application/problem+json"};
+    int status = error_http_status(err->code);
 
-    buf_add_text(&json, "{\"detail\":");
-    buf_add_json_string(&json, err->message);
-    buf_add_char(&json, '}');
-    net->answer(net->self, exchange, error_http_status(err->code), &type, 1, json.data, json.size);
+    problem_write(err, status, &json);
+    net->answer(net->self, exchange, status, &type, 1, json.data, json.size);
 }
 
 void agent_answer_json(struct agent *agent, struct exchange *exchange, const char *json)
@@ -70,16 +70,11 @@ void agent_answer_json(struct agent *agent, struct exchange *exchange, const cha
 
 const char *agent_query(struct arena *arena, const char *path, const char *name)
 {
-    const char *at = strchr(path, '?');
-    size_t size = strlen(name);
+    size_t size = 0;
+    const char *query = strchr(path, '?');
+    const char *value = query ? text_query(query + 1, name, &size) : NULL;
 
-    while (at && *at) {
-        at++;
-        if (strncmp(at, name, size) == 0 && at[size] == '=')
-            return arena_strndup(arena, at + size + 1, strcspn(at + size + 1, "&"));
-        at = strchr(at, '&');
-    }
-    return NULL;
+    return value ? arena_strndup(arena, value, size) : NULL;
 }
 
 void agent_log(const struct agent *agent, const char *what, const struct error *err)

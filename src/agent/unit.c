@@ -140,6 +140,7 @@ void unit_adopt(struct unit *unit, const struct compute_found *found)
 void unit_step(struct unit *unit)
 {
     const struct compute_driver *compute = unit->agent->options.compute;
+    const struct clock_port *clock = unit->agent->options.clock;
 
     switch (unit->state) {
     case UNIT_ABSENT:
@@ -166,6 +167,8 @@ void unit_step(struct unit *unit)
     case UNIT_RESTING:
         /* The rest is for what failed; something else may be tried at once. */
         if (unit->wanted && unit->wanted->incarnation == unit->failed_incarnation) return;
+        clock->cancel(clock->self, unit->rest);
+        unit->rest = NULL;
         unit->tries = 0;
         unit->restarts = 0;
         turn(unit, UNIT_ABSENT);

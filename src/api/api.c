@@ -1,7 +1,9 @@
 #include "api/internal.h"
 
 #include "base/text.h"
+#include "model/problem.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,8 +47,6 @@ static void take_tag(struct asked *asked, const char *tag);
 static bool is_local(const struct request *request, const struct sender *sender);
 static void route_metrics(struct asked *asked, const struct sender *sender);
 static char *decode(struct arena *arena, const char *text, size_t size);
-static int hex_digit(char c);
-static const char *title(const struct error *err);
 static void repeat_free(struct repeat *repeat);
 
 struct api *api_new(const struct api_options *options)
@@ -154,14 +154,7 @@ static void answer_problem(struct asked *asked, const struct error *err, int sta
     struct header headers[2] = {{"Content-Type", "application/problem+json"}};
 
     if (header) headers[1] = *header;
-    buf_printf(&json, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"detail\":", title(err),
-               status);
-    buf_add_json_string(&json, err->message);
-    buf_printf(&json, ",\"code\":\"%s\",\"file\":", error_code_name(err->code));
-    buf_add_json_string(&json, err->file);
-    buf_add_text(&json, ",\"field\":");
-    buf_add_json_string(&json, err->field);
-    buf_printf(&json, ",\"line\":%u,\"column\":%u}", err->line, err->column);
+    problem_write(err, status, &json);
     repeat_keep(asked, status, NULL, 0);
     answer_raw(asked, status, headers, header ? 2 : 1, json.data, json.size);
 }
@@ -203,17 +196,10 @@ void asked_free(struct asked *asked)
 
 const char *query_text(const struct asked *asked, const char *name)
 {
-    const char *at = asked->query;
-    size_t size = strlen(name);
+    size_t size = 0;
+    const char *value = text_query(asked->query, name, &size);
 
-    while (*at) {
-        size_t pair = strcspn(at, "&");
-        if (strncmp(at, name, size) == 0 && (at[size] == '=' || size == pair))
-            return size == pair ? "" : decode(asked->arena, at + size + 1, pair - size - 1);
-        at += pair;
-        if (*at) at++;
-    }
-    return NULL;
+    return value ? decode(asked->arena, value, size) : NULL;
 }
 
 bool query_number(const struct asked *asked, const char *name, int64_t fallback, int64_t *ret_number,
@@ -221,12 +207,14 @@ bool query_number(const struct asked *asked, const char *name, int64_t fallback,
 {
     const char *text = query_text(asked, name);
     char *end = NULL;
+    int64_t number = fallback;
 
-    *ret_number = fallback;
-    if (!text) return true;
-    *ret_number = strtoll(text, &end, 10);
-    if (end != text && *end == 0) return true;
-    return error_set(err, ERROR_USAGE, "?%s= takes a number, not \"%s\"", name, text);
+    errno = 0;
+    if (text) number = strtoll(text, &end, 10);
+    if (text && (end == text || *end != 0 || errno != 0))
+        return error_set(err, ERROR_USAGE, "?%s= takes a number, not \"%s\"", name, text);
+    *ret_number = number;
+    return true;
 }
 
 bool query_limit(const struct asked *asked, const char *name, int64_t max, int64_t *ret_limit,
@@ -320,18 +308,11 @@ static void asker_gone(void *ctx)
 
 static bool identify(struct asked *asked, const struct sender *sender, struct error *err)
 {
-    const char *own = asked->api->options.landlord_token;
-    size_t size = strlen(own);
-    unsigned char difference = 0;
-
     if (!sender->token)
         return error_set(err, ERROR_DENIED,
                          "who asks? send a token: --token, CROFT_TOKEN, or \"Authorization: "
                          "Bearer TOKEN\"");
-    /* Not by strcmp: how long the comparison takes must not tell how much of a guess was right. */
-    for (size_t i = 0; i < size; i++)
-        difference |= (unsigned char)(own[i] ^ (i < strlen(sender->token) ? sender->token[i] : 0));
-    if (difference == 0 && strlen(sender->token) == size) {
+    if (text_equal_secret(asked->api->options.landlord_token, sender->token)) {
         asked->caller = (struct caller){"landlord", "landlord"};
         return true;
     }
@@ -470,7 +451,7 @@ static struct asked *asked_new(struct api *api, struct exchange *exchange, const
         size -= strlen("/v1/");
     }
     asked->path = decode(arena, path, size);
-    asked->body = arena_strndup(arena, request->body ? request->body : "", 0);
+    asked->body = "";
     if (request->body_size > 0) {
         char *body = arena_alloc(arena, request->body_size + 1);
         memcpy(body, request->body, request->body_size);
@@ -572,8 +553,8 @@ static char *decode(struct arena *arena, const char *text, size_t size)
     size_t used = 0;
 
     for (size_t i = 0; i < size; i++) {
-        int high = text[i] == '%' && i + 2 < size ? hex_digit(text[i + 1]) : -1;
-        int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
+        int high = text[i] == '%' && i + 2 < size ? text_hex_digit(text[i + 1]) : -1;
+        int low = high >= 0 ? text_hex_digit(text[i + 2]) : -1;
         if (low >= 0 && high + low > 0) { /* a zero byte stays as it is: it would end the text */
             out[used++] = (char)(high * 16 + low);
             i += 2;
@@ -582,19 +563,6 @@ static char *decode(struct arena *arena, const char *text, size_t size)
         }
     }
     return out;
-}
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
-
-static const char *title(const struct error *err)
-{
-    return error_code_name(err->code);
 }
 
 static void repeat_free(struct repeat *repeat)

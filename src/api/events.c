@@ -57,7 +57,7 @@ static void list(struct asked *asked)
 {
     const struct clock_port *clock = asked->api->options.clock;
     CLEANUP_BUF struct buf json = {0};
-    int64_t since_s = 0, watch = 0, limit = 0, last = 0;
+    int64_t since_s = 0, since_ms = 0, watch = 0, limit = 0, last = 0;
     struct error err;
     char from[32];
 
@@ -71,7 +71,9 @@ static void list(struct asked *asked)
         watch_start(asked, "event/", (uint64_t)watch);
         return;
     }
-    text_format_time(from, since_s > 0 ? clock->wall_ms(clock->self) - since_s * 1000 : 0);
+    int64_t now_ms = clock->wall_ms(clock->self);
+    bool all = since_s <= 0 || __builtin_mul_overflow(since_s, 1000, &since_ms) || since_ms > now_ms;
+    text_format_time(from, all ? 0 : now_ms - since_ms);
     const struct choice choice = {.name = query_text(asked, "name"),
                                   .from = from,
                                   .after = query_text(asked, "after"),

@@ -1,6 +1,7 @@
 /* What is done with one farm, instance or host by name. */
 #include "api/internal.h"
 #include "base/text.h"
+#include "model/problem.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -221,11 +222,9 @@ static void relayed(void *ctx, const struct answer *answer)
         return;
     }
     if (answer->status >= 400) {
-        struct node body = {0};
-        const char *detail = "";
-        if (node_from_json(asked->arena, answer->body, answer->body_size, &body, &err))
-            detail = node_text(&body, "detail", "");
-        error_set(&err, error_from_http_status(answer->status), "%s", detail);
+        if (!problem_read(answer->body, answer->body_size, answer->status, &err))
+            error_set(&err, error_from_http_status(answer->status),
+                      "the instance's host answered with status %d", answer->status);
         answer_error(asked, &err);
         vec_free(&headers);
         return;

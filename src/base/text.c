@@ -57,6 +57,13 @@ int text_compare_natural(const char *a, const char *b)
     return order < 0 ? -1 : order > 0 ? 1 : 0;
 }
 
+int text_hex_digit(char c)
+{
+    if (is_digit(c)) return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
 bool text_is_name(const char *text)
 {
     if (text == NULL) return false;
@@ -85,6 +92,33 @@ const char *text_nearest(const char *wrong, const char *const *candidates, size_
         limit = found - 1; /* from now on only what is strictly nearer: ties go to the first */
     }
     return best;
+}
+
+const char *text_query(const char *query, const char *name, size_t *ret_size)
+{
+    size_t name_size = strlen(name);
+    for (const char *at = query; *at != '\0';) {
+        size_t size = strcspn(at, "&");
+        size_t key_size = strcspn(at, "=&");
+        if (key_size == name_size && memcmp(at, name, name_size) == 0) {
+            size_t value = key_size < size ? key_size + 1 : size;
+            *ret_size = size - value;
+            return at + value;
+        }
+        at += size;
+        if (*at == '&') at++;
+    }
+    return NULL;
+}
+
+bool text_equal_secret(const char *secret, const char *guess)
+{
+    size_t size = strlen(secret);
+    size_t guess_size = strlen(guess);
+    unsigned char difference = 0;
+    for (size_t i = 0; i < size; i++)
+        difference |= (unsigned char)(secret[i] ^ (i < guess_size ? guess[i] : 0));
+    return difference == 0 && guess_size == size;
 }
 
 bool text_parse_u64(const char *text, uint64_t *ret_value)

@@ -14,12 +14,21 @@ bool text_ends(const char *text, const char *suffix);
 /* Compares names for people and plans: runs of digits by value (web-2 < web-10), the rest by byte. */
 int text_compare_natural(const char *a, const char *b);
 
+/* The value of 0-9 a-f A-F; of any other character -1. */
+int text_hex_digit(char c);
+
 /* 1 to 63 of a-z 0-9 -, beginning and ending with a letter or digit. */
 bool text_is_name(const char *text);
 
 /* The candidate with the least edit distance (Damerau-Levenshtein, transpositions count 1) to `wrong`, if
  * that is at most a third of its length, at least 1; else NULL. Ties: the first. */
 const char *text_nearest(const char *wrong, const char *const *candidates, size_t length);
+
+/* The value of `name` in a query ("a=1&b=2"), as it stands there: undecoded, *ret_size bytes of `query`; ""
+ * where the name has none. NULL when it is absent. */
+const char *text_query(const char *query, const char *name, size_t *ret_size);
+/* As text_equal(), in a time that does not tell how much of a guess was right. */
+bool text_equal_secret(const char *secret, const char *guess);
 
 /* Quantities as model.md writes them. Parsers accept nothing before or behind and do not overflow: false
  * when the text is not one. Formatters give the one canonical form, which parses back to the same value. */

@@ -8,6 +8,7 @@
 #include "driver/container/container.h"
 #include "driver/net/net.h"
 #include "driver/probe/probe.h"
+#include "model/problem.h"
 #include "model/schemas.h"
 #include "os/blob.h"
 #include "os/clock.h"
@@ -409,10 +410,12 @@ static bool take_certificate(struct running *running, const struct answer *answe
     CLEANUP_ARENA struct arena *arena = arena_new();
     struct node node;
 
+    if (answer->status != 200) {
+        if (!problem_read(answer->body, answer->body_size, answer->status, err))
+            error_set(err, error_from_http_status(answer->status), "status %d", answer->status);
+        return error_wrap(err, "the controller refuses");
+    }
     if (!node_from_json(arena, answer->body, answer->body_size, &node, err)) return false;
-    if (answer->status != 200)
-        return error_set(err, error_from_http_status(answer->status), "the controller refuses: %s",
-                         node_text(&node, "detail", ""));
     buf_add_text(&running->certificate, node_text(&node, "certificate", ""));
     /* The certificate last: with it the host counts as joined. */
     return disk->write(disk->self, "authority.crt", running->authority.data, running->authority.size, 0600,

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "cli/help.h"
 #include "cli/profile.h"
+#include "model/problem.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -200,15 +201,7 @@ static int tell(FILE *stream, const struct error *err, bool as_json)
     CLEANUP_BUF struct buf text = {0};
 
     if (as_json) {
-        buf_printf(&text, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"detail\":",
-                   error_code_name(err->code),
-                   err->http_status ? err->http_status : error_http_status(err->code));
-        buf_add_json_string(&text, err->message);
-        buf_printf(&text, ",\"code\":\"%s\",\"file\":", error_code_name(err->code));
-        buf_add_json_string(&text, err->file);
-        buf_add_text(&text, ",\"field\":");
-        buf_add_json_string(&text, err->field);
-        buf_printf(&text, ",\"line\":%u,\"column\":%u}", err->line, err->column);
+        problem_write(err, err->http_status ? err->http_status : error_http_status(err->code), &text);
     } else {
         CLEANUP_BUF struct buf raw = {0};
         if (err->line > 0)

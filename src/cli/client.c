@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "model/node.h"
+#include "model/problem.h"
 #include "os/clock.h"
 #include "os/http.h"
 
@@ -152,9 +153,6 @@ const struct clock_port *client_clock(const struct client *client)
 
 bool client_error(const struct client *client, const struct answer *answer, struct error *err)
 {
-    CLEANUP_ARENA struct arena *arena = arena_new();
-    struct node problem = {0};
-    struct error ignored;
     enum error_code code = error_from_http_status(answer->status);
 
     if (answer->status == 0) {
@@ -163,23 +161,10 @@ bool client_error(const struct client *client, const struct answer *answer, stru
                                : "";
         return error_set(err, answer->error->code, "%s%s", answer->error->message, mend);
     }
-    if (!node_from_json(arena, answer->body, answer->body_size, &problem, &ignored) ||
-        problem.kind != NODE_MAP) {
+    if (!problem_read(answer->body, answer->body_size, answer->status, err))
         error_set(err, code == ERROR_NONE ? ERROR_FAILED : code, "%s answered with status %d", client->server,
                   answer->status);
-        err->http_status = answer->status;
-        return false;
-    }
-    for (int i = ERROR_INVALID; i <= ERROR_TOO_LARGE; i++)
-        if (text_equal(error_code_name((enum error_code)i), node_text(&problem, "code", "")))
-            code = (enum error_code)i;
-    error_set(err, code == ERROR_NONE ? ERROR_FAILED : code, "%s",
-              node_text(&problem, "detail", node_text(&problem, "title", "refused without a reason")));
     err->http_status = answer->status;
-    snprintf(err->file, sizeof(err->file), "%s", node_text(&problem, "file", ""));
-    snprintf(err->field, sizeof(err->field), "%s", node_text(&problem, "field", ""));
-    err->line = (unsigned)node_int(&problem, "line", 0);
-    err->column = (unsigned)node_int(&problem, "column", 0);
     return false;
 }
 

@@ -252,7 +252,7 @@ static bool listen_all(struct running *running, struct error *err)
 /* The tree is a copy of what is elsewhere: what cannot be removed only takes room. */
 static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *at)
 {
-    (void)remove(path);
+    remove(path);
     return 0;
 }
 

@@ -14,7 +14,7 @@ static bool fill_standard_streams(void)
     do {
         fd = open("/dev/null", O_RDWR); /* open in children, too, as streams are */
     } while (fd >= 0 && fd <= 2);
-    if (fd > 2) (void)close(fd);
+    if (fd > 2) close(fd);
     return fd > 2;
 }
 

@@ -257,6 +257,7 @@ static void words_of_commands(const char *first, struct buf *ret_words)
     size_t length = 0;
     const struct command *table = command_table(&length);
     const char *last = "";
+    size_t last_size = 0;
 
     for (size_t i = 0; i < length; i++) {
         const char *word = table[i].name;
@@ -266,10 +267,11 @@ static void words_of_commands(const char *first, struct buf *ret_words)
             if (strncmp(word, first, strlen(first)) != 0 || word[strlen(first)] != ' ') continue;
             word += strlen(first) + 1;
             size = strlen(word);
-        } else if (strlen(last) >= size && strncmp(last, word, size) == 0) {
+        } else if (size == last_size && strncmp(last, word, size) == 0) {
             continue; /* "image" once */
         }
         last = word;
+        last_size = size;
         buf_printf(ret_words, "%s%.*s", ret_words->size ? " " : "", (int)size, word);
     }
 }

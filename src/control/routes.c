@@ -1,6 +1,7 @@
 /* The agents' side of the controller: joining, beats, documents, reports, layers of images. */
 #include "base/text.h"
 #include "control/internal.h"
+#include "model/problem.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +38,7 @@ static bool read_addresses(const struct asked *asked, const char **ret_addresses
 static bool parse_body(struct asked *asked, struct error *err);
 static void answer_error(struct asked *asked, const struct error *err);
 static void answer_json(struct asked *asked, const char *json);
-static int64_t query_int(const char *path, const char *name, int64_t fallback);
+static int64_t query_int(const char *path, const char *name);
 
 struct route {
     const char *method;
@@ -101,7 +102,7 @@ static void route_join(struct asked *asked)
     if (!parse_body(asked, &err) || !read_addresses(asked, addresses, LENGTH(addresses), &length, &err))
         goto failed;
     const char *name = node_text(&asked->body, "name", "");
-    if (!text_equal(node_text(&asked->body, "token", ""), options->join_token)) {
+    if (!text_equal_secret(options->join_token, node_text(&asked->body, "token", ""))) {
         error_set(&err, ERROR_DENIED,
                   "the join token is not this grid's: see join.token in the controller's state");
         goto failed;
@@ -193,7 +194,7 @@ static bool take_hello(struct asked *asked, struct error *err)
 static void route_beat(struct asked *asked)
 {
     struct session *session = session_get(asked->controller, asked->host);
-    int path = query_int(asked->request->path, "path", 0) == 1;
+    int path = query_int(asked->request->path, "path") == 1;
 
     if (!mirror_get(asked->controller->mirror, RECORD_HOST_FACT, asked->host)) {
         struct error err;
@@ -244,7 +245,7 @@ static void route_document(struct asked *asked)
 
     document_answer(session, NULL); /* an older question of the same agent is of no use any more */
     session->waiting = asked->exchange;
-    session->waiting_after = query_int(asked->request->path, "after", 0);
+    session->waiting_after = query_int(asked->request->path, "after");
     session->waiting_since_us = clock->steady_us(clock->self);
     if (session->document && session->document_version > session->waiting_after)
         document_answer(session, session->document);
@@ -282,7 +283,7 @@ static void route_blob(struct asked *asked)
     CLEANUP_BUF struct buf data = {0};
     const char *digest = asked->request->path + strlen("/agent/blob/");
     char *name = arena_strndup(asked->arena, digest, strcspn(digest, "?"));
-    int64_t offset = query_int(asked->request->path, "offset", 0);
+    int64_t offset = query_int(asked->request->path, "offset");
     char total[32];
     int64_t size = 0;
     struct error err;
@@ -326,11 +327,10 @@ static void answer_error(struct asked *asked, const struct error *err)
     const struct net_port *net = asked->controller->options.net;
     CLEANUP_BUF struct buf json = {0};
     const struct header type = {"Content-Type", "application/problem+json"};
+    int status = error_http_status(err->code);
 
-    buf_add_text(&json, "{\"detail\":");
-    buf_add_json_string(&json, err->message);
-    buf_add_char(&json, '}');
-    net->answer(net->self, asked->exchange, error_http_status(err->code), &type, 1, json.data, json.size);
+    problem_write(err, status, &json);
+    net->answer(net->self, asked->exchange, status, &type, 1, json.data, json.size);
 }
 
 static void answer_json(struct asked *asked, const char *json)
@@ -340,15 +340,12 @@ static void answer_json(struct asked *asked, const char *json)
     net->answer(net->self, asked->exchange, 200, &type, 1, json, strlen(json));
 }
 
-static int64_t query_int(const char *path, const char *name, int64_t fallback)
+/* 0 when absent. */
+static int64_t query_int(const char *path, const char *name)
 {
-    const char *at = strchr(path, '?');
-    size_t size = strlen(name);
+    size_t size = 0;
+    const char *query = strchr(path, '?');
+    const char *value = query ? text_query(query + 1, name, &size) : NULL;
 
-    while (at && *at) {
-        at++;
-        if (strncmp(at, name, size) == 0 && at[size] == '=') return strtoll(at + size + 1, NULL, 10);
-        at = strchr(at, '&');
-    }
-    return fallback;
+    return value ? strtoll(value, NULL, 10) : 0;
 }

@@ -30,7 +30,7 @@ bool socket_ns_tcp(int net_ns_fd, int home_fd, int *ret_fd, struct error *err)
         /* Going on in a tenant's namespace would be far worse than stopping. */
         ASSERT(setns(home_fd < 0 ? found : home_fd, CLONE_NEWNET) == 0);
     } else {
-        (void)error_errno(err, errno, "cannot enter a network namespace (descriptor %d)", net_ns_fd);
+        error_errno(err, errno, "cannot enter a network namespace (descriptor %d)", net_ns_fd);
     }
     if (found >= 0) close(found);
     return done;
@@ -38,7 +38,7 @@ bool socket_ns_tcp(int net_ns_fd, int home_fd, int *ret_fd, struct error *err)
 
 void socket_ns_name(uint32_t address, uint16_t port, struct sockaddr_in *ret_name)
 {
-    memset(ret_name, 0, sizeof *ret_name);
+    memset(ret_name, 0, sizeof(*ret_name));
     ret_name->sin_family = AF_INET;
     ret_name->sin_addr.s_addr = htonl(address);
     ret_name->sin_port = htons(port);

@@ -27,7 +27,6 @@ static void format_balance_to(const void *value, struct buf *json);
 static void format_health_tcp(const void *value, struct buf *json);
 static bool port_of(const char *text, uint64_t min, uint16_t *ret_port);
 static bool port_range_of(struct arena *arena, const char *text, struct allow *ret_allow);
-static int hex_value(char c);
 
 const struct scalar scalar_port = {.name = "port",
                                    .expected = "a port, 1 to 65535",
@@ -125,8 +124,8 @@ static bool parse_mac(struct arena *arena, const struct node *node, void *ret_va
     uint64_t mac = 0;
     for (size_t i = 0; i < 6; i++) {
         const char *at = node->text + 3 * i;
-        int high = hex_value(at[0]);
-        int low = hex_value(at[1]);
+        int high = text_hex_digit(at[0]);
+        int low = text_hex_digit(at[1]);
         if (high < 0 || low < 0 || (i < 5 && at[2] != ':')) return false;
         mac = mac << 8 | (uint64_t)(high << 4 | low);
     }
@@ -286,10 +285,4 @@ static bool port_range_of(struct arena *arena, const char *text, struct allow *r
     ret_allow->port_first = all ? 0 : first;
     ret_allow->port_last = last;
     return true;
-}
-
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9') return c - '0';
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }

@@ -95,11 +95,11 @@ static bool disk_write(void *self, const char *path, const void *data, size_t si
     char temporary[NAME_MAX + sizeof(TEMPORARY_PREFIX)];
     if (!open_parent(disk, path, true, &parent, name, err)) return false;
     /* A name of its own per file: what a crash leaves behind is used up by the next write of that file. */
-    (void)snprintf(temporary, sizeof(temporary), TEMPORARY_PREFIX "%s", name);
+    snprintf(temporary, sizeof(temporary), TEMPORARY_PREFIX "%s", name);
     if (!write_temporary(parent, temporary, data, size, mode) ||
         renameat(parent, temporary, parent, name) < 0) {
         int failure = errno;
-        (void)unlinkat(parent, temporary, 0);
+        unlinkat(parent, temporary, 0);
         return error_errno(err, failure, "cannot write %s/%s", disk->root, path);
     }
     if (fsync(parent) < 0) return error_errno(err, errno, "cannot make %s/%s durable", disk->root, path);
@@ -148,7 +148,7 @@ static bool disk_list(void *self, const char *path, struct vec *ret_names, struc
     for (errno = 0; done && (entry = readdir(directory)) != NULL; errno = 0)
         done = add_name(list_fd, entry, &names);
     if (errno != 0) {
-        (void)error_errno(err, errno, "cannot list %s/%s", disk->root, path);
+        error_errno(err, errno, "cannot list %s/%s", disk->root, path);
         done = false;
     }
     closedir(directory);

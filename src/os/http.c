@@ -106,12 +106,12 @@ void socket_format_peer(int fd, char *out, size_t size)
     if (getpeername(fd, (struct sockaddr *)&address, &address_size) < 0) return;
     if (address.ss_family == AF_INET) {
         const struct sockaddr_in *in = (const struct sockaddr_in *)&address;
-        (void)inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host));
-        (void)snprintf(out, size, "%s:%u", host, ntohs(in->sin_port));
+        inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host));
+        snprintf(out, size, "%s:%u", host, ntohs(in->sin_port));
     } else if (address.ss_family == AF_INET6) {
         const struct sockaddr_in6 *in = (const struct sockaddr_in6 *)&address;
-        (void)inet_ntop(AF_INET6, &in->sin6_addr, host, sizeof(host));
-        (void)snprintf(out, size, "[%s]:%u", host, ntohs(in->sin6_port));
+        inet_ntop(AF_INET6, &in->sin6_addr, host, sizeof(host));
+        snprintf(out, size, "[%s]:%u", host, ntohs(in->sin6_port));
     }
 }
 
@@ -167,5 +167,5 @@ void timer_start(struct event *event, int64_t delay_ms)
  * socket that is no TCP socket they fail. */
 static void set_option(int fd, int level, int option, int value)
 {
-    (void)setsockopt(fd, level, option, &value, sizeof(value));
+    setsockopt(fd, level, option, &value, sizeof(value));
 }

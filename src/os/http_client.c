@@ -213,9 +213,9 @@ static void timed_out(int fd, short what, void *ctx)
 {
     struct call *call = ctx;
     struct error error;
-    (void)error_set(&error, ERROR_TIMEOUT, "%s at %s did not answer within %lld ms",
-                    call->name != NULL ? call->name : "the server", call->addresses[call->address],
-                    (long long)call->timeout_ms);
+    error_set(&error, ERROR_TIMEOUT, "%s at %s did not answer within %lld ms",
+              call->name != NULL ? call->name : "the server", call->addresses[call->address],
+              (long long)call->timeout_ms);
     if (call->conn != NULL) {
         call->lives |= pool_acknowledged(call->conn);
         pool_abandon(call->conn);
@@ -282,8 +282,8 @@ static void prefer(struct call *call, size_t address)
     if (call->addresses_length < 2) return;
     CLEANUP_MEM char *key = preference_key(call);
     if (address == 0) {
-        (void)map_remove(call->http->preferred, key);
+        map_remove(call->http->preferred, key);
     } else {
-        (void)map_put(call->http->preferred, key, call->http);
+        map_put(call->http->preferred, key, call->http);
     }
 }

@@ -192,7 +192,7 @@ static int open_socket(const char *text, bool *ret_lives, struct error *err)
     int failure = errno;
     *ret_lives = failure == ECONNREFUSED;
     if (fd >= 0) close(fd);
-    (void)error_errno(err, failure, "cannot reach %s", text);
+    error_errno(err, failure, "cannot reach %s", text);
     err->code = ERROR_UNREACHABLE;
     return -1;
 }
@@ -205,13 +205,13 @@ static void tcp_connected(void *ctx, unsigned ready)
     struct error error;
     if (getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &failure, &size) < 0) failure = errno;
     if (failure != 0) {
-        (void)error_errno(&error, failure, "cannot reach %s at %s", who(conn), conn->address);
+        error_errno(&error, failure, "cannot reach %s at %s", who(conn), conn->address);
         give_up(conn, &error, failure == ECONNREFUSED);
         return;
     }
     SSL *ssl = NULL;
     if (conn->tls && (ssl = tls_connect(conn->http->tls)) == NULL) {
-        (void)error_set(&error, ERROR_FAILED, "cannot begin TLS with %s", conn->address);
+        error_set(&error, ERROR_FAILED, "cannot begin TLS with %s", conn->address);
         give_up(conn, &error, false);
         return;
     }
@@ -232,8 +232,8 @@ static void conn_ready(struct client_conn *conn)
     if (conn->tls) {
         CLEANUP_MEM char *name = tls_peer_identity(bufferevent_openssl_get_ssl(conn->bev));
         if (conn->name != NULL && !text_equal(name, conn->name)) {
-            (void)error_set(&error, ERROR_UNREACHABLE, "%s at %s shows the certificate of %s", conn->name,
-                            conn->address, name != NULL ? name : "nobody");
+            error_set(&error, ERROR_UNREACHABLE, "%s at %s shows the certificate of %s", conn->name,
+                      conn->address, name != NULL ? name : "nobody");
             give_up(conn, &error, false);
             return;
         }
@@ -369,13 +369,13 @@ static void conn_event(struct bufferevent *bev, short what, void *ctx)
     char why[256] = "closed the connection";
     int failure = EVUTIL_SOCKET_ERROR();
     if ((what & BEV_EVENT_ERROR) != 0 && !conn->tls && failure != 0)
-        (void)snprintf(why, sizeof(why), "%s", strerrordesc_np(failure));
+        snprintf(why, sizeof(why), "%s", strerrordesc_np(failure));
     if (conn->tls)
         tls_failure(bufferevent_openssl_get_ssl(bev), bufferevent_get_openssl_error(bev), why, sizeof(why));
     if (conn->state == CLIENT_SHAKING) {
         struct error error;
-        (void)error_set(&error, ERROR_UNREACHABLE, "cannot trust or be trusted by %s at %s: %s", who(conn),
-                        conn->address, why);
+        error_set(&error, ERROR_UNREACHABLE, "cannot trust or be trusted by %s at %s: %s", who(conn),
+                  conn->address, why);
         give_up(conn, &error, false);
     } else if (conn->state == CLIENT_BODY && conn->reading.length == WIRE_TO_CLOSE &&
                (what & BEV_EVENT_EOF) != 0) {
@@ -393,7 +393,7 @@ static void conn_timer(int fd, short what, void *ctx)
         return;
     }
     struct error error;
-    (void)error_set(&error, ERROR_TIMEOUT, "cannot reach %s at %s in time", who(conn), conn->address);
+    error_set(&error, ERROR_TIMEOUT, "cannot reach %s at %s in time", who(conn), conn->address);
     give_up(conn, &error, pool_acknowledged(conn));
 }
 
@@ -412,7 +412,7 @@ static void give_up(struct client_conn *conn, const struct error *error, bool li
 static void break_call(struct client_conn *conn, enum error_code code, const char *why)
 {
     struct error error;
-    (void)error_set(&error, code, "%s at %s %s", who(conn), conn->address, why);
+    error_set(&error, code, "%s at %s %s", who(conn), conn->address, why);
     struct call *call = conn->call;
     bool reused = conn->reused;
     bool heard = conn->heard;
@@ -431,7 +431,7 @@ static void make_idle(struct client_conn *conn)
     if (place == NULL) {
         place = mem_alloc(sizeof(*place));
         place->key = mem_strdup(conn->key);
-        (void)map_put(conn->http->places, conn->key, place);
+        map_put(conn->http->places, conn->key, place);
     }
     conn->state = CLIENT_IDLE;
     conn->reused = true;
@@ -453,7 +453,7 @@ static void leave_idle(struct client_conn *conn)
     struct place *place = map_get(conn->http->places, conn->key);
     ASSERT(place != NULL);
     if (place->idle != NULL) return;
-    (void)map_remove(conn->http->places, conn->key);
+    map_remove(conn->http->places, conn->key);
     mem_free(place->key);
     mem_free(place);
 }

@@ -466,7 +466,7 @@ static void begin_lingering(struct server_conn *conn)
         conn_close(conn, true);
         return;
     }
-    (void)shutdown(bufferevent_getfd(conn->bev), SHUT_WR);
+    shutdown(bufferevent_getfd(conn->bev), SHUT_WR);
     restart_timer(conn, LINGER_TIMEOUT_MS);
 }
 

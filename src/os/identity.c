@@ -1,6 +1,7 @@
 #include "os/identity.h"
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "os/pki.h"
 
 #include <string.h>
@@ -21,7 +22,6 @@ static bool identity_certify(void *self, const char *request_pem, const char *na
                              struct error *err);
 static const char *identity_authority(void *self);
 static void identity_digest(void *self, const void *data, size_t size, char ret_hex[65]);
-static int hex_value(char c);
 
 struct os_identity *os_identity_new(const char *authority_certificate, const char *authority_key,
                                     unsigned days)
@@ -75,8 +75,8 @@ static bool identity_verify(void *self, const void *data, size_t size, const cha
     size_t length = strlen(signature);
     bool good = length % 2 == 0;
     for (size_t i = 0; good && i < length; i += 2) {
-        int high = hex_value(signature[i]);
-        int low = hex_value(signature[i + 1]);
+        int high = text_hex_digit(signature[i]);
+        int low = text_hex_digit(signature[i + 1]);
         good = high >= 0 && low >= 0;
         if (good) buf_add_char(&bytes, (char)(high * 16 + low));
     }
@@ -105,12 +105,5 @@ static const char *identity_authority(void *self)
 
 static void identity_digest(void *self, const void *data, size_t size, char ret_hex[65])
 {
-    (void)pki_digest(ret_hex, data, size);
-}
-
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    return -1;
+    pki_digest(ret_hex, data, size);
 }

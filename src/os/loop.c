@@ -50,7 +50,7 @@ bool loop_new(struct loop **ret_loop, struct error *err)
     event_config_free(config);
     if (base == NULL)
         return error_set(err, ERROR_FAILED, "cannot make an event loop: out of descriptors or memory");
-    (void)signal(SIGPIPE, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN);
     struct loop *loop = mem_alloc(sizeof(*loop));
     loop->base = base;
     loop->later_end = &loop->later_first;

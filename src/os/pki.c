@@ -143,7 +143,7 @@ bool pki_certificate_digest(const char *text, char *ret_text, struct error *err)
     unsigned char *der = NULL;
     int size = i2d_X509(certificate, &der);
     if (size <= 0) return pki_failure(err, ERROR_FAILED, "cannot encode the certificate");
-    (void)pki_digest(ret_text, der, (size_t)size);
+    pki_digest(ret_text, der, (size_t)size);
     OPENSSL_free(der);
     return true;
 }

@@ -94,7 +94,7 @@ void tls_failure(const SSL *ssl, unsigned long code, char *out, size_t size)
     } else if (code != 0 && ERR_GET_REASON(code) != SSL_R_UNEXPECTED_EOF_WHILE_READING) {
         why = ERR_reason_error_string(code);
     }
-    if (why != NULL) (void)snprintf(out, size, "%s", why);
+    if (why != NULL) snprintf(out, size, "%s", why);
 }
 
 static SSL_CTX *context_new(const SSL_METHOD *method, const char *authority, const char *certificate,

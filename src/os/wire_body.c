@@ -1,4 +1,5 @@
 /* Takes a body out of what arrives (RFC 9112 sections 6 and 7.1). */
+#include "base/text.h"
 #include "os/wire.h"
 
 /* The most of a chunk's line (its extensions) and of all trailers. */
@@ -21,7 +22,6 @@ enum chunk_state {
 
 static enum wire_step chunk_byte(struct wire_body *body, char c);
 static enum wire_step chunk_size_byte(struct wire_body *body, char c);
-static int hex_value(char c);
 
 struct wire_body wire_body_of(const struct wire_head *head)
 {
@@ -94,9 +94,9 @@ static enum wire_step chunk_size_byte(struct wire_body *body, char c)
         body->line_size = 0;
         return c == '\n' ? WIRE_MORE : WIRE_BAD;
     }
-    if (body->state == CHUNK_SIZE && hex_value(c) >= 0) {
+    if (body->state == CHUNK_SIZE && text_hex_digit(c) >= 0) {
         if (body->digits++ == SIZE_DIGITS_MAX) return WIRE_BAD;
-        body->left = body->left * 16 + (uint64_t)hex_value(c);
+        body->left = body->left * 16 + (uint64_t)text_hex_digit(c);
         return WIRE_MORE;
     }
     if (body->digits == 0 || c == '\n' || ++body->line_size > LINE_SIZE_MAX) return WIRE_BAD;
@@ -107,12 +107,4 @@ static enum wire_step chunk_size_byte(struct wire_body *body, char c)
     if (body->state == CHUNK_SIZE && c != ';' && c != ' ' && c != '\t') return WIRE_BAD;
     body->state = CHUNK_EXTENSION;
     return WIRE_MORE;
-}
-
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
 }

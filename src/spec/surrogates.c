@@ -1,5 +1,7 @@
 #include "spec/surrogates.h"
 
+#include "base/text.h"
+
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +12,6 @@
 static bool is_json(const char *text, size_t size);
 static bool pair_at(const char *text, size_t size, unsigned *ret_code);
 static bool half_at(const char *text, unsigned *ret_half);
-static int hex_value(char c);
 
 const char *surrogates_join(struct arena *arena, const char *text, size_t size, size_t *ret_size)
 {
@@ -66,17 +67,10 @@ static bool half_at(const char *text, unsigned *ret_half)
     if (text[0] != '\\' || text[1] != 'u') return false;
     unsigned half = 0;
     for (size_t i = 2; i < 6; i++) {
-        int value = hex_value(text[i]);
+        int value = text_hex_digit(text[i]);
         if (value < 0) return false;
         half = half << 4 | (unsigned)value;
     }
     *ret_half = half;
     return true;
-}
-
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }

@@ -204,8 +204,7 @@ static bool check_ours(sqlite3 *db, const char *path, struct error *err)
 {
     /* Set before the first read: SQLite then keeps the lock until it closes, and needs no shared memory. */
     if (!pragma_says(db, "PRAGMA locking_mode = EXCLUSIVE", "exclusive", "lock it", err)) return false;
-    int64_t application_id;
-    int64_t format;
+    int64_t application_id = 0, format = 0;
     int result = pragma_number(db, "PRAGMA application_id", &application_id);
     if (result == SQLITE_OK) result = pragma_number(db, "PRAGMA user_version", &format);
     if (result == SQLITE_BUSY)

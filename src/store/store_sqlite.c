@@ -451,8 +451,8 @@ static sqlite3_stmt *start(struct sqlite *sqlite, enum statement which)
 
 static void finish(sqlite3_stmt *statement)
 {
-    (void)sqlite3_reset(statement);          /* repeats the failure of the last step, which was told */
-    (void)sqlite3_clear_bindings(statement); /* cannot fail */
+    sqlite3_reset(statement);          /* repeats the failure of the last step, which was told */
+    sqlite3_clear_bindings(statement); /* cannot fail */
 }
 
 /* For what gives no rows. */

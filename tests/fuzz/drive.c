@@ -18,7 +18,7 @@ int main(int argument_count, char **arguments)
     for (int i = 1; i < argument_count; i++) {
         CLEANUP_BUF struct buf data = {0};
         bool done = load(arguments[i], &data);
-        if (done) (void)LLVMFuzzerTestOneInput((const uint8_t *)buf_text(&data), data.size);
+        if (done) LLVMFuzzerTestOneInput((const uint8_t *)buf_text(&data), data.size);
         printf("%s %d - %s\n", done ? "ok" : "not ok", i, arguments[i]);
         all = all && done;
     }

@@ -49,7 +49,7 @@ static int64_t wall_ms(void *self)
 static struct timer *after(void *self, int64_t delay_us, void (*fire)(void *ctx), void *ctx)
 {
     struct mini_loop *loop = self;
-    struct timer *timer = mem_alloc(sizeof *timer);
+    struct timer *timer = mem_alloc(sizeof(*timer));
     *timer = (struct timer){steady_us(NULL) + delay_us, fire, ctx};
     *(struct timer **)vec_push(&loop->timers) = timer;
     return timer;
@@ -76,7 +76,7 @@ static void cancel(void *self, struct timer *timer)
 static struct fd_watch *start(void *self, int fd, short events, void (*ready)(void *ctx), void *ctx)
 {
     struct mini_loop *loop = self;
-    struct fd_watch *watch = mem_alloc(sizeof *watch);
+    struct fd_watch *watch = mem_alloc(sizeof(*watch));
     for (size_t i = 0; i < loop->watches.length; i++) {
         const struct fd_watch *other = *(struct fd_watch **)vec_at(&loop->watches, i);
         ASSERT(other->stopped || other->fd != fd);
@@ -118,13 +118,13 @@ static bool spawn(void *self, const struct process_options *options,
                   void (*exited)(void *ctx, struct process_exit exit), void *ctx,
                   struct process **ret_process, struct error *err)
 {
-    struct process *process = mem_alloc(sizeof *process);
+    struct process *process = mem_alloc(sizeof(*process));
     static char *const none[] = {NULL};
     CLEANUP_MEM char **argv = NULL;
     size_t length = 0;
     while (options->argv[length])
         length++;
-    argv = mem_alloc_array(length + 1, sizeof *argv);
+    argv = mem_alloc_array(length + 1, sizeof(*argv));
     for (size_t i = 0; i < length; i++)
         argv[i] = mem_strdup(options->argv[i]);
     int failure = posix_spawnp(&process->pid, argv[0], NULL, NULL, argv, none);

@@ -32,12 +32,12 @@ bool api_socket_open(const char *text, bool patient, int *ret_fd, char **ret_add
     if (!parse(text, &address, &host, err)) return false;
     CLEANUP_FD int fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     int on = 1;
-    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0)
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0)
         return error_errno(err, errno, "cannot make a socket for the API");
     int64_t deadline_ms = steady_ms() + (patient ? PATIENCE_MS : 0);
     while (bind(fd, &address.any, address_size(&address)) != 0) {
         if (errno == EADDRINUSE && steady_ms() < deadline_ms) {
-            (void)poll(NULL, 0, PATIENCE_STEP_MS);
+            poll(NULL, 0, PATIENCE_STEP_MS);
             continue;
         }
         if (errno == EADDRINUSE)
@@ -46,7 +46,7 @@ bool api_socket_open(const char *text, bool patient, int *ret_fd, char **ret_add
                              text);
         return error_errno(err, errno, "cannot listen on %s", text);
     }
-    socklen_t size = sizeof address;
+    socklen_t size = sizeof(address);
     if (listen(fd, BACKLOG) != 0 || getsockname(fd, &address.any, &size) != 0)
         return error_errno(err, errno, "cannot listen on %s", text);
     unsigned port = ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
@@ -85,5 +85,5 @@ static bool parse(const char *text, union address *ret_address, char **ret_host,
 
 static socklen_t address_size(const union address *address)
 {
-    return address->any.sa_family == AF_INET6 ? sizeof address->v6 : sizeof address->v4;
+    return address->any.sa_family == AF_INET6 ? sizeof(address->v6) : sizeof(address->v4);
 }

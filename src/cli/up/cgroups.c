@@ -54,7 +54,7 @@ bool cgroups_remove(const char *path, int64_t timeout_ms, struct error *err)
         if (steady_ms() >= removal.deadline_ms)
             return error_set(err, ERROR_TIMEOUT, "the cgroup %s cannot be removed: something is still in it",
                              path);
-        (void)poll(NULL, 0, LAG_MS);
+        poll(NULL, 0, LAG_MS);
     }
 }
 
@@ -81,12 +81,12 @@ static void for_each_hierarchy(const char *path, void (*visit)(const char *direc
         if (access(directory, F_OK) == 0) visit(directory, ctx);
     }
     free(line); /* getline()'s */
-    (void)fclose(mounts);
+    fclose(mounts);
 }
 
 static void drop(const char *directory, void *ctx)
 {
-    (void)rmdir(directory); /* busy: another grid's are below it */
+    rmdir(directory); /* busy: another grid's are below it */
 }
 
 static void thaw(const char *directory, void *ctx)
@@ -132,12 +132,12 @@ static void empty(const char *directory, struct removal *removal)
         child_signal(pidfd, SIGKILL);
         *(struct pollfd *)vec_push(&fds) = (struct pollfd){.fd = pidfd, .events = POLLIN};
     }
-    (void)fclose(file);
+    fclose(file);
     for (size_t i = 0; i < fds.length; i++) {
         struct pollfd *fd = vec_at(&fds, i);
         int64_t left_ms = removal->deadline_ms - steady_ms();
-        (void)poll(fd, 1, left_ms > 0 ? (int)left_ms : 0);
-        (void)close(fd->fd);
+        poll(fd, 1, left_ms > 0 ? (int)left_ms : 0);
+        close(fd->fd);
     }
     vec_free(&fds);
 }
@@ -152,7 +152,7 @@ static void for_each_child(const char *directory, unsigned depth,
         CLEANUP_MEM char *child = mem_printf("%s/%s", directory, entry->d_name);
         visit(child, depth + 1, ctx);
     }
-    (void)closedir(entries);
+    closedir(entries);
 }
 
 static void write_text(const char *path, const char *text)

@@ -31,7 +31,7 @@ static const char *step_text(int step);
 
 void fd_closep(int *fd)
 {
-    if (*fd >= 0) (void)close(*fd);
+    if (*fd >= 0) close(*fd);
 }
 
 void fd_drop(int *fd)
@@ -54,20 +54,20 @@ bool child_start(const struct child_options *options, pid_t *ret_pid, int *ret_p
         .pidfd = (uint64_t)(uintptr_t)&pidfd,
         .exit_signal = SIGCHLD,
     };
-    long pid = syscall(SYS_clone3, &args, sizeof args);
+    long pid = syscall(SYS_clone3, &args, sizeof(args));
     if (pid == 0) child_run(options, parent_pidfd, failure_fds[1]);
     int clone_errno = errno;
-    (void)close(failure_fds[1]);
+    close(failure_fds[1]);
     if (pid < 0)
         return error_errno(
             err, clone_errno,
             "cannot start a process in namespaces of its own (this needs root and a kernel with "
             "mount, pid, net, ipc and uts namespaces)");
     struct child_failure failure;
-    ssize_t got = read(failure_read, &failure, sizeof failure); /* ends when exec closes the pipe */
-    if (got == (ssize_t)sizeof failure) {
-        (void)child_reap(pidfd);
-        (void)close(pidfd);
+    ssize_t got = read(failure_read, &failure, sizeof(failure)); /* ends when exec closes the pipe */
+    if (got == (ssize_t)sizeof(failure)) {
+        child_reap(pidfd);
+        close(pidfd);
         return error_errno(err, failure.errno_value, "cannot start %s: %s", options->program,
                            step_text(failure.step));
     }
@@ -78,7 +78,7 @@ bool child_start(const struct child_options *options, pid_t *ret_pid, int *ret_p
 
 void child_signal(int pidfd, int signal_number)
 {
-    (void)syscall(SYS_pidfd_send_signal, pidfd, signal_number, NULL, 0); /* ESRCH: it is gone already */
+    syscall(SYS_pidfd_send_signal, pidfd, signal_number, NULL, 0); /* ESRCH: it is gone already */
 }
 
 int child_reap(int pidfd)
@@ -114,10 +114,10 @@ static void child_run(const struct child_options *options, int parent_pidfd, int
     struct pollfd parent = {.fd = parent_pidfd, .events = POLLIN};
     if (poll(&parent, 1, 0) != 0) _exit(1);
     sigset_t none;
-    (void)sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    (void)signal(SIGPIPE, SIG_DFL); /* the event loop ignores it, and exec would hand that on */
-    (void)setsid();
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    signal(SIGPIPE, SIG_DFL); /* the event loop ignores it, and exec would hand that on */
+    setsid();
     if (options->net_ns_fd >= 0 && setns(options->net_ns_fd, CLONE_NEWNET) != 0)
         child_fail(failure_fd, STEP_NET);
     int parked_fd = fcntl(failure_fd, F_DUPFD_CLOEXEC, FD_PARKED_MIN);
@@ -128,15 +128,15 @@ static void child_run(const struct child_options *options, int parent_pidfd, int
         const char *const *in;
         char *const *out;
     } argv = {.in = options->argv};
-    (void)execv(options->program, argv.out);
+    execv(options->program, argv.out);
     child_fail(parked_fd, STEP_EXEC);
 }
 
 static void child_fail(int failure_fd, enum child_step step)
 {
     struct child_failure failure = {.step = (int)step, .errno_value = errno};
-    ssize_t written = write(failure_fd, &failure, sizeof failure);
-    _exit(written == (ssize_t)sizeof failure ? 1 : 2);
+    ssize_t written = write(failure_fd, &failure, sizeof(failure));
+    _exit(written == (ssize_t)sizeof(failure) ? 1 : 2);
 }
 
 static bool child_arrange_fds(const struct child_options *options)

@@ -29,7 +29,7 @@ static void stop_by_force(void *ctx);
 bool controller_part_start(const struct controller_part_options *options, struct controller_part **ret_part,
                            struct error *err)
 {
-    struct controller_part *part = mem_alloc(sizeof *part);
+    struct controller_part *part = mem_alloc(sizeof(*part));
     *part = (struct controller_part){.options = *options, .net_fd = -1, .pidfd = -1};
     int cables = 0; /* they stay as long as the wires do */
     struct wires_end end = {.low16 = CONTROLLER_LOW16, .nets = WIRES_UNDERLAY};
@@ -116,7 +116,7 @@ static void start_again(void *ctx)
     struct error err;
     part->timer = NULL;
     if (start(part, &err)) return;
-    (void)fprintf(stderr, "croft: controller: %s; trying again\n", err.message);
+    fprintf(stderr, "croft: controller: %s; trying again\n", err.message);
     part->timer = clock->after(clock->self, backoff_delay_ms(&part->backoff, 0) * 1000, start_again, part);
 }
 

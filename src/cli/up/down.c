@@ -30,22 +30,22 @@ int down_main(const struct down_options *options)
     CLEANUP_PLACE struct place place = {0};
     CLEANUP_GRID_INFO struct grid_info info = {0};
     if (geteuid() != 0) {
-        (void)error_set(&err, ERROR_DENIED, "only root can stop a grid: run it as root");
+        error_set(&err, ERROR_DENIED, "only root can stop a grid: run it as root");
         return give_up(&err);
     }
     if (!place_open(options->state, false, &place, &err)) {
         if (err.code != ERROR_NOT_FOUND) return give_up(&err);
-        (void)printf("no grid is running in %s\n", options->state);
+        printf("no grid is running in %s\n", options->state);
         return 0;
     }
     bool running = grid_info_of(&place, &info, &err);
     if (running && !stop_running(&place, &info, &err)) return give_up(&err);
     if (!sweep(&place, !running, &err)) return give_up(&err);
     if (running)
-        (void)printf("stopped the grid in %s (process %" PRId64 "); its documents stay there\n", place.state,
-                     info.pid);
+        printf("stopped the grid in %s (process %" PRId64 "); its documents stay there\n", place.state,
+               info.pid);
     else
-        (void)printf("no grid is running in %s\n", place.state);
+        printf("no grid is running in %s\n", place.state);
     return 0;
 }
 
@@ -67,13 +67,13 @@ static bool stop_by_force(int pidfd, int64_t pid, struct error *err)
 {
     struct vec children = VEC_OF(int);
     open_children(pid, &children);
-    (void)fprintf(stderr, "croft: the grid does not stop within %d s: killing it\n", STOP_MS / 1000);
+    fprintf(stderr, "croft: the grid does not stop within %d s: killing it\n", STOP_MS / 1000);
     child_signal(pidfd, SIGKILL);
     bool good = gone(pidfd, CHILDREN_MS);
     for (size_t i = 0; i < children.length; i++) {
         const int *child = vec_at(&children, i);
         good = gone(*child, CHILDREN_MS) && good;
-        (void)close(*child);
+        close(*child);
     }
     vec_free(&children);
     return good || error_set(err, ERROR_TIMEOUT, "processes of the grid do not die; see dmesg");
@@ -88,7 +88,7 @@ static void open_children(int64_t pid, struct vec *ret_fds)
         int fd = (int)syscall(SYS_pidfd_open, child, 0);
         if (fd >= 0) *(int *)vec_push(ret_fds) = fd;
     }
-    if (file) (void)fclose(file);
+    if (file) fclose(file);
 }
 
 static bool gone(int pidfd, int timeout_ms)
@@ -115,12 +115,12 @@ static bool sweep(const struct place *place, bool expect_nothing, struct error *
                                place->state)
                    : false;
     if (expect_nothing && access(info, F_OK) == 0)
-        (void)printf("taking away what a grid that crashed has left in %s\n", place->state);
+        printf("taking away what a grid that crashed has left in %s\n", place->state);
     return grid_sweep(place, err);
 }
 
 static int give_up(const struct error *err)
 {
-    (void)fprintf(stderr, "croft: %s\n", err->message);
+    fprintf(stderr, "croft: %s\n", err->message);
     return error_exit_code(err->code);
 }

@@ -73,7 +73,7 @@ static void check_gone(struct grid *grid);
 bool grid_run(const struct up_options *options, const struct place *place, const struct grid_events *events,
               struct error *err)
 {
-    struct grid *grid = mem_alloc(sizeof *grid);
+    struct grid *grid = mem_alloc(sizeof(*grid));
     *grid =
         (struct grid){.options = options, .place = place, .events = events, .api_fd = -1, .hangup_fd = -1};
     struct error problem;
@@ -163,8 +163,8 @@ static bool watch_signals(struct grid *grid, struct error *err)
     if (!loop_on_signal(grid->loop, on_signal, grid, err)) return false;
     /* A terminal that goes away ends the grid in order, too. */
     sigset_t hangup;
-    (void)sigemptyset(&hangup);
-    (void)sigaddset(&hangup, SIGHUP);
+    sigemptyset(&hangup);
+    sigaddset(&hangup, SIGHUP);
     if (sigprocmask(SIG_BLOCK, &hangup, NULL) != 0) return error_errno(err, errno, "cannot block a signal");
     grid->hangup_fd = signalfd(-1, &hangup, SFD_CLOEXEC | SFD_NONBLOCK);
     if (grid->hangup_fd < 0) return error_errno(err, errno, "cannot watch a signal");
@@ -277,11 +277,11 @@ static void on_not_ready(void *ctx)
     for (unsigned i = 0; i < grid->options->hosts && !missing; i++)
         if (!poller_is_up(grid->poller, host_name(grid->hosts[i]))) missing = grid->hosts[i];
     if (!grid->agents_go || !missing)
-        (void)error_set(&err, ERROR_TIMEOUT, "the controller does not answer (%s); see %s/log/controller.log",
-                        poller_obstacle(grid->poller), grid->place->state);
+        error_set(&err, ERROR_TIMEOUT, "the controller does not answer (%s); see %s/log/controller.log",
+                  poller_obstacle(grid->poller), grid->place->state);
     else
-        (void)error_set(&err, ERROR_TIMEOUT, "host %s (and maybe others) does not come up; see %s/log/%s.log",
-                        host_name(missing), grid->place->state, host_name(missing));
+        error_set(&err, ERROR_TIMEOUT, "host %s (and maybe others) does not come up; see %s/log/%s.log",
+                  host_name(missing), grid->place->state, host_name(missing));
     fail(grid, &err);
 }
 
@@ -296,8 +296,8 @@ static void on_host_changed(void *ctx, unsigned number)
     }
     if (host_power(host) != POWER_IS_OFF || !*host_failure(host) || grid->ready) return;
     struct error err;
-    (void)error_set(&err, ERROR_FAILED, "host %s: %s; see %s/log/%s.log", host_name(host), host_failure(host),
-                    grid->place->state, host_name(host));
+    error_set(&err, ERROR_FAILED, "host %s: %s; see %s/log/%s.log", host_name(host), host_failure(host),
+              grid->place->state, host_name(host));
     fail(grid, &err);
 }
 
@@ -310,9 +310,8 @@ static void on_controller_ended(void *ctx, int status)
     }
     if (grid->agents_go) return; /* it is started again */
     struct error err;
-    (void)error_set(&err, ERROR_FAILED,
-                    "the controller ended at once with status %d; see %s/log/controller.log", status,
-                    grid->place->state);
+    error_set(&err, ERROR_FAILED, "the controller ended at once with status %d; see %s/log/controller.log",
+              status, grid->place->state);
     fail(grid, &err);
 }
 
@@ -324,7 +323,7 @@ static void on_signal(void *ctx, int signal_number)
         stop(grid);
         return;
     }
-    (void)error_set(&err, ERROR_FAILED, "stopped by a signal before it was ready");
+    error_set(&err, ERROR_FAILED, "stopped by a signal before it was ready");
     fail(grid, &err);
 }
 
@@ -332,7 +331,7 @@ static void on_hangup(void *ctx, unsigned ready)
 {
     struct grid *grid = ctx;
     struct signalfd_siginfo info;
-    if (read(grid->hangup_fd, &info, sizeof info) == (ssize_t)sizeof info) on_signal(grid, SIGHUP);
+    if (read(grid->hangup_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) on_signal(grid, SIGHUP);
 }
 
 static void fail(struct grid *grid, const struct error *err)

@@ -55,11 +55,11 @@ static void name_zone(char *out, size_t size, const struct up_options *options, 
 struct host *host_new(const struct host_context *context, unsigned number)
 {
     ASSERT(number >= 1 && number <= UP_HOSTS_MAX);
-    struct host *host = mem_alloc(sizeof *host);
+    struct host *host = mem_alloc(sizeof(*host));
     *host = (struct host){.context = context, .number = number, .pidfd = -1, .channel = -1};
-    (void)snprintf(host->name, sizeof host->name, "h%u", number);
-    (void)snprintf(host->cgroup, sizeof host->cgroup, "croft/%s/%s", context->place->grid, host->name);
-    name_zone(host->zone, sizeof host->zone, context->options, number);
+    snprintf(host->name, sizeof(host->name), "h%u", number);
+    snprintf(host->cgroup, sizeof(host->cgroup), "croft/%s/%s", context->place->grid, host->name);
+    name_zone(host->zone, sizeof(host->zone), context->options, number);
     return host;
 }
 
@@ -82,9 +82,9 @@ bool host_on(struct host *host, struct error *err)
     host->go = false;
     host->ordered_off = false;
     bool started = start_init(host, channel[1], err);
-    (void)close(channel[1]);
+    close(channel[1]);
     if (!started) {
-        (void)close(channel[0]);
+        close(channel[0]);
         return error_wrap(err, "host %s", host->name);
     }
     host->channel = channel[0];
@@ -177,7 +177,7 @@ static bool start_init(struct host *host, int channel, struct error *err)
 static bool plug(struct host *host, struct error *err)
 {
     char path[64];
-    (void)snprintf(path, sizeof path, "/proc/%d/ns/net", (int)host->pid); /* ours until we reap it */
+    snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)host->pid); /* ours until we reap it */
     CLEANUP_FD int net_fd = open(path, O_RDONLY | O_CLOEXEC);
     if (net_fd < 0) return error_errno(err, errno, "cannot open its network namespace");
     struct wires_end end = {.low16 = host_low16(host), .nets = WIRES_NETS};
@@ -190,7 +190,7 @@ static void unplug(struct host *host)
 {
     struct error err;
     if (host->cables && !wires_unplug(host->context->wires, host->cables, WIRES_NETS, &err))
-        (void)fprintf(stderr, "croft: host %s: %s\n", host->name, err.message);
+        fprintf(stderr, "croft: host %s: %s\n", host->name, err.message);
     host->cables = 0;
 }
 
@@ -207,7 +207,7 @@ static const char **agent_argv(const struct host *host, struct arena *arena)
     const struct up_options *options = host->context->options;
     char own[WIRES_NETS][32];
     for (unsigned net = 0; net < WIRES_NETS; net++)
-        (void)wires_address(own[net], (enum wires_net)net, host_low16(host));
+        wires_address(own[net], (enum wires_net)net, host_low16(host));
     const char *argv[] = {
         "croft",
         "host-init",
@@ -244,7 +244,7 @@ static const char **agent_argv(const struct host *host, struct arena *arena)
         "--whoami",
         arena_printf(arena, "%s/run/whoami.sock", place->state),
     };
-    const char **copy = arena_alloc_array(arena, LENGTH(argv) + 1, sizeof *copy);
+    const char **copy = arena_alloc_array(arena, LENGTH(argv) + 1, sizeof(*copy));
     for (size_t i = 0; i < LENGTH(argv); i++)
         copy[i] = argv[i];
     return copy;
@@ -262,8 +262,8 @@ static const char *agent_capacity(const struct up_capacity *capacity, struct are
 static void on_channel(void *ctx, unsigned ready)
 {
     struct host *host = ctx;
-    char text[sizeof host->failure];
-    ssize_t size = recv(host->channel, text, sizeof text - 1, MSG_DONTWAIT);
+    char text[sizeof(host->failure)];
+    ssize_t size = recv(host->channel, text, sizeof(text) - 1, MSG_DONTWAIT);
     if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
     text[size > 0 ? size : 0] = 0;
     drop_channel(host);
@@ -272,8 +272,8 @@ static void on_channel(void *ctx, unsigned ready)
         return;
     }
     /* Its end is told by the pidfd. */
-    (void)snprintf(host->failure, sizeof host->failure, "%s",
-                   text[0] ? text : "its first process ended while it started");
+    snprintf(host->failure, sizeof(host->failure), "%s",
+             text[0] ? text : "its first process ended while it started");
 }
 
 static void on_exit_of_init(void *ctx, unsigned ready)
@@ -284,10 +284,10 @@ static void on_exit_of_init(void *ctx, unsigned ready)
     host->exit_watch = NULL;
     drop_channel(host);
     if (host->power != POWER_IS_ENDING && !host->failure[0])
-        (void)snprintf(host->failure, sizeof host->failure, "its first process ended");
+        snprintf(host->failure, sizeof(host->failure), "its first process ended");
     host->context->clock->cancel(host->context->clock->self, host->thaw_timer);
     host->thaw_timer = NULL;
-    (void)child_reap(host->pidfd);
+    child_reap(host->pidfd);
     fd_drop(&host->pidfd);
     host->pid = 0;
     unplug(host);
@@ -330,7 +330,7 @@ static void name_zone(char *out, size_t size, const struct up_options *options, 
     unsigned rack = (number - 1) % (options->racks * options->sites);
     unsigned site = rack % options->sites;
     if (site < LENGTH(names))
-        (void)snprintf(out, size, "%s/b1/r%u", names[site], rack / options->sites + 1);
+        snprintf(out, size, "%s/b1/r%u", names[site], rack / options->sites + 1);
     else
-        (void)snprintf(out, size, "s%u/b1/r%u", site + 1, rack / options->sites + 1);
+        snprintf(out, size, "s%u/b1/r%u", site + 1, rack / options->sites + 1);
 }

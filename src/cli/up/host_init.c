@@ -41,20 +41,20 @@ int host_init_main(int argc, char **argv)
     struct error err;
     struct init init = {.agent_argv = argv + 2, .signal_fd = -1};
     if (argc < 4 || getpid() != 1) {
-        (void)fputs("croft host-init: is started by croft up only\n", stderr);
+        fputs("croft host-init: is started by croft up only\n", stderr);
         return 2;
     }
     bool good = watch_signals(&init.signal_fd, &err) && make_inside(argv[1], &err) && wait_for_go(&err);
     const char *answer = good ? "ok" : err.message;
     if (send(HOST_INIT_CHANNEL_FD, answer, strlen(answer), MSG_NOSIGNAL) < 0 || !good) return 1;
-    (void)close(HOST_INIT_CHANNEL_FD);
+    close(HOST_INIT_CHANNEL_FD);
     for (;;) {
         int64_t left_ms = init.restart_ms - steady_ms();
         if (init.agent == 0 && left_ms <= 0) start_agent(&init);
         struct pollfd fd = {.fd = init.signal_fd, .events = POLLIN};
-        (void)poll(&fd, 1, init.agent != 0 ? -1 : left_ms > 0 ? (int)left_ms : 0);
+        poll(&fd, 1, init.agent != 0 ? -1 : left_ms > 0 ? (int)left_ms : 0);
         struct signalfd_siginfo info;
-        if (!(fd.revents & POLLIN) || read(init.signal_fd, &info, sizeof info) != (ssize_t)sizeof info)
+        if (!(fd.revents & POLLIN) || read(init.signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
             continue;
         if (info.ssi_signo != SIGCHLD) return 0; /* the kernel ends everything else of the host */
         reap(&init);
@@ -87,10 +87,10 @@ static bool make_inside(const char *name, struct error *err)
 static bool watch_signals(int *ret_signal_fd, struct error *err)
 {
     sigset_t signals;
-    (void)sigemptyset(&signals);
-    (void)sigaddset(&signals, SIGCHLD);
-    (void)sigaddset(&signals, SIGTERM);
-    (void)sigaddset(&signals, SIGINT);
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGCHLD);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
     if (sigprocmask(SIG_BLOCK, &signals, NULL) != 0) return error_errno(err, errno, "cannot block signals");
     int fd = signalfd(-1, &signals, SFD_CLOEXEC);
     if (fd < 0) return error_errno(err, errno, "cannot watch signals");
@@ -107,19 +107,19 @@ static void start_agent(struct init *init)
         init->agent = pid;
         return;
     }
-    (void)fprintf(stderr, "croft host-init: cannot start the agent: %s\n", strerror(errno));
+    fprintf(stderr, "croft host-init: cannot start the agent: %s\n", strerror(errno));
     init->restart_ms = steady_ms() + backoff_delay_ms(&init->backoff, 0);
 }
 
 static void run_agent(char **agent_argv)
 {
     sigset_t none;
-    (void)sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    (void)setsid();
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    setsid();
     /* HOST_INIT_NET_FD, the machine's network, is the one descriptor that goes on. */
-    if (fcntl(HOST_INIT_NET_FD, F_SETFD, 0) == 0) (void)execv(agent_argv[0], agent_argv + 1);
-    (void)fprintf(stderr, "croft host-init: cannot execute %s: %s\n", agent_argv[0], strerror(errno));
+    if (fcntl(HOST_INIT_NET_FD, F_SETFD, 0) == 0) execv(agent_argv[0], agent_argv + 1);
+    fprintf(stderr, "croft host-init: cannot execute %s: %s\n", agent_argv[0], strerror(errno));
     _exit(127);
 }
 
@@ -130,9 +130,9 @@ static void reap(struct init *init)
     for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
         if (pid != init->agent) continue;
         int64_t delay_ms = backoff_delay_ms(&init->backoff, steady_ms() - init->agent_started_ms);
-        (void)fprintf(stderr, "croft host-init: the agent ended (%s %d); starting it again in %d ms\n",
-                      WIFSIGNALED(status) ? "signal" : "exit status",
-                      WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), (int)delay_ms);
+        fprintf(stderr, "croft host-init: the agent ended (%s %d); starting it again in %d ms\n",
+                WIFSIGNALED(status) ? "signal" : "exit status",
+                WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), (int)delay_ms);
         init->agent = 0;
         init->restart_ms = steady_ms() + delay_ms;
     }

@@ -94,14 +94,14 @@ bool place_lock(const struct place *place, int *ret_lock_fd, struct error *err)
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         if (errno != EWOULDBLOCK) return error_errno(err, errno, "cannot lock %s", path);
         char pid[32] = "?";
-        ssize_t size = pread(fd, pid, sizeof pid - 1, 0);
+        ssize_t size = pread(fd, pid, sizeof(pid) - 1, 0);
         if (size > 0) pid[size] = 0;
         return error_set(err, ERROR_REFUSED,
                          "a grid is running there already (pid %s); stop it with: croft down --state %s", pid,
                          place->state);
     }
     char pid[32];
-    int size = snprintf(pid, sizeof pid, "%d", (int)getpid());
+    int size = snprintf(pid, sizeof(pid), "%d", (int)getpid());
     if (ftruncate(fd, 0) != 0 || pwrite(fd, pid, (size_t)size, 0) != size)
         return error_errno(err, errno, "cannot write %s", path);
     *ret_lock_fd = fd;
@@ -153,7 +153,7 @@ void grid_info_all(struct vec *ret_infos)
         else
             grid_info_clear(&info);
     }
-    (void)closedir(directory);
+    closedir(directory);
 }
 
 bool grid_info_write(const struct place *place, const char *json, struct error *err)
@@ -171,18 +171,18 @@ void place_sweep_files(const struct place *place)
     DIR *directory = opendir(run);
     if (directory) {
         for (struct dirent *entry; (entry = readdir(directory)) != NULL;)
-            if (entry->d_name[0] != '.') (void)unlinkat(dirfd(directory), entry->d_name, 0);
-        (void)closedir(directory);
+            if (entry->d_name[0] != '.') unlinkat(dirfd(directory), entry->d_name, 0);
+        closedir(directory);
     }
     CLEANUP_MEM char *pointer = pointer_path(place);
-    (void)unlink(pointer);
-    (void)rmdir(PLACE_POINTERS); /* stays while another grid has its pointer there */
+    unlink(pointer);
+    rmdir(PLACE_POINTERS); /* stays while another grid has its pointer there */
 }
 
 uint64_t process_start_ticks(int64_t pid)
 {
     char path[64];
-    (void)snprintf(path, sizeof path, "/proc/%" PRId64 "/stat", pid);
+    snprintf(path, sizeof(path), "/proc/%" PRId64 "/stat", pid);
     struct buf text = {0};
     uint64_t ticks = 0;
     if (read_file(path, &text)) {
@@ -250,7 +250,7 @@ static bool check_place(const struct place *place, struct error *err)
             err, ERROR_REFUSED,
             "the state directory cannot be in " PLACE_POINTERS
             ", which every host covers with a directory of its own: choose another with --state");
-    size_t size_max = sizeof((struct sockaddr_un *)NULL)->sun_path - sizeof "/run/whoami.sock";
+    size_t size_max = sizeof((struct sockaddr_un *)NULL)->sun_path - sizeof("/run/whoami.sock");
     if (strlen(place->state) > size_max)
         return error_set(
             err, ERROR_REFUSED,
@@ -294,7 +294,7 @@ static bool read_file(const char *path, struct buf *ret_text)
     if (fd < 0) return false;
     char piece[4096];
     ssize_t size = 0;
-    while (ret_text->size < FILE_SIZE_MAX && (size = read(fd, piece, sizeof piece)) > 0)
+    while (ret_text->size < FILE_SIZE_MAX && (size = read(fd, piece, sizeof(piece))) > 0)
         buf_add(ret_text, piece, (size_t)size);
     return size >= 0;
 }

@@ -32,7 +32,7 @@ static bool take_hosts(struct poller *poller, const struct answer *answer);
 
 struct poller *poller_new(const struct poller_options *options)
 {
-    struct poller *poller = mem_alloc(sizeof *poller);
+    struct poller *poller = mem_alloc(sizeof(*poller));
     *poller = (struct poller){.options = *options, .up = map_new()};
     ask_later(poller);
     return poller;
@@ -66,8 +66,8 @@ static void ask(void *ctx)
     char authorization[300] = "Bearer ";
     size_t size = strlen(authorization);
     struct error err;
-    if (!read_token(options->token_path, authorization + size, sizeof authorization - size, &err)) {
-        (void)snprintf(poller->obstacle, sizeof poller->obstacle, "%s", err.message);
+    if (!read_token(options->token_path, authorization + size, sizeof(authorization) - size, &err)) {
+        snprintf(poller->obstacle, sizeof(poller->obstacle), "%s", err.message);
         ask_later(poller);
         return;
     }
@@ -91,10 +91,10 @@ static void on_answer(void *ctx, const struct answer *answer)
     poller->call = NULL;
     bool go_on = true;
     if (answer->status == 0) {
-        (void)snprintf(poller->obstacle, sizeof poller->obstacle, "%s", answer->error->message);
+        snprintf(poller->obstacle, sizeof(poller->obstacle), "%s", answer->error->message);
     } else if (answer->status != 200 || !take_hosts(poller, answer)) {
-        (void)snprintf(poller->obstacle, sizeof poller->obstacle,
-                       "GET /v1/hosts was answered with %d: %.200s", answer->status, answer->body);
+        snprintf(poller->obstacle, sizeof(poller->obstacle), "GET /v1/hosts was answered with %d: %.200s",
+                 answer->status, answer->body);
     } else {
         poller->obstacle[0] = 0;
         go_on = poller->options.answered(poller->options.ctx, poller);
@@ -128,7 +128,7 @@ static bool take_hosts(struct poller *poller, const struct answer *answer)
         const char *name = json_string_value(json_object_get(item, "name"));
         const char *state = json_string_value(json_object_get(json_object_get(item, "status"), "state"));
         if (name && (text_equal(state, "up") || text_equal(state, "draining")))
-            (void)map_put(poller->up, name, poller);
+            map_put(poller->up, name, poller);
     }
     json_decref(list);
     return true;

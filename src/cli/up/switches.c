@@ -59,7 +59,7 @@ static const char *power_text(enum host_power power);
 bool switches_new(const struct host_context *context, struct host *const *hosts, size_t hosts_length,
                   struct switches **ret_switches, struct error *err)
 {
-    struct switches *switches = mem_alloc(sizeof *switches);
+    struct switches *switches = mem_alloc(sizeof(*switches));
     *switches = (struct switches){
         .context = context, .hosts = hosts, .hosts_length = hosts_length, .power_fd = -1, .whoami_fd = -1};
     if (!listen_unix(context->place, "power.sock", &switches->power_fd, err) ||
@@ -98,12 +98,12 @@ static bool listen_unix(const struct place *place, const char *name, int *ret_fd
 {
     CLEANUP_MEM char *path = mem_printf("%s/run/%s", place->state, name);
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    ASSERT(strlen(path) < sizeof address.sun_path); /* place_open() saw to it */
+    ASSERT(strlen(path) < sizeof(address.sun_path)); /* place_open() saw to it */
     memcpy(address.sun_path, path, strlen(path) + 1);
-    (void)unlink(path); /* we hold the lock: it is a dead predecessor's */
+    unlink(path); /* we hold the lock: it is a dead predecessor's */
     CLEANUP_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     /* The directory is 0700, so nobody gets in between bind and chmod. */
-    if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof address) != 0 ||
+    if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) != 0 ||
         chmod(path, 0600) != 0 || listen(fd, 256) != 0)
         return error_errno(err, errno, "cannot listen on %s", path);
     *ret_fd = fd;
@@ -117,10 +117,10 @@ static void accept_power(void *ctx, unsigned ready)
     int fd = accept4(switches->power_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd < 0) return;
     if (switches->clients_length >= CLIENTS_MAX) {
-        (void)close(fd);
+        close(fd);
         return;
     }
-    struct client *client = mem_alloc(sizeof *client);
+    struct client *client = mem_alloc(sizeof(*client));
     *client = (struct client){.switches = switches, .next = switches->clients, .fd = fd};
     switches->clients = client;
     switches->clients_length++;
@@ -132,12 +132,12 @@ static void accept_whoami(void *ctx, unsigned ready)
     struct switches *switches = ctx;
     CLEANUP_FD int fd = accept4(switches->whoami_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     struct ucred who;
-    socklen_t size = sizeof who;
+    socklen_t size = sizeof(who);
     if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) != 0 || who.pid <= 0) return;
     const struct host *host = host_of_process(switches, who.pid);
     if (!host) return; /* closed without a word */
     char line[64];
-    int length = snprintf(line, sizeof line, "%d %d\n", (int)host_pid(host), (int)who.pid);
+    int length = snprintf(line, sizeof(line), "%d %d\n", (int)host_pid(host), (int)who.pid);
     ssize_t sent = send(fd, line, (size_t)length, MSG_NOSIGNAL);
     (void)sent; /* who left does not want it */
 }
@@ -157,7 +157,7 @@ static ino_t pid_namespace(pid_t pid)
 {
     char path[64];
     struct stat status;
-    (void)snprintf(path, sizeof path, "/proc/%d/ns/pid", (int)pid);
+    snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)pid);
     return stat(path, &status) == 0 ? status.st_ino : 0;
 }
 
@@ -165,7 +165,7 @@ static void client_ready(void *ctx, unsigned ready)
 {
     struct client *client = ctx;
     char piece[LINE_SIZE_MAX];
-    ssize_t size = recv(client->fd, piece, sizeof piece, 0);
+    ssize_t size = recv(client->fd, piece, sizeof(piece), 0);
     if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (size > 0) buf_add(&client->input, piece, (size_t)size);
     bool too_long = client->order != ORDER_NONE && client->input.size > LINE_SIZE_MAX;
@@ -180,7 +180,7 @@ static void client_free(struct client *client)
     *link = client->next;
     client->switches->clients_length--;
     loop_watch_end(client->watch);
-    (void)close(client->fd);
+    close(client->fd);
     buf_free(&client->input);
     mem_free(client);
 }
@@ -191,9 +191,9 @@ static bool client_lines(struct client *client)
     while (client->order == ORDER_NONE && client->input.size > 0) {
         char line[LINE_SIZE_MAX];
         const char *end = memchr(client->input.data, '\n', client->input.size);
-        if (!end) return client->input.size < sizeof line;
+        if (!end) return client->input.size < sizeof(line);
         size_t size = (size_t)(end - client->input.data);
-        if (size >= sizeof line) return false;
+        if (size >= sizeof(line)) return false;
         memcpy(line, client->input.data, size);
         line[size] = 0;
         buf_consume(&client->input, size + 1);

@@ -132,10 +132,10 @@ static void hint_at_others(const struct up_options *options, const struct place 
         if (entry->d_name[0] == 'h' && text_parse_u64(entry->d_name + 1, &number) && number > options->hosts)
             others++;
     }
-    if (directory) (void)closedir(directory);
+    if (directory) closedir(directory);
     if (others > 0)
-        (void)fprintf(stderr, "croft: %s knows %u more hosts than --hosts %u starts; they stay off\n",
-                      place->state, others, options->hosts);
+        fprintf(stderr, "croft: %s knows %u more hosts than --hosts %u starts; they stay off\n", place->state,
+                others, options->hosts);
 }
 
 static int run_here(const struct up_options *options, const struct place *place, int pipe_fd)
@@ -152,8 +152,8 @@ static int run_here(const struct up_options *options, const struct place *place,
         if (!report.was_ready) place_take_back(place, err.message);
     }
     if (pipe_fd < 0) return give_up(&err);
-    (void)fprintf(stderr, "croft: %s\n", err.message);
-    (void)dprintf(report.pipe_fd, "error %d %s\n", error_exit_code(err.code), err.message);
+    fprintf(stderr, "croft: %s\n", err.message);
+    dprintf(report.pipe_fd, "error %d %s\n", error_exit_code(err.code), err.message);
     return error_exit_code(err.code);
 }
 
@@ -163,25 +163,25 @@ static void tell_ready(void *ctx, const char *url)
     report->was_ready = true;
     end_progress(report);
     if (report->pipe_fd >= 0) {
-        (void)dprintf(report->pipe_fd, "ready %s\n", url); /* nobody waits any more: no matter */
+        dprintf(report->pipe_fd, "ready %s\n", url); /* nobody waits any more: no matter */
         fd_drop(&report->pipe_fd);
         return;
     }
-    (void)printf("ready %s\n", url);
-    (void)fflush(stdout);
+    printf("ready %s\n", url);
+    fflush(stdout);
 }
 
 static void tell_progress(void *ctx, unsigned up, unsigned of)
 {
     struct report *report = ctx;
     if (report->pipe_fd >= 0 || !isatty(STDERR_FILENO)) return;
-    (void)fprintf(stderr, "\r%u of %u hosts are up", up, of);
+    fprintf(stderr, "\r%u of %u hosts are up", up, of);
     report->progress_shown = true;
 }
 
 static void end_progress(struct report *report)
 {
-    if (report->progress_shown) (void)fputs("\r\033[K", stderr);
+    if (report->progress_shown) fputs("\r\033[K", stderr);
     report->progress_shown = false;
 }
 
@@ -194,7 +194,7 @@ static int run_detached(const struct up_options *options)
     if (pid != 0) return wait_for_detached(pipe_fd, pid);
     CLEANUP_PLACE struct place place = {0};
     if (turn_into_daemon(options, &place, &err)) return run_here(options, &place, pipe_fd);
-    (void)dprintf(pipe_fd, "error %d %s\n", error_exit_code(err.code), err.message);
+    dprintf(pipe_fd, "error %d %s\n", error_exit_code(err.code), err.message);
     return error_exit_code(err.code);
 }
 
@@ -202,16 +202,16 @@ static int run_detached(const struct up_options *options)
 static bool detach(const struct up_options *options, int *ret_pipe_fd, pid_t *ret_pid, struct error *err)
 {
     int fds[2];
-    (void)fflush(NULL);
+    fflush(NULL);
     if (pipe2(fds, O_CLOEXEC) != 0) return error_errno(err, errno, "cannot make a pipe");
     pid_t pid = fork();
     if (pid < 0) {
         int fork_errno = errno;
-        (void)close(fds[0]);
-        (void)close(fds[1]);
+        close(fds[0]);
+        close(fds[1]);
         return error_errno(err, fork_errno, "cannot start a process");
     }
-    (void)close(fds[pid == 0 ? 0 : 1]);
+    close(fds[pid == 0 ? 0 : 1]);
     *ret_pipe_fd = fds[pid == 0 ? 1 : 0];
     *ret_pid = pid;
     return true;
@@ -221,7 +221,7 @@ static bool turn_into_daemon(const struct up_options *options, struct place *ret
 {
     CLEANUP_FD int log_fd = -1;
     CLEANUP_FD int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    (void)setsid();
+    setsid();
     if (!place_open(options->state, true, ret_place, err) || !place_open_log(ret_place, "up", &log_fd, err))
         return false;
     if (null_fd < 0 || dup2(null_fd, 0) < 0 || dup2(log_fd, 1) < 0 || dup2(log_fd, 2) < 0)
@@ -233,38 +233,38 @@ static bool turn_into_daemon(const struct up_options *options, struct place *ret
 static int wait_for_detached(int pipe_fd, pid_t pid)
 {
     sigset_t signals;
-    (void)sigemptyset(&signals);
-    (void)sigaddset(&signals, SIGINT);
-    (void)sigaddset(&signals, SIGTERM);
-    (void)sigprocmask(SIG_BLOCK, &signals, NULL);
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
     CLEANUP_FD int signal_fd = signalfd(-1, &signals, SFD_CLOEXEC);
     CLEANUP_FD int from_fd = pipe_fd;
     char text[2048];
     size_t size = 0;
-    for (ssize_t got = 1; got > 0 && size < sizeof text - 1 && !memchr(text, '\n', size);) {
+    for (ssize_t got = 1; got > 0 && size < sizeof(text) - 1 && !memchr(text, '\n', size);) {
         struct pollfd fds[] = {{.fd = from_fd, .events = POLLIN}, {.fd = signal_fd, .events = POLLIN}};
-        (void)poll(fds, 2, -1);
+        poll(fds, 2, -1);
         struct signalfd_siginfo info;
-        if (fds[1].revents && read(signal_fd, &info, sizeof info) > 0) (void)kill(pid, SIGTERM);
+        if (fds[1].revents && read(signal_fd, &info, sizeof(info)) > 0) kill(pid, SIGTERM);
         if (!fds[0].revents) continue;
-        got = read(from_fd, text + size, sizeof text - 1 - size);
+        got = read(from_fd, text + size, sizeof(text) - 1 - size);
         if (got > 0) size += (size_t)got;
     }
     text[size] = 0;
     if (text_starts(text, "ready ")) {
-        (void)fputs(text, stdout);
-        (void)fflush(stdout);
+        fputs(text, stdout);
+        fflush(stdout);
         return 0;
     }
     char *message = text_starts(text, "error ") ? text + strlen("error ") : NULL;
     long code = message ? strtol(message, &message, 10) : 1;
-    (void)fprintf(stderr, "croft:%s", message ? message : " the grid's process ended without a word\n");
-    (void)waitpid(pid, NULL, 0); /* it has taken everything down before it spoke */
+    fprintf(stderr, "croft:%s", message ? message : " the grid's process ended without a word\n");
+    waitpid(pid, NULL, 0); /* it has taken everything down before it spoke */
     return (int)code;
 }
 
 static int give_up(const struct error *err)
 {
-    (void)fprintf(stderr, "croft: %s\n", err->message);
+    fprintf(stderr, "croft: %s\n", err->message);
     return error_exit_code(err->code);
 }

@@ -41,7 +41,7 @@ static uint32_t net_mtu(enum wires_net net);
 
 bool wires_new(struct wires **ret_wires, struct error *err)
 {
-    struct wires *wires = mem_alloc(sizeof *wires);
+    struct wires *wires = mem_alloc(sizeof(*wires));
     *wires =
         (struct wires){.machine_fd = -1, .switch_fd = -1, .outside_fd = -1, .cable_index = CABLE_INDEX_MIN};
     if (!ns_current(&wires->machine_fd, err) || !wires_add_namespace(wires, &wires->switch_fd, err) ||
@@ -150,8 +150,8 @@ static void begin_cable(struct wires *wires, int net_fd, enum wires_net net, uns
 {
     char name[16], far_name[16];
     int index = wires->cable_index++;
-    (void)snprintf(name, sizeof name, "port%d", index);
-    (void)snprintf(far_name, sizeof far_name, "eth%d", (int)net);
+    snprintf(name, sizeof(name), "port%d", index);
+    snprintf(far_name, sizeof(far_name), "eth%d", (int)net);
     struct link_end near = {.name = name, .index = index, .mtu = net_mtu(net)};
     /* The same computer always has the same hardware addresses, so that nobody who remembers one talks past
      * it after it was switched off and on. */

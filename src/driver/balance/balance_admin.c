@@ -55,9 +55,9 @@ bool balance_admin_new(const struct watch_port *watch, const char *directory,
                        void (*lost)(void *ctx, const char *reason), void *ctx,
                        struct balance_admin **ret_admin, struct error *err)
 {
-    int fd;
+    int fd = -1;
     if (!open_socket(directory, &fd, err)) return false;
-    struct balance_admin *admin = mem_alloc(sizeof *admin);
+    struct balance_admin *admin = mem_alloc(sizeof(*admin));
     admin->watch = watch;
     admin->fd = fd;
     admin->lost = lost;
@@ -123,8 +123,8 @@ static bool open_socket(const char *directory, int *ret_fd, struct error *err)
 static bool connect_through(int path_fd, int fd, struct error *err)
 {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
-    snprintf(name.sun_path, sizeof name.sun_path, "/proc/self/fd/%d", path_fd);
-    if (connect(fd, (const struct sockaddr *)&name, sizeof name) == 0) return true;
+    snprintf(name.sun_path, sizeof(name.sun_path), "/proc/self/fd/%d", path_fd);
+    if (connect(fd, (const struct sockaddr *)&name, sizeof(name)) == 0) return true;
     return error_errno(err, errno, "haproxy does not answer on its admin socket");
 }
 
@@ -132,7 +132,7 @@ static void on_readable(void *ctx)
 {
     struct balance_admin *admin = ctx;
     char data[READ_SIZE];
-    ssize_t size = read(admin->fd, data, sizeof data);
+    ssize_t size = read(admin->fd, data, sizeof(data));
     if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (size <= 0) {
         lose(admin, size == 0 ? "haproxy closed its admin socket" : strerror(errno));
@@ -194,7 +194,7 @@ static bool take_answers(struct balance_admin *admin)
 {
     static const char PROMPT[] = "\n> ";
     for (;;) {
-        size_t from = admin->in_seen > sizeof PROMPT ? admin->in_seen - sizeof PROMPT : 0;
+        size_t from = admin->in_seen > sizeof(PROMPT) ? admin->in_seen - sizeof(PROMPT) : 0;
         char *end = admin->in.size ? strstr(admin->in.data + from, PROMPT) : NULL;
         if (!end) {
             admin->in_seen = admin->in.size;
@@ -208,7 +208,7 @@ static bool take_answers(struct balance_admin *admin)
         while (size && admin->in.data[size - 1] == '\n')
             size--;
         CLEANUP_MEM char *text = mem_strndup(admin->in.data ? admin->in.data : "", size);
-        buf_consume(&admin->in, (size_t)(end - admin->in.data) + sizeof PROMPT - 1);
+        buf_consume(&admin->in, (size_t)(end - admin->in.data) + sizeof(PROMPT) - 1);
         admin->in_seen = 0;
         if (question.answered) question.answered(question.ctx, text);
     }

@@ -51,10 +51,10 @@ static void command(struct vec *ret_commands, enum balance_command_kind kind, co
     va_list arguments;
     item->kind = kind;
     va_start(arguments, format);
-    int length = vsnprintf(item->text, sizeof item->text, format, arguments);
+    int length = vsnprintf(item->text, sizeof(item->text), format, arguments);
     va_end(arguments);
     /* Names have at most 63 characters. */
-    ASSERT(length > 0 && (size_t)length < sizeof item->text);
+    ASSERT(length > 0 && (size_t)length < sizeof(item->text));
 }
 
 static void bring_in(const struct balance_frontend *frontend, const struct balance_server *server,

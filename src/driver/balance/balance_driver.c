@@ -39,7 +39,7 @@ bool balance_driver_new(const struct balance_options *options, struct balance_dr
 {
     if (!options->clock || !options->watch)
         return error_set(err, ERROR_INVALID, "the balance driver needs a clock and a watch port");
-    struct balance_self *driver = mem_alloc(sizeof *driver);
+    struct balance_self *driver = mem_alloc(sizeof(*driver));
     driver->options = *options;
     driver->balancers = map_new();
     driver->notices = VEC_OF(struct notice);
@@ -73,7 +73,7 @@ void balance_tell_done(struct balancer *balancer, struct waiting waiting, const 
     struct notice *notice = notice_new(balancer, NOTICE_DONE);
     notice->waiting = waiting;
     if (!err) return;
-    notice->error = mem_alloc(sizeof *err);
+    notice->error = mem_alloc(sizeof(*err));
     *notice->error = *err;
 }
 
@@ -104,8 +104,8 @@ static void personalize(void *self, struct arena *arena, struct personality *per
     static const char *const COMMAND[] = {BALANCE_PROGRAM, "-db", "-f", BALANCE_CONFIG_PATH};
     CLEANUP_BUF struct buf text = {0};
     size_t length = personality->files_length;
-    struct file *files = arena_alloc_array(arena, length + 1, sizeof *files);
-    const char **command = arena_alloc_array(arena, LENGTH(COMMAND), sizeof *command);
+    struct file *files = arena_alloc_array(arena, length + 1, sizeof(*files));
+    const char **command = arena_alloc_array(arena, LENGTH(COMMAND), sizeof(*command));
     balance_config_write(personality, &text);
     for (size_t i = 0; i < length; i++)
         files[i] = personality->files[i];
@@ -181,7 +181,7 @@ static struct balancer *balancer_of(struct balance_self *driver, const char *ins
 {
     struct balancer *balancer = map_get(driver->balancers, instance);
     if (balancer) return balancer;
-    balancer = mem_alloc(sizeof *balancer);
+    balancer = mem_alloc(sizeof(*balancer));
     balancer->driver = driver;
     balancer->name = mem_strdup(instance);
     balancer->memories = map_new();
@@ -196,10 +196,10 @@ static void keep_wanted(struct balancer *balancer, const struct personality *per
 {
     struct arena *arena = arena_new();
     size_t length = personality->frontends_length;
-    struct balance_frontend *frontends = arena_alloc_array(arena, length + 1, sizeof *frontends);
+    struct balance_frontend *frontends = arena_alloc_array(arena, length + 1, sizeof(*frontends));
     for (size_t f = 0; f < length; f++) {
         const struct balance_frontend *from = &personality->frontends[f];
-        struct balance_server *servers = arena_alloc_array(arena, from->servers_length + 1, sizeof *servers);
+        struct balance_server *servers = arena_alloc_array(arena, from->servers_length + 1, sizeof(*servers));
         for (size_t s = 0; s < from->servers_length; s++) {
             servers[s] = from->servers[s];
             servers[s].instance = arena_strdup(arena, from->servers[s].instance);

@@ -87,7 +87,7 @@ static bool read_child(int fd, pid_t pid, struct buf *ret_text, struct error *er
     char data[4096];
     ssize_t size;
     int status = 0;
-    while ((size = read(fd, data, sizeof data)) > 0 || (size < 0 && errno == EINTR))
+    while ((size = read(fd, data, sizeof(data))) > 0 || (size < 0 && errno == EINTR))
         if (size > 0) buf_add(ret_text, data, (size_t)size);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;

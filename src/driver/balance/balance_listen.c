@@ -45,8 +45,8 @@ static bool open_one(int publish_ns_fd, const char *publish, int *ret_fd, struct
     if (!parse(publish, &name))
         return error_set(err, ERROR_INVALID, "cannot publish at '%s': it is not ADDRESS:PORT", publish);
     if (!socket_ns_tcp(publish_ns_fd, -1, &fd, err)) return error_wrap(err, "cannot publish at %s", publish);
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
-        bind(fd, (const struct sockaddr *)&name, sizeof name) == 0 && listen(fd, BACKLOG_LENGTH) == 0) {
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
+        bind(fd, (const struct sockaddr *)&name, sizeof(name)) == 0 && listen(fd, BACKLOG_LENGTH) == 0) {
         *ret_fd = fd;
         return true;
     }

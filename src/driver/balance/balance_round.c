@@ -275,7 +275,7 @@ static struct server_memory *memory_of(struct balancer *balancer, const char *se
 {
     struct server_memory *memory = map_get(balancer->memories, server);
     if (memory) return memory;
-    memory = mem_alloc(sizeof *memory);
+    memory = mem_alloc(sizeof(*memory));
     map_put(balancer->memories, server, memory);
     return memory;
 }
@@ -285,7 +285,7 @@ static bool has_had_its_time(void *ctx, const char *key)
     struct balancer *balancer = ctx;
     int64_t *since_us = map_get(balancer->leaving, key);
     if (since_us) return now_us(balancer) - *since_us >= LEAVE_US_MAX;
-    since_us = mem_alloc(sizeof *since_us);
+    since_us = mem_alloc(sizeof(*since_us));
     *since_us = now_us(balancer);
     map_put(balancer->leaving, key, since_us);
     return false;
@@ -305,7 +305,7 @@ static void forget_left(struct balancer *balancer, const struct vec *present)
     }
     for (size_t i = 0; i < balancer->commands.length; i++) {
         struct balance_command *command = vec_at(&balancer->commands, i);
-        if (command->kind == COMMAND_DELETE) map_put(still, command->text + sizeof "del server", command);
+        if (command->kind == COMMAND_DELETE) map_put(still, command->text + sizeof("del server"), command);
     }
     while (map_next(balancer->leaving, &cursor, &name, &since_us)) {
         if (map_get(still, name)) continue;

@@ -291,7 +291,7 @@ static void hurried(void *ctx)
 
     watch->stop(watch->self, container->hurry_watch);
     container->hurry_watch = NULL;
-    (void)waitid(P_PIDFD, (id_t)container->hurry_pidfd, &info, WEXITED | WNOHANG);
+    waitid(P_PIDFD, (id_t)container->hurry_pidfd, &info, WEXITED | WNOHANG);
     close(container->hurry_pidfd);
 }
 

@@ -88,7 +88,7 @@ void names_end(struct names *names)
         names->ended = true;
         return;
     }
-    (void)signal_server(names, SIGKILL); /* false: it is gone already */
+    signal_server(names, SIGKILL); /* false: it is gone already */
     remove_files(names);
     names_free(names);
 }
@@ -197,7 +197,7 @@ static void started(void *ctx, struct process_exit exit)
     if (names->ended)
         names_end(names); /* true: it is not starting any more */
     else if (exit.status == 0)
-        (void)signal_server(names, SIGHUP); /* false: it ended at once; names_set() sees that */
+        signal_server(names, SIGHUP); /* false: it ended at once; names_set() sees that */
 }
 
 /* The process of the pid file, if it is the farm's server: a number may have been given to another since. */

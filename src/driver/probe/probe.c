@@ -81,7 +81,7 @@ bool probe_driver_new(struct probe_driver *ret_driver, struct error *err)
 {
     int home = -1;
     if (!socket_ns_home(&home, err)) return false;
-    struct probe_sockets *self = mem_alloc(sizeof *self);
+    struct probe_sockets *self = mem_alloc(sizeof(*self));
     self->home_ns_fd = home;
     *ret_driver = (struct probe_driver){
         .self = self, .destroy = driver_destroy, .start = driver_start, .stop = driver_stop};
@@ -93,7 +93,7 @@ struct probe *probe_start(const struct probe_options *options, probe_changed cha
     const struct health *health = options->health;
     ASSERT(health->kind != HEALTH_NONE);
     ASSERT(health->kind != HEALTH_EXEC || (options->process && options->exec_argv && options->exec_argv[0]));
-    struct probe *probe = mem_alloc(sizeof *probe);
+    struct probe *probe = mem_alloc(sizeof(*probe));
     int64_t start_ms = options->start_period_ms > 0 ? options->start_period_ms : START_PERIOD_MS;
     probe->options = *options;
     probe->kind = health->kind;
@@ -147,7 +147,7 @@ static void prepare(struct probe *probe)
         size_t length = 0;
         while (probe->options.exec_argv[length])
             length++;
-        probe->argv = mem_alloc_array(length + 1, sizeof *probe->argv);
+        probe->argv = mem_alloc_array(length + 1, sizeof(*probe->argv));
         for (size_t i = 0; i < length; i++)
             probe->argv[i] = mem_strdup(probe->options.exec_argv[i]);
         buf_add_text(&probe->title, health->command_length ? health->command[0] : probe->argv[0]);
@@ -201,9 +201,9 @@ static void attempt_connect(struct probe *probe)
     /* The request carries the handshake's last acknowledgement: a packet less, and the server wakes once. It
      * is only faster, so how this ends does not matter. */
     const int off = 0;
-    if (probe->kind == HEALTH_HTTP) (void)setsockopt(probe->fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof off);
+    if (probe->kind == HEALTH_HTTP) setsockopt(probe->fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off));
     socket_ns_name(probe->options.address, probe->port, &name);
-    if (connect(probe->fd, (const struct sockaddr *)&name, sizeof name) == 0 || errno == EINPROGRESS)
+    if (connect(probe->fd, (const struct sockaddr *)&name, sizeof(name)) == 0 || errno == EINPROGRESS)
         on_writable(probe); /* an instance is on this machine: most often it has accepted by now */
     else
         end_errno(probe, errno);
@@ -256,7 +256,7 @@ static void on_readable(void *ctx)
 {
     struct probe *probe = ctx;
     char data[READ_SIZE];
-    ssize_t size = recv(probe->fd, data, sizeof data, 0);
+    ssize_t size = recv(probe->fd, data, sizeof(data), 0);
     if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (size < 0) {
         end_errno(probe, errno);
@@ -321,7 +321,7 @@ static void end_attempt(struct probe *probe, enum verdict verdict, const char *f
     va_list arguments;
     int64_t now = now_us(probe);
     va_start(arguments, format);
-    vsnprintf(reason, sizeof reason, format, arguments);
+    vsnprintf(reason, sizeof(reason), format, arguments);
     va_end(arguments);
     release(probe);
     if (verdict == VERDICT_GOOD) {

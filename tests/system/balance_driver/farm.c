@@ -57,8 +57,8 @@ static void serve(int listener)
                 if (event.data.fd >= 0) epoll_ctl(epoll_fd, EPOLL_CTL_ADD, event.data.fd, &event);
                 continue;
             }
-            ssize_t size = recv(fd, data, sizeof data, 0);
-            if (size <= 0 || send(fd, ANSWER, sizeof ANSWER - 1, MSG_NOSIGNAL) < 0) close(fd);
+            ssize_t size = recv(fd, data, sizeof(data), 0);
+            if (size <= 0 || send(fd, ANSWER, sizeof(ANSWER) - 1, MSG_NOSIGNAL) < 0) close(fd);
         }
     }
 }
@@ -78,10 +78,10 @@ static int bound(uint16_t port, bool listening)
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
     struct sockaddr_in name = {
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    bool done = listening ? bind(fd, (struct sockaddr *)&name, sizeof name) == 0 && listen(fd, 1024) == 0
-                          : connect(fd, (struct sockaddr *)&name, sizeof name) == 0;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    bool done = listening ? bind(fd, (struct sockaddr *)&name, sizeof(name)) == 0 && listen(fd, 1024) == 0
+                          : connect(fd, (struct sockaddr *)&name, sizeof(name)) == 0;
     if (done) return fd;
     close(fd);
     return -1;
@@ -122,8 +122,8 @@ static bool read_answer(int fd)
 {
     char data[4096] = "";
     size_t have = 0;
-    while (have < sizeof data - 1) {
-        ssize_t size = recv(fd, data + have, sizeof data - 1 - have, 0);
+    while (have < sizeof(data) - 1) {
+        ssize_t size = recv(fd, data + have, sizeof(data) - 1 - have, 0);
         if (size <= 0) return false;
         have += (size_t)size;
         data[have] = 0;
@@ -147,7 +147,7 @@ static struct farm_result load(uint16_t port, int length, int control_fd, int re
         fds[i] = bound(port, false);
     for (;;) {
         for (int i = 0; i < length; i++)
-            send(fds[i], REQUEST, sizeof REQUEST - 1, MSG_NOSIGNAL);
+            send(fds[i], REQUEST, sizeof(REQUEST) - 1, MSG_NOSIGNAL);
         for (int i = 0; i < length; i++) {
             if (read_answer(fds[i])) {
                 result.good++;
@@ -173,7 +173,7 @@ struct farm_load farm_load_start(uint16_t port, int length)
     if (pid == 0) {
         close(control[1]);
         struct farm_result result = load(port, length, control[0], results[1]);
-        _exit(write(results[1], &result, sizeof result) == sizeof result ? 0 : 1);
+        _exit(write(results[1], &result, sizeof(result)) == sizeof(result) ? 0 : 1);
     }
     close(control[0]);
     close(results[1]);
@@ -190,7 +190,7 @@ struct farm_result farm_load_end(struct farm_load load)
 {
     struct farm_result result;
     close(load.control_fd);
-    ASSERT(read(load.result_fd, &result, sizeof result) == sizeof result);
+    ASSERT(read(load.result_fd, &result, sizeof(result)) == sizeof(result));
     close(load.result_fd);
     ASSERT(waitpid(load.pid, NULL, 0) == load.pid);
     return result;

@@ -43,7 +43,7 @@ static void on_drained(void *ctx, const char *balancer, const char *server)
 {
     struct world *world = ctx;
     assert_string_equal(balancer, BALANCER);
-    snprintf(world->drained, sizeof world->drained, "%s", server);
+    snprintf(world->drained, sizeof(world->drained), "%s", server);
     world->heard_drained = true;
 }
 
@@ -51,7 +51,7 @@ static void on_health(void *ctx, const char *balancer, const char *server, bool 
 {
     struct world *world = ctx;
     assert_string_equal(balancer, BALANCER);
-    snprintf(good ? world->good : world->bad, sizeof world->good, "%s", server);
+    snprintf(good ? world->good : world->bad, sizeof(world->good), "%s", server);
     *(good ? &world->heard_good : &world->heard_bad) = true;
 }
 
@@ -80,7 +80,7 @@ static void apply_well(struct world *world, size_t length)
 
 static int set_up(void **state)
 {
-    struct world *world = mem_alloc(sizeof *world);
+    struct world *world = mem_alloc(sizeof(*world));
     struct error error;
     *state = world;
     mini_loop_start(&world->loop);
@@ -127,7 +127,7 @@ static int tear_down(void **state)
         close(*(int *)vec_at(&world->fds, i));
     vec_free(&world->fds);
     arena_free(world->arena);
-    snprintf(command, sizeof command, "rm -rf %s", world->directory);
+    snprintf(command, sizeof(command), "rm -rf %s", world->directory);
     assert_int_equal(system(command), 0);
     mem_free(world);
     return 0;
@@ -335,12 +335,12 @@ static void builds_a_root_that_runs(void **state)
     struct world *world = *state;
     struct error error;
     char root[96], command[800];
-    snprintf(root, sizeof root, "%s/root", world->directory);
+    snprintf(root, sizeof(root), "%s/root", world->directory);
     if (!balance_image_root(root, &error)) fail_msg("%s", error.message);
-    snprintf(command, sizeof command, "chroot %s /usr/sbin/haproxy -vv >/dev/null", root);
+    snprintf(command, sizeof(command), "chroot %s /usr/sbin/haproxy -vv >/dev/null", root);
     assert_int_equal(system(command), 0);
     /* Without the passed descriptor, which is none here. */
-    snprintf(command, sizeof command,
+    snprintf(command, sizeof(command),
              "grep -v fd@ %s/haproxy.cfg >%s/etc/haproxy/haproxy.cfg && mkdir -p %s%s &&"
              " chroot %s /usr/sbin/haproxy -c -f /etc/haproxy/haproxy.cfg >/dev/null",
              world->directory, root, root, world->directory, root);

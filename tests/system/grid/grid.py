@@ -1,7 +1,8 @@
 """A whole grid under test: the built `croft`, driven through its command line and its API. Needs root.
 
-A grid lives in a temporary state directory and on a free port. `Grid` brings it up, makes an image, applies documents,
-waits for what should come to be, and at the end looks whether anything of it is left on the machine.
+A grid lives in a temporary state directory and on a free port, and ends with the process of its test, however that one
+ends. `Grid` brings it up, makes an image, applies documents, waits for what should come to be, and at the end looks whether
+anything of it is left on the machine.
 """
 
 import base64
@@ -261,6 +262,7 @@ class Grid:
         self.grid = None     # what its cgroups are named after
         self.kept_parties = set()
         self.down_result = None
+        self.process = None  # `croft up`
 
     # -- life
 
@@ -277,18 +279,32 @@ class Grid:
     def up(self):
         if not self.address:
             self.address = f'127.0.0.1:{self.free_port()}'
-        result = subprocess.run(
-            [self.croft, 'up', '--hosts', str(self.hosts_wanted), '--racks', str(self.racks), '--state', self.state, '--listen',
-             self.address, '--detach'], capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL)
-        assert result.returncode == 0, f'croft up: {result}'
-        assert f'ready http://{self.address}' in result.stdout, f'croft up: {result}'
+        self.reap()
+        log = pathlib.Path(self.state, 'log/up.log')
+        log.parent.mkdir(mode=0o700, exist_ok=True)
+        with open(log, 'ab') as stderr:
+            # In a session of its own, so that who kills the test's process group leaves it the time to take everything down.
+            self.process = subprocess.Popen(
+                ['setpriv', '--pdeathsig', 'TERM', '--', self.croft, 'up', '--hosts', str(self.hosts_wanted), '--racks',
+                 str(self.racks), '--state', self.state, '--listen', self.address], text=True, stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=stderr, start_new_session=True)
+        line = self.process.stdout.readline()
+        assert line == f'ready http://{self.address}\n', f'croft up: {line!r}, {log.read_text()}'
         self.token = pathlib.Path(self.state, 'controller/landlord.token').read_text().strip()
         self.grid = self.info()['grid']
         self.note_processes()
 
     def down(self):
         self.down_result = subprocess.run([self.croft, 'down', '--state', self.state], capture_output=True, text=True, timeout=120)
+        self.reap()
         return self.down_result
+
+    def reap(self):
+        """Takes the exit of `croft up`, which has ended or is about to."""
+        if self.process:
+            self.process.wait(timeout=WAIT_S)
+            self.process.stdout.close()
+        self.process = None
 
     def tidy(self):
         with contextlib.suppress(Exception):

@@ -31,6 +31,6 @@ int main(int argc, char **argv)
     if (argc >= 2 && strcmp(argv[1], "host-init") == 0) return host_init_main(argc - 1, argv + 1);
     if (argc >= 2 && strcmp(argv[1], "up") == 0) return up(argc - 2, argv + 2);
     if (argc == 4 && strcmp(argv[1], "down") == 0) return down_main(&(struct down_options){.state = argv[3]});
-    (void)fprintf(stderr, "usage: up_harness up … | down --state DIR\n");
+    fprintf(stderr, "usage: up_harness up … | down --state DIR\n");
     return 2;
 }

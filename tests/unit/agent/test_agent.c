@@ -267,6 +267,33 @@ static void test_exits(void **state)
     desk_free(desk);
 }
 
+/* What comes in the place of one that rests does not inherit its alarm clock: it would wake up in the middle
+ * of something. */
+static void test_rest_ends_with_its_reason(void **state)
+{
+    struct desk *desk = desk_new();
+    struct fake_script *script = fake_world_script(desk->world->truth, "acme/shop/web-1");
+    const struct fake_counts *counts = fake_host_counts(desk->box->truth);
+    script->exits = 100;
+    script->exits_after_ms = 100;
+    box_boot(desk->box);
+    tell(desk, 1, 1, one);
+    world_run_ms(desk->world, 10000); /* from now on it rests for 8 s */
+    script->exits = 0;
+    tell(desk, 2, 2, one);
+    world_run_ms(desk->world, 1000);
+    assert_int_equal(truth(desk, "web-1").incarnation, 2);
+    unsigned wipes = counts->wipes;
+    script->wipe_ms = 30000;
+    tell(desk, 3, 2, none);
+    world_run_ms(desk->world, 20000);
+    assert_true(said(desk, "\"state\":\"wiping\""));
+    assert_int_equal(counts->wipes, wipes + 1);
+    world_run_ms(desk->world, 20000);
+    assert_false(said(desk, "web-1"));
+    desk_free(desk);
+}
+
 /* A command may end before the driver has said that it started. */
 static void test_exits_at_once(void **state)
 {
@@ -690,17 +717,29 @@ static void test_sessions_are_shared(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_difference),    cmocka_unit_test(test_predecessors),
-        cmocka_unit_test(test_refused),       cmocka_unit_test(test_roll_back),
-        cmocka_unit_test(test_disk_fails),    cmocka_unit_test(test_restart_touches_nothing),
-        cmocka_unit_test(test_tends),         cmocka_unit_test(test_restart_at_any_moment),
-        cmocka_unit_test(test_exits),         cmocka_unit_test(test_exits_at_once),
-        cmocka_unit_test(test_made_badly),    cmocka_unit_test(test_unhealthy),
-        cmocka_unit_test(test_warm),          cmocka_unit_test(test_boot),
-        cmocka_unit_test(test_fetch),         cmocka_unit_test(test_images_go),
-        cmocka_unit_test(test_layers_shared), cmocka_unit_test(test_images_wait_for_word),
-        cmocka_unit_test(test_reports_again), cmocka_unit_test(test_exec),
-        cmocka_unit_test(test_input_waits),   cmocka_unit_test(test_sessions_are_shared),
+        cmocka_unit_test(test_difference),
+        cmocka_unit_test(test_predecessors),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_roll_back),
+        cmocka_unit_test(test_disk_fails),
+        cmocka_unit_test(test_restart_touches_nothing),
+        cmocka_unit_test(test_tends),
+        cmocka_unit_test(test_restart_at_any_moment),
+        cmocka_unit_test(test_exits),
+        cmocka_unit_test(test_exits_at_once),
+        cmocka_unit_test(test_rest_ends_with_its_reason),
+        cmocka_unit_test(test_made_badly),
+        cmocka_unit_test(test_unhealthy),
+        cmocka_unit_test(test_warm),
+        cmocka_unit_test(test_boot),
+        cmocka_unit_test(test_fetch),
+        cmocka_unit_test(test_images_go),
+        cmocka_unit_test(test_layers_shared),
+        cmocka_unit_test(test_images_wait_for_word),
+        cmocka_unit_test(test_reports_again),
+        cmocka_unit_test(test_exec),
+        cmocka_unit_test(test_input_waits),
+        cmocka_unit_test(test_sessions_are_shared),
     };
     if (getenv("CMOCKA_ONLY")) cmocka_set_test_filter(getenv("CMOCKA_ONLY"));
     return cmocka_run_group_tests(tests, NULL, NULL);

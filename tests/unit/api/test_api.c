@@ -449,13 +449,21 @@ static void test_paging(void **state)
         reply_free(&reply);
     }
     assert_int_equal(pages, 4);
-    static const char *const wrong[] = {"limit=0", "limit=-1", "limit=x", "limit=", "watch=x"};
+    static const char *const wrong[] = {"limit=0", "limit=-1", "limit=x",
+                                        "limit=",  "watch=x",  "watch=9223372036854775808"};
     for (size_t i = 0; i < LENGTH(wrong); i++) {
         snprintf(path, sizeof(path), "/v1/farms?%s", wrong[i]);
         check_problem(expect(world, 400, landlord, "GET", path, NULL), 400);
         snprintf(path, sizeof(path), "/v1/events?%s", wrong[i]);
         check_problem(expect(world, 400, landlord, "GET", path, NULL), 400);
     }
+    /* Longer ago than time is counted: all of them. */
+    struct reply all = ask(world, landlord, "GET", "/v1/events", NULL, NULL);
+    reply = ask(world, landlord, "GET", "/v1/events?since=9223372036854775807", NULL, NULL);
+    assert_true(all.body.size > 2);
+    assert_string_equal(buf_text(&reply.body), buf_text(&all.body));
+    reply_free(&all);
+    reply_free(&reply);
     stop(fixture);
 }
 

@@ -2,6 +2,7 @@
 
 #include "check.h"
 
+#include <limits.h>
 #include <string.h>
 
 static void comparisons(void **state)
@@ -146,6 +147,54 @@ static void whole_numbers(void **state)
     assert_true(value == UINT64_MAX);
 }
 
+static void hex_digits(void **state)
+{
+    static const char digits[] = "0123456789abcdef", large[] = "0123456789ABCDEF";
+    for (int c = CHAR_MIN; c <= CHAR_MAX; c++) {
+        const char *small_at = c ? strchr(digits, c) : NULL;
+        const char *large_at = c ? strchr(large, c) : NULL;
+        long wanted = small_at ? small_at - digits : large_at ? large_at - large : -1;
+        assert_int_equal(text_hex_digit((char)c), wanted);
+    }
+}
+
+static void check_query(const char *query, const char *name, const char *wanted)
+{
+    size_t size = 77;
+    const char *value = text_query(query, name, &size);
+    if (!wanted) {
+        assert_null(value);
+        assert_int_equal(size, 77);
+        return;
+    }
+    assert_non_null(value);
+    assert_int_equal(size, strlen(wanted));
+    assert_memory_equal(value, wanted, size);
+}
+
+static void queries(void **state)
+{
+    check_query("a=1&ab=2&b=", "a", "1");
+    check_query("a=1&ab=2&b=", "ab", "2");
+    check_query("a=1&ab=2&b=", "b", "");
+    check_query("a=1&ab=2&b=", "c", NULL);
+    check_query("x&&a&b=1=2&b=3", "a", "");
+    check_query("x&&a&b=1=2&b=3", "b", "1=2");
+    check_query("x=a=1", "a", NULL);
+    check_query("", "a", NULL);
+}
+
+static void secrets(void **state)
+{
+    assert_true(text_equal_secret("abc", "abc"));
+    assert_true(text_equal_secret("", ""));
+    assert_false(text_equal_secret("abc", "abd"));
+    assert_false(text_equal_secret("abc", "ab"));
+    assert_false(text_equal_secret("abc", "abcd"));
+    assert_false(text_equal_secret("abc", ""));
+    assert_false(text_equal_secret("", "a"));
+}
+
 /* Vectors from the authors' page. */
 static void hash_is_fnv1a(void **state)
 {
@@ -161,7 +210,8 @@ int main(void)
         cmocka_unit_test(comparisons),   cmocka_unit_test(natural_order),
         cmocka_unit_test(names),         cmocka_unit_test(natural_order_is_an_order),
         cmocka_unit_test(whole_numbers), cmocka_unit_test(nearest_spelling),
-        cmocka_unit_test(hash_is_fnv1a),
+        cmocka_unit_test(hash_is_fnv1a), cmocka_unit_test(hex_digits),
+        cmocka_unit_test(queries),       cmocka_unit_test(secrets),
     };
     return cmocka_run_group_tests_name("text", tests, NULL, NULL);
 }

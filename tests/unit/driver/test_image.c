@@ -107,7 +107,7 @@ static void no_room(void **state)
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
     bool good = image_import(blobs, source, arena, &image, &err);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
-    (void)signal(SIGXFSZ, old);
+    signal(SIGXFSZ, old);
     assert_false(good);
     assert_non_null(strstr(err.message, strerror(EFBIG)));
     shell(directory, "test -z \"$(ls blobs/sha256)\"");

@@ -40,7 +40,7 @@ static void changed(void *ctx, bool good, const char *reason)
     world->told = true;
     world->good = good;
     world->changes++;
-    snprintf(world->reason, sizeof world->reason, "%s", reason);
+    snprintf(world->reason, sizeof(world->reason), "%s", reason);
     if (!world->stop_in_callback) return;
     probe_stop(world->probe);
     world->probe = NULL;
@@ -64,7 +64,7 @@ static void asked(void *ctx)
 {
     struct world *world = ctx;
     char data[2048];
-    ssize_t size = recv(world->fd, data, sizeof data, MSG_DONTWAIT);
+    ssize_t size = recv(world->fd, data, sizeof(data), MSG_DONTWAIT);
     if (size <= 0) {
         hang_up(world);
         return;
@@ -89,9 +89,9 @@ static void accepted(void *ctx)
 
 static int set_up(void **state)
 {
-    struct world *world = mem_alloc(sizeof *world);
+    struct world *world = mem_alloc(sizeof(*world));
     struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof name;
+    socklen_t size = sizeof(name);
     mini_loop_start(&world->loop);
     world->fd = -1;
     world->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -240,10 +240,10 @@ static void reads_heads_in_pieces(void **state)
 {
     static const char HEAD[] = "HTTP/1.1 204 No Content\r\nA: b\r\n\r\n";
     int status = 0;
-    for (size_t i = 0; i < sizeof HEAD - 1; i++)
+    for (size_t i = 0; i < sizeof(HEAD) - 1; i++)
         assert_int_equal(probe_head_read(HEAD, i, &status), PROBE_HEAD_MORE);
     assert_int_equal(status, 0);
-    assert_int_equal(probe_head_read(HEAD, sizeof HEAD - 1, &status), PROBE_HEAD_DONE);
+    assert_int_equal(probe_head_read(HEAD, sizeof(HEAD) - 1, &status), PROBE_HEAD_DONE);
     assert_int_equal(status, 204);
     assert_int_equal(probe_head_read("HTTP/2.0 200", 12, &status), PROBE_HEAD_GARBAGE);
     assert_int_equal(probe_head_read("HTTP/1.1 2000 OK", 16, &status), PROBE_HEAD_GARBAGE);

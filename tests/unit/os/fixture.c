@@ -54,7 +54,7 @@ void world_listen(struct world *world, const struct http_listen_options *options
         copy.ctx = world;
     }
     if (!http_listen(world->http, &copy, &listener, &err)) fail_msg("%s", err.message);
-    (void)snprintf(ret_address, 64, "127.0.0.1:%u", http_listener_port(listener));
+    snprintf(ret_address, 64, "127.0.0.1:%u", http_listener_port(listener));
 }
 
 void world_handle(void *ctx, struct exchange *exchange, const struct request *request,
@@ -64,8 +64,8 @@ void world_handle(void *ctx, struct exchange *exchange, const struct request *re
     const struct net_port *net = world->net;
     world->requests++;
     static const char *const roles[] = {"-", "controller", "host "};
-    (void)snprintf(world->sender, sizeof(world->sender), "%s%s %s", roles[sender->role],
-                   sender->name != NULL ? sender->name : "", sender->token != NULL ? sender->token : "-");
+    snprintf(world->sender, sizeof(world->sender), "%s%s %s", roles[sender->role],
+             sender->name != NULL ? sender->name : "", sender->token != NULL ? sender->token : "-");
     assert_true(text_starts(sender->address, "127.0.0.1:"));
     if (text_equal(request->path, "/echo")) {
         struct header header = {"X-Method", request->method};
@@ -136,7 +136,7 @@ struct call *ask_stream(struct world *world, struct reply *reply, const struct p
 
 void get(struct world *world, struct reply *reply, const struct peer *peer, const char *path)
 {
-    (void)ask(world, reply, peer, "GET", path, NULL, 0, 5000);
+    ask(world, reply, peer, "GET", path, NULL, 0, 5000);
     run_until(world, &reply->done);
 }
 
@@ -161,7 +161,7 @@ static void run(struct condition *condition)
     struct world *world = condition->world;
     const struct clock_port *clock = os_clock_port(world->clock);
     struct timer *timer = clock->after(clock->self, 20000000, too_late, world);
-    (void)loop_later(world->loop, poll_condition, condition);
+    loop_later(world->loop, poll_condition, condition);
     loop_run(world->loop);
     if (world->deadline_passed) fail_msg("waited for 20 s");
     clock->cancel(clock->self, timer);
@@ -175,7 +175,7 @@ static void poll_condition(void *ctx)
     if (holds || condition->world->deadline_passed) {
         loop_stop(condition->world->loop);
     } else {
-        (void)loop_later(condition->world->loop, poll_condition, condition);
+        loop_later(condition->world->loop, poll_condition, condition);
     }
 }
 
@@ -202,7 +202,7 @@ static void keep_answer(void *ctx, const struct answer *answer)
     assert_true((answer->status == 0) == (answer->error != NULL));
     if (answer->error != NULL) {
         reply->code = answer->error->code;
-        (void)snprintf(reply->message, sizeof(reply->message), "%s", answer->error->message);
+        snprintf(reply->message, sizeof(reply->message), "%s", answer->error->message);
     }
     assert_int_equal(answer->body[answer->body_size], '\0');
     buf_add(&reply->body, answer->body, answer->body_size);

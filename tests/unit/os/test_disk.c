@@ -86,8 +86,8 @@ static void unfinished_write_is_not_seen(void **state)
     CLEANUP_MEM char *path = mem_printf("%s/.~a", place->root);
     FILE *left = fopen(path, "we"); /* what a crash leaves behind */
     assert_non_null(left);
-    (void)fputs("ha", left);
-    (void)fclose(left);
+    fputs("ha", left);
+    fclose(left);
     holds(place, "a", "whole");
     struct error err;
     struct vec names = VEC_OF(char *);

@@ -15,7 +15,7 @@ static int closed_port(char *ret_address)
     socklen_t size = sizeof(at);
     assert_int_equal(bind(fd, (struct sockaddr *)&at, size), 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &size), 0);
-    (void)snprintf(ret_address, 64, "127.0.0.1:%u", ntohs(at.sin_port));
+    snprintf(ret_address, 64, "127.0.0.1:%u", ntohs(at.sin_port));
     return fd;
 }
 
@@ -26,14 +26,14 @@ static void methods_go_round(void **state)
     static const char *const methods[] = {"GET", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"};
     for (size_t i = 0; i < LENGTH(methods); i++) {
         struct reply reply = {0};
-        (void)ask(world, &reply, &peer, methods[i], "/echo", "hello", 5, 5000);
+        ask(world, &reply, &peer, methods[i], "/echo", "hello", 5, 5000);
         run_until(world, &reply.done);
         assert_int_equal(reply.status, 200);
         assert_string_equal(buf_text(&reply.body), "hello");
         reply_free(&reply);
     }
     struct reply head = {0};
-    (void)ask(world, &head, &peer, "HEAD", "/who", NULL, 0, 5000);
+    ask(world, &head, &peer, "HEAD", "/who", NULL, 0, 5000);
     run_until(world, &head.done);
     assert_int_equal(head.status, 200);
     assert_int_equal(head.body.size, 0);
@@ -56,7 +56,7 @@ static void bodies_of_all_sizes(void **state)
     const size_t sizes[] = {0, 1, 16383, 16384, 16385, 100000, most};
     for (size_t i = 0; i < LENGTH(sizes); i++) {
         struct reply reply = {0};
-        (void)ask(world, &reply, &peer, "PUT", "/echo", body, sizes[i], 5000);
+        ask(world, &reply, &peer, "PUT", "/echo", body, sizes[i], 5000);
         run_until(world, &reply.done);
         assert_int_equal(reply.status, 200);
         assert_int_equal(reply.body.size, sizes[i]);
@@ -65,7 +65,7 @@ static void bodies_of_all_sizes(void **state)
     }
     size_t before = world->requests;
     struct reply reply = {0};
-    (void)ask(world, &reply, &peer, "PUT", "/echo", body, most + 1, 5000);
+    ask(world, &reply, &peer, "PUT", "/echo", body, most + 1, 5000);
     run_until(world, &reply.done);
     assert_int_equal(reply.status, 413);
     assert_int_equal(world->requests, before);
@@ -146,7 +146,7 @@ static void broken_call_is_not_repeated(void **state)
     assert_int_equal(listen(listening, 5), 0);
     struct peer peer = {.addresses = {address, world->address}, .addresses_length = 2, .only_address = -1};
     struct reply reply = {0};
-    (void)ask(world, &reply, &peer, "POST", "/echo", "x", 1, 5000);
+    ask(world, &reply, &peer, "POST", "/echo", "x", 1, 5000);
     /* The kernel accepts; the answer to what is sent then is a reset, as the socket goes. */
     struct reply turn = {0};
     struct peer self = peer_at(world->address);
@@ -159,7 +159,7 @@ static void broken_call_is_not_repeated(void **state)
     assert_int_equal(world->requests, before);
     reply_free(&reply);
     /* The next call takes the other path. */
-    (void)ask(world, &reply, &peer, "POST", "/echo", "x", 1, 5000);
+    ask(world, &reply, &peer, "POST", "/echo", "x", 1, 5000);
     run_until(world, &reply.done);
     assert_int_equal(reply.status, 200);
     reply_free(&reply);
@@ -170,7 +170,7 @@ static void time_out_and_gone(void **state)
     struct world *world = *state;
     struct peer peer = peer_at(world->address);
     struct reply reply = {0};
-    (void)ask(world, &reply, &peer, "GET", "/hold", NULL, 0, 50);
+    ask(world, &reply, &peer, "GET", "/hold", NULL, 0, 50);
     run_until(world, &reply.done);
     assert_int_equal(reply.status, 0);
     assert_int_equal(reply.code, ERROR_TIMEOUT);
@@ -191,7 +191,7 @@ static void busy_is_not_dead(void **state)
     assert_int_equal(listen(fd, 0), 0);
     for (int i = 0; i < 2; i++) {
         struct reply reply = {0};
-        (void)ask(world, &reply, &peer, "GET", "/", NULL, 0, 50);
+        ask(world, &reply, &peer, "GET", "/", NULL, 0, 50);
         run_until(world, &reply.done);
         assert_int_equal(reply.status, 0);
         assert_int_equal(reply.code, ERROR_TIMEOUT);
@@ -255,7 +255,7 @@ static void long_polls_do_not_block(void **state)
     struct peer peer = peer_at(world->address);
     struct reply polls[20] = {0};
     for (size_t i = 0; i < LENGTH(polls); i++)
-        (void)ask(world, &polls[i], &peer, "GET", "/hold", NULL, 0, 20000);
+        ask(world, &polls[i], &peer, "GET", "/hold", NULL, 0, 20000);
     run_until_count(world, &world->held_count, LENGTH(polls));
     for (int i = 0; i < 100; i++) {
         struct reply reply = {0};
@@ -304,7 +304,7 @@ static void round_trips_are_short(void **state)
     for (int i = 0; i < 1000; i++) {
         struct reply reply = {0};
         int64_t before_us = clock->steady_us(clock->self);
-        (void)ask(world, &reply, &peer, "POST", "/echo", "ping", 4, 5000);
+        ask(world, &reply, &peer, "POST", "/echo", "ping", 4, 5000);
         run_until(world, &reply.done);
         int64_t took_us = clock->steady_us(clock->self) - before_us;
         if (took_us < best_us) best_us = took_us;

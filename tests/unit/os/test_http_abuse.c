@@ -34,7 +34,7 @@ static void sends_and_gets(struct world *world, const char *text, size_t size, c
         }
         run_until(world, &turn);
     }
-    (void)read_all(fd, world, &got);
+    read_all(fd, world, &got);
     if (strncmp(buf_text(&got), wanted, strlen(wanted)) != 0) fail_msg("got %s", buf_text(&got));
     close(fd);
 }
@@ -121,7 +121,7 @@ static void in_single_bytes(void **state)
         run_until(world, &turn);
     }
     CLEANUP_BUF struct buf got = {0};
-    (void)read_all(fd, world, &got);
+    read_all(fd, world, &got);
     assert_non_null(strstr(buf_text(&got), "\r\n\r\nabcdeHTTP/1.1 200"));
     assert_true(text_ends(buf_text(&got), "\r\n\r\nhi"));
     assert_int_equal(world->requests, 2);
@@ -138,7 +138,7 @@ static void pipelined(void **state)
     int fd = raw_connect(world->address);
     assert_int_equal(send(fd, text.data, text.size, 0), text.size);
     CLEANUP_BUF struct buf got = {0};
-    (void)read_all(fd, world, &got);
+    read_all(fd, world, &got);
     assert_int_equal(world->requests, 500);
     size_t answers = 0;
     for (const char *at = buf_text(&got); (at = strstr(at, "HTTP/1.1 200")) != NULL; at++)
@@ -157,7 +157,7 @@ static void floods_behind_a_pending_request(void **state)
     bool turn = true;
     assert_int_equal(send(fd, text, sizeof(text) - 1, 0), sizeof(text) - 1);
     for (int i = 0; i < 10000 && world->gone_count == 0; i++) {
-        (void)send(fd, more, sizeof(more), MSG_DONTWAIT | MSG_NOSIGNAL);
+        send(fd, more, sizeof(more), MSG_DONTWAIT | MSG_NOSIGNAL);
         run_until(world, &turn);
     }
     assert_int_equal(world->gone_count, 1);
@@ -206,7 +206,7 @@ static void expects_continue(void **state)
     sends_and_gets(world, "GET /none HTTP/1.0\r\n\r\n", 22, "HTTP/1.1 404");
     assert_int_equal(send(fd, "hi", 2, 0), 2);
     CLEANUP_BUF struct buf answer = {0};
-    (void)read_all(fd, world, &answer);
+    read_all(fd, world, &answer);
     assert_true(text_ends(buf_text(&answer), "\r\n\r\nhi"));
     close(fd);
 }

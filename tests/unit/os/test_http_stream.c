@@ -11,7 +11,7 @@ static void ten_thousand_chunks(void **state)
     struct world *world = *state;
     struct peer peer = peer_at(world->address);
     struct reply reply = {0};
-    (void)ask_stream(world, &reply, &peer, "/ten-thousand");
+    ask_stream(world, &reply, &peer, "/ten-thousand");
     run_until(world, &reply.done);
     assert_int_equal(reply.status, 200);
     CLEANUP_BUF struct buf wanted = {0};
@@ -22,8 +22,7 @@ static void ten_thousand_chunks(void **state)
     assert_true(reply.chunks >= 2);
     assert_int_equal(world->gone_count, 0);
     reply_free(&reply);
-    (void)ask(world, &reply, &peer, "GET", "/ten-thousand", NULL, 0,
-              5000); /* gathered when nobody wants chunks */
+    ask(world, &reply, &peer, "GET", "/ten-thousand", NULL, 0, 5000); /* gathered when nobody wants chunks */
     run_until(world, &reply.done);
     assert_int_equal(reply.body.size, wanted.size);
     reply_free(&reply);
@@ -35,7 +34,7 @@ static void chunks_come_at_once(void **state)
     const struct net_port *net = world->net;
     struct peer peer = peer_at(world->address);
     struct reply reply = {0};
-    (void)ask_stream(world, &reply, &peer, "/stream");
+    ask_stream(world, &reply, &peer, "/stream");
     run_until_count(world, &world->held_count, 1);
     for (size_t i = 1; i <= 100; i++) {
         net->chunk(net->self, world->held, "tick\n", 5);
@@ -111,7 +110,7 @@ static void server_breaks_off(void **state)
     world_listen(&other, &options, address);
     struct peer peer = peer_at(address);
     struct reply reply = {0};
-    (void)ask_stream(world, &reply, &peer, "/stream");
+    ask_stream(world, &reply, &peer, "/stream");
     run_until_count(&other, &other.held_count, 1);
     other.net->chunk(other.net->self, other.held, "tick\n", 5);
     run_until_count(world, &reply.body.size, 5);

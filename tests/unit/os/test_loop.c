@@ -40,7 +40,7 @@ static void say_a(void *ctx)
     struct record *record = ctx;
     note(record, 'a');
     loop_later_cancel(record->loop, record->cancelled);
-    (void)loop_later(record->loop, say_again, record);
+    loop_later(record->loop, say_again, record);
 }
 
 static void later_in_order(void **state)
@@ -48,13 +48,13 @@ static void later_in_order(void **state)
     struct error err;
     struct record record = {0};
     assert_true(loop_new(&record.loop, &err));
-    (void)loop_later(record.loop, say_a, &record);
-    (void)loop_later(record.loop, say_b, &record);
+    loop_later(record.loop, say_a, &record);
+    loop_later(record.loop, say_b, &record);
     record.cancelled = loop_later(record.loop, say_b, &record);
     assert_int_equal(record.length, 0);
     loop_run(record.loop);
     assert_string_equal(record.order, "abc");
-    (void)loop_later(record.loop, say_a, &record); /* never run: freed with the loop */
+    loop_later(record.loop, say_a, &record); /* never run: freed with the loop */
     loop_stop(record.loop);
     loop_run(record.loop);
     assert_string_equal(record.order, "abc");
@@ -86,10 +86,10 @@ static void timers_are_never_early(void **state)
     struct os_clock *clock = os_clock_new(record.loop);
     record.clock = os_clock_port(clock);
     record.start_us = record.clock->steady_us(record.clock->self);
-    (void)record.clock->after(record.clock->self, 20000, fire_b, &record);
-    (void)record.clock->after(record.clock->self, 1500, fire_a, &record);
+    record.clock->after(record.clock->self, 20000, fire_b, &record);
+    record.clock->after(record.clock->self, 1500, fire_a, &record);
     record.timer = record.clock->after(record.clock->self, 10000, fire_b, &record); /* cancelled by a */
-    (void)record.clock->after(record.clock->self, 3600000000, fire_b, &record);     /* freed with the clock */
+    record.clock->after(record.clock->self, 3600000000, fire_b, &record);           /* freed with the clock */
     record.clock->cancel(record.clock->self, NULL);
     loop_run(record.loop);
     assert_string_equal(record.order, "ab");
@@ -172,7 +172,7 @@ static void recur(struct recurring *recurring, int which, void (*fire)(void *ctx
         loop_stop(recurring->loop);
         return;
     }
-    (void)clock->after_together(clock->self, STEP_US, STEP_US, fire, recurring);
+    clock->after_together(clock->self, STEP_US, STEP_US, fire, recurring);
 }
 
 static void recur_a(void *ctx)
@@ -188,7 +188,7 @@ static void recur_b(void *ctx)
 static void begin_b(void *ctx)
 {
     const struct recurring *recurring = ctx;
-    (void)recurring->clock->after_together(recurring->clock->self, STEP_US, STEP_US, recur_b, ctx);
+    recurring->clock->after_together(recurring->clock->self, STEP_US, STEP_US, recur_b, ctx);
 }
 
 static void not_too_early(void *ctx)
@@ -196,8 +196,8 @@ static void not_too_early(void *ctx)
     struct recurring *recurring = ctx;
     const struct clock_port *clock = recurring->clock;
     assert_true(clock->steady_us(clock->self) - recurring->asked_us >= 2 * STEP_US);
-    (void)clock->after_together(clock->self, STEP_US, STEP_US, recur_a, recurring);
-    (void)clock->after(clock->self, STEP_US / 2, begin_b, recurring);
+    clock->after_together(clock->self, STEP_US, STEP_US, recur_a, recurring);
+    clock->after(clock->self, STEP_US / 2, begin_b, recurring);
 }
 
 static void timers_fire_together(void **state)
@@ -208,8 +208,7 @@ static void timers_fire_together(void **state)
     struct os_clock *clock = os_clock_new(recurring.loop);
     recurring.clock = os_clock_port(clock);
     recurring.asked_us = recurring.clock->steady_us(recurring.clock->self);
-    (void)recurring.clock->after_together(recurring.clock->self, 3 * STEP_US, STEP_US, not_too_early,
-                                          &recurring);
+    recurring.clock->after_together(recurring.clock->self, 3 * STEP_US, STEP_US, not_too_early, &recurring);
     loop_run(recurring.loop);
     assert_true(recurring.near > ROUNDS / 2);
     os_clock_free(clock);

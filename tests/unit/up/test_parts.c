@@ -45,15 +45,15 @@ static void a_child_gets_what_it_is_told_and_nothing_else(void **state)
     pid_t pid;
     int pidfd = -1;
     assert_true(child_start(&options, &pid, &pidfd, &err));
-    (void)close(out[1]);
+    close(out[1]);
     char text[256] = "";
-    assert_true(read(out[0], text, sizeof text - 1) > 0);
+    assert_true(read(out[0], text, sizeof(text) - 1) > 0);
     assert_string_equal(text, "0, 1, 2, 3\n");
     assert_int_equal(child_reap(pidfd), 128 + SIGKILL);
-    (void)close(pidfd);
-    (void)close(out[0]);
-    (void)close(extra[0]);
-    (void)close(extra[1]);
+    close(pidfd);
+    close(out[0]);
+    close(extra[0]);
+    close(extra[1]);
 }
 
 static void a_program_that_is_missing_is_told(void **state)
@@ -88,7 +88,7 @@ static void addresses_to_listen_on_are_checked(void **state)
     assert_false(api_socket_open(address, false, &second, &same, &err));
     assert_int_equal(err.code, ERROR_REFUSED);
     assert_int_equal(second, -1);
-    (void)close(fd);
+    close(fd);
     mem_free(address);
 }
 
@@ -112,7 +112,7 @@ static void a_place_is_one_by_whatever_path(void **state)
     assert_int_equal(err.code, ERROR_REFUSED);
     CLEANUP_MEM char *pid = mem_printf("(pid %d)", (int)getpid());
     assert_non_null(strstr(err.message, pid));
-    (void)close(lock);
+    close(lock);
     place_clear(&a);
     place_clear(&b);
     static const char *const made[] = {"run", "log", "hosts", "controller", "lock", ""};

@@ -324,6 +324,39 @@ static void test_warm(void **state)
     desk_free(desk);
 }
 
+/* How many instances are made in one turn of the loop, at most. */
+struct turns {
+    struct desk *desk;
+    unsigned creates, most;
+};
+
+static void judge_turn(void *ctx)
+{
+    struct turns *turns = ctx;
+    unsigned creates = fake_host_counts(turns->desk->box->truth)->creates;
+    if (creates - turns->creates > turns->most) turns->most = creates - turns->creates;
+    turns->creates = creates;
+}
+
+/* Beats and others' questions pass between two creations: also when many waited for the same image, or for
+ * the end of the same rest. */
+static void test_one_a_turn(void **state)
+{
+    static const char *const six[] = {"web-1", "web-2", "web-3", "web-4", "web-5", "web-6", NULL};
+    struct desk *desk = desk_new();
+    struct turns turns = {.desk = desk};
+
+    sim_clock_after_step(desk->world->clock, judge_turn, &turns);
+    fake_world_script(desk->world->truth, "acme/shop/")->start_fails = 6;
+    box_boot(desk->box);
+    tell(desk, 1, 1, six);
+    world_run_ms(desk->world, 5000);
+    assert_int_equal(turns.creates, 12);
+    assert_int_equal(turns.most, 1);
+    assert_true(truth(desk, "web-6").running);
+    desk_free(desk);
+}
+
 static void test_boot(void **state)
 {
     struct desk *desk = running(one);
@@ -582,6 +615,7 @@ int main(void)
         cmocka_unit_test(test_fetch),         cmocka_unit_test(test_images_go),
         cmocka_unit_test(test_layers_shared), cmocka_unit_test(test_images_wait_for_word),
         cmocka_unit_test(test_reports_again), cmocka_unit_test(test_exec),
+        cmocka_unit_test(test_one_a_turn),
     };
     if (getenv("CMOCKA_ONLY")) cmocka_set_test_filter(getenv("CMOCKA_ONLY"));
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -420,6 +420,29 @@ static bool has_layer(const struct desk *desk)
 }
 
 /* An image stays for an hour after its last use; its layers only until they are unpacked. */
+/* What a document names and no instance has yet is fetched in a quiet moment, and here when one comes. */
+static void test_image_ahead(void **state)
+{
+    static const char *const image[] = {"hello:1", NULL};
+    struct desk *desk = desk_new();
+    const struct fake_counts *counts = fake_host_counts(desk->box->truth);
+
+    box_boot(desk->box);
+    fake_host_fail_images(desk->box->truth, 1);
+    tell(desk, 1, 1, image);
+    world_run_ms(desk->world, 5000);
+    assert_int_equal(counts->images, 1); /* it failed: with the next document again, and not all the time */
+    tell(desk, 2, 1, image);
+    world_run_ms(desk->world, 5000);
+    assert_int_equal(counts->images, 2);
+    assert_int_equal(counts->creates, 0);
+    tell(desk, 3, 1, one);
+    world_run_ms(desk->world, 5000);
+    assert_int_equal(counts->images, 2);
+    assert_true(truth(desk, "web-1").running);
+    desk_free(desk);
+}
+
 static void test_images_go(void **state)
 {
     enum { MINUTE_MS = 60 * 1000 };
@@ -615,7 +638,7 @@ int main(void)
         cmocka_unit_test(test_fetch),         cmocka_unit_test(test_images_go),
         cmocka_unit_test(test_layers_shared), cmocka_unit_test(test_images_wait_for_word),
         cmocka_unit_test(test_reports_again), cmocka_unit_test(test_exec),
-        cmocka_unit_test(test_one_a_turn),
+        cmocka_unit_test(test_one_a_turn),    cmocka_unit_test(test_image_ahead),
     };
     if (getenv("CMOCKA_ONLY")) cmocka_set_test_filter(getenv("CMOCKA_ONLY"));
     return cmocka_run_group_tests(tests, NULL, NULL);

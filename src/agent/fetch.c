@@ -190,6 +190,7 @@ static void end(struct fetch *fetch, const struct error *failure)
     void *value = NULL;
 
     map_remove(agent->fetches, fetch->image.digest);
+    if (failure) agent_log(agent, fetch->image.name, failure);
     if (!failure) images_drop_layers(agent, &fetch->image);
     while (map_next(agent->units, &cursor, NULL, &value)) {
         struct unit *unit = value;

@@ -1,6 +1,7 @@
-/* What of images stays on this host. Their layers' blobs go as soon as they are unpacked; an unpacked image
- * goes when no document has named it for an hour, so that a farm scaled to zero and back need not fetch it
- * again. */
+/* What of images stays on this host, and what comes before it is needed. Their layers' blobs go as soon as
+ * they are unpacked; an unpacked image goes when no document has named it for an hour, so that a farm scaled
+ * to zero and back need not fetch it again. One that the document names and no instance here has may be
+ * needed in a hurry (README.md): it is fetched when there is nothing else to do. */
 #include "agent/internal.h"
 #include "base/text.h"
 
@@ -8,6 +9,8 @@ enum {
     FIRST_MS = 10 * 1000, /* after the start, when what is wanted has been heard of */
     EVERY_MS = 10 * 60 * 1000,
     KEPT_MS = 60 * 60 * 1000,
+    AHEAD_US = 1000 * 1000,      /* after a document came, or something else was still to do */
+    AHEAD_A_HOST_US = 50 * 1000, /* all hosts get such a document at once, and are served by one controller */
 };
 
 struct used_image {
@@ -16,6 +19,8 @@ struct used_image {
 };
 
 static void tidy(void *ctx);
+static void fetch_ahead(void *ctx);
+static bool is_busy(const struct agent *agent);
 static void use(struct agent *agent, const char *digest, int64_t now_us);
 static void forget_unused(struct agent *agent, int64_t now_us);
 
@@ -31,6 +36,7 @@ void images_stop(struct agent *agent)
     const struct clock_port *clock = agent->options.clock;
 
     clock->cancel(clock->self, agent->images_next);
+    clock->cancel(clock->self, agent->images_ahead);
     for (size_t i = 0; i < agent->images_used.length; i++)
         mem_free(((struct used_image *)vec_at(&agent->images_used, i))->digest);
     vec_free(&agent->images_used);
@@ -43,6 +49,12 @@ void images_note(struct agent *agent)
 
     for (size_t i = 0; agent->good && i < agent->good->document.images_length; i++)
         use(agent, agent->good->document.images[i].digest, now_us);
+    if (!agent->good || agent->images_ahead) return;
+    const struct random_port *random = agent->options.random;
+    uint32_t dice = 0;
+    random->fill(random->self, &dice, sizeof(dice));
+    int64_t spread_us = AHEAD_A_HOST_US * (int64_t)(agent->good->document.peers_length + 1);
+    agent->images_ahead = clock->after(clock->self, AHEAD_US + dice % spread_us, fetch_ahead, agent);
 }
 
 void images_drop_layers(struct agent *agent, const struct image *image)
@@ -78,6 +90,33 @@ static void tidy(void *ctx)
     if (!compute->keep_images(compute->self, digests.items, digests.length, &err))
         agent_log(agent, "removing images that are not in use", &err);
     vec_free(&digests);
+}
+
+/* One that cannot be fetched is tried again with the next document, or after EVERY_MS. */
+static void fetch_ahead(void *ctx)
+{
+    struct agent *agent = ctx;
+    const struct clock_port *clock = agent->options.clock;
+    const struct compute_driver *compute = agent->options.compute;
+    const struct host_document *document = &agent->good->document;
+    bool busy = is_busy(agent);
+
+    agent->images_ahead = busy ? clock->after(clock->self, AHEAD_US, fetch_ahead, agent) : NULL;
+    for (size_t i = 0; !busy && i < document->images_length; i++)
+        if (!compute->has_image(compute->self, document->images[i].digest))
+            fetch_image(agent, document->images[i].digest);
+}
+
+static bool is_busy(const struct agent *agent)
+{
+    size_t cursor = 0;
+    void *value = NULL;
+
+    while (map_next(agent->units, &cursor, NULL, &value)) {
+        const struct unit *unit = value;
+        if (unit->state != UNIT_UP && unit->state != UNIT_RESTING) return true;
+    }
+    return map_length(agent->fetches) > 0;
 }
 
 static void use(struct agent *agent, const char *digest, int64_t now_us)

@@ -84,7 +84,7 @@ struct agent {
     struct timer *denied_next, *tend_next;
     struct timer *make_warm; /* the next of the idle pool */
     struct vec images_used;  /* struct used_image (images.c) */
-    struct timer *images_next;
+    struct timer *images_next, *images_ahead;
     struct vec predecessors; /* struct held_document *, still to be written */
     struct timer *predecessors_next;
 
@@ -150,7 +150,8 @@ const struct image *agent_image(const struct agent *agent, const char *digest); 
 /* images.c: what of images stays here */
 void images_start(struct agent *agent);
 void images_stop(struct agent *agent);
-void images_note(struct agent *agent); /* those of the good document are in use, until now at least */
+/* Those of the good document are in use, until now at least; what is missing is fetched in a quiet moment. */
+void images_note(struct agent *agent);
 void images_drop_layers(struct agent *agent, const struct image *image); /* it is unpacked */
 
 /* channel.c */

@@ -156,7 +156,7 @@ void unit_step(struct unit *unit)
     case UNIT_FETCHING:
         if (unit->wanted && !compute->has_image(compute->self, unit->wanted->digest)) return;
         turn(unit, UNIT_ABSENT);
-        unit_step(unit);
+        units_step_soon(unit->agent); /* many wait for the same image, and one is made a turn */
         return;
     case UNIT_UP:
         if (unit->stop_asked || !unit->wanted || unit->wanted->incarnation != unit->have->incarnation)
@@ -172,7 +172,7 @@ void unit_step(struct unit *unit)
         unit->tries = 0;
         unit->restarts = 0;
         turn(unit, UNIT_ABSENT);
-        unit_step(unit);
+        units_step_soon(unit->agent);
         return;
     case UNIT_MAKING:
     case UNIT_STARTING:
@@ -577,7 +577,7 @@ static void rested(void *ctx)
         compute->wipe(compute->self, unit->name, wiped, unit);
     } else if (unit->state == UNIT_RESTING) {
         turn(unit, UNIT_ABSENT);
-        unit_step(unit);
+        units_step_soon(unit->agent);
     }
 }
 

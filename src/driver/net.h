@@ -56,8 +56,8 @@ struct net_driver {
      * is there, the instance is one of its members. ret_ns_path: path_size bytes. Idempotent. */
     bool (*port_add)(void *self, const char *farm, const char *instance, char *ret_ns_path, size_t path_size,
                      struct error *err);
-    /* Takes the port and the namespace's name away, with the instance's connection tracking entries. No error
-     * when it is not there. */
+    /* Takes the namespace's name away, with the instance's connection tracking entries; the port goes with
+     * the namespace, when nothing is in it and the kernel finds the time. No error when it is not there. */
     bool (*port_remove)(void *self, const char *farm, const char *instance, struct error *err);
 
     /* Descriptor of the farm's namespace, for probes from the gateway's address; the caller closes it. */

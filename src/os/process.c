@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "base/vec.h"
 #include "os/loop_base.h"
 #include "os/process_child.h"
 
@@ -55,7 +56,7 @@ struct os_process {
     struct process *first;
     struct event *child_died; /* SIGCHLD; NULL: orphans are left alone */
     struct event *orphans_timer;
-    pid_t orphan; /* the dead child that was seen at the last look, or 0 */
+    struct vec dead; /* pid_t: the dead children that were there at the last look */
 };
 
 static bool process_spawn(void *self, const struct process_options *options,
@@ -88,6 +89,8 @@ static void child_exited(void *ctx, unsigned ready);
 static void timed_out(evutil_socket_t fd, short what, void *ctx);
 static void look_later(evutil_socket_t signal_number, short what, void *ctx);
 static void look_for_orphans(evutil_socket_t fd, short what, void *ctx);
+static bool read_children(struct buf *ret_text);
+static bool was_dead(const struct os_process *processes, pid_t pid);
 static void process_free(struct process *process);
 static bool leave(struct process *process);
 
@@ -95,6 +98,7 @@ struct os_process *os_process_new(struct loop *loop)
 {
     struct os_process *processes = mem_alloc(sizeof(*processes));
     processes->loop = loop;
+    processes->dead = VEC_OF(pid_t);
     processes->port = (struct process_port){.self = processes,
                                             .spawn = process_spawn,
                                             .write = process_write,
@@ -111,12 +115,16 @@ void os_process_free(struct os_process *processes)
         process_free(processes->first);
     if (processes->child_died != NULL) event_free(processes->child_died);
     if (processes->orphans_timer != NULL) event_free(processes->orphans_timer);
+    vec_free(&processes->dead);
     mem_free(processes);
 }
 
 bool os_process_reap_orphans(struct os_process *processes, struct error *err)
 {
     if (processes->child_died != NULL) return true;
+    CLEANUP_BUF struct buf children = {0};
+    if (!read_children(&children))
+        return error_errno(err, errno, "cannot read /proc/thread-self/children (CONFIG_PROC_CHILDREN)");
     struct event_base *base = loop_base(processes->loop);
     struct event *child_died = evsignal_new(base, SIGCHLD, look_later, processes);
     ASSERT(child_died != NULL);
@@ -462,19 +470,47 @@ static void look_later(evutil_socket_t signal_number, short what, void *ctx)
 
 /* Whoever watches a child takes it in the turn of the loop in which it ended. So one that is still there at
  * the next look is nobody's: it was left behind by a child of ours. While one is there, there is a next look.
- */
+ * The list is the kernel's, because waitid() shows only the first of those that are dead. */
 static void look_for_orphans(evutil_socket_t fd, short what, void *ctx)
 {
     struct os_process *processes = ctx;
-    for (;;) {
+    CLEANUP_BUF struct buf text = {0};
+    struct vec dead = VEC_OF(pid_t);
+    char *rest = NULL;
+    if (!read_children(&text)) buf_clear(&text); /* out of descriptors; the next SIGCHLD looks again */
+    buf_add_char(&text, ' ');
+    for (char *word = strtok_r(text.data, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest)) {
+        pid_t pid = (pid_t)strtol(word, NULL, 10);
         siginfo_t info = {0};
-        bool found = waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0;
-        bool again = found && info.si_pid == processes->orphan;
-        processes->orphan = found && !again ? info.si_pid : 0;
-        if (again && waitid(P_PID, (id_t)info.si_pid, &info, WEXITED | WNOHANG) == 0) continue;
-        if (found) look_later(SIGCHLD, 0, processes);
-        return;
+        if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0) continue;
+        if (!was_dead(processes, pid))
+            *(pid_t *)vec_push(&dead) = pid;
+        else
+            (void)waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG);
     }
+    vec_free(&processes->dead);
+    processes->dead = dead;
+    if (dead.length > 0) look_later(SIGCHLD, 0, processes);
+}
+
+/* "17 23 42 ": proc_pid_children(5). This process has one thread, so those are all. */
+static bool read_children(struct buf *ret_text)
+{
+    char data[4096];
+    ssize_t got = -1;
+    int fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return false;
+    while ((got = read(fd, data, sizeof(data))) > 0 || (got < 0 && errno == EINTR))
+        if (got > 0) buf_add(ret_text, data, (size_t)got);
+    close(fd);
+    return got == 0;
+}
+
+static bool was_dead(const struct os_process *processes, pid_t pid)
+{
+    for (size_t i = 0; i < processes->dead.length; i++)
+        if (*(pid_t *)vec_at(&processes->dead, i) == pid) return true;
+    return false;
 }
 
 static void process_free(struct process *process)

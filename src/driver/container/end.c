@@ -73,8 +73,7 @@ void instance_ended(void *ctx)
     } else if (instance->operation == OPERATION_WIPE) {
         const struct clock_port *clock = container->options.clock;
         clock->cancel(clock->self, instance->timer);
-        instance->timer = NULL;
-        wipe_step(instance);
+        instance->timer = container_after(container, 0, wipe_step, instance);
     } else if (container->events.exited != NULL) {
         container->events.exited(container->events.ctx, instance->name, instance->incarnation, status,
                                  out_of_memory);

@@ -93,9 +93,9 @@ void link_set_mtu(struct netlink *netlink, int index, uint32_t mtu)
     mnl_attr_put_u32(begin_set(netlink, index, NETLINK_FINE_NONE, "set mtu of link"), IFLA_MTU, mtu);
 }
 
-void link_rename(struct netlink *netlink, int index, const char *name)
+void link_rename(struct netlink *netlink, int index, const char *name, enum netlink_fine fine)
 {
-    mnl_attr_put_strz(begin_set(netlink, index, NETLINK_FINE_NONE, "rename link"), IFLA_IFNAME, name);
+    mnl_attr_put_strz(begin_set(netlink, index, fine, "rename link"), IFLA_IFNAME, name);
 }
 
 void link_move_ns(struct netlink *netlink, int index, int ns_fd, const char *name)

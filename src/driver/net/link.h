@@ -28,7 +28,7 @@ void link_set_up(struct netlink *netlink, int index);
 void link_set_down(struct netlink *netlink, int index, enum netlink_fine fine);
 void link_set_master(struct netlink *netlink, int index, int master); /* master 0: none */
 void link_set_mtu(struct netlink *netlink, int index, uint32_t mtu);
-void link_rename(struct netlink *netlink, int index, const char *name);
+void link_rename(struct netlink *netlink, int index, const char *name, enum netlink_fine fine);
 void link_move_ns(struct netlink *netlink, int index, int ns_fd, const char *name); /* name NULL: as it is */
 /* Slow (the kernel waits for its readers): not on a path that serves. */
 void link_delete(struct netlink *netlink, int index, enum netlink_fine fine);

@@ -11,9 +11,9 @@
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 struct port_end {
     int index;     /* of the port's link in the farm's namespace */
@@ -72,21 +72,17 @@ bool farm_port_add(const struct net_host *host, struct farm_net *farm, const cha
     return true;
 }
 
+/* Nothing lives in the namespace any more, and without its name the kernel does away with it and the port. To
+ * take the port down here would only be to wait for the kernel's one lock of all networks, for seconds when
+ * many go elsewhere on the machine. Of one that is no member any more no connection is left. */
 bool farm_port_remove(const struct net_host *host, struct farm_net *farm, const char *instance,
                       struct error *err)
 {
     CLEANUP_MEM char *path = farm_ns_path(host, farm->name, instance);
-    CLEANUP_FD int ns_fd = -1;
-    struct port_end end;
-    bool found = false;
-    if (!ns_open(path, &ns_fd, err)) return err->code == ERROR_NOT_FOUND && ns_unpin(path, err);
-    if (!find_port(farm, ns_fd, &end, &found, err)) return false;
-    ns_close(&ns_fd);
-    if (found) {
-        /* The name tells the address, also when the instance is no member any more. */
-        uint32_t address = (uint32_t)strtoul(end.name + 1, NULL, 16);
-        if (!retire(farm, end.index, err) || !track_prune(farm->track, is_not_of, &address, err))
-            return false;
+    const struct farm_member *member = find_member(farm, instance);
+    if (access(path, F_OK) == 0 && member != NULL && !track_is_empty(farm->ns_fd)) {
+        uint32_t address = member->address;
+        if (!track_prune(farm->track, is_not_of, &address, err)) return false;
     }
     return ns_unpin(path, err);
 }
@@ -170,13 +166,14 @@ static bool find_port(struct farm_net *farm, int ns_fd, struct port_end *ret_end
     return true;
 }
 
-/* Down and renamed at once; the kernel deletes it with the instance's namespace, when it finds the time. */
+/* One whose namespace has lost its name makes room for the next. The kernel deletes it when it finds the
+ * time, which may be now. */
 static bool retire(struct farm_net *farm, int index, struct error *err)
 {
     char name[16];
     snprintf(name, sizeof(name), "x%d", index);
-    link_set_down(farm->route, index, NETLINK_FINE_NONE);
-    link_rename(farm->route, index, name);
+    link_set_down(farm->route, index, NETLINK_FINE_MISSING);
+    link_rename(farm->route, index, name, NETLINK_FINE_MISSING);
     return netlink_commit(farm->route, err);
 }
 

@@ -146,6 +146,8 @@ void rules_underlay(const uint32_t *peers, size_t length, struct buf *ret_text)
     }
 }
 
+/* Dynamic sets name no size: the kernel takes 65535 (nft_dynset_init()) and lets the table of hashes grow.
+ * For a size that is named it makes the whole table at once: 2 MiB a set, 70 ms a farm. */
 static void declare(struct buf *text)
 {
     buf_printf(text, "add table bridge %s\nadd table inet %s\n", RULES_TABLE, RULES_TABLE);
@@ -153,11 +155,10 @@ static void declare(struct buf *text)
         buf_printf(text, "add %.3s %s %s %s { %s }\n", sets[i].name, sets[i].family, RULES_TABLE,
                    sets[i].name + 4, sets[i].type);
     for (size_t i = 0; i < LENGTH(rate_sets); i++)
-        buf_printf(text, "add set bridge %s %s { type ifname; size 65535; flags dynamic; }\n", RULES_TABLE,
-                   rate_sets[i]);
+        buf_printf(text, "add set bridge %s %s { type ifname; flags dynamic; }\n", RULES_TABLE, rate_sets[i]);
     for (size_t i = 0; i < LENGTH(families); i++)
         buf_printf(text, "add counter %s %s " RULES_DENIALS "\n", families[i], RULES_TABLE);
-    buf_printf(text, "add set inet %s outward { type ipv4_addr; size 65535; flags dynamic; }\n", RULES_TABLE);
+    buf_printf(text, "add set inet %s outward { type ipv4_addr; flags dynamic; }\n", RULES_TABLE);
     declare_denials(RULES_TABLE, rules_reasons, RULES_REASONS, text);
     declare_chains("bridge", bridge_chains, LENGTH(bridge_chains), text);
     declare_chains("inet", inet_chains, LENGTH(inet_chains), text);
@@ -193,9 +194,8 @@ static void declare_denials(const char *table, const struct rules_reason *reason
 {
     for (size_t i = 0; i < length; i++) {
         const struct rules_reason *reason = &reasons[i];
-        buf_printf(text, "add set %s %s denied_%s { type %s; size 65535; flags dynamic; counter; }\n",
-                   reason->family, table, reason->reason,
-                   text_starts(reason->key, "ip ") ? "ipv4_addr" : "ifname");
+        buf_printf(text, "add set %s %s denied_%s { type %s; flags dynamic; counter; }\n", reason->family,
+                   table, reason->reason, text_starts(reason->key, "ip ") ? "ipv4_addr" : "ifname");
         buf_printf(text, "add chain %s %s deny_%s\n", reason->family, table, reason->reason);
     }
 }

@@ -15,7 +15,8 @@ static void fill_personality(struct arena *arena, const struct snapshot *s, cons
 static const struct image *image_of(const struct snapshot *s, const struct instance *instance);
 static void fill_env(struct arena *arena, const struct image *image, const struct tier *tier,
                      struct personality *personality);
-static void add_image(const struct image *image, struct image *images, size_t *length);
+static void add_image(const struct snapshot *s, const struct instance *instance, struct image *images,
+                      size_t *length);
 static void add_peers(struct arena *arena, const struct snapshot *s, struct host_document *document);
 
 struct host_document plan_host_document(struct arena *arena, const struct snapshot *snapshot,
@@ -27,7 +28,7 @@ struct host_document plan_host_document(struct arena *arena, const struct snapsh
         length += is_here(&snapshot->instances[n], host);
     struct personality *instances = arena_alloc_array(arena, length + 1, sizeof(*instances));
     struct host_farm *farms = arena_alloc_array(arena, length + 1, sizeof(*farms));
-    struct image *images = arena_alloc_array(arena, length + 1, sizeof(*images));
+    struct image *images = arena_alloc_array(arena, snapshot->images_length + 1, sizeof(*images));
 
     for (size_t n = 0; n < snapshot->instances_length; n++) {
         const struct instance *instance = &snapshot->instances[n];
@@ -37,9 +38,13 @@ struct host_document plan_host_document(struct arena *arena, const struct snapsh
         if (farm == NULL || find_tier(arena, farm, instance->tier) == NULL) continue;
         fill_personality(arena, snapshot, farm, instance, &instances[document.instances_length++]);
         add_farm(arena, snapshot, farm, &document, farms);
-        const struct image *image = image_of(snapshot, instance);
-        if (image) add_image(image, images, &document.images_length);
+        add_image(snapshot, instance, images, &document.images_length);
     }
+    /* Any host may have to take a lost one's balancer over, and its callers wait: it has the image already.
+     */
+    for (size_t n = 0; n < snapshot->instances_length; n++)
+        if (text_equal(snapshot->instances[n].tier, TIER_BALANCE))
+            add_image(snapshot, &snapshot->instances[n], images, &document.images_length);
     document.instances = instances;
     document.farms = farms;
     document.images = images;
@@ -152,11 +157,14 @@ static void fill_env(struct arena *arena, const struct image *image, const struc
     personality->env_length = length;
 }
 
-static void add_image(const struct image *image, struct image *images, size_t *length)
+/* Once each, so there are no more than the snapshot has. */
+static void add_image(const struct snapshot *s, const struct instance *instance, struct image *images,
+                      size_t *length)
 {
     for (size_t n = 0; n < *length; n++)
-        if (text_equal(images[n].digest, image->digest)) return;
-    images[(*length)++] = *image;
+        if (text_equal(images[n].digest, instance->digest)) return;
+    const struct image *image = image_of(s, instance);
+    if (image) images[(*length)++] = *image;
 }
 
 static void add_peers(struct arena *arena, const struct snapshot *s, struct host_document *document)

@@ -73,9 +73,10 @@ void tell(struct desk *desk, int64_t version, int64_t incarnation, const char *c
         .name = "acme/shop", .vni = 7, .subnet = {0x0a000000U, 24}, .gateway = 0x0a000001U};
     struct personality instances[8];
     char texts[8][64];
+    bool only_image = names[0] && text_equal(names[0], "hello:1");
     size_t length = 0;
 
-    for (; names[length]; length++) {
+    for (; names[length] && !only_image; length++) {
         snprintf(texts[length], sizeof(texts[0]), "acme/shop/%.*s", (int)strcspn(names[length], "="),
                  names[length]);
         instances[length] =
@@ -103,7 +104,7 @@ void tell(struct desk *desk, int64_t version, int64_t incarnation, const char *c
     const struct host_document document = {.host = desk->box->name,
                                            .version = version,
                                            .images = &image,
-                                           .images_length = length > 0,
+                                           .images_length = length > 0 || only_image,
                                            .farms = &farm,
                                            .farms_length = length > 0,
                                            .instances = instances,

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "os/clock.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -215,11 +216,78 @@ static void timers_fire_together(void **state)
     loop_free(recurring.loop);
 }
 
+struct burst {
+    struct loop *loop;
+    const struct clock_port *clock;
+    int pipe[2];
+    struct loop_watch *watch;
+    int pieces;
+    int pieces_before_read, pieces_before_due; /* -1: not yet */
+};
+
+/* A piece of work that takes longer than a turn should. */
+static void work(void *ctx)
+{
+    struct burst *burst = ctx;
+    int64_t begin_us = burst->clock->steady_us(burst->clock->self);
+    while (burst->clock->steady_us(burst->clock->self) < begin_us + 20000) {
+    }
+    if (burst->pieces++ == 0) assert_int_equal(write(burst->pipe[1], "x", 1), 1);
+    if (burst->pieces == 10) loop_stop(burst->loop);
+}
+
+static void burst_read(void *ctx, unsigned ready)
+{
+    struct burst *burst = ctx;
+    burst->pieces_before_read = burst->pieces;
+    loop_watch_change(burst->watch, 0);
+}
+
+static void burst_due(void *ctx)
+{
+    struct burst *burst = ctx;
+    burst->pieces_before_due = burst->pieces;
+}
+
+static void cancelled(void *ctx)
+{
+    fail();
+}
+
+/* Much work that is asked for at once keeps neither descriptors waiting nor timers that are due. */
+static void work_is_spread(void **state)
+{
+    struct burst burst = {.pieces_before_read = -1, .pieces_before_due = -1};
+    struct error err;
+    assert_true(loop_new(&burst.loop, &err));
+    struct os_clock *clock = os_clock_new(burst.loop);
+    burst.clock = os_clock_port(clock);
+    assert_int_equal(pipe2(burst.pipe, O_CLOEXEC), 0);
+    burst.watch = loop_watch_fd(burst.loop, burst.pipe[0], LOOP_READ, burst_read, &burst);
+    (void)burst.clock->after(burst.clock->self, 1000, burst_due, &burst);
+    for (int i = 0; i < 10; i++)
+        (void)burst.clock->after(burst.clock->self, 0, work, &burst);
+    struct timer *last = burst.clock->after(burst.clock->self, 0, cancelled, &burst);
+    burst.clock->cancel(burst.clock->self, last);
+    loop_run(burst.loop);
+    assert_in_range(burst.pieces_before_read, 1, 3);
+    assert_in_range(burst.pieces_before_due, 0, 3);
+    (void)burst.clock->after(burst.clock->self, 0, cancelled, &burst); /* goes with the clock */
+    loop_watch_end(burst.watch);
+    os_clock_free(clock);
+    loop_free(burst.loop);
+    close(burst.pipe[0]);
+    close(burst.pipe[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(later_in_order),       cmocka_unit_test(timers_are_never_early),
-        cmocka_unit_test(timers_fire_together), cmocka_unit_test(watches),
+        cmocka_unit_test(later_in_order),
+        cmocka_unit_test(timers_are_never_early),
+        cmocka_unit_test(timers_fire_together),
+        cmocka_unit_test(work_is_spread),
+        cmocka_unit_test(watches),
         cmocka_unit_test(signals_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -406,6 +406,32 @@ static void earlier_orphans_are_taken_too(void **state)
     os_clock_free(clock);
 }
 
+/* Many that die at once are taken together, and what watches a child gets its end all the same. */
+static void many_orphans_are_taken_together(void **state)
+{
+    struct nursery *nursery = *state;
+    struct process_options options = {.net_ns_fd = -1};
+    struct os_clock *clock = os_clock_new(nursery->loop);
+    int64_t took_us[2];
+    struct error err;
+    nursery->clock = os_clock_port(clock);
+    assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+    assert_true(os_process_reap_orphans(nursery->processes, &err));
+    for (int many = 0; many < 2; many++) {
+        int64_t begin_us = nursery->clock->steady_us(nursery->clock->self);
+        run_shell(nursery, options,
+                  many ? "i=0; while [ $i -lt 60 ]; do true & i=$((i+1)); done; exit 7" : "true & exit 7");
+        assert_int_equal(nursery->exit.status, 7);
+        look_for_children(nursery);
+        loop_run(nursery->loop);
+        took_us[many] = nursery->clock->steady_us(nursery->clock->self) - begin_us;
+    }
+    print_message("# orphans: one %lld us, sixty %lld us\n", (long long)took_us[0], (long long)took_us[1]);
+    assert_true(took_us[1] < took_us[0] * 10); /* one after the other: thirty times */
+    assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 0), 0);
+    os_clock_free(clock);
+}
+
 static void spawning_is_fast(void **state)
 {
     struct nursery *nursery = *state;
@@ -442,6 +468,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(detached_from_inside, setup, teardown),
         cmocka_unit_test_setup_teardown(orphans_are_taken, setup, teardown),
         cmocka_unit_test_setup_teardown(earlier_orphans_are_taken_too, setup, teardown),
+        cmocka_unit_test_setup_teardown(many_orphans_are_taken_together, setup, teardown),
         cmocka_unit_test_setup_teardown(spawning_is_fast, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

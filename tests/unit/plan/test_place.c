@@ -34,6 +34,9 @@ static void creates_places_and_runs(void **state)
     assert_int_equal(document.images_length, 2);
     assert_string_equal(document.instances[0].frontends[0].publish, "127.0.0.1:30000");
     assert_int_equal(document.instances[0].frontends[0].servers_length, 2);
+    document = plan_host_document(grid->arena, &grid->now, "h2");
+    assert_int_equal(document.instances_length, 1);
+    assert_int_equal(document.images_length, 2); /* also the balancer's, which may have to come here */
 }
 
 static void drains_stops_and_forgets(void **state)

@@ -6,7 +6,7 @@
 static void roll(struct work *work, size_t tier);
 static size_t stuck_new(const struct work *work, const struct work_tier *tier, bool *ret_waits);
 static size_t next_old(const struct work *work, const struct work_tier *tier, bool *ret_healthy);
-static bool can_surge(struct work *work, size_t tier);
+static bool can_surge(struct work *work, size_t tier, size_t old);
 
 void scale_roll(struct work *work)
 {
@@ -40,7 +40,7 @@ static void roll(struct work *work, size_t tier)
                     record->move_to);
         return;
     }
-    if (healthy && there == t->want && can_surge(work, tier)) {
+    if (healthy && there == t->want && can_surge(work, tier, old)) {
         act_create(work, tier, WANTED_RUN,
                    arena_printf(work->arena, "tier %s gets a new form: one more before an old one goes",
                                 t->intent->name));
@@ -85,9 +85,10 @@ static size_t next_old(const struct work *work, const struct work_tier *tier, bo
     return best;
 }
 
-/* A balancer has addresses that only one can publish: its old one goes first. */
-static bool can_surge(struct work *work, size_t tier)
+/* Balancers can share the addresses that they publish on one host only. */
+static bool can_surge(struct work *work, size_t tier, size_t old)
 {
     struct place_ask ask = {.tier = tier, .instance = NONE, .near = NONE, .avoid = NONE, .only = NONE};
-    return !work->tiers[tier].is_balance && place_find(work, &ask, NULL) != NONE;
+    if (work->tiers[tier].is_balance) ask.only = work->instances[old].host;
+    return place_find(work, &ask, NULL) != NONE;
 }

@@ -26,6 +26,8 @@ static void roll(struct work *work, size_t tier)
     const char *blocked = place_blocked(work, tier);
 
     if (old == NONE || t->dying > 0 || t->returning > 0 || waits) return;
+    /* A balancer is followed where it is: while its host is silent nobody can be, and it serves. */
+    if (t->is_balance && work->hosts[work->instances[old].host].standing == STANDING_SILENT) return;
     const struct instance *record = &work->instances[old].record;
     if (blocked) {
         act_explain(work, old, record->state, arena_printf(work->arena, "keeps its older form: %s", blocked),

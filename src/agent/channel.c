@@ -319,6 +319,7 @@ static void report_unit(const struct unit *unit, struct instance_report *ret_rep
         .warm = unit->frozen,
         .since_ms = unit->since_ms,
         .restarts = unit->restarts,
+        .publish_taken = unit->publish_taken ? unit->publish_taken : "",
         .frontends_hash = unit->frontends_hash,
         .reason = unit->reason,
     };

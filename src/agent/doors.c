@@ -23,6 +23,8 @@ bool doors_open(struct unit *unit, struct error *err)
     struct vec doors = VEC_OF(struct door);
     bool good = true;
 
+    mem_free(unit->publish_taken);
+    unit->publish_taken = NULL;
     for (size_t i = 0; good && i < unit->have->frontends_length; i++) {
         const char *place = unit->have->frontends[i].publish;
         if (place[0]) good = open_door(unit, place, &doors, err);
@@ -86,6 +88,7 @@ static bool open_door(struct unit *unit, const char *place, struct vec *doors, s
         fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
         if (fd < 0) return error_errno(err, errno, "cannot share the socket of %s", place);
     } else if (!balance->listen(balance->self, place, &fd, err)) {
+        if (err->code == ERROR_CONFLICT) unit->publish_taken = mem_strdup(place);
         return false;
     }
     *(struct door *)vec_push(doors) = (struct door){mem_strdup(place), fd};

@@ -42,6 +42,7 @@ struct unit {
     /* A balancer's published sockets, opened with its first start and kept while it is wanted: callers wait
      * in their queues while it is restarted, and are not refused. */
     struct vec doors;       /* doors.c */
+    char *publish_taken;    /* the address that something else here has, or NULL */
     bool balanced;          /* no balancer, or one that has got its servers since its start */
     unsigned balances_open; /* the balance driver was asked so often, and has not answered yet */
     struct timer *balance_again;

@@ -87,6 +87,7 @@ void unit_free(struct unit *unit)
     clock->cancel(clock->self, unit->balance_again);
     buf_free(&unit->last_words);
     doors_close(unit);
+    mem_free(unit->publish_taken);
     arena_free(unit->wanted_arena);
     arena_free(unit->have_arena);
     mem_free(unit->name);

@@ -271,7 +271,6 @@ static void write_report(struct agent *agent, struct arena *arena, struct buf *r
     struct instance_report *instances =
         arena_alloc_array(arena, map_length(agent->units), sizeof(*instances));
     struct denied_report *denied = arena_alloc_array(arena, agent->denied.length, sizeof(*denied));
-    const char **drained = arena_alloc_array(arena, map_length(agent->drained), sizeof(*drained));
     struct host_report whole = {.host = agent->options.host->name,
                                 .boot = agent->options.boot,
                                 .agent_version = CROFT_VERSION,
@@ -281,11 +280,9 @@ static void write_report(struct agent *agent, struct arena *arena, struct buf *r
                                 .refused_version = agent->refused_version,
                                 .refused_reason = agent->refused_reason ? agent->refused_reason : "",
                                 .instances = instances,
-                                .drained = drained,
                                 .denied = denied,
                                 .denied_length = agent->denied.length};
     size_t cursor = 0;
-    const char *name = NULL;
     void *value = NULL;
 
     /* Before this boot's document is confirmed nothing is claimed: "nothing here" could be read as "wiped".
@@ -296,9 +293,7 @@ static void write_report(struct agent *agent, struct arena *arena, struct buf *r
         if (!unit->have && !unit->wanted) continue; /* wiped, or never made: nothing of it is here */
         report_unit(unit, &instances[whole.instances_length++]);
     }
-    cursor = 0;
-    while (map_next(agent->drained, &cursor, &name, NULL))
-        drained[whole.drained_length++] = name;
+    whole.drained = drained_list(agent, arena, &whole.drained_length);
     for (size_t i = 0; i < agent->denied.length; i++) {
         const struct net_counter *counter = vec_at(&agent->denied, i);
         denied[i] =
@@ -329,6 +324,7 @@ static void report_unit(const struct unit *unit, struct instance_report *ret_rep
         .warm = unit->frozen,
         .since_ms = unit->since_ms,
         .restarts = unit->restarts,
+        .publish_taken = unit->publish_taken ? unit->publish_taken : "",
         .frontends_hash = unit->frontends_hash,
         .reason = unit->reason,
     };

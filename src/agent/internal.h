@@ -41,13 +41,14 @@ struct unit {
     int probe_ns_fd; /* where the probe connects from, -1: none */
     /* A balancer's published sockets, opened with its first start and kept while it is wanted: callers wait
      * in their queues while it is restarted, and are not refused. */
-    struct vec listeners;   /* int */
-    char *listeners_places; /* what they were opened for; NULL: none are open */
+    struct vec doors;       /* doors.c */
+    char *publish_taken;    /* the address that something else here has, or NULL */
     bool balanced;          /* no balancer, or one that has got its servers since its start */
     unsigned balances_open; /* the balance driver was asked so often, and has not answered yet */
     struct timer *balance_again;
-    char frontends_hash[24]; /* of what the balancer has in service; "": not known */
-    bool exited_early;       /* while it was being started: what exit_… tell counts when it has been */
+    char frontends_hash[24];                         /* of what the balancer has in service; "": not known */
+    enum { LAST_NOT, LAST_ENDING, LAST_ENDED } last; /* a balancer on its last connections */
+    bool exited_early; /* while it was being started: what exit_… tell counts when it has been */
     int exit_status;
     bool exit_out_of_memory;
     bool stop_asked;       /* what is here has to go, whatever is wanted */
@@ -75,7 +76,7 @@ struct agent {
     bool confirmed_boot;          /* the controller gave (or confirmed) the document in this boot */
     struct map *units;            /* full name -> struct unit */
     struct map *fetches;          /* image digest -> struct fetch */
-    struct map *drained;          /* full name -> a unit's balancer (any pointer) */
+    struct map *drained;          /* drain.c (any pointer) */
     struct map *execs;            /* session id -> struct exec_session */
     struct vec looks;             /* struct look * under way */
     struct boot *boot;            /* while the other hosts are asked; else NULL */
@@ -125,9 +126,17 @@ void unit_fail(struct unit *unit, const char *format, ...) PRINTF_LIKE(2, 3);
 const char *unit_farm_short(const char *full_name); /* "web-1" of "acme/shop/web-1" */
 void unit_balance(struct unit *unit);               /* tells a running balancer of its servers */
 
+/* doors.c: published sockets. Opens those of unit->have, shared with whoever of the farm has them open here;
+ * after a failure those that were open are. */
+MUST_CHECK bool doors_open(struct unit *unit, struct error *err);
+void doors_adopt(struct unit *unit); /* takes those of a balancer that an earlier agent started */
+void doors_close(struct unit *unit);
+const int *doors_fds(const struct unit *unit, struct arena *arena, size_t *ret_length);
+
 /* drain.c: members that the balancers here have no connections to any more */
 void drain_noted(void *ctx, const char *balancer, const char *server);
 void drained_trim(struct agent *agent);
+const char *const *drained_list(const struct agent *agent, struct arena *arena, size_t *ret_length);
 
 /* denied.c: packets that were not let pass, read again and again as long as farms are here */
 void denied_start(struct agent *agent);

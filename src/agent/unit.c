@@ -32,14 +32,13 @@ static void want_nothing_here(struct unit *unit);
 static void make(struct unit *unit);
 static bool open_place(struct unit *unit, struct compute_place *ret_place, char *ret_path, size_t path_size,
                        struct error *err);
-static bool open_listeners(struct unit *unit, struct error *err);
-static void close_listeners(struct unit *unit);
 static void made(void *ctx, const struct error *err);
 static void started(void *ctx, const struct error *err);
 static void balanced(void *ctx, const struct error *err);
 static void balance_again(void *ctx);
 static void forget_balance(struct unit *unit);
 static void settle(struct unit *unit);
+static void retire(struct unit *unit);
 static void stopped(void *ctx, const struct error *err);
 static void wipe(struct unit *unit);
 static void keep_last_words(struct unit *unit);
@@ -75,7 +74,6 @@ struct unit *unit_get(struct agent *agent, const char *name)
     unit->agent = agent;
     unit->name = mem_strdup(name);
     unit->probe_ns_fd = -1;
-    unit->listeners = VEC_OF(int);
     unit->since_ms = clock->wall_ms(clock->self);
     map_put(agent->units, name, unit);
     return unit;
@@ -88,8 +86,8 @@ void unit_free(struct unit *unit)
     clock->cancel(clock->self, unit->rest);
     clock->cancel(clock->self, unit->balance_again);
     buf_free(&unit->last_words);
-    close_listeners(unit);
-    vec_free(&unit->listeners);
+    doors_close(unit);
+    mem_free(unit->publish_taken);
     arena_free(unit->wanted_arena);
     arena_free(unit->have_arena);
     mem_free(unit->name);
@@ -133,6 +131,7 @@ void unit_adopt(struct unit *unit, const struct compute_found *found)
         unit->stop_asked = true;
         say(unit, "ended while the agent was away");
     } else {
+        doors_adopt(unit);
         unit_watch(unit);
     }
 }
@@ -159,6 +158,7 @@ void unit_step(struct unit *unit)
         units_step_soon(unit->agent); /* many wait for the same image, and one is made a turn */
         return;
     case UNIT_UP:
+        unit->stop_asked |= unit->last != LAST_NOT && unit->wanted && unit->wanted->wanted != WANTED_DRAIN;
         if (unit->stop_asked || !unit->wanted || unit->wanted->incarnation != unit->have->incarnation)
             want_nothing_here(unit);
         else
@@ -246,6 +246,11 @@ static void exited(struct unit *unit)
     double ran_s = (double)(clock->steady_us(clock->self) - unit->started_us) / 1e6;
     int status = unit->exit_status;
 
+    if (unit->last != LAST_NOT) {
+        unit->last = LAST_ENDED;
+        report_soon(unit->agent);
+        return;
+    }
     if (unit->exit_out_of_memory)
         unit_fail(unit, "killed for want of memory after %.1f s: size.memory is too small for it", ran_s);
     else if (status < 0)
@@ -317,39 +322,14 @@ static bool open_place(struct unit *unit, struct compute_place *ret_place, char 
 
     if (!network->port_add(network->self, have->farm, unit_farm_short(unit->name), ret_path, path_size, err))
         return false;
-    if (!open_listeners(unit, err)) return false;
+    if (!doors_open(unit, err)) return false;
     ret_place->net_ns_path = ret_path;
     ret_place->hostname = unit_farm_short(unit->name);
     ret_place->domain = arena_printf(unit->have_arena, "%s.%s", slash ? slash + 1 : have->farm, have->party);
     for (size_t i = 0; i < document->farms_length; i++)
         if (text_equal(document->farms[i].name, have->farm)) ret_place->resolver = document->farms[i].gateway;
-    ret_place->keep_fds = unit->listeners.items;
-    ret_place->keep_fds_length = unit->listeners.length;
+    ret_place->keep_fds = doors_fds(unit, unit->have_arena, &ret_place->keep_fds_length);
     return true;
-}
-
-static bool open_listeners(struct unit *unit, struct error *err)
-{
-    const struct balance_driver *balance = unit->agent->options.balance;
-    CLEANUP_BUF struct buf places = {0};
-
-    for (size_t i = 0; i < unit->have->frontends_length; i++)
-        buf_printf(&places, "%s\n", unit->have->frontends[i].publish);
-    if (unit->listeners_places && text_equal(unit->listeners_places, buf_text(&places))) return true;
-    close_listeners(unit);
-    if (unit->have->frontends_length == 0) return true;
-    if (!balance->listen(balance->self, unit->have, &unit->listeners, err)) return false;
-    unit->listeners_places = buf_take(&places);
-    return true;
-}
-
-static void close_listeners(struct unit *unit)
-{
-    for (size_t i = 0; i < unit->listeners.length; i++)
-        close(*(int *)vec_at(&unit->listeners, i));
-    vec_clear(&unit->listeners);
-    mem_free(unit->listeners_places);
-    unit->listeners_places = NULL;
 }
 
 static void made(void *ctx, const struct error *err)
@@ -399,6 +379,10 @@ static void settle(struct unit *unit)
     bool freeze = unit->wanted->wanted == WANTED_WARM && unit->health == HEALTH_GOOD;
     struct error err;
 
+    if (unit->wanted->wanted == WANTED_DRAIN && unit->have->frontends_length > 0) {
+        retire(unit);
+        return;
+    }
     if (unit->frozen && unit->wanted->wanted != WANTED_WARM) {
         if (!compute->thaw(compute->self, unit->name, &err)) {
             unit_fail(unit, "could not be let in from the door: %s", err.message);
@@ -418,12 +402,31 @@ static void settle(struct unit *unit)
     }
 }
 
+/* A balancer whose successor serves on the same sockets: it takes no connection any more, and has done its
+ * work when it ends with the last that it has. */
+static void retire(struct unit *unit)
+{
+    const struct compute_driver *compute = unit->agent->options.compute;
+    struct error err;
+
+    if (unit->last != LAST_NOT) return;
+    unit_unwatch(unit);
+    forget_balance(unit); /* HAProxy would wait for the end of this conversation too */
+    unit->last = LAST_ENDING;
+    if (compute->signal(compute->self, unit->name, BALANCE_LAST_SIGNAL, &err)) return;
+    agent_log(unit->agent, "retiring a balancer", &err);
+    unit->last = LAST_ENDED;
+    report_soon(unit->agent);
+}
+
 void unit_balance(struct unit *unit)
 {
     const struct compute_driver *compute = unit->agent->options.compute;
     const struct balance_driver *balance = unit->agent->options.balance;
 
-    if (unit->state != UNIT_UP || !unit->wanted || unit->wanted->frontends_length == 0) return;
+    if (unit->state != UNIT_UP || unit->last != LAST_NOT || !unit->wanted ||
+        unit->wanted->frontends_length == 0)
+        return;
     unit->balances_open++;
     balance->apply(balance->self, unit->wanted, compute->control_directory(compute->self, unit->name),
                    balanced, unit);
@@ -535,6 +538,7 @@ static void wiped(void *ctx, const struct error *failure)
     unit->have = NULL;
     unit->frozen = false;
     unit->stop_asked = false;
+    unit->last = LAST_NOT;
     if (failed && unit->wanted) {
         turn(unit, UNIT_RESTING);
         rest(unit);
@@ -552,7 +556,7 @@ static void rest(struct unit *unit)
     int64_t wait_ms = rest_ms(unit);
 
     /* Callers who would have to wait for long are better refused. */
-    if (wait_ms >= LISTEN_REST_MS) close_listeners(unit);
+    if (wait_ms >= LISTEN_REST_MS) doors_close(unit);
     clock->cancel(clock->self, unit->rest);
     unit->rest = clock->after(clock->self, wait_ms * 1000, rested, unit);
     report_soon(unit->agent);

@@ -97,10 +97,12 @@ static void take_instance(struct taking *taking, const struct instance_report *r
         runs_on && report->health == HEALTH_UNKNOWN ? instance.health : report->health;
     const char *frontends = report->frontends_hash[0] ? report->frontends_hash : instance.frontends_hash;
     bool same = instance.state == state && instance.health == health &&
-                instance.restarts == report->restarts && text_equal(instance.frontends_hash, frontends);
+                instance.restarts == report->restarts && text_equal(instance.frontends_hash, frontends) &&
+                text_equal(instance.publish_taken, report->publish_taken);
     /* News only: the planner may have written a reason of its own behind the state that the host reported. */
     if (same) return;
     if (instance.state != state) {
+        if (instance_steady(&instance, taking->now_ms)) instance.wanders = 0;
         instance.since_ms = taking->now_ms;
         change_event(taking->change, taking->now_ms, "croft", "instance", instance.name,
                      instance_state_names[state], report->reason);
@@ -112,6 +114,7 @@ static void take_instance(struct taking *taking, const struct instance_report *r
     instance.health = health;
     instance.restarts = report->restarts;
     instance.frontends_hash = frontends;
+    instance.publish_taken = report->publish_taken;
     if (report->reason[0]) instance.reason = report->reason;
     put_instance(taking, &instance);
 }

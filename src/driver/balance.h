@@ -8,6 +8,12 @@
 #include "base/vec.h"
 #include "model/host_document.h"
 
+#include <signal.h>
+
+/* Makes a balancer take nothing new and end with its last connection; for one whose sockets another serves.
+ */
+#define BALANCE_LAST_SIGNAL SIGUSR1
+
 typedef void (*balance_done)(void *ctx, const struct error *err);
 
 struct balance_events {
@@ -26,9 +32,13 @@ struct balance_driver {
     /* Command and files (haproxy.cfg) that the balancer instance gets, from its frontends: added to
      * *personality in the arena. Frontend i with publish != "" binds descriptor 3 + its rank among such. */
     void (*personalize)(void *self, struct arena *arena, struct personality *personality);
-    /* Opens the listening sockets for the published addresses, in the order that personalize() counted: items
-     * of ret_fds are int, the caller closes them. ERROR_REFUSED naming the address when it is in use. */
-    bool (*listen)(void *self, const struct personality *personality, struct vec *ret_fds, struct error *err);
+    /* Opens the listening socket of a published address "ADDR:PORT"; the caller closes it. ERROR_CONFLICT
+     * naming the address when it is in use, ERROR_REFUSED when it is not this host's. Balancers may share
+     * one: each connection goes to one of them. */
+    bool (*listen)(void *self, const char *publish, int *ret_fd, struct error *err);
+    /* A duplicate of that socket out of the running balancer whose main process is pid, where it is the
+     * rank-th published one (from 0). ERROR_NOT_FOUND when it is not there. */
+    bool (*take)(void *self, int64_t pid, size_t rank, const char *publish, int *ret_fd, struct error *err);
     /* Brings a running balancer's servers to what personality->frontends says, at run time, without losing a
      * request: adds, enables, drains, deletes. Retries until HAProxy answers on its socket under
      * control_directory or 5 s are over; goes on trying after a failure. From then on HAProxy is kept so,

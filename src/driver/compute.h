@@ -78,6 +78,8 @@ struct compute_driver {
     void (*start)(void *self, const char *instance, compute_done done, void *ctx);
     bool (*freeze)(void *self, const char *instance, struct error *err);
     bool (*thaw)(void *self, const char *instance, struct error *err);
+    /* Sends a signal to the main process of one that runs. */
+    bool (*signal)(void *self, const char *instance, int number, struct error *err);
     /* SIGTERM, after grace_ms SIGKILL to all of it; done when no process of it lives. Frozen ones too. */
     void (*stop)(void *self, const char *instance, int64_t grace_ms, compute_done done, void *ctx);
     /* Kills what lives and removes every trace: scratch, mounts, cgroup, log, state. Idempotent; no error for

@@ -13,7 +13,7 @@ struct member {
     uint32_t address;
     uint64_t mac;
     uint32_t underlay; /* of the host where it is */
-    bool aside;        /* warm or drained: its tier's name does not lead to it, only its own does */
+    bool aside;        /* warm, drained, or not serving while others do: only its own name leads to it */
 };
 
 /* What may open a connection to what inside a farm; compiled from `allow`, `balance` and `health`. */
@@ -115,6 +115,7 @@ struct instance_report {
     bool warm; /* frozen at the door */
     int64_t since_ms;
     int64_t restarts;
+    const char *publish_taken;  /* of a balancer: the address that something else here has, or "" */
     const char *frontends_hash; /* of what the balancer has in service; "": not known (yet), or none */
     const char *reason;
     int64_t cpu_millis_used; /* average of the last second */

@@ -47,10 +47,19 @@ struct instance {
     enum instance_health health;
     int64_t since_ms;           /* of state, wall clock */
     int64_t restarts;           /* by its host, since it was placed */
+    int64_t wanders;            /* hosts in a row that did not bring it up; ten good seconds end the row */
     bool drained;               /* its balancers said so */
     const char *frontends_hash; /* of a balancer: of what its host said last that is in service; or "" */
+    const char *publish_taken;  /* of a balancer: the address that something else on its host has; or "" */
     const char *reason;         /* why it is in this state and place, one sentence */
 };
+
+/* It has served for so long that what failed before does not count any more. */
+static inline bool instance_steady(const struct instance *instance, int64_t now_ms)
+{
+    return instance->state == INSTANCE_RUNNING && instance->health == HEALTH_GOOD &&
+           now_ms - instance->since_ms >= 10 * 1000;
+}
 
 enum host_state { HOST_UP, HOST_SUSPECT, HOST_DOWN, HOST_STATE_DRAINING, HOST_STATE_OFF };
 

@@ -114,6 +114,8 @@ static const struct field instance_report_fields[] = {
     SCALAR(struct instance_report, warm, "warm", scalar_bool, "frozen at the door", .fallback = "false"),
     SCALAR(struct instance_report, since_ms, "since_ms", scalar_int, "when its state began, wall clock"),
     SCALAR(struct instance_report, restarts, "restarts", scalar_int, "since it was placed"),
+    SCALAR(struct instance_report, publish_taken, "publish_taken", scalar_text,
+           "of a balancer: the address that something else here has", .hidden_default = true),
     SCALAR(struct instance_report, frontends_hash, "frontends_hash", scalar_text,
            "of what the balancer has in service", .hidden_default = true),
     SCALAR(struct instance_report, reason, "reason", scalar_text, "why it is in this state"),

@@ -3,6 +3,10 @@
 #include "base/text.h"
 #include "driver/http_path.h"
 
+#include <stdio.h>
+
+enum { EVERY_MS_DEFAULT = 1000, FAILS_DEFAULT = 3, QUICK_MS = 200, ERRORS_MAX = 2 };
+
 static void write_frontend(const struct personality *personality, const struct balance_frontend *frontend,
                            int publish_fd, struct buf *ret_text);
 static void write_backend(const struct balance_frontend *frontend, struct buf *ret_text);
@@ -43,6 +47,24 @@ void balance_config_write(const struct personality *personality, struct buf *ret
     }
 }
 
+/* One refused connection is retried elsewhere, the second in a row takes the server out without waiting for
+ * its next check; checks of a server that is out come quickly. */
+void balance_server_words(const struct balance_frontend *frontend, const struct balance_server *server,
+                          char ret_words[BALANCE_SERVER_SIZE])
+{
+    char address[32];
+    int64_t every_ms = frontend->health_every_ms > 0 ? frontend->health_every_ms : EVERY_MS_DEFAULT;
+    int64_t fails = frontend->health_fails > 0 ? frontend->health_fails : FAILS_DEFAULT;
+    int64_t quick_ms = every_ms < QUICK_MS ? every_ms : QUICK_MS;
+    int length =
+        snprintf(ret_words, BALANCE_SERVER_SIZE,
+                 "%s:%u check inter %lld fastinter %lld downinter %lld rise 1 fall %lld"
+                 " observe layer4 error-limit %d on-error mark-down",
+                 text_format_ipv4(address, server->address), (unsigned)server->port, (long long)every_ms,
+                 (long long)quick_ms, (long long)quick_ms, (long long)fails, ERRORS_MAX);
+    ASSERT(length > 0 && length < BALANCE_SERVER_SIZE);
+}
+
 static void write_frontend(const struct personality *personality, const struct balance_frontend *frontend,
                            int publish_fd, struct buf *ret_text)
 {
@@ -54,8 +76,11 @@ static void write_frontend(const struct personality *personality, const struct b
                frontend->mode == BALANCE_HTTP ? "http" : "tcp");
     buf_printf(ret_text, "    bind %s:%u\n", address, (unsigned)frontend->port);
     if (publish_fd >= 0) buf_printf(ret_text, "    bind fd@%d\n", publish_fd);
-    buf_add_text(ret_text, frontend->mode == BALANCE_HTTP ? "    option forwardfor\n"
-                                                          : "    timeout client 1h\n    option clitcpka\n");
+    /* A balancer on its last connections lets idle clients ask once more, and then says that it closes:
+     * closed at once, a request that is on its way would be lost. */
+    buf_add_text(ret_text, frontend->mode == BALANCE_HTTP
+                               ? "    option forwardfor\n    option idle-close-on-response\n"
+                               : "    timeout client 1h\n    option clitcpka\n");
     buf_printf(ret_text, "    default_backend %s\n", frontend->name);
 }
 
@@ -77,5 +102,13 @@ static void write_backend(const struct balance_frontend *frontend, struct buf *r
         buf_add_text(ret_text, "    option httpchk\n    http-check send meth GET uri '");
         http_path_add(ret_text, frontend->health_path);
         buf_add_text(ret_text, "' ver HTTP/1.1 hdr Host croft\n    http-check expect status 200-399\n");
+    }
+    for (size_t i = 0; i < frontend->servers_length; i++) {
+        char words[BALANCE_SERVER_SIZE];
+        const struct balance_server *server = &frontend->servers[i];
+        ASSERT(text_is_name(server->instance));
+        if (server->drain) continue;
+        balance_server_words(frontend, server, words);
+        buf_printf(ret_text, "    server %s %s\n", server->instance, words);
     }
 }

@@ -1,10 +1,9 @@
 #include "driver/balance/balance_difference.h"
 
 #include "base/text.h"
+#include "driver/balance/balance_config.h"
 
 #include <stdio.h>
-
-enum { EVERY_MS_DEFAULT = 1000, FAILS_DEFAULT = 3, QUICK_MS = 200, ERRORS_MAX = 2 };
 
 static void command(struct vec *ret_commands, enum balance_command_kind kind, const char *format, ...)
     PRINTF_LIKE(3, 4);
@@ -73,21 +72,12 @@ static void bring_in(const struct balance_frontend *frontend, const struct balan
         command(ret_commands, COMMAND_SET, "set server %s/%s state ready", backend, name);
 }
 
-/* One refused connection is retried elsewhere, the second in a row takes the server out without waiting for
- * its next check; checks of a server that is out come quickly. */
 static void add_server(const struct balance_frontend *frontend, const struct balance_server *server,
                        struct vec *ret_commands)
 {
-    char address[32];
-    int64_t every_ms = frontend->health_every_ms > 0 ? frontend->health_every_ms : EVERY_MS_DEFAULT;
-    int64_t fails = frontend->health_fails > 0 ? frontend->health_fails : FAILS_DEFAULT;
-    int64_t quick_ms = every_ms < QUICK_MS ? every_ms : QUICK_MS;
-    command(ret_commands, COMMAND_ADD,
-            "add server %s/%s %s:%u check inter %lld fastinter %lld downinter %lld rise 1 fall %lld"
-            " observe layer4 error-limit %d on-error mark-down",
-            frontend->name, server->instance, text_format_ipv4(address, server->address),
-            (unsigned)server->port, (long long)every_ms, (long long)quick_ms, (long long)quick_ms,
-            (long long)fails, ERRORS_MAX);
+    char words[BALANCE_SERVER_SIZE];
+    balance_server_words(frontend, server, words);
+    command(ret_commands, COMMAND_ADD, "add server %s/%s %s", frontend->name, server->instance, words);
 }
 
 static bool is_same(const struct balance_present *present, const struct balance_server *server)

@@ -20,8 +20,9 @@ struct notice {
 static void destroy(void *self);
 static void set_events(void *self, const struct balance_events *events);
 static void personalize(void *self, struct arena *arena, struct personality *personality);
-static bool listen_published(void *self, const struct personality *personality, struct vec *ret_fds,
-                             struct error *err);
+static bool listen_published(void *self, const char *publish, int *ret_fd, struct error *err);
+static bool take_published(void *self, int64_t pid, size_t rank, const char *publish, int *ret_fd,
+                           struct error *err);
 static void apply(void *self, const struct personality *personality, const char *control_directory,
                   balance_done done, void *ctx);
 static void remove_balancer(void *self, const char *instance);
@@ -49,6 +50,7 @@ bool balance_driver_new(const struct balance_options *options, struct balance_dr
         .set_events = set_events,
         .personalize = personalize,
         .listen = listen_published,
+        .take = take_published,
         .apply = apply,
         .remove = remove_balancer,
         .statistics = statistics,
@@ -119,11 +121,16 @@ static void personalize(void *self, struct arena *arena, struct personality *per
     personality->command_length = LENGTH(COMMAND);
 }
 
-static bool listen_published(void *self, const struct personality *personality, struct vec *ret_fds,
-                             struct error *err)
+static bool listen_published(void *self, const char *publish, int *ret_fd, struct error *err)
 {
     const struct balance_self *driver = self;
-    return balance_listen(driver->options.publish_ns_fd, personality, ret_fds, err);
+    return balance_listen(driver->options.publish_ns_fd, publish, ret_fd, err);
+}
+
+static bool take_published(void *self, int64_t pid, size_t rank, const char *publish, int *ret_fd,
+                           struct error *err)
+{
+    return balance_take(pid, rank, publish, ret_fd, err);
 }
 
 static void apply(void *self, const struct personality *personality, const char *control_directory,

@@ -3,11 +3,13 @@
 #define CROFT_DRIVER_BALANCE_LISTEN_H
 
 #include "base/error.h"
-#include "base/vec.h"
-#include "model/host_document.h"
 
-/* As balance_driver.listen; sockets are made in publish_ns_fd (-1: here). All or none. */
-MUST_CHECK bool balance_listen(int publish_ns_fd, const struct personality *personality, struct vec *ret_fds,
-                               struct error *err);
+#include <stddef.h>
+#include <stdint.h>
+
+/* As balance_driver.listen; the socket is made in publish_ns_fd (-1: here). */
+MUST_CHECK bool balance_listen(int publish_ns_fd, const char *publish, int *ret_fd, struct error *err);
+/* As balance_driver.take. */
+MUST_CHECK bool balance_take(int64_t pid, size_t rank, const char *publish, int *ret_fd, struct error *err);
 
 #endif

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -29,6 +30,7 @@ static void container_expect(void *self);
 static void hurried(void *ctx);
 static bool container_freeze(void *self, const char *name, struct error *err);
 static bool container_thaw(void *self, const char *name, struct error *err);
+static bool container_signal(void *self, const char *name, int number, struct error *err);
 static bool container_list(void *self, struct vec *ret_found, struct error *err);
 static int64_t container_pid(void *self, const char *name);
 static bool container_usage(void *self, const char *name, struct compute_usage *ret_usage, struct error *err);
@@ -73,6 +75,7 @@ bool container_driver_new(const struct container_options *options, struct comput
         .start = container_start,
         .freeze = container_freeze,
         .thaw = container_thaw,
+        .signal = container_signal,
         .stop = container_stop,
         .wipe = container_wipe,
         .list = container_list,
@@ -303,6 +306,14 @@ static bool container_freeze(void *self, const char *name, struct error *err)
 static bool container_thaw(void *self, const char *name, struct error *err)
 {
     return set_frozen(self, name, false, err);
+}
+
+static bool container_signal(void *self, const char *name, int number, struct error *err)
+{
+    const struct held *instance = instance_find_running(self, name, err);
+    if (instance == NULL) return false;
+    if (syscall(SYS_pidfd_send_signal, instance->pidfd, number, NULL, 0U) == 0) return true;
+    return error_errno(err, errno, "send signal %d to %s", number, name);
 }
 
 static bool container_list(void *self, struct vec *ret_found, struct error *err)

@@ -3,6 +3,9 @@
 
 #include "base/text.h"
 
+#include <errno.h>
+#include <fcntl.h>
+
 enum { APPLY_MS = 3 };
 
 struct server {
@@ -33,8 +36,8 @@ struct wait {
 static void destroy(void *self);
 static void set_events(void *self, const struct balance_events *events);
 static void personalize(void *self, struct arena *arena, struct personality *personality);
-static bool open_listeners(void *self, const struct personality *personality, struct vec *ret_fds,
-                           struct error *err);
+static bool listen_at(void *self, const char *publish, int *ret_fd, struct error *err);
+static bool take(void *self, int64_t pid, size_t rank, const char *publish, int *ret_fd, struct error *err);
 static void apply(void *self, const struct personality *personality, const char *control_directory,
                   balance_done done, void *ctx);
 static void forget(void *self, const char *instance);
@@ -53,8 +56,8 @@ const struct balance_driver *fake_balance_new(struct fake_host *host)
     host->balance = balance;
     balance->host = host;
     balance->waits = VEC_OF(struct wait *);
-    balance->driver = (struct balance_driver){balance,        destroy, set_events, personalize,
-                                              open_listeners, apply,   forget,     statistics};
+    balance->driver = (struct balance_driver){balance, destroy, set_events, personalize, listen_at,
+                                              take,    apply,   forget,     statistics};
     return &balance->driver;
 }
 
@@ -117,10 +120,22 @@ static void personalize(void *self, struct arena *arena, struct personality *per
     personality->command_length = 1;
 }
 
-static bool open_listeners(void *self, const struct personality *personality, struct vec *ret_fds,
-                           struct error *err)
+/* Nobody connects from outside: any descriptor does. */
+static bool listen_at(void *self, const char *publish, int *ret_fd, struct error *err)
 {
-    return true; /* nobody connects from outside */
+    struct fake_balance *balance = self;
+    if (map_get(balance->host->busy, publish))
+        return error_set(err, ERROR_CONFLICT, "cannot publish at %s: the address is in use", publish);
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return error_errno(err, errno, "cannot open /dev/null");
+    balance->host->counts.listens++;
+    *ret_fd = fd;
+    return true;
+}
+
+static bool take(void *self, int64_t pid, size_t rank, const char *publish, int *ret_fd, struct error *err)
+{
+    return error_set(err, ERROR_NOT_FOUND, "fake balancers have no sockets");
 }
 
 static void apply(void *self, const struct personality *personality, const char *control_directory,

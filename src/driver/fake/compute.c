@@ -47,6 +47,7 @@ static void create(void *self, const struct personality *personality, const stru
 static void start(void *self, const char *instance, compute_done done, void *ctx);
 static bool freeze(void *self, const char *instance, struct error *err);
 static bool thaw(void *self, const char *instance, struct error *err);
+static bool signal_it(void *self, const char *instance, int number, struct error *err);
 static void stop(void *self, const char *instance, int64_t grace_ms, compute_done done, void *ctx);
 static void wipe(void *self, const char *instance, compute_done done, void *ctx);
 static bool list(void *self, struct vec *ret_found, struct error *err);
@@ -77,17 +78,29 @@ const struct compute_driver *fake_compute_new(struct fake_host *host)
     host->compute = compute;
     compute->host = host;
     compute->operations = VEC_OF(struct operation *);
-    compute->driver = (struct compute_driver){compute,      destroy,
-                                              set_events,   has_image,
-                                              has_layer,    add_image,
-                                              keep_images,  expect,
-                                              create,       start,
-                                              freeze,       thaw,
-                                              stop,         wipe,
-                                              list,         pid,
-                                              usage,        resize,
-                                              read_log,     exec_argv,
-                                              exec_refused, control_directory};
+    compute->driver = (struct compute_driver){.self = compute,
+                                              .destroy = destroy,
+                                              .set_events = set_events,
+                                              .has_image = has_image,
+                                              .has_layer = has_layer,
+                                              .add_image = add_image,
+                                              .keep_images = keep_images,
+                                              .expect = expect,
+                                              .create = create,
+                                              .start = start,
+                                              .freeze = freeze,
+                                              .thaw = thaw,
+                                              .signal = signal_it,
+                                              .stop = stop,
+                                              .wipe = wipe,
+                                              .list = list,
+                                              .pid = pid,
+                                              .usage = usage,
+                                              .resize = resize,
+                                              .log = read_log,
+                                              .exec_argv = exec_argv,
+                                              .exec_refused = exec_refused,
+                                              .control_directory = control_directory};
     return &compute->driver;
 }
 
@@ -235,6 +248,20 @@ static bool thaw(void *self, const char *instance, struct error *err)
     if (fails_now(&script_of(compute->host->world, instance)->thaw_fails))
         return error_set(err, ERROR_FAILED, "thawing %s: as scripted", instance);
     trace->frozen = false;
+    return true;
+}
+
+/* It ends by itself as if it were stopped; one that hangs does not. */
+static bool signal_it(void *self, const char *instance, int number, struct error *err)
+{
+    struct fake_compute *compute = self;
+    struct trace *trace = running(compute, instance, err);
+    const struct fake_script *script = script_of(compute->host->world, instance);
+
+    if (!trace) return false;
+    compute->host->counts.signals++;
+    if (!script->hangs_on_stop && !trace->exit)
+        trace->exit = world_after(compute->host->world, script->stop_ms, ended_by_itself, trace);
     return true;
 }
 

@@ -30,7 +30,7 @@ struct fake_script {
 /* What the drivers of one host were asked for so far. */
 struct fake_counts {
     unsigned expects, creates, starts, stops, wipes, freezes, thaws, images, farms_set, farms_tended,
-        farms_removed, ports_added, ports_removed, balances;
+        farms_removed, ports_added, ports_removed, balances, listens, signals;
 };
 
 struct fake_instance {
@@ -60,6 +60,8 @@ bool fake_host_has_port(const struct fake_host *host, const char *farm, const ch
 void fake_host_fail_networks(struct fake_host *host, unsigned farm_sets); /* so many next ones fail */
 void fake_host_fail_images(struct fake_host *host, unsigned unpackings);
 void fake_host_fail_balances(struct fake_host *host, unsigned applies);
+void fake_host_busy(struct fake_host *host, const char *publish,
+                    bool busy); /* another program listens there */
 /* "web-1 web-2=drain": the balancer's servers, in the order of the frontends; added to ret_text. */
 void fake_host_servers(const struct fake_host *host, const char *balancer, struct buf *ret_text);
 /* Connections that a server's clients hold on to: while there are any it is not drained. */

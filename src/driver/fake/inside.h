@@ -37,6 +37,7 @@ struct fake_host {
     struct map *ports;     /* "farm/instance" -> the host */
     struct map *balancers; /* instance -> struct balancer (balance.c) */
     struct map *held;      /* server -> connections, as a pointer */
+    struct map *busy;      /* published addresses that another program has (any pointer) */
     unsigned farm_sets_fail, images_fail, balances_fail;
     struct fake_compute *compute; /* NULL: no agent is there */
     struct fake_balance *balance;

@@ -89,6 +89,7 @@ struct fake_host *fake_host_get(struct fake_world *world, const char *name)
     host->ports = map_new();
     host->balancers = map_new();
     host->held = map_new();
+    host->busy = map_new();
     map_put(world->hosts, name, host);
     return host;
 }
@@ -156,6 +157,14 @@ void fake_host_servers(const struct fake_host *host, const char *balancer, struc
     balance_add_servers(host, balancer, ret_text);
 }
 
+void fake_host_busy(struct fake_host *host, const char *publish, bool busy)
+{
+    if (busy)
+        map_put(host->busy, publish, host);
+    else
+        map_remove(host->busy, publish);
+}
+
 void fake_host_hold(struct fake_host *host, const char *server, unsigned connections)
 {
     if (connections)
@@ -214,6 +223,7 @@ static void host_free(struct fake_host *host)
     map_free(host->ports);
     map_free(host->balancers);
     map_free(host->held);
+    map_free(host->busy);
     mem_free(host->name);
     mem_free(host);
 }

@@ -10,6 +10,8 @@ static void add_farm(struct arena *arena, const struct snapshot *s, const struct
                      struct host_document *document, struct host_farm *farms);
 static const struct member *members_of(struct arena *arena, const struct snapshot *s, const struct farm *farm,
                                        size_t *ret_length);
+static struct map *served_tiers(struct arena *arena, const struct snapshot *s, const struct farm *farm);
+static bool is_good(struct arena *arena, const struct farm *farm, const struct instance *instance);
 static void fill_personality(struct arena *arena, const struct snapshot *s, const struct farm *farm,
                              const struct instance *instance, struct personality *ret_personality);
 static const struct image *image_of(const struct snapshot *s, const struct instance *instance);
@@ -80,19 +82,48 @@ static const struct member *members_of(struct arena *arena, const struct snapsho
     size_t length = 0, members_length = 0;
     const struct instance *instances = find_instances(arena, s, farm->full_name, &length);
     struct member *members = arena_alloc_array(arena, length + 1, sizeof(*members));
+    CLEANUP(map_freep) struct map *served = served_tiers(arena, s, farm);
     for (size_t n = 0; n < length; n++) {
         const struct instance *instance = &instances[n];
         const struct host_fact *fact = find_host_fact(s, instance->host);
         if (instance->wanted == WANTED_GONE || fact == NULL || find_is_lost(s, instance)) continue;
-        members[members_length++] = (struct member){.instance = frontend_short_name(instance),
-                                                    .tier = instance->tier,
-                                                    .address = instance->address,
-                                                    .mac = instance->mac,
-                                                    .underlay = fact->underlay,
-                                                    .aside = instance->wanted != WANTED_RUN};
+        members[members_length++] =
+            (struct member){.instance = frontend_short_name(instance),
+                            .tier = instance->tier,
+                            .address = instance->address,
+                            .mac = instance->mac,
+                            .underlay = fact->underlay,
+                            .aside = instance->wanted != WANTED_RUN ||
+                                     (map_get(served, instance->tier) && !is_good(arena, farm, instance))};
     }
     *ret_length = members_length;
     return members;
+}
+
+/* Tiers that others may open and that have a member which serves: their names lead to such members only. With
+ * none the name leads to all; so it does where nobody could open what it leads to, which spares the hosts a
+ * new document with each member that comes up. */
+static struct map *served_tiers(struct arena *arena, const struct snapshot *s, const struct farm *farm)
+{
+    struct map *served = map_new();
+    CLEANUP(map_freep) struct map *opened = map_new();
+    size_t length = 0;
+    const struct instance *instances = find_instances(arena, s, farm->full_name, &length);
+    for (size_t a = 0; a < farm->allow_length; a++)
+        map_put(opened, farm->allow[a].to, served);
+    for (size_t n = 0; n < length; n++) {
+        const char *tier = instances[n].tier;
+        if (!map_get(opened, tier) || map_get(served, tier)) continue;
+        if (is_good(arena, farm, &instances[n]) && !find_is_lost(s, &instances[n]))
+            map_put(served, tier, served);
+    }
+    return served;
+}
+
+static bool is_good(struct arena *arena, const struct farm *farm, const struct instance *instance)
+{
+    return instance->wanted == WANTED_RUN &&
+           instance_healthy(instance, find_tier(arena, farm, instance->tier));
 }
 
 static void fill_personality(struct arena *arena, const struct snapshot *s, const struct farm *farm,

@@ -30,6 +30,7 @@ size_t act_create(struct work *work, size_t tier, enum instance_wanted wanted, c
         .host = "",
         .move_to = "",
         .frontends_hash = "",
+        .publish_taken = "",
         .state = INSTANCE_PENDING,
         .since_ms = work->now_ms,
         .reason = reason,
@@ -65,6 +66,7 @@ void act_place(struct work *work, size_t instance, size_t host, int step, const 
     record->restarts = 0;
     record->drained = false;
     record->frontends_hash = "";
+    record->publish_taken = "";
     record->state = INSTANCE_PENDING;
     record->since_ms = work->now_ms;
     if (is_new) reason = arena_printf(work->arena, "%s; %s", i->made_for, reason);
@@ -231,6 +233,7 @@ static void grow(struct work *work)
 
 static void set_state(struct work *work, struct instance *record, enum instance_state state)
 {
+    if (instance_steady(record, work->now_ms)) record->wanders = 0;
     record->state = state;
     record->since_ms = work->now_ms;
 }

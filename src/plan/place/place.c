@@ -6,6 +6,7 @@
 
 static bool waits_for_place(const struct work *work, const struct work_instance *i);
 static void place_one(struct work *work, size_t instance);
+static size_t with_sockets(const struct work *work, size_t tier);
 static void wait_for_place(struct work *work, size_t instance, const char *why);
 static const char *how(struct work *work, const struct work_instance *i, size_t host, int step);
 static const char *waits_for_need(struct work *work, size_t tier);
@@ -78,6 +79,11 @@ static void place_one(struct work *work, size_t instance)
         host = place_find(work, &ask, &step);
         ask.only = NONE;
     }
+    if (host == NONE && work->tiers[i->tier].is_balance) {
+        ask.only = with_sockets(work, i->tier);
+        if (ask.only != NONE) host = place_find(work, &ask, &step);
+        ask.only = NONE;
+    }
     if (host == NONE) host = place_find(work, &ask, &step);
     if (host == NONE && was != NONE && !lost) {
         ask.avoid = NONE; /* better back where it was than nowhere */
@@ -89,6 +95,17 @@ static void place_one(struct work *work, size_t instance)
         return;
     }
     act_place(work, instance, host, lost ? step : 0, how(work, i, host, lost ? step : 0));
+}
+
+/* Where the balancer runs that this one is to follow: there it shares the published sockets. */
+static size_t with_sockets(const struct work *work, size_t tier)
+{
+    const struct index *members = &work->tiers[tier].members;
+    for (size_t m = 0; m < members->length; m++) {
+        const struct work_instance *i = &work->instances[members->items[m]];
+        if (!i->forgotten && work_placed(work, i) && !instance_leaving(&i->record)) return i->host;
+    }
+    return NONE;
 }
 
 static void wait_for_place(struct work *work, size_t instance, const char *why)

@@ -11,8 +11,8 @@ static void leave_host(struct work *work, size_t instance);
 static void move_asked(struct work *work, size_t instance);
 static const char *move_refusal(struct work *work, const struct place_ask *ask, size_t to);
 static void wander(struct work *work, size_t instance);
-static int64_t wander_restarts(int64_t incarnation);
-static int64_t wander_ms(int64_t incarnation);
+static int64_t wander_restarts(int64_t wanders);
+static int64_t wander_ms(int64_t wanders);
 static const char *busy(struct work *work, size_t instance);
 static void start(struct work *work, size_t instance, size_t to, const char *reason);
 static bool nothing_sends_away(const struct work *work, const struct work_instance *i);
@@ -160,8 +160,8 @@ static void wander(struct work *work, size_t instance)
     bool bad = i->record.state == INSTANCE_FAILED ||
                (i->record.state == INSTANCE_RUNNING && i->record.health == HEALTH_BAD);
     if (!bad || i->record.restarts < RESTARTS_MAX) return;
-    int64_t due_ms = i->record.since_ms + wander_ms(i->record.incarnation);
-    if (work->now_ms < due_ms && i->record.restarts < wander_restarts(i->record.incarnation)) {
+    int64_t due_ms = i->record.since_ms + wander_ms(i->record.wanders);
+    if (work->now_ms < due_ms && i->record.restarts < wander_restarts(i->record.wanders)) {
         work_again(work, due_ms);
         return;
     }
@@ -169,6 +169,7 @@ static void wander(struct work *work, size_t instance)
         .tier = i->tier, .instance = instance, .near = i->host, .avoid = i->host, .only = NONE};
     size_t to = place_find(work, &ask, NULL);
     if (to == NONE || place_blocked(work, i->tier) || busy(work, instance)) return;
+    work->instances[instance].record.wanders++;
     start(work, instance, to,
           arena_printf(work->arena, "it did not come up on %s in %lld starts", i->record.host,
                        (long long)i->record.restarts));
@@ -176,17 +177,17 @@ static void wander(struct work *work, size_t instance)
 
 /* The same wait, counted in starts: each of them begins a new state, so the time in one state alone is never
  * longer than its host's rest between two, which ends growing at a minute. */
-static int64_t wander_restarts(int64_t incarnation)
+static int64_t wander_restarts(int64_t wanders)
 {
-    int64_t minutes = wander_ms(incarnation) / RESTART_MS_MAX;
+    int64_t minutes = wander_ms(wanders) / RESTART_MS_MAX;
     return RESTARTS_OF_HALF_A_MINUTE + minutes;
 }
 
-static int64_t wander_ms(int64_t incarnation)
+static int64_t wander_ms(int64_t wanders)
 {
     int64_t wait_ms = WANDER_MS_FIRST;
-    if (incarnation <= 1) return BAD_MS_MAX;
-    for (int64_t n = 2; n < incarnation && wait_ms < WANDER_MS_MAX; n++)
+    if (wanders == 0) return BAD_MS_MAX;
+    for (int64_t n = 1; n < wanders && wait_ms < WANDER_MS_MAX; n++)
         wait_ms *= 2;
     return wait_ms < WANDER_MS_MAX ? wait_ms : WANDER_MS_MAX;
 }

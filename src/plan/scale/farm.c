@@ -4,6 +4,10 @@
 
 #include <string.h>
 
+#define AUTO_ADDRESS "127.0.0.1:"
+
+enum { IN_USE_RESTARTS = 3 };
+
 static const char *taken_by(struct work *work, const struct work_farm *farm, const struct work_farm *owner,
                             const char *address);
 static struct map *claims_of(const struct work *work);
@@ -11,6 +15,7 @@ static void give_networks(struct work *work);
 static bool settle_endpoints(struct work *work, size_t farm, struct map *claims);
 static const char *choose(struct work *work, const struct work_farm *farm, const struct balance *balance,
                           struct map *claims);
+static bool is_in_use(const struct work *work, const struct work_farm *farm, const char *address);
 static void changed(struct work *work, struct work_farm *farm, const char *reason);
 
 void scale_farms(struct work *work)
@@ -102,7 +107,7 @@ static bool settle_endpoints(struct work *work, size_t farm, struct map *claims)
     return !same;
 }
 
-/* The address as asked, or the one it has, or the lowest free port; NULL: it is another farm's. */
+/* The address as asked, or the one it has, or the next free port; NULL: it is another farm's. */
 static const char *choose(struct work *work, const struct work_farm *farm, const struct balance *balance,
                           struct map *claims)
 {
@@ -111,12 +116,34 @@ static const char *choose(struct work *work, const struct work_farm *farm, const
         return owner == NULL || owner == farm ? balance->publish : NULL;
     }
     const char *now = personality_endpoint(&farm->fact, balance->name);
-    if (text_starts(now, "127.0.0.1:") && map_get(claims, now) == farm) return now;
-    for (int port = PUBLISH_PORT_FIRST; port <= PUBLISH_PORT_LAST; port++) {
-        const char *address = arena_printf(work->arena, "127.0.0.1:%d", port);
+    int first = PUBLISH_PORT_FIRST;
+    if (text_starts(now, AUTO_ADDRESS) && map_get(claims, now) == farm) {
+        if (!is_in_use(work, farm, now)) return now;
+        uint64_t port = 0;
+        if (text_parse_u64(now + strlen(AUTO_ADDRESS), &port) && port < PUBLISH_PORT_LAST)
+            first = (int)port + 1; /* upwards only, so that none is tried twice in a row */
+    }
+    for (int n = 0; n <= PUBLISH_PORT_LAST - PUBLISH_PORT_FIRST; n++) {
+        int port = first + n <= PUBLISH_PORT_LAST ? first + n
+                                                  : first + n - PUBLISH_PORT_LAST - 1 + PUBLISH_PORT_FIRST;
+        const char *address = arena_printf(work->arena, AUTO_ADDRESS "%d", port);
         if (map_get(claims, address) == NULL) return address;
     }
     return NULL;
+}
+
+/* Something that is no farm of this grid has it, and does not only pass. */
+static bool is_in_use(const struct work *work, const struct work_farm *farm, const char *address)
+{
+    for (size_t t = farm->tier_first; t < farm->tier_first + farm->tiers_length; t++) {
+        const struct index *members = &work->tiers[t].members;
+        for (size_t m = 0; work->tiers[t].is_balance && m < members->length; m++) {
+            const struct instance *record = &work->instances[members->items[m]].record;
+            if (record->restarts >= IN_USE_RESTARTS && text_equal(record->publish_taken, address))
+                return true;
+        }
+    }
+    return false;
 }
 
 static void changed(struct work *work, struct work_farm *farm, const char *reason)

@@ -6,7 +6,7 @@
 static void roll(struct work *work, size_t tier);
 static size_t stuck_new(const struct work *work, const struct work_tier *tier, bool *ret_waits);
 static size_t next_old(const struct work *work, const struct work_tier *tier, bool *ret_healthy);
-static bool can_surge(struct work *work, size_t tier);
+static bool can_surge(struct work *work, size_t tier, size_t old);
 
 void scale_roll(struct work *work)
 {
@@ -26,6 +26,8 @@ static void roll(struct work *work, size_t tier)
     const char *blocked = place_blocked(work, tier);
 
     if (old == NONE || t->dying > 0 || t->returning > 0 || waits) return;
+    /* A balancer is followed where it is: while its host is silent nobody can be, and it serves. */
+    if (t->is_balance && work->hosts[work->instances[old].host].standing == STANDING_SILENT) return;
     const struct instance *record = &work->instances[old].record;
     if (blocked) {
         act_explain(work, old, record->state, arena_printf(work->arena, "keeps its older form: %s", blocked),
@@ -40,7 +42,7 @@ static void roll(struct work *work, size_t tier)
                     record->move_to);
         return;
     }
-    if (healthy && there == t->want && can_surge(work, tier)) {
+    if (healthy && there == t->want && can_surge(work, tier, old)) {
         act_create(work, tier, WANTED_RUN,
                    arena_printf(work->arena, "tier %s gets a new form: one more before an old one goes",
                                 t->intent->name));
@@ -85,9 +87,10 @@ static size_t next_old(const struct work *work, const struct work_tier *tier, bo
     return best;
 }
 
-/* A balancer has addresses that only one can publish: its old one goes first. */
-static bool can_surge(struct work *work, size_t tier)
+/* Balancers can share the addresses that they publish on one host only. */
+static bool can_surge(struct work *work, size_t tier, size_t old)
 {
     struct place_ask ask = {.tier = tier, .instance = NONE, .near = NONE, .avoid = NONE, .only = NONE};
-    return !work->tiers[tier].is_balance && place_find(work, &ask, NULL) != NONE;
+    if (work->tiers[tier].is_balance) ask.only = work->instances[old].host;
+    return place_find(work, &ask, NULL) != NONE;
 }

@@ -12,6 +12,7 @@ struct victim {
     size_t instance;
 };
 
+static bool has_successor(const struct work *work, const struct work_instance *i);
 static void fewer(struct work *work, size_t tier);
 static void more(struct work *work, size_t tier);
 static void warm_level(struct work *work, size_t tier);
@@ -48,10 +49,27 @@ void scale_remove(struct work *work, size_t instance, const char *reason)
     bool serves = i->tier != NONE && work->tiers[i->tier].is_balanced &&
                   i->record.state == INSTANCE_RUNNING && i->record.wanted == WANTED_RUN &&
                   farm->intent->state == FARM_RUNNING;
-    if (serves && scale_balancer_runs(work, i->farm))
+    if ((serves && scale_balancer_runs(work, i->farm)) || has_successor(work, i))
         act_drain(work, instance, reason);
     else if (i->record.wanted != WANTED_DRAIN || i->tier == NONE)
         act_stop(work, instance, reason);
+}
+
+/* A balancer whose sockets another one serves too: it goes with its last connection, known to its farm until
+ * then. */
+static bool has_successor(const struct work *work, const struct work_instance *i)
+{
+    if (i->tier == NONE || !work->tiers[i->tier].is_balance || i->record.wanted != WANTED_RUN ||
+        i->record.state != INSTANCE_RUNNING)
+        return false;
+    const struct work_tier *t = &work->tiers[i->tier];
+    for (size_t m = 0; m < t->members.length; m++) {
+        const struct work_instance *other = &work->instances[t->members.items[m]];
+        if (other != i && !other->forgotten && other->host == i->host && other->record.wanted == WANTED_RUN &&
+            instance_healthy(&other->record, t->intent))
+            return t->want > 0;
+    }
+    return false;
 }
 
 bool scale_balancer_runs(const struct work *work, size_t farm)

@@ -30,7 +30,7 @@ struct world {
     struct balance_server servers[SERVERS_MAX];
     struct balance_frontend frontend;
     struct personality personality;
-    struct vec fds;
+    int fd; /* of the published address */
     pid_t haproxy, server[SERVERS_MAX];
     /* Heard: */
     bool done;
@@ -108,9 +108,8 @@ static int set_up(void **state)
     world->personality = (struct personality){
         .instance = BALANCER, .address = 0x7f000001, .frontends = &world->frontend, .frontends_length = 1};
     world->driver.personalize(world->driver.self, world->arena, &world->personality);
-    world->fds = VEC_OF(int);
-    assert_true(world->driver.listen(world->driver.self, &world->personality, &world->fds, &error));
-    world->haproxy = farm_haproxy(&world->personality, world->directory, world->fds.items, world->fds.length);
+    assert_true(world->driver.listen(world->driver.self, world->frontend.publish, &world->fd, &error));
+    world->haproxy = farm_haproxy(&world->personality, world->directory, &world->fd, 1);
     return 0;
 }
 
@@ -123,9 +122,7 @@ static int tear_down(void **state)
     farm_kill(world->haproxy);
     for (size_t i = 0; i < SERVERS_MAX; i++)
         farm_kill(world->server[i]);
-    for (size_t i = 0; i < world->fds.length; i++)
-        close(*(int *)vec_at(&world->fds, i));
-    vec_free(&world->fds);
+    close(world->fd);
     arena_free(world->arena);
     snprintf(command, sizeof(command), "rm -rf %s", world->directory);
     assert_int_equal(system(command), 0);
@@ -227,7 +224,7 @@ static void fills_a_haproxy_that_was_started_anew(void **state)
     struct world *world = *state;
     apply_well(world, 3);
     farm_kill(world->haproxy);
-    world->haproxy = farm_haproxy(&world->personality, world->directory, world->fds.items, world->fds.length);
+    world->haproxy = farm_haproxy(&world->personality, world->directory, &world->fd, 1);
     assert_true(mini_loop_while(&world->loop, has_servers_again, world, WAIT_MS));
 }
 
@@ -239,7 +236,7 @@ static void says_so_when_haproxy_does_not_answer(void **state)
     apply_now(world);
     assert_int_equal(world->error.code, ERROR_TIMEOUT);
     /* A haproxy that hangs: connections are taken by the kernel, answers never come. */
-    world->haproxy = farm_haproxy(&world->personality, world->directory, world->fds.items, world->fds.length);
+    world->haproxy = farm_haproxy(&world->personality, world->directory, &world->fd, 1);
     apply_well(world, 1);
     kill(world->haproxy, SIGSTOP);
     apply_now(world);
@@ -293,17 +290,15 @@ static void tells_statistics(void **state)
 static void refuses_a_published_address_in_use(void **state)
 {
     struct world *world = *state;
-    struct vec fds = VEC_OF(int);
+    int fd = -1;
     struct error error;
-    assert_false(world->driver.listen(world->driver.self, &world->personality, &fds, &error));
-    assert_int_equal(error.code, ERROR_REFUSED);
+    assert_false(world->driver.listen(world->driver.self, "127.0.0.1:18080", &fd, &error));
+    assert_int_equal(error.code, ERROR_CONFLICT);
     assert_non_null(strstr(error.message, "127.0.0.1:18080"));
-    assert_int_equal(fds.length, 0);
-    world->frontend.publish = "192.0.2.1:80";
-    assert_false(world->driver.listen(world->driver.self, &world->personality, &fds, &error));
+    assert_false(world->driver.listen(world->driver.self, "192.0.2.1:80", &fd, &error));
     assert_int_equal(error.code, ERROR_REFUSED);
-    world->frontend.publish = "localhost";
-    assert_false(world->driver.listen(world->driver.self, &world->personality, &fds, &error));
+    assert_false(world->driver.listen(world->driver.self, "localhost", &fd, &error));
+    assert_int_equal(fd, -1);
     assert_int_equal(error.code, ERROR_INVALID);
 }
 
@@ -311,7 +306,7 @@ static void listens_in_the_namespace_it_was_given(void **state)
 {
     struct world *world = *state;
     struct balance_driver other;
-    struct vec fds = VEC_OF(int);
+    int fd = -1, none = -1;
     struct error error;
     int home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
     assert_true(farm_enter());
@@ -320,12 +315,10 @@ static void listens_in_the_namespace_it_was_given(void **state)
     const struct balance_options options = {&world->loop.clock, &world->loop.watch, elsewhere};
     assert_true(balance_driver_new(&options, &other, &error));
     /* In use here, free there. */
-    assert_true(other.listen(other.self, &world->personality, &fds, &error));
-    assert_int_equal(fds.length, 1);
-    assert_false(world->driver.listen(world->driver.self, &world->personality, &fds, &error));
+    assert_true(other.listen(other.self, world->frontend.publish, &fd, &error));
+    assert_false(world->driver.listen(world->driver.self, world->frontend.publish, &none, &error));
     other.destroy(other.self);
-    close(*(int *)vec_at(&fds, 0));
-    vec_free(&fds);
+    close(fd);
     close(home);
     close(elsewhere);
 }

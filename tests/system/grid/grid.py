@@ -171,16 +171,21 @@ class Answer:
         return json.loads(self.body)
 
 
-def http_get(address, path='/cgi-bin/who', timeout=5):
+def ask(connection, path, headers):
     """The text of a good answer; raises otherwise."""
+    connection.request('GET', path, headers=headers)
+    response = connection.getresponse()
+    body = response.read()
+    if response.status != 200:
+        raise OSError(f'status {response.status}')
+    return body.decode()
+
+
+def http_get(address, path='/cgi-bin/who', timeout=5):
+    """The same over a connection of its own."""
     connection = http.client.HTTPConnection(address, timeout=timeout)
     try:
-        connection.request('GET', path, headers={'Connection': 'close'})
-        response = connection.getresponse()
-        body = response.read()
-        if response.status != 200:
-            raise OSError(f'status {response.status}')
-        return body.decode()
+        return ask(connection, path, {'Connection': 'close'})
     finally:
         connection.close()
 
@@ -194,10 +199,11 @@ def answers(address, path='/cgi-bin/who'):
 
 
 class Load:
-    """Threads that ask a published service all the time, each request over a connection of its own, and count."""
+    """Threads that ask a published service all the time, and count: each request over a connection of its own, or, with
+    keep, over one as long as the service does not say that it closes it."""
 
-    def __init__(self, address, threads=3, path='/cgi-bin/who'):
-        self.address, self.path = address, path
+    def __init__(self, address, threads=3, path='/cgi-bin/who', keep=False):
+        self.address, self.path, self.keep = address, path, keep
         self.good = self.bad = 0
         self.faults, self.seen = [], {}
         self.lock = threading.Lock()
@@ -205,9 +211,10 @@ class Load:
         self.threads = [threading.Thread(target=self.work, daemon=True) for _ in range(threads)]
 
     def work(self):
+        kept = http.client.HTTPConnection(self.address, timeout=15)
         while not self.stop.is_set():
             try:
-                text, fault = http_get(self.address, self.path, timeout=15), None
+                text, fault = ask(kept, self.path, {}) if self.keep else http_get(self.address, self.path, timeout=15), None
             except (OSError, http.client.HTTPException) as error:
                 text, fault = '', f'{type(error).__name__} {error}'
             with self.lock:
@@ -218,6 +225,7 @@ class Load:
                     self.good += 1
                     self.seen[text.strip()] = self.seen.get(text.strip(), 0) + 1
             self.stop.wait(0.005)
+        kept.close()
 
     def __enter__(self):
         # Servers that came a moment ago may still be on their way to the balancer.

@@ -173,7 +173,7 @@ static void writes_the_golden_configuration(void **state)
     static const char GOLDEN[] =
         "    option redispatch 1\n"
         "\nfrontend www\n    mode http\n    bind 10.0.0.2:80\n    bind fd@3\n"
-        "    option forwardfor\n    default_backend www\n"
+        "    option forwardfor\n    option idle-close-on-response\n    default_backend www\n"
         "\nbackend www\n    mode http\n    balance leastconn\n"
         "    option http-keep-alive\n    http-reuse safe\n"
         "    retry-on conn-failure empty-response\n"
@@ -182,13 +182,25 @@ static void writes_the_golden_configuration(void **state)
         "    option httpchk\n"
         "    http-check send meth GET uri '/a%20b%27%0A%23' ver HTTP/1.1 hdr Host croft\n"
         "    http-check expect status 200-399\n"
+        "    server web-1 10.0.0.3:8080 check inter 500 fastinter 200 downinter 200 rise 1 fall 2"
+        " observe layer4 error-limit 2 on-error mark-down\n"
         "\nfrontend inner\n    mode http\n    bind 10.0.0.2:81\n";
     static const char GOLDEN_TCP[] = "\nfrontend db\n    mode tcp\n    bind 10.0.0.2:5432\n    bind fd@4\n"
                                      "    timeout client 1h\n    option clitcpka\n    default_backend db\n"
                                      "\nbackend db\n    mode tcp\n    balance leastconn\n"
                                      "    timeout server 1h\n    option srvtcpka\n";
+    const struct balance_server servers[] = {
+        {"web-1", 0x0a000003, 8080, false}, {"web-2", 0x0a000004, 8080, true}}; /* drains: it is told later */
     const struct balance_frontend frontends[] = {
-        {.name = "www", .mode = BALANCE_HTTP, .port = 80, .publish = "1.2.3.4:80", .health_path = "/a b'\n#"},
+        {.name = "www",
+         .mode = BALANCE_HTTP,
+         .port = 80,
+         .publish = "1.2.3.4:80",
+         .health_path = "/a b'\n#",
+         .health_every_ms = 500,
+         .health_fails = 2,
+         .servers = servers,
+         .servers_length = 2},
         {.name = "inner", .mode = BALANCE_HTTP, .port = 81, .publish = "", .health_path = ""},
         {.name = "db", .mode = BALANCE_TCP, .port = 5432, .publish = "1.2.3.4:5432", .health_path = ""}};
     const struct personality personality = {

@@ -37,8 +37,9 @@ static const struct {
      "{'name':'a/f/t-1','party':'a','farm':'a/f','tier':'t','number':1,'driver':'vm','wanted':'drain',"
      "'host':'h','move_to':'i','incarnation':3,'address':'10.0.0.5','mac':'02:0a:00:00:00:ff','image':'i:1',"
      "'digest':'d','personality':'q','size':{'cpus':1,'memory':'2','disk':'3','network':'4'},'priority':7,"
-     "'state':'wiping','health':'bad','since_ms':123456789012,'restarts':5,'drained':true,'frontends_hash':'"
-     "f00d','reason':'r \\n "
+     "'state':'wiping','health':'bad','since_ms':123456789012,'restarts':5,'wanders':2,'publish_taken':'1.2."
+     "3.4:5',"
+     "'drained':true,'frontends_hash':'f00d','reason':'r \\n "
      "\\\"'}"},
     {&schema_host_fact,
      "{'name':'h','state':'suspect','fenced':true,'since_ms':5,'boot':'b','address':'1.2.3.4:5',"
@@ -66,7 +67,8 @@ static const struct {
     {&schema_host_report,
      "{'host':'h','boot':'b','agent_version':'1','pid':2,'agent_pid':3,'sent_us':9,'document_version':4,"
      "'refused_version':5,'refused_reason':'r','instances':[{'name':'a/f/t-1','incarnation':6,"
-     "'state':'failed','health':'good','warm':true,'since_ms':7,'restarts':8,'frontends_hash':'f00d','reason'"
+     "'state':'failed','health':'good','warm':true,'since_ms':7,'restarts':8,'publish_taken':'1.2.3.4:5','"
+     "frontends_hash':'f00d','reason'"
      ":'x',"
      "'cpu_millis_used':9,'memory_bytes_used':10}],'drained':['a/f/t-2'],'denied':[{'farm':'a/f',"
      "'instance':'t-1','reason':'spoof','packets':11}]}"},

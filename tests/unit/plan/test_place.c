@@ -1,5 +1,6 @@
 #include "grid.h"
 
+#include "base/buf.h"
 #include "base/text.h"
 
 #include <setjmp.h>
@@ -118,6 +119,40 @@ static int teardown(void **state)
     return 0;
 }
 
+static void expect_aside(struct grid *grid, const char *names)
+{
+    CLEANUP_BUF struct buf text = {0};
+    struct host_document document = plan_host_document(grid->arena, &grid->now, "h1");
+    for (size_t i = 0; i < document.farms[0].members_length; i++)
+        if (document.farms[0].members[i].aside)
+            buf_printf(&text, "%s ", document.farms[0].members[i].instance);
+    assert_string_equal(buf_text(&text), names);
+}
+
+static void names_lead_to_members_that_serve(void **state)
+{
+    struct grid *grid = *state;
+    const struct allow allow = {"web", "web", PROTOCOL_TCP, 80, 80};
+    grid_host(grid, "h1", "east/b1/r1", "general", 8, 32);
+    struct farm *farm = grid_farm(grid, "acme/shop");
+    grid_tier(grid, farm, "web", 3, 500, 64)->health.kind = HEALTH_TCP;
+    farm->allow = &allow;
+    farm->allow_length = 1;
+    grid_plan(grid);
+    expect_aside(grid, ""); /* nobody serves yet: all there is */
+    grid_settle(grid);
+    expect_aside(grid, "");
+    grid_instance(grid, "acme/shop/web-1")->state = INSTANCE_BOOTING;
+    grid_instance(grid, "acme/shop/web-2")->health = HEALTH_BAD;
+    expect_aside(grid, "web-1 web-2 ");
+    grid_instance(grid, "acme/shop/web-3")->health = HEALTH_UNKNOWN;
+    expect_aside(grid, "");
+    grid_tier_of(grid, farm, "web")->health.kind = HEALTH_NONE;
+    expect_aside(grid, "web-1 web-2 ");
+    farm->allow_length = 0; /* nobody may open it: no new documents for its sake */
+    expect_aside(grid, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -125,6 +160,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(drains_stops_and_forgets, setup, teardown),
         cmocka_unit_test_setup_teardown(says_what_lacks, setup, teardown),
         cmocka_unit_test_setup_teardown(balancer_stays_when_its_tier_changes, setup, teardown),
+        cmocka_unit_test_setup_teardown(names_lead_to_members_that_serve, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -151,12 +151,13 @@ static void declare(struct buf *text)
     for (size_t i = 0; i < RULES_SETS; i++)
         buf_printf(text, "add %.3s %s %s %s { %s }\n", sets[i].name, sets[i].family, RULES_TABLE,
                    sets[i].name + 4, sets[i].type);
+    /* No `size` with a set that packets fill: the kernel takes it as a hint and clears a table for so many at
+     * once (65535: 1 MiB a set, 14 sets a farm). Without it the tables grow, up to the kernel's own 65535. */
     for (size_t i = 0; i < LENGTH(rate_sets); i++)
-        buf_printf(text, "add set bridge %s %s { type ifname; size 65535; flags dynamic; }\n", RULES_TABLE,
-                   rate_sets[i]);
+        buf_printf(text, "add set bridge %s %s { type ifname; flags dynamic; }\n", RULES_TABLE, rate_sets[i]);
     for (size_t i = 0; i < LENGTH(families); i++)
         buf_printf(text, "add counter %s %s " RULES_DENIALS "\n", families[i], RULES_TABLE);
-    buf_printf(text, "add set inet %s outward { type ipv4_addr; size 65535; flags dynamic; }\n", RULES_TABLE);
+    buf_printf(text, "add set inet %s outward { type ipv4_addr; flags dynamic; }\n", RULES_TABLE);
     declare_denials(RULES_TABLE, rules_reasons, RULES_REASONS, text);
     declare_chains("bridge", bridge_chains, LENGTH(bridge_chains), text);
     declare_chains("inet", inet_chains, LENGTH(inet_chains), text);
@@ -192,9 +193,8 @@ static void declare_denials(const char *table, const struct rules_reason *reason
 {
     for (size_t i = 0; i < length; i++) {
         const struct rules_reason *reason = &reasons[i];
-        buf_printf(text, "add set %s %s denied_%s { type %s; size 65535; flags dynamic; counter; }\n",
-                   reason->family, table, reason->reason,
-                   text_starts(reason->key, "ip ") ? "ipv4_addr" : "ifname");
+        buf_printf(text, "add set %s %s denied_%s { type %s; flags dynamic; counter; }\n", reason->family,
+                   table, reason->reason, text_starts(reason->key, "ip ") ? "ipv4_addr" : "ifname");
         buf_printf(text, "add chain %s %s deny_%s\n", reason->family, table, reason->reason);
     }
 }

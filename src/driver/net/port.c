@@ -85,7 +85,8 @@ bool farm_port_remove(const struct net_host *host, struct farm_net *farm, const 
     if (found) {
         /* The name tells the address, also when the instance is no member any more. */
         uint32_t address = (uint32_t)strtoul(end.name + 1, NULL, 16);
-        if (!retire(farm, end.index, err) || !track_prune(farm->track, is_not_of, &address, err))
+        if (!retire(farm, end.index, err) ||
+            (!track_is_empty(farm->ns_fd) && !track_prune(farm->track, is_not_of, &address, err)))
             return false;
     }
     return ns_unpin(path, err);

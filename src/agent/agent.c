@@ -61,8 +61,7 @@ void agent_free(struct agent *agent)
     map_free(agent->drained);
     map_free(agent->execs);
     predecessors_free(agent);
-    held_document_free(agent->good);
-    held_document_free(agent->stored);
+    document_stop(agent);
     mem_free(agent->refused_reason);
     mem_free(agent);
 }

@@ -60,6 +60,7 @@ struct unit {
     char reason[512];
 };
 
+struct apply;
 struct boot;
 struct fetch;
 struct exec_session;
@@ -71,6 +72,8 @@ struct agent {
     int64_t refused_version;
     char *refused_reason;
     struct held_document *stored; /* of an earlier boot, until somebody confirms it or sends a newer one */
+    struct apply *apply;          /* while a document's networks are being set; else NULL */
+    bool trim_due;                /* networks may be here that nothing needs any more */
     bool confirmed_boot;          /* the controller gave (or confirmed) the document in this boot */
     struct map *units;            /* full name -> struct unit */
     struct map *fetches;          /* image digest -> struct fetch */
@@ -96,11 +99,15 @@ struct agent {
 
 /* document.c */
 MUST_CHECK bool document_load(struct agent *agent, struct error *err);
-/* Goes by the document of an earlier boot: nobody has given this host up meanwhile. */
+/* Goes by the stored document: nobody has given this host up meanwhile. Takes some turns, as document_take().
+ */
 void document_trust(struct agent *agent);
-/* Checks, stores, applies; on failure the last good one is in force again, and false. Idempotent. */
-bool document_take(struct agent *agent, const char *text, size_t size, const char *signature);
-/* Leaves the networks of farms that have nothing here any more. */
+/* Checks, stores, applies; on failure the last good one is in force again. Idempotent. Ends with poll_next(),
+ * when all networks are set: at once with few changes, else some turns later. Not while one is being applied.
+ */
+void document_take(struct agent *agent, const char *text, size_t size, const char *signature);
+void document_stop(struct agent *agent);
+/* Leaves the networks of farms that have nothing here any more, a few a turn. */
 void farms_trim(struct agent *agent);
 /* predecessors.c: takes the document, which was in force until now */
 void predecessors_add(struct agent *agent, struct held_document *held);
@@ -156,6 +163,7 @@ void images_drop_layers(struct agent *agent, const struct image *image); /* it i
 void channel_start(struct agent *agent);
 void channel_stop(struct agent *agent);
 void report_soon(struct agent *agent);
+void poll_next(struct agent *agent, bool at_once); /* asks for a newer document; else after a rest */
 
 /* exec.c */
 void exec_free(struct exec_session *session);

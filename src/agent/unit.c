@@ -47,6 +47,7 @@ static void wiped(void *ctx, const struct error *err);
 static void rest(struct unit *unit);
 static int64_t rest_ms(const struct unit *unit);
 static void rested(void *ctx);
+static void make_later(struct unit *unit);
 static void turn(struct unit *unit, enum unit_state state);
 static const struct personality *copy_personality(struct arena *arena, const struct personality *personality);
 static void step_all(void *ctx);
@@ -154,8 +155,7 @@ void unit_step(struct unit *unit)
         return;
     case UNIT_FETCHING:
         if (unit->wanted && !compute->has_image(compute->self, unit->wanted->digest)) return;
-        turn(unit, UNIT_ABSENT);
-        unit_step(unit);
+        make_later(unit);
         return;
     case UNIT_UP:
         if (unit->stop_asked || !unit->wanted || unit->wanted->incarnation != unit->have->incarnation)
@@ -168,8 +168,7 @@ void unit_step(struct unit *unit)
         if (unit->wanted && unit->wanted->incarnation == unit->failed_incarnation) return;
         unit->tries = 0;
         unit->restarts = 0;
-        turn(unit, UNIT_ABSENT);
-        unit_step(unit);
+        make_later(unit);
         return;
     case UNIT_MAKING:
     case UNIT_STARTING:
@@ -530,6 +529,7 @@ static void wiped(void *ctx, const struct error *failure)
     arena_free(unit->have_arena);
     unit->have_arena = NULL;
     unit->have = NULL;
+    unit->agent->trim_due = true;
     unit->frozen = false;
     unit->stop_asked = false;
     if (failed && unit->wanted) {
@@ -573,9 +573,15 @@ static void rested(void *ctx)
         const struct compute_driver *compute = unit->agent->options.compute;
         compute->wipe(compute->self, unit->name, wiped, unit);
     } else if (unit->state == UNIT_RESTING) {
-        turn(unit, UNIT_ABSENT);
-        unit_step(unit);
+        make_later(unit);
     }
+}
+
+/* Many may wait for one image, or have failed together: one of them is made a turn. */
+static void make_later(struct unit *unit)
+{
+    turn(unit, UNIT_ABSENT);
+    units_step_soon(unit->agent);
 }
 
 static void turn(struct unit *unit, enum unit_state state)

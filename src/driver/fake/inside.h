@@ -38,6 +38,8 @@ struct fake_host {
     struct map *balancers; /* instance -> struct balancer (balance.c) */
     struct map *held;      /* server -> connections, as a pointer */
     unsigned farm_sets_fail, images_fail, balances_fail;
+    void (*farm_changes)(void *ctx, const char *farm, bool there); /* a watcher or NULL */
+    void *farm_changes_ctx;
     struct fake_compute *compute; /* NULL: no agent is there */
     struct fake_balance *balance;
     struct fake_processes *processes;

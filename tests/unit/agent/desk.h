@@ -15,7 +15,8 @@ struct desk {
     struct exchange *poll;
     bool away, told_unhealthy;
     int hellos, reports, blobs;
-    struct buf report; /* the last */
+    int64_t beat_us, beats_apart_us; /* the last beat, and the longest time between two of them */
+    struct buf report;               /* the last */
 };
 
 extern const char desk_image[]; /* digest of the image that all of its instances have */
@@ -27,7 +28,9 @@ struct desk *running(const char *const *names);
 /* A newer document. names: "web-1", "web-1=warm", or "www=3" for a balancer of so many servers that is to say
  * back "serves 3", in incarnation `incarnation`; NULL last. */
 void tell(struct desk *desk, int64_t version, int64_t incarnation, const char *const *names);
-/* The same with one place changed, signed as it is then. */
+/* A document of another kind: its host, image and peers are filled in. */
+void tell_document(struct desk *desk, struct host_document *document);
+/* The last with one place changed, signed as it is then. */
 void edit(struct desk *desk, const char *from, const char *to);
 bool said(const struct desk *desk, const char *text); /* in the last report */
 struct fake_instance truth(const struct desk *desk, const char *name);

@@ -84,6 +84,8 @@ struct agent {
     struct timer *step_soon;
     struct vec denied; /* struct net_counter, as last read */
     struct timer *denied_next, *tend_next;
+    struct vec wiped; /* struct unit * that still have their port */
+    struct timer *wiped_next;
     struct timer *make_warm; /* the next of the idle pool */
     struct vec images_used;  /* struct used_image (images.c) */
     struct timer *images_next;

@@ -22,6 +22,7 @@ enum {
     REST_MAX_MS = 60 * 1000,
     LISTEN_REST_MS = 1000, /* a balancer that rests for so long does not keep callers waiting */
     LAST_WORDS_SIZE = 16 * 1024,
+    LEAVE_US = 20 * 1000,           /* a turn that took so long leaves no other port */
     MAKE_WARM_US = 20 * 1000,       /* the head start of what serves */
     BALANCE_AGAIN_US = 1000 * 1000, /* the driver goes on trying after a failure, but tells nobody */
 };
@@ -44,6 +45,9 @@ static void stopped(void *ctx, const struct error *err);
 static void wipe(struct unit *unit);
 static void keep_last_words(struct unit *unit);
 static void wiped(void *ctx, const struct error *err);
+static void leave_ports(void *ctx);
+static void leave_port(struct unit *unit);
+static void wipe_again(struct unit *unit, const struct error *err);
 static void rest(struct unit *unit);
 static int64_t rest_ms(const struct unit *unit);
 static void rested(void *ctx);
@@ -509,20 +513,41 @@ static void keep_last_words(struct unit *unit)
 static void wiped(void *ctx, const struct error *failure)
 {
     struct unit *unit = ctx;
+    struct agent *agent = unit->agent;
+    const struct clock_port *clock = agent->options.clock;
+
+    if (failure) {
+        wipe_again(unit, failure);
+        return;
+    }
+    *(struct unit **)vec_push(&agent->wiped) = unit;
+    if (!agent->wiped_next) agent->wiped_next = clock->after(clock->self, 0, leave_ports, agent);
+}
+
+/* Many may end together, and a port's connections are looked for among all of the machine. */
+static void leave_ports(void *ctx)
+{
+    struct agent *agent = ctx;
+    const struct clock_port *clock = agent->options.clock;
+    int64_t end_us = clock->steady_us(clock->self) + LEAVE_US;
+
+    agent->wiped_next = NULL;
+    do {
+        struct unit *unit = *(struct unit **)vec_at(&agent->wiped, 0);
+        vec_remove(&agent->wiped, 0);
+        leave_port(unit);
+    } while (agent->wiped.length > 0 && clock->steady_us(clock->self) < end_us);
+    if (agent->wiped.length > 0) agent->wiped_next = clock->after(clock->self, 0, leave_ports, agent);
+}
+
+static void leave_port(struct unit *unit)
+{
     const struct net_driver *network = unit->agent->options.network;
     bool failed = unit->stop_asked;
     struct error err;
-    bool good = !failure;
 
-    if (failure) err = *failure;
-    if (good) good = network->port_remove(network->self, unit->have->farm, unit_farm_short(unit->name), &err);
-    if (!good) {
-        /* What cannot be wiped is not gone: it keeps its place and is tried again. */
-        say(unit, "cannot be wiped: %s", err.message);
-        agent_log(unit->agent, unit->name, &err);
-        const struct clock_port *clock = unit->agent->options.clock;
-        unit->rest = clock->after(clock->self, REST_FIRST_MS * 1000, rested, unit);
-        report_soon(unit->agent);
+    if (!network->port_remove(network->self, unit->have->farm, unit_farm_short(unit->name), &err)) {
+        wipe_again(unit, &err);
         return;
     }
     forget_balance(unit);
@@ -541,6 +566,17 @@ static void wiped(void *ctx, const struct error *failure)
         turn(unit, UNIT_ABSENT);
         units_step_soon(unit->agent);
     }
+}
+
+/* What cannot be wiped is not gone: it keeps its place and is tried again. */
+static void wipe_again(struct unit *unit, const struct error *err)
+{
+    const struct clock_port *clock = unit->agent->options.clock;
+
+    say(unit, "cannot be wiped: %s", err->message);
+    agent_log(unit->agent, unit->name, err);
+    unit->rest = clock->after(clock->self, REST_FIRST_MS * 1000, rested, unit);
+    report_soon(unit->agent);
 }
 
 static void rest(struct unit *unit)

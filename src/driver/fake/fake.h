@@ -62,6 +62,8 @@ void fake_host_fail_networks(struct fake_host *host, unsigned farm_sets); /* so 
  * there. NULL: nobody. */
 void fake_host_watch_networks(struct fake_host *host,
                               void (*changes)(void *ctx, const char *farm, bool there), void *ctx);
+/* The same for each port_remove(). */
+void fake_host_watch_ports(struct fake_host *host, void (*goes)(void *ctx), void *ctx);
 void fake_host_fail_images(struct fake_host *host, unsigned unpackings);
 void fake_host_fail_balances(struct fake_host *host, unsigned applies);
 /* "web-1 web-2=drain": the balancer's servers, in the order of the frontends; added to ret_text. */

@@ -104,6 +104,7 @@ static bool port_remove(void *self, const char *farm, const char *instance, stru
     CLEANUP_MEM char *key = mem_printf("%s/%s", farm, instance);
 
     host->counts.ports_removed++;
+    if (host->port_goes) host->port_goes(host->port_goes_ctx);
     map_remove(host->ports, key);
     return true;
 }

@@ -148,6 +148,12 @@ void fake_host_watch_networks(struct fake_host *host,
     host->farm_changes_ctx = ctx;
 }
 
+void fake_host_watch_ports(struct fake_host *host, void (*goes)(void *ctx), void *ctx)
+{
+    host->port_goes = goes;
+    host->port_goes_ctx = ctx;
+}
+
 void fake_host_fail_images(struct fake_host *host, unsigned unpackings)
 {
     host->images_fail = unpackings;

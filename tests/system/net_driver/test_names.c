@@ -225,7 +225,7 @@ static void test_signals(void **state)
         }
         _exit(1);
     }
-    for (size_t i = 0; i < 200 && good; i++) {
+    for (size_t i = 0; i < 100 && good; i++) {
         farm = usual_farm(grid, "acme/shop", 100, members, 2 + i % 2, NULL, 0);
         good = driver->farm_set(driver->self, &farm, &err);
     }

@@ -30,6 +30,11 @@ static void farm_changes(void *ctx, const char *farm, bool there)
     assert_in_range(truly_running(watch->desk->world, ""), 0, watch->running);
 }
 
+static void port_goes(void *ctx)
+{
+    sim_clock_spend(((struct watch *)ctx)->desk->world->clock, FARM_MS * 1000);
+}
+
 /* At most one is begun between two turns: each has its port, and nothing else takes none. */
 static bool one_more_port(struct desk *desk)
 {
@@ -45,6 +50,7 @@ static void watch_start(struct watch *watch, struct desk *desk)
     *watch = (struct watch){.desk = desk, .running = truly_running(desk->world, "")};
     desk->beats_apart_us = 0;
     fake_host_watch_networks(desk->box->truth, farm_changes, watch);
+    fake_host_watch_ports(desk->box->truth, port_goes, watch);
 }
 
 static bool half_set(void *ctx)

@@ -11,6 +11,7 @@ bool agent_new(const struct agent_options *options, struct agent **ret_agent, st
     agent->options = *options;
     agent->denied = VEC_OF(struct net_counter);
     agent->units = map_new();
+    agent->wiped = VEC_OF(struct unit *);
     agent->predecessors = VEC_OF(struct held_document *);
     agent->fetches = map_new();
     agent->drained = map_new();
@@ -47,6 +48,8 @@ void agent_free(struct agent *agent)
     boot_stop(agent);
     clock->cancel(clock->self, agent->step_soon);
     clock->cancel(clock->self, agent->make_warm);
+    clock->cancel(clock->self, agent->wiped_next);
+    vec_free(&agent->wiped);
     while (map_next(agent->units, &cursor, NULL, &value))
         unit_free(value);
     for (cursor = 0; map_next(agent->fetches, &cursor, NULL, &value);)
@@ -61,8 +64,7 @@ void agent_free(struct agent *agent)
     map_free(agent->drained);
     map_free(agent->execs);
     predecessors_free(agent);
-    held_document_free(agent->good);
-    held_document_free(agent->stored);
+    document_stop(agent);
     mem_free(agent->refused_reason);
     mem_free(agent);
 }

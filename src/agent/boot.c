@@ -34,7 +34,7 @@ void boot_start(struct agent *agent)
 {
     const struct clock_port *clock = agent->options.clock;
 
-    if (agent->confirmed_boot || !agent->stored) return;
+    if (agent->confirmed_boot || agent->apply || !agent->stored) return;
     agent->boot = mem_alloc(sizeof(*agent->boot));
     agent->boot->agent = agent;
     agent->boot->next = clock->after(clock->self, PATIENCE_US, ask_all, agent->boot);

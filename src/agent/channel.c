@@ -204,6 +204,7 @@ static void poll(void *ctx)
     char path[64];
 
     agent->poll_again = NULL;
+    if (agent->apply) return; /* its end asks */
     if (agent->passed_over > after) after = agent->passed_over;
     snprintf(path, sizeof(path), "/agent/document?after=%" PRId64, after);
     struct request request = {.method = "GET", .path = path};
@@ -214,24 +215,30 @@ static void poll(void *ctx)
 static void poll_done(void *ctx, const struct answer *answer)
 {
     struct agent *agent = ctx;
-    const struct clock_port *clock = agent->options.clock;
     const char *signature = "";
-    bool taken = false;
 
     agent->poll = NULL;
     if (answer->status == 200) {
         for (size_t i = 0; i < answer->headers_length; i++)
             if (strcasecmp(answer->headers[i].name, "Croft-Signature") == 0)
                 signature = answer->headers[i].value;
-        taken = document_take(agent, answer->body, answer->body_size, signature);
+        document_take(agent, answer->body, answer->body_size, signature);
+        return;
     }
     /* A controller that is new, or back, may not know this run of the host: greet it before anything else. */
     if (answer->status == 0) greet_again(agent);
     /* Nothing newer for a while. What stood in the way of one that was refused may be gone: it may come
      * again. */
     if (answer->status == 204) agent->passed_over = 0;
-    /* One that was refused would come again at once. */
-    bool at_once = taken || answer->status == 204;
+    poll_next(agent, answer->status == 204);
+}
+
+/* One that was refused would come again at once. */
+void poll_next(struct agent *agent, bool at_once)
+{
+    const struct clock_port *clock = agent->options.clock;
+
+    if (!agent->greeted || agent->poll || agent->poll_again) return;
     agent->poll_again = clock->after(clock->self, at_once ? 0 : AGAIN_US, poll, agent);
 }
 

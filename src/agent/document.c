@@ -3,12 +3,28 @@
  * On disk: `document` with the one in force, its signature in the first line, and `boot` with the identity of
  * the run of the host that it was confirmed in. `document` is replaced before the new one is applied, and the
  * one before is put back when that fails. Ending in between does no harm: the successor applies the newest
- * that the controller has signed, not one that may name instances which run elsewhere by now. */
+ * that the controller has signed, not one that may name instances which run elsewhere by now.
+ *
+ * One document at a time is applied. To make a farm's network takes some milliseconds, and a document may
+ * bring hundreds: they are set a few a turn, so that beats, questions and the ends of instances are served in
+ * between. Meanwhile the one before is in force, and no newer one is asked for. */
 #include "agent/internal.h"
 #include "base/text.h"
 
 #include <inttypes.h>
 #include <string.h>
+
+enum { TURN_US = 20 * 1000 }; /* a turn that took so long begins no other farm: a beat is due every 250 ms */
+
+/* A document on its way into force. */
+struct apply {
+    struct agent *agent;
+    struct held_document *held; /* its own, but for the agent's `good` and `stored` */
+    bool must;                  /* nothing to go back to: what fails is shown, the rest is applied */
+    bool failed;
+    size_t done; /* first the underlay's peers, then the farms */
+    struct timer *next;
+};
 
 static const char document_path[] = "document";
 
@@ -20,10 +36,17 @@ static bool check(struct agent *agent, const struct host_document *document, str
 static bool keep(struct agent *agent, const struct held_document *held, struct error *err);
 static void put_back(struct agent *agent);
 static void confirm_boot(struct agent *agent);
-static bool apply_networks(struct agent *agent, const struct host_document *document, struct error *err);
+static void apply_start(struct agent *agent, struct held_document *held, bool must);
+static void apply_turn(void *ctx);
+static bool apply_next(const struct apply *apply, struct error *err);
+static void apply_failed(struct apply *apply, const struct error *err);
+static void apply_finish(struct apply *apply);
+static void give_up(struct apply *apply, const struct error *err);
+static void apply_end(struct apply *apply);
 static void want(struct agent *agent, const struct host_document *document);
 static void refuse(struct agent *agent, int64_t version, const struct error *err);
 static bool farm_in_use(const struct agent *agent, const char *farm);
+static bool names_farm(const struct host_document *document, const char *farm);
 
 /* After a restart of the agent alone, what the last good document says is kept up at once, controller or not.
  * After a restart of the host it is not: while it was away the host may have been given up, and its
@@ -52,63 +75,41 @@ bool document_load(struct agent *agent, struct error *err)
 
 void document_trust(struct agent *agent)
 {
-    struct error err;
-
-    agent->good = agent->stored;
-    agent->stored = NULL;
-    confirm_boot(agent);
-    /* What fails now is shown and tried again with the next document; the instances that can run do. */
-    if (!apply_networks(agent, &agent->good->document, &err)) {
-        agent_log(agent, "networks of the stored document", &err);
-        refuse(agent, agent->good->document.version, &err);
-    }
-    want(agent, &agent->good->document);
-    report_soon(agent);
+    apply_start(agent, agent->stored, true);
 }
 
-bool document_take(struct agent *agent, const char *text, size_t size, const char *signature)
+void document_take(struct agent *agent, const char *text, size_t size, const char *signature)
 {
-    struct held_document *old = agent->good, *held = NULL;
+    const struct held_document *old = agent->good;
+    struct held_document *held = NULL;
     struct error err;
 
     held = read_document(agent, text, size, signature, &err);
     if (!held) {
         refuse(agent, 0, &err);
-        return false;
+        poll_next(agent, false);
+        return;
     }
     if (old && held->document.version <= old->document.version && agent->confirmed_boot) {
         held_document_free(held); /* a repeat of what is in force, or older */
-        return true;
+        poll_next(agent, true);
+        return;
     }
     expect_new(agent, &held->document);
     if (!check(agent, &held->document, &err) || !keep(agent, held, &err)) {
         refuse(agent, held->document.version, &err);
         held_document_free(held);
-        return false;
+        poll_next(agent, false);
+        return;
     }
-    if (!apply_networks(agent, &held->document, &err)) {
-        struct error again;
-        refuse(agent, held->document.version, &err);
-        if (old && !apply_networks(agent, &old->document, &again))
-            agent_log(agent, "going back to the last good document", &again);
-        put_back(agent);
-        units_step_soon(agent); /* leaves the networks that only the refused one has */
-        held_document_free(held);
-        return false;
-    }
-    agent->good = held;
-    images_note(agent);
-    confirm_boot(agent);
+    apply_start(agent, held, false);
+}
+
+void document_stop(struct agent *agent)
+{
+    if (agent->apply) apply_end(agent->apply);
+    held_document_free(agent->good);
     held_document_free(agent->stored);
-    agent->stored = NULL;
-    boot_stop(agent);
-    agent->refused_version = agent->passed_over = 0;
-    mem_free(agent->refused_reason);
-    agent->refused_reason = NULL;
-    want(agent, &held->document);
-    predecessors_add(agent, old);
-    report_soon(agent);
-    return true;
 }
 
 void held_document_free(struct held_document *held)
@@ -118,19 +119,33 @@ void held_document_free(struct held_document *held)
 
 void farms_trim(struct agent *agent)
 {
+    const struct clock_port *clock = agent->options.clock;
     const struct net_driver *network = agent->options.network;
+    int64_t end_us = clock->steady_us(clock->self) + TURN_US;
     struct vec names = VEC_OF(char *);
+    bool later = false;
     struct error err;
 
-    if (!agent->confirmed_boot) return;
-    if (!network->farm_list(network->self, &names, &err)) agent_log(agent, "listing farms", &err);
+    if (!agent->confirmed_boot || !agent->trim_due) return;
+    agent->trim_due = false;
+    if (!network->farm_list(network->self, &names, &err)) {
+        agent_log(agent, "listing farms", &err);
+        agent->trim_due = true; /* with the next step */
+    }
     for (size_t i = 0; i < names.length; i++) {
         char *name = *(char **)vec_at(&names, i);
-        if (!farm_in_use(agent, name) && !network->farm_remove(network->self, name, &err))
+        bool unused = !later && !farm_in_use(agent, name);
+        if (unused && !network->farm_remove(network->self, name, &err)) {
             agent_log(agent, "leaving a farm's network", &err);
+            agent->trim_due = true;
+        }
+        later |= unused && clock->steady_us(clock->self) >= end_us;
         mem_free(name);
     }
     vec_free(&names);
+    if (!later) return;
+    agent->trim_due = true;
+    units_step_soon(agent);
 }
 
 static struct held_document *read_document(struct agent *agent, const char *text, size_t size,
@@ -233,17 +248,113 @@ static void confirm_boot(struct agent *agent)
         agent_log(agent, "noting that the document is confirmed", &err);
 }
 
-/* Networks first, so that a boundary has grown before an instance inside it can send. */
-static bool apply_networks(struct agent *agent, const struct host_document *document, struct error *err)
+static void apply_start(struct agent *agent, struct held_document *held, bool must)
 {
-    const struct net_driver *network = agent->options.network;
+    ASSERT(!agent->apply);
+    agent->apply = mem_alloc(sizeof(*agent->apply));
+    *agent->apply = (struct apply){.agent = agent, .held = held, .must = must};
+    apply_turn(agent->apply);
+}
 
-    if (!network->underlay_set(network->self, document->underlay_peers, document->underlay_peers_length, err))
-        return false;
-    for (size_t i = 0; i < document->farms_length; i++)
-        if (!network->farm_set(network->self, &document->farms[i], err))
-            return error_wrap(err, "network of farm %s", document->farms[i].name);
-    return true;
+/* Networks first, so that a boundary has grown before an instance inside it can send. */
+static void apply_turn(void *ctx)
+{
+    struct apply *apply = ctx;
+    const struct clock_port *clock = apply->agent->options.clock;
+    int64_t end_us = clock->steady_us(clock->self) + TURN_US;
+    struct error err;
+
+    apply->next = NULL;
+    for (; apply->done <= apply->held->document.farms_length; apply->done++) {
+        if (clock->steady_us(clock->self) >= end_us) {
+            apply->next = clock->after(clock->self, 0, apply_turn, apply);
+            return;
+        }
+        if (apply_next(apply, &err)) continue;
+        if (!apply->must) {
+            give_up(apply, &err);
+            return;
+        }
+        apply_failed(apply, &err);
+    }
+    apply_finish(apply);
+}
+
+static bool apply_next(const struct apply *apply, struct error *err)
+{
+    const struct net_driver *network = apply->agent->options.network;
+    const struct host_document *document = &apply->held->document;
+
+    if (apply->done == 0)
+        return network->underlay_set(network->self, document->underlay_peers, document->underlay_peers_length,
+                                     err);
+    const struct host_farm *farm = &document->farms[apply->done - 1];
+    return network->farm_set(network->self, farm, err) || error_wrap(err, "network of farm %s", farm->name);
+}
+
+/* It is tried again with the next document; the instances that can run do. */
+static void apply_failed(struct apply *apply, const struct error *err)
+{
+    struct agent *agent = apply->agent;
+
+    if (apply->held == agent->good) {
+        agent_log(agent, "going back to the last good document", err);
+        return; /* what is reported is why */
+    }
+    apply->failed = true;
+    refuse(agent, apply->held->document.version, err);
+}
+
+static void apply_finish(struct apply *apply)
+{
+    struct agent *agent = apply->agent;
+    struct held_document *held = apply->held, *old = agent->good;
+    bool back = held == old;
+
+    if (!back && !apply->failed) {
+        agent->refused_version = agent->passed_over = 0;
+        mem_free(agent->refused_reason);
+        agent->refused_reason = NULL;
+    }
+    agent->good = held;
+    if (agent->stored != held) held_document_free(agent->stored);
+    agent->stored = NULL;
+    apply_end(apply);
+    if (!back) {
+        images_note(agent);
+        confirm_boot(agent);
+        boot_stop(agent);
+        want(agent, &held->document);
+        predecessors_add(agent, old);
+        report_soon(agent);
+    }
+    poll_next(agent, !back);
+}
+
+static void give_up(struct apply *apply, const struct error *err)
+{
+    struct agent *agent = apply->agent;
+
+    refuse(agent, apply->held->document.version, err);
+    apply_end(apply);
+    put_back(agent);
+    agent->trim_due = true; /* the networks that only the refused one has */
+    units_step_soon(agent);
+    if (agent->good)
+        apply_start(agent, agent->good, true);
+    else
+        poll_next(agent, false);
+}
+
+static void apply_end(struct apply *apply)
+{
+    struct agent *agent = apply->agent;
+    const struct clock_port *clock = agent->options.clock;
+
+    clock->cancel(clock->self, apply->next);
+    if (apply->held != agent->good && apply->held != agent->stored) held_document_free(apply->held);
+    agent->apply = NULL;
+    mem_free(apply);
 }
 
 static void want(struct agent *agent, const struct host_document *document)
@@ -266,6 +377,7 @@ static void want(struct agent *agent, const struct host_document *document)
     drained_trim(agent);
     denied_start(agent);
     tend_start(agent);
+    agent->trim_due = true;
     units_step_soon(agent);
 }
 
@@ -283,9 +395,16 @@ static bool farm_in_use(const struct agent *agent, const char *farm)
     size_t cursor = 0;
     void *value = NULL;
 
-    for (size_t i = 0; agent->good && i < agent->good->document.farms_length; i++)
-        if (text_equal(agent->good->document.farms[i].name, farm)) return true;
+    if (agent->good && names_farm(&agent->good->document, farm)) return true;
+    if (agent->apply && names_farm(&agent->apply->held->document, farm)) return true;
     while (map_next(agent->units, &cursor, NULL, &value))
         if (((struct unit *)value)->have && text_equal(((struct unit *)value)->have->farm, farm)) return true;
+    return false;
+}
+
+static bool names_farm(const struct host_document *document, const char *farm)
+{
+    for (size_t i = 0; i < document->farms_length; i++)
+        if (text_equal(document->farms[i].name, farm)) return true;
     return false;
 }

@@ -61,6 +61,7 @@ struct unit {
     char reason[512];
 };
 
+struct apply;
 struct boot;
 struct fetch;
 struct exec_session;
@@ -73,6 +74,8 @@ struct agent {
     char *refused_reason;
     int64_t passed_over;          /* the refused version, while it is not asked for again; else 0 */
     struct held_document *stored; /* of an earlier boot, until somebody confirms it or sends a newer one */
+    struct apply *apply;          /* while a document's networks are being set; else NULL */
+    bool trim_due;                /* networks may be here that nothing needs any more */
     bool confirmed_boot;          /* the controller gave (or confirmed) the document in this boot */
     struct map *units;            /* full name -> struct unit */
     struct map *fetches;          /* image digest -> struct fetch */
@@ -83,6 +86,8 @@ struct agent {
     struct timer *step_soon;
     struct vec denied; /* struct net_counter, as last read */
     struct timer *denied_next, *tend_next;
+    struct vec wiped; /* struct unit * that still have their port */
+    struct timer *wiped_next;
     struct timer *make_warm; /* the next of the idle pool */
     struct vec images_used;  /* struct used_image (images.c) */
     struct timer *images_next, *images_ahead;
@@ -98,11 +103,15 @@ struct agent {
 
 /* document.c */
 MUST_CHECK bool document_load(struct agent *agent, struct error *err);
-/* Goes by the document of an earlier boot: nobody has given this host up meanwhile. */
+/* Goes by the stored document: nobody has given this host up meanwhile. Takes some turns, as document_take().
+ */
 void document_trust(struct agent *agent);
-/* Checks, stores, applies; on failure the last good one is in force again, and false. Idempotent. */
-bool document_take(struct agent *agent, const char *text, size_t size, const char *signature);
-/* Leaves the networks of farms that have nothing here any more. */
+/* Checks, stores, applies; on failure the last good one is in force again. Idempotent. Ends with poll_next(),
+ * when all networks are set: at once with few changes, else some turns later. Not while one is being applied.
+ */
+void document_take(struct agent *agent, const char *text, size_t size, const char *signature);
+void document_stop(struct agent *agent);
+/* Leaves the networks of farms that have nothing here any more, a few a turn. */
 void farms_trim(struct agent *agent);
 /* predecessors.c: takes the document, which was in force until now */
 void predecessors_add(struct agent *agent, struct held_document *held);
@@ -167,6 +176,7 @@ void images_drop_layers(struct agent *agent, const struct image *image); /* it i
 void channel_start(struct agent *agent);
 void channel_stop(struct agent *agent);
 void report_soon(struct agent *agent);
+void poll_next(struct agent *agent, bool at_once); /* asks for a newer document; else after a rest */
 
 /* exec.c */
 void exec_free(struct exec_session *session);

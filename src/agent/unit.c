@@ -22,6 +22,7 @@ enum {
     REST_MAX_MS = 60 * 1000,
     LISTEN_REST_MS = 1000, /* a balancer that rests for so long does not keep callers waiting */
     LAST_WORDS_SIZE = 16 * 1024,
+    LEAVE_US = 20 * 1000,           /* a turn that took so long leaves no other port */
     MAKE_WARM_US = 20 * 1000,       /* the head start of what serves */
     BALANCE_AGAIN_US = 1000 * 1000, /* the driver goes on trying after a failure, but tells nobody */
 };
@@ -43,9 +44,13 @@ static void stopped(void *ctx, const struct error *err);
 static void wipe(struct unit *unit);
 static void keep_last_words(struct unit *unit);
 static void wiped(void *ctx, const struct error *err);
+static void leave_ports(void *ctx);
+static void leave_port(struct unit *unit);
+static void wipe_again(struct unit *unit, const struct error *err);
 static void rest(struct unit *unit);
 static int64_t rest_ms(const struct unit *unit);
 static void rested(void *ctx);
+static void make_later(struct unit *unit);
 static void turn(struct unit *unit, enum unit_state state);
 static const struct personality *copy_personality(struct arena *arena, const struct personality *personality);
 static void step_all(void *ctx);
@@ -154,8 +159,7 @@ void unit_step(struct unit *unit)
         return;
     case UNIT_FETCHING:
         if (unit->wanted && !compute->has_image(compute->self, unit->wanted->digest)) return;
-        turn(unit, UNIT_ABSENT);
-        units_step_soon(unit->agent); /* many wait for the same image, and one is made a turn */
+        make_later(unit);
         return;
     case UNIT_UP:
         unit->stop_asked |= unit->last != LAST_NOT && unit->wanted && unit->wanted->wanted != WANTED_DRAIN;
@@ -171,8 +175,7 @@ void unit_step(struct unit *unit)
         unit->rest = NULL;
         unit->tries = 0;
         unit->restarts = 0;
-        turn(unit, UNIT_ABSENT);
-        units_step_soon(unit->agent);
+        make_later(unit);
         return;
     case UNIT_MAKING:
     case UNIT_STARTING:
@@ -516,26 +519,48 @@ static void keep_last_words(struct unit *unit)
 static void wiped(void *ctx, const struct error *failure)
 {
     struct unit *unit = ctx;
+    struct agent *agent = unit->agent;
+    const struct clock_port *clock = agent->options.clock;
+
+    if (failure) {
+        wipe_again(unit, failure);
+        return;
+    }
+    *(struct unit **)vec_push(&agent->wiped) = unit;
+    if (!agent->wiped_next) agent->wiped_next = clock->after(clock->self, 0, leave_ports, agent);
+}
+
+/* Many may end together, and a port's connections are looked for among all of the machine. */
+static void leave_ports(void *ctx)
+{
+    struct agent *agent = ctx;
+    const struct clock_port *clock = agent->options.clock;
+    int64_t end_us = clock->steady_us(clock->self) + LEAVE_US;
+
+    agent->wiped_next = NULL;
+    do {
+        struct unit *unit = *(struct unit **)vec_at(&agent->wiped, 0);
+        vec_remove(&agent->wiped, 0);
+        leave_port(unit);
+    } while (agent->wiped.length > 0 && clock->steady_us(clock->self) < end_us);
+    if (agent->wiped.length > 0) agent->wiped_next = clock->after(clock->self, 0, leave_ports, agent);
+}
+
+static void leave_port(struct unit *unit)
+{
     const struct net_driver *network = unit->agent->options.network;
     bool failed = unit->stop_asked;
     struct error err;
-    bool good = !failure;
 
-    if (failure) err = *failure;
-    if (good) good = network->port_remove(network->self, unit->have->farm, unit_farm_short(unit->name), &err);
-    if (!good) {
-        /* What cannot be wiped is not gone: it keeps its place and is tried again. */
-        say(unit, "cannot be wiped: %s", err.message);
-        agent_log(unit->agent, unit->name, &err);
-        const struct clock_port *clock = unit->agent->options.clock;
-        unit->rest = clock->after(clock->self, REST_FIRST_MS * 1000, rested, unit);
-        report_soon(unit->agent);
+    if (!network->port_remove(network->self, unit->have->farm, unit_farm_short(unit->name), &err)) {
+        wipe_again(unit, &err);
         return;
     }
     forget_balance(unit);
     arena_free(unit->have_arena);
     unit->have_arena = NULL;
     unit->have = NULL;
+    unit->agent->trim_due = true;
     unit->frozen = false;
     unit->stop_asked = false;
     unit->last = LAST_NOT;
@@ -548,6 +573,17 @@ static void wiped(void *ctx, const struct error *failure)
         turn(unit, UNIT_ABSENT);
         units_step_soon(unit->agent);
     }
+}
+
+/* What cannot be wiped is not gone: it keeps its place and is tried again. */
+static void wipe_again(struct unit *unit, const struct error *err)
+{
+    const struct clock_port *clock = unit->agent->options.clock;
+
+    say(unit, "cannot be wiped: %s", err->message);
+    agent_log(unit->agent, unit->name, err);
+    unit->rest = clock->after(clock->self, REST_FIRST_MS * 1000, rested, unit);
+    report_soon(unit->agent);
 }
 
 static void rest(struct unit *unit)
@@ -580,9 +616,15 @@ static void rested(void *ctx)
         const struct compute_driver *compute = unit->agent->options.compute;
         compute->wipe(compute->self, unit->name, wiped, unit);
     } else if (unit->state == UNIT_RESTING) {
-        turn(unit, UNIT_ABSENT);
-        units_step_soon(unit->agent);
+        make_later(unit);
     }
+}
+
+/* Many may wait for one image, or have failed together: one of them is made a turn. */
+static void make_later(struct unit *unit)
+{
+    turn(unit, UNIT_ABSENT);
+    units_step_soon(unit->agent);
 }
 
 static void turn(struct unit *unit, enum unit_state state)

@@ -63,7 +63,7 @@ bool sim_clock_step(struct sim_clock *clock)
     void (*fire)(void *ctx) = timer->fire;
     void *ctx = timer->ctx;
 
-    clock->now_us = timer->at_us;
+    if (timer->at_us > clock->now_us) clock->now_us = timer->at_us; /* else it was spent */
     cancel(clock, timer);
     fire(ctx);
     if (clock->judge) clock->judge(clock->judge_ctx);
@@ -75,7 +75,7 @@ void sim_clock_run(struct sim_clock *clock, int64_t us)
     int64_t end_us = clock->now_us + us;
     while (clock->heap.length > 0 && (*slot(clock, 0))->at_us <= end_us)
         sim_clock_step(clock);
-    clock->now_us = end_us;
+    if (end_us > clock->now_us) clock->now_us = end_us;
 }
 
 bool sim_clock_run_until(struct sim_clock *clock, int64_t us, bool (*reached)(void *ctx), void *ctx)
@@ -86,6 +86,11 @@ bool sim_clock_run_until(struct sim_clock *clock, int64_t us, bool (*reached)(vo
         sim_clock_step(clock);
     }
     return true;
+}
+
+void sim_clock_spend(struct sim_clock *clock, int64_t us)
+{
+    clock->now_us += us;
 }
 
 void sim_clock_run_idle(struct sim_clock *clock)

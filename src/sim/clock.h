@@ -20,6 +20,9 @@ bool sim_clock_step(struct sim_clock *clock);
 void sim_clock_run(struct sim_clock *clock, int64_t us);
 /* Steps until reached(ctx) is true, for at most `us`; false when it never was. */
 bool sim_clock_run_until(struct sim_clock *clock, int64_t us, bool (*reached)(void *ctx), void *ctx);
+/* Time that a call takes which does not return to the loop: what would have fired meanwhile fires after it.
+ */
+void sim_clock_spend(struct sim_clock *clock, int64_t us);
 /* Steps until no timer waits. */
 void sim_clock_run_idle(struct sim_clock *clock);
 /* Called after every step: where invariants are judged. */

@@ -58,6 +58,12 @@ bool fake_host_instance(const struct fake_host *host, const char *name, struct f
 bool fake_host_has_farm(const struct fake_host *host, const char *farm);
 bool fake_host_has_port(const struct fake_host *host, const char *farm, const char *instance);
 void fake_host_fail_networks(struct fake_host *host, unsigned farm_sets); /* so many next ones fail */
+/* Told of each farm_set() (there) and farm_remove() from inside it: the time that it takes may be spent
+ * there. NULL: nobody. */
+void fake_host_watch_networks(struct fake_host *host,
+                              void (*changes)(void *ctx, const char *farm, bool there), void *ctx);
+/* The same for each port_remove(). */
+void fake_host_watch_ports(struct fake_host *host, void (*goes)(void *ctx), void *ctx);
 void fake_host_fail_images(struct fake_host *host, unsigned unpackings);
 void fake_host_fail_balances(struct fake_host *host, unsigned applies);
 void fake_host_busy(struct fake_host *host, const char *publish,

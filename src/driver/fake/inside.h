@@ -39,6 +39,10 @@ struct fake_host {
     struct map *held;      /* server -> connections, as a pointer */
     struct map *busy;      /* published addresses that another program has (any pointer) */
     unsigned farm_sets_fail, images_fail, balances_fail;
+    void (*farm_changes)(void *ctx, const char *farm, bool there); /* a watcher or NULL */
+    void *farm_changes_ctx;
+    void (*port_goes)(void *ctx); /* the same */
+    void *port_goes_ctx;
     struct fake_compute *compute; /* NULL: no agent is there */
     struct fake_balance *balance;
     struct fake_processes *processes;

@@ -46,6 +46,7 @@ static bool farm_set(void *self, const struct host_farm *farm, struct error *err
     struct fake_host *host = ((struct fake_net *)self)->host;
 
     host->counts.farms_set++;
+    if (host->farm_changes) host->farm_changes(host->farm_changes_ctx, farm->name, true);
     if (fails_now(&host->farm_sets_fail))
         return error_set(err, ERROR_FAILED, "no room for a bridge, as scripted");
     map_put(host->farms, farm->name, host);
@@ -66,6 +67,7 @@ static bool farm_remove(void *self, const char *farm, struct error *err)
     const char *port = NULL;
 
     host->counts.farms_removed++;
+    if (host->farm_changes) host->farm_changes(host->farm_changes_ctx, farm, false);
     map_remove(host->farms, farm);
     while (map_next(host->ports, &cursor, &port, NULL))
         if (text_starts(port, prefix)) map_remove(host->ports, port);
@@ -102,6 +104,7 @@ static bool port_remove(void *self, const char *farm, const char *instance, stru
     CLEANUP_MEM char *key = mem_printf("%s/%s", farm, instance);
 
     host->counts.ports_removed++;
+    if (host->port_goes) host->port_goes(host->port_goes_ctx);
     map_remove(host->ports, key);
     return true;
 }

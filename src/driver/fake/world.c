@@ -142,6 +142,19 @@ void fake_host_fail_networks(struct fake_host *host, unsigned farm_sets)
     host->farm_sets_fail = farm_sets;
 }
 
+void fake_host_watch_networks(struct fake_host *host,
+                              void (*changes)(void *ctx, const char *farm, bool there), void *ctx)
+{
+    host->farm_changes = changes;
+    host->farm_changes_ctx = ctx;
+}
+
+void fake_host_watch_ports(struct fake_host *host, void (*goes)(void *ctx), void *ctx)
+{
+    host->port_goes = goes;
+    host->port_goes_ctx = ctx;
+}
+
 void fake_host_fail_images(struct fake_host *host, unsigned unpackings)
 {
     host->images_fail = unpackings;

@@ -4,6 +4,7 @@
 #include "driver/net/ns.h"
 
 #include <nftables/libnftables.h>
+#include <signal.h>
 #include <string.h>
 
 struct nft {
@@ -46,7 +47,12 @@ bool nft_ask(struct nft *nft, const char *text, struct buf *ret_output, struct e
     /* The library may open sockets of its own while it works (names of links), so it works inside. */
     int back;
     if (!ns_enter(nft->ns_fd, &back, err)) return false;
+    /* It takes a signal while it waits for the kernel's answer (a child's end) for a refusal. */
+    sigset_t all, before;
+    sigfillset(&all);
+    ASSERT(sigprocmask(SIG_BLOCK, &all, &before) == 0);
     int result = nft_run_cmd_from_buffer(nft->ctx, text);
+    ASSERT(sigprocmask(SIG_SETMASK, &before, NULL) == 0);
     ns_leave(back);
     const char *output = nft_ctx_get_output_buffer(nft->ctx);
     const char *complaint = nft_ctx_get_error_buffer(nft->ctx);

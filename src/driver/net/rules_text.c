@@ -154,6 +154,8 @@ static void declare(struct buf *text)
     for (size_t i = 0; i < RULES_SETS; i++)
         buf_printf(text, "add %.3s %s %s %s { %s }\n", sets[i].name, sets[i].family, RULES_TABLE,
                    sets[i].name + 4, sets[i].type);
+    /* No `size` with a set that packets fill: the kernel takes it as a hint and clears a table for so many at
+     * once (65535: 1 MiB a set, 14 sets a farm). Without it the tables grow, up to the kernel's own 65535. */
     for (size_t i = 0; i < LENGTH(rate_sets); i++)
         buf_printf(text, "add set bridge %s %s { type ifname; flags dynamic; }\n", RULES_TABLE, rate_sets[i]);
     for (size_t i = 0; i < LENGTH(families); i++)

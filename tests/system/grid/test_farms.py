@@ -290,6 +290,21 @@ def many(grid):
     grid.no_twins()
 
 
+@tap.case('many farms come and go at once, and no host leaves up meanwhile')
+def many_farms(grid):
+    names = [f'many-{number}' for number in range(64)]
+    small = {'count': 1, 'size': {'cpus': 0.05, 'memory': '16Mi', 'disk': '4Mi'}}
+    before = len(grid.events())
+    party = grid.farm('', web=small).split('\n', maxsplit=1)[0]
+    grid.apply('\n'.join([party] + [grid.farm(name, web=small).split('\n')[1] for name in names]), wait=True)
+    equal({grid.get('farms', f'acme/{name}')['state'] for name in names}, {'ready'}, 'farms')
+    for name in names:
+        equal(grid.api('DELETE', f'/v1/farms/acme/{name}').status, 200)
+    wait_until('all are gone', lambda: not [item for item in grid.get('instances') if item['farm'].startswith('acme/many-')])
+    told = [item for item in grid.events()[before:] if item['kind'] == 'host']
+    equal([(item['name'], item['what'], item['reason']) for item in told], [], 'what is told of hosts')
+
+
 @tap.case('an instance that crashes again and again is failed, rests, and says why')
 def crash(grid):
     grid.apply(grid.farm('shop', web={'count': 1, 'command': ['/bin/sh', '-c', 'exit 3'], 'health': {'exec': ['/bin/true']}}))

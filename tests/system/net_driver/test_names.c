@@ -13,6 +13,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -198,12 +199,49 @@ static void test_lease(void **state)
     assert_string_equal(text, "10.0.0.2/24 10.0.0.1 10.0.0.1 shop.acme\n");
 }
 
+static void nothing(int number)
+{
+}
+
+/* Children of an agent end at any moment, also while nftables waits for the kernel. */
+static void test_signals(void **state)
+{
+    struct grid *grid = *state;
+    struct net_driver *driver = &grid->hosts[0].driver;
+    const struct sigaction action = {.sa_handler = nothing, .sa_flags = SA_RESTART};
+    struct sigaction before;
+    struct member members[4];
+    struct host_farm farm = usual_farm(grid, "acme/shop", 100, members, 3, NULL, 0);
+    struct error err = {0};
+    bool good = true;
+
+    assert_true(driver->farm_set(driver->self, &farm, &err));
+    grid_settle();
+    assert_int_equal(sigaction(SIGUSR1, &action, &before), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        while (kill(getppid(), SIGUSR1) == 0) {
+        }
+        _exit(1);
+    }
+    for (size_t i = 0; i < 100 && good; i++) {
+        farm = usual_farm(grid, "acme/shop", 100, members, 2 + i % 2, NULL, 0);
+        good = driver->farm_set(driver->self, &farm, &err);
+    }
+    assert_int_equal(kill(child, SIGKILL), 0);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    assert_int_equal(sigaction(SIGUSR1, &before, NULL), 0);
+    if (!good) fail_msg("%s", err.message);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_resolve, setup, teardown),
         cmocka_unit_test_setup_teardown(test_server_dies, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lease, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_signals, setup, teardown),
     };
     if (geteuid() != 0) {
         puts("1..0 # SKIP needs root");

@@ -10,6 +10,7 @@ const char desk_image[] = "sha256:0000000000000000000000000000000000000000000000
 
 static void serve(void *ctx, struct exchange *exchange, const struct request *request,
                   const struct sender *sender);
+static void note_beat(struct desk *desk);
 static void poll_gone(void *ctx);
 static void give(struct desk *desk);
 
@@ -60,15 +61,6 @@ static void add_balancer(struct personality *personality, int64_t servers)
 void tell(struct desk *desk, int64_t version, int64_t incarnation, const char *const *names)
 {
     static const char *const health[] = {"health"};
-    struct world *world = desk->world;
-    const char *const layers[] = {world->layer};
-    const struct image image = {.name = "hello:1",
-                                .party = "landlord",
-                                .digest = desk_image,
-                                .layers = layers,
-                                .layers_length = 1,
-                                .directory = "/",
-                                .user = "0"};
     const struct host_farm farm = {
         .name = "acme/shop", .vni = 7, .subnet = {0x0a000000U, 24}, .gateway = 0x0a000001U};
     struct personality instances[8];
@@ -99,20 +91,36 @@ void tell(struct desk *desk, int64_t version, int64_t incarnation, const char *c
         if (text_starts(names[length], "www="))
             add_balancer(&instances[length], strtoll(strchr(names[length], '=') + 1, NULL, 10));
     }
+    struct host_document document = {.version = version,
+                                     .images_length = only_image,
+                                     .farms = &farm,
+                                     .farms_length = length > 0,
+                                     .instances = instances,
+                                     .instances_length = length};
+    tell_document(desk, &document);
+}
+
+void tell_document(struct desk *desk, struct host_document *document)
+{
+    struct world *world = desk->world;
+    const char *const layers[] = {world->layer};
+    const struct image image = {.name = "hello:1",
+                                .party = "landlord",
+                                .digest = desk_image,
+                                .layers = layers,
+                                .layers_length = 1,
+                                .directory = "/",
+                                .user = "0"};
     /* h2 has no agent: nobody can say that this host was not given up. */
     const struct host_peer peer = {.name = "h2", .addresses = {world->boxes[1].addresses[0], ""}};
-    const struct host_document document = {.host = desk->box->name,
-                                           .version = version,
-                                           .images = &image,
-                                           .images_length = length > 0 || only_image,
-                                           .farms = &farm,
-                                           .farms_length = length > 0,
-                                           .instances = instances,
-                                           .instances_length = length,
-                                           .peers = &peer,
-                                           .peers_length = 1};
+
+    document->host = desk->box->name;
+    document->images = &image;
+    document->images_length = document->instances_length > 0 || document->images_length > 0;
+    document->peers = &peer;
+    document->peers_length = 1;
     buf_clear(&desk->document);
-    schema_write(&schema_host_document, "HostDocument", &document, &desk->document);
+    schema_write(&schema_host_document, "HostDocument", document, &desk->document);
     give(desk);
 }
 
@@ -158,6 +166,7 @@ static void serve(void *ctx, struct exchange *exchange, const struct request *re
         net->answer(net->self, exchange, 200, &header, 1, data.data, data.size);
     } else {
         desk->hellos += text_equal(request->path, "/agent/hello");
+        if (text_starts(request->path, "/agent/beat")) note_beat(desk);
         if (text_equal(request->path, "/agent/report")) {
             desk->reports++;
             desk->told_unhealthy |=
@@ -167,6 +176,15 @@ static void serve(void *ctx, struct exchange *exchange, const struct request *re
         }
         net->answer(net->self, exchange, 200, NULL, 0, "{}", 2);
     }
+}
+
+static void note_beat(struct desk *desk)
+{
+    int64_t now_us = desk->world->time->steady_us(desk->world->time->self);
+    int64_t apart_us = desk->beat_us ? now_us - desk->beat_us : 0;
+
+    desk->beat_us = now_us;
+    if (apart_us > desk->beats_apart_us) desk->beats_apart_us = apart_us;
 }
 
 static void poll_gone(void *ctx)

@@ -16,7 +16,8 @@ struct desk {
     int64_t after; /* of the last poll */
     bool away, told_unhealthy;
     int hellos, reports, blobs;
-    struct buf report; /* the last */
+    int64_t beat_us, beats_apart_us; /* the last beat, and the longest time between two of them */
+    struct buf report;               /* the last */
 };
 
 extern const char desk_image[]; /* digest of the image that all of its instances have */
@@ -29,7 +30,9 @@ struct desk *running(const char *const *names);
  * back "serves 3", in incarnation `incarnation`; NULL last. "hello:1" alone: no instance, just
  * the image. */
 void tell(struct desk *desk, int64_t version, int64_t incarnation, const char *const *names);
-/* The same with one place changed, signed as it is then. */
+/* A document of another kind: its host, image and peers are filled in. */
+void tell_document(struct desk *desk, struct host_document *document);
+/* The last with one place changed, signed as it is then. */
 void edit(struct desk *desk, const char *from, const char *to);
 void give_nothing(struct desk *desk); /* as the controller answers a question that waited for long */
 bool said(const struct desk *desk, const char *text); /* in the last report */

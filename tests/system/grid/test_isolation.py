@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """System test: what an instance can reach, judged by real packets. usage: test_isolation.py CROFT"""
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -15,6 +16,41 @@ try:
     print('opened')
 except OSError as error:
     print(type(error).__name__)
+"""
+# Opens so many connections, and asks over the next one with each line that it is sent: "answered" or "cut".
+FLOWS = """import socket, sys
+flows = [socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=5) for _ in range(int(sys.argv[3]))]
+print('open', flush=True)
+for flow in flows:
+    sys.stdin.readline()
+    flow.settimeout(1)
+    try:
+        flow.sendall(b'GET /index.html HTTP/1.0\\r\\n\\r\\n')
+        print('answered' if b'200 OK' in flow.recv(100) else 'cut', flush=True)
+    except OSError:
+        print('cut', flush=True)
+"""
+# Says what it hears at UDP port 5353, also of the groups that it joined, until its input ends.
+HEAR = """import select, socket, sys
+ear = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+ear.bind(('', 5353))
+ear.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton('224.0.0.251') + socket.inet_aton(sys.argv[1]))
+print('ready', flush=True)
+while sys.stdin not in (ready := select.select([ear, sys.stdin], [], [])[0]) or ear in ready:
+    if ear in ready:
+        print('heard ' + repr(ear.recvfrom(100)), flush=True)
+"""
+SHOUT = """import socket, sys
+mouth = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+mouth.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+mouth.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(sys.argv[1]))
+for to in '255.255.255.255', '10.0.0.255', '224.0.0.251':
+    for _ in range(3):
+        try:
+            mouth.sendto(b'anybody?', (to, 5353))
+        except PermissionError:
+            pass
+print('sent')
 """
 SMALL = {'cpus': 0.1, 'memory': '32Mi', 'disk': '16Mi'}
 
@@ -81,6 +117,80 @@ def allow_changes(grid):
     wait_until('web opens it no more', lambda: not reaches(grid, 'acme/shop/web-1', where['db-1'], 5432))
     grid.apply(json.dumps({**json.loads(three_tiers('acme').split('\n')[1]), 'allow': []}))
     wait_until('nobody opens db', lambda: not reaches(grid, 'acme/shop/app-1', where['db-1'], 5432))
+
+
+@contextlib.contextmanager
+def python_in(grid, instance, text, *arguments):
+    """A program of this machine in the instance's network, with pipes."""
+    with subprocess.Popen(['nsenter', '-t', str(grid.instance_pids(instance)[0]), '-n', '/usr/bin/python3', '-c', text, *arguments],
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@tap.case('an allow that is taken away cuts connections that are open already, also between hosts')
+def cut(grid):
+    grid.apply(three_tiers('acme'), wait=True)
+    db = grid.instance('acme/shop/db-1')
+    web = [item for item in grid.instances('acme/shop', 'web') if item['host'] != db['host']][0]
+    with python_in(grid, web['name'], FLOWS, db['address'], '5432', '16') as flows:
+        equal(flows.stdout.readline(), 'open\n')
+
+        def says():
+            flows.stdin.write('\n')
+            return flows.stdout.readline().strip()
+        equal(says(), 'answered', 'while it is allowed')
+        grid.apply(json.dumps({**json.loads(three_tiers('acme').split('\n')[1]), 'allow': []}))
+        wait_until('an open connection is cut', lambda: says() == 'cut')
+        equal(says(), 'cut', 'from then on')
+
+
+@tap.case('broadcast and multicast of an instance reach nobody of another farm')
+def shout(grid):
+    both(grid)
+    with contextlib.ExitStack() as stack:
+        ears = {}
+        for item in grid.instances('brio/shop'):
+            ears[item['name']] = stack.enter_context(python_in(grid, item['name'], HEAR, item['address']))
+            equal(ears[item['name']].stdout.readline(), 'ready\n')
+        for item in grid.instances('acme/shop'):
+            with python_in(grid, item['name'], SHOUT, item['address']) as mouth:
+                equal(mouth.stdout.readline(), 'sent\n')
+        # What was sent before these was delivered before them, on every host.
+        for party in 'acme', 'brio':
+            where = {item['name'].rsplit('/', 1)[1]: item['address'] for item in grid.instances(f'{party}/shop')}
+            for web in 'web-1', 'web-2':
+                for db in 'db-1', 'db-2':
+                    assert reaches(grid, f'{party}/shop/{web}', where[db], 5432)
+        for name, ear in ears.items():
+            ear.stdin.close()
+            equal(ear.stdout.read(), '', f'what {name} heard')
+    with python_in(grid, 'brio/shop/web-1', HEAR, where['web-1']) as ear:  # it would have heard
+        equal(ear.stdout.readline(), 'ready\n')
+        with python_in(grid, 'brio/shop/web-1', SHOUT, where['web-1']):
+            assert ear.stdout.readline().startswith('heard'), 'itself'
+
+
+@tap.case('a warm instance sends nothing until it is let in')
+def silent(grid):
+    chatter = '(while true; do nc -w 1 10.0.0.1 9 </dev/null >/dev/null 2>&1; sleep 0.01; done) & exec /bin/httpd -f -p 8080 -h /www'
+    web = {'count': {'committed': 1, 'max': 2}, 'warm': 1, 'command': ['/bin/sh', '-c', chatter]}
+    grid.apply(grid.farm('shop', grid.publish(), web=web), wait=True)
+    wait_until('one is warm and held', lambda: [item for item in grid.instances('acme/shop', 'web')
+                                                if item['warm'] and item['state'] == 'running' and item['health'] == 'good'])
+    names = {item['warm']: item['name'] for item in grid.instances('acme/shop', 'web')}
+
+    def sent(name):
+        with open(f'/proc/{grid.instance_pids(name)[0]}/net/snmp', encoding='utf-8') as file:
+            heads, values = [line.split() for line in file if line.startswith('Tcp:')]
+        return int(values[heads.index('OutSegs')])
+    serving, warm = sent(names[False]), sent(names[True])
+    wait_until('the one that serves talks', lambda: sent(names[False]) >= serving + 20)
+    equal(sent(names[True]), warm, 'segments of the warm one')
+    grid.do('scale', 'acme/shop', 'web', '2')
+    wait_until('let in, it talks too', lambda: sent(names[True]) >= warm + 5)
 
 
 @tap.case('hosts, the management network, the controller and other farms cannot be reached')

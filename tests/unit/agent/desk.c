@@ -71,23 +71,24 @@ void tell(struct desk *desk, int64_t version, int64_t incarnation, const char *c
     for (; names[length] && !only_image; length++) {
         snprintf(texts[length], sizeof(texts[0]), "acme/shop/%.*s", (int)strcspn(names[length], "="),
                  names[length]);
-        instances[length] =
-            (struct personality){.instance = texts[length],
-                                 .party = "acme",
-                                 .farm = "acme/shop",
-                                 .tier = "web",
-                                 .incarnation = incarnation,
-                                 .digest = desk_image,
-                                 .size = {500, 64 << 20, 0, 0},
-                                 .wanted = strstr(names[length], "=warm") ? WANTED_WARM : WANTED_RUN,
-                                 .health = {.kind = HEALTH_EXEC,
-                                            .path = "",
-                                            .command = health,
-                                            .command_length = 1,
-                                            .every_ms = 1000,
-                                            .timeout_ms = 500,
-                                            .fails = 3},
-                                 .address = 0x0a000002U + (uint32_t)length};
+        instances[length] = (struct personality){.instance = texts[length],
+                                                 .party = "acme",
+                                                 .farm = "acme/shop",
+                                                 .tier = "web",
+                                                 .incarnation = incarnation,
+                                                 .digest = desk_image,
+                                                 .size = {500, 64 << 20, 0, 0},
+                                                 .wanted = strstr(names[length], "=warm")    ? WANTED_WARM
+                                                           : strstr(names[length], "=drain") ? WANTED_DRAIN
+                                                                                             : WANTED_RUN,
+                                                 .health = {.kind = HEALTH_EXEC,
+                                                            .path = "",
+                                                            .command = health,
+                                                            .command_length = 1,
+                                                            .every_ms = 1000,
+                                                            .timeout_ms = 500,
+                                                            .fails = 3},
+                                                 .address = 0x0a000002U + (uint32_t)length};
         if (text_starts(names[length], "www="))
             add_balancer(&instances[length], strtoll(strchr(names[length], '=') + 1, NULL, 10));
     }

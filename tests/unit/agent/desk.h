@@ -26,8 +26,8 @@ struct desk *desk_new(void); /* the agent does not run yet */
 void desk_free(struct desk *desk);
 /* With the agent, which has a first document with these and has done all it can. */
 struct desk *running(const char *const *names);
-/* A newer document. names: "web-1", "web-1=warm", or "www=3" for a balancer of so many servers that is to say
- * back "serves 3", in incarnation `incarnation`; NULL last. "hello:1" alone: no instance, just
+/* A newer document. names: "web-1", "web-1=warm", "www=1=drain", or "www=3" for a balancer of so many servers
+ * that is to say back "serves 3", in incarnation `incarnation`; NULL last. "hello:1" alone: no instance, just
  * the image. */
 void tell(struct desk *desk, int64_t version, int64_t incarnation, const char *const *names);
 /* A document of another kind: its host, image and peers are filled in. */

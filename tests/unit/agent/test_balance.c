@@ -56,8 +56,36 @@ static void test_balancer_says_what_is(void **state)
     desk_free(desk);
 }
 
+/* It is told once to take nothing new; its end is no failure, and is told as "drained"; wiped when it is not
+ * wanted any more. */
+static void test_balancer_retires(void **state)
+{
+    static const char *const one[] = {"www=1", NULL}, *const none[] = {NULL};
+    static const char *const drains[] = {"www=1=drain", NULL};
+    struct desk *desk = running(one);
+    const struct fake_counts *counts = fake_host_counts(desk->box->truth);
+
+    tell(desk, 2, 1, one);
+    world_run_ms(desk->world, 1000);
+    assert_int_equal(counts->signals, 0);
+    tell(desk, 3, 1, drains);
+    world_run_ms(desk->world, 5000);
+    assert_int_equal(counts->signals, 1);
+    assert_false(truth(desk, "acme/shop/www").running);
+    assert_true(said(desk, "\"drained\":[\"acme/shop/www\"]"));
+    assert_true(said(desk, "\"state\":\"running\""));
+    assert_int_equal(counts->starts, 1);
+    assert_int_equal(counts->wipes, 0);
+    tell(desk, 5, 1, none);
+    world_run_ms(desk->world, 1000);
+    assert_int_equal(counts->wipes, 1);
+    assert_false(said(desk, "www"));
+    desk_free(desk);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_balancer_says_what_is)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_balancer_says_what_is),
+                                       cmocka_unit_test(test_balancer_retires)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -271,7 +271,7 @@ static int make_filter(const char *argument)
     int fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 
     if (fd < 0) return errno;
-    return nft_open(fd, &nft, &err) && nft_run(nft, "add table inet doctor", &err) ? 0 : EOPNOTSUPP;
+    return nft_new(&nft, &err) && nft_run(nft, fd, "add table inet doctor", &err) ? 0 : EOPNOTSUPP;
 }
 
 static int make_overlay(const char *argument)

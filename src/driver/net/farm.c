@@ -93,7 +93,6 @@ void farm_free(struct farm_net *farm)
 {
     if (farm == NULL) return;
     names_free(farm->names);
-    nft_close(farm->nft);
     netlink_close(farm->track);
     netlink_close(farm->route);
     rules_free(farm->rules);
@@ -198,6 +197,7 @@ static struct farm_net *new_farm(const struct net_host *host, const char *name, 
     struct farm_net *farm = mem_alloc(sizeof(*farm));
     farm->name = mem_strdup(name);
     farm->ns_fd = ns_fd;
+    farm->nft = host->nft;
     farm->uplink = -1;
     farm->denials = -1;
     farm->counters = VEC_OF(struct net_counter);
@@ -212,8 +212,7 @@ static struct farm_net *new_farm(const struct net_host *host, const char *name, 
 static bool open_tools(struct farm_net *farm, struct error *err)
 {
     return netlink_open(farm->ns_fd, NETLINK_ROUTE, &farm->route, err) &&
-           netlink_open(farm->ns_fd, NETLINK_NETFILTER, &farm->track, err) &&
-           nft_open(farm->ns_fd, &farm->nft, err);
+           netlink_open(farm->ns_fd, NETLINK_NETFILTER, &farm->track, err);
 }
 
 /* Filters stand before anything is up; the gateway's address comes last and says that all is there. */
@@ -291,7 +290,7 @@ static bool swap_filters(struct farm_net *farm, const struct rules *rules, struc
         rules_whole(rules, &text);
     else
         rules_change(farm->rules, rules, &text);
-    return text.size == 0 || nft_run(farm->nft, buf_text(&text), err);
+    return text.size == 0 || nft_run(farm->nft, farm->ns_fd, buf_text(&text), err);
 }
 
 /* Members of `to` that are not, or otherwise, in `from`. */

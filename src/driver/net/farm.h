@@ -21,6 +21,7 @@ struct net_host {
     bool has_outside;
     struct rules_outside outside; /* with has_outside */
     struct vec refused;           /* struct rules_range: what outside points to */
+    struct nft *nft;
     const struct process_port *process;
     bool resolver;
 };
@@ -38,8 +39,8 @@ struct farm_net {
     int ns_fd;
     struct netlink *route; /* in its namespace */
     struct netlink *track; /* connection tracking there */
-    struct nft *nft;
-    struct names *names; /* NULL without resolver */
+    struct nft *nft;       /* the host's */
+    struct names *names;   /* NULL without resolver */
     uint32_t gateway;
     unsigned bits;
     int64_t vni;

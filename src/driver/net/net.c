@@ -18,7 +18,6 @@
 
 struct driver {
     struct net_host host;
-    struct nft *nft;   /* of the host's namespace */
     char *underlay;    /* what filters the underlay, as told to nftables; NULL: not known */
     struct map *farms; /* struct farm_net by name: those that were used since the start */
 };
@@ -77,7 +76,7 @@ static void destroy(void *self)
     while (map_next(driver->farms, &cursor, &name, &farm))
         farm_free(farm);
     map_free(driver->farms);
-    nft_close(driver->nft);
+    nft_free(driver->host.nft);
     netlink_close(driver->host.track);
     netlink_close(driver->host.route);
     vec_free(&driver->host.refused);
@@ -95,7 +94,8 @@ static bool underlay_set(void *self, const uint32_t *peers, size_t length, struc
     /* Asked for with each document, and hosts come rarely: the kernel needs milliseconds for the same again.
      */
     if (driver->underlay != NULL && text_equal(driver->underlay, buf_text(&text))) return true;
-    if (!nft_run(driver->nft, buf_text(&text), err)) return error_wrap(err, "cannot filter the underlay");
+    if (!nft_run(driver->host.nft, driver->host.ns_fd, buf_text(&text), err))
+        return error_wrap(err, "cannot filter the underlay");
     mem_free(driver->underlay);
     driver->underlay = buf_take(&text);
     return true;
@@ -228,9 +228,8 @@ static bool open_host(struct driver *driver, const struct net_driver_options *op
     return ns_current(&driver->host.ns_fd, err) &&
            netlink_open(-1, NETLINK_ROUTE, &driver->host.route, err) &&
            link_index(driver->host.route, options->underlay_device, &driver->host.underlay_index, err) &&
-           netlink_open(-1, NETLINK_NETFILTER, &driver->host.track, err) &&
-           nft_open(driver->host.ns_fd, &driver->nft, err) &&
-           (options->outside_device == NULL || outside_open(&driver->host, driver->nft, &outside, err));
+           netlink_open(-1, NETLINK_NETFILTER, &driver->host.track, err) && nft_new(&driver->host.nft, err) &&
+           (options->outside_device == NULL || outside_open(&driver->host, &outside, err));
 }
 
 static bool make_directories(const char *path, struct error *err)

@@ -36,13 +36,12 @@ static void take_number(void *ctx, const struct nlmsghdr *message);
 static bool connect_both(const struct net_host *host, struct farm_net *farm, int number, struct error *err);
 static bool is_not_from(void *ctx, const struct track_entry *entry);
 
-bool outside_open(struct net_host *host, struct nft *nft, const struct outside_options *options,
-                  struct error *err)
+bool outside_open(struct net_host *host, const struct outside_options *options, struct error *err)
 {
     CLEANUP_BUF struct buf text = {0};
     if (!check_device(options->device, err) || !find_refused(host, options, err)) return false;
     rules_host_outside(options->device, &host->outside, &text);
-    if (!nft_run(nft, buf_text(&text), err)) return false;
+    if (!nft_run(host->nft, host->ns_fd, buf_text(&text), err)) return false;
     /* For this device and the uplinks only: the host's other networks are not routed to each other. */
     CLEANUP_MEM char *forwarding = mem_printf("net/ipv4/conf/%s/forwarding", options->device);
     if (!ns_sysctl(host->ns_fd, forwarding, "1", err)) return false;

@@ -12,8 +12,7 @@ struct outside_options {
 };
 
 /* Sets up the landlord's boundary in the host's namespace (that of host->ns_fd, where nft works). */
-MUST_CHECK bool outside_open(struct net_host *host, struct nft *nft, const struct outside_options *options,
-                             struct error *err);
+MUST_CHECK bool outside_open(struct net_host *host, const struct outside_options *options, struct error *err);
 
 /* The farm's link to the host's namespace, with its addresses and routes. Nothing to do when it is there. */
 MUST_CHECK bool uplink_add(const struct net_host *host, struct farm_net *farm, struct error *err);

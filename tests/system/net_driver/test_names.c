@@ -14,6 +14,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/select.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -221,8 +223,8 @@ static void test_signals(void **state)
     pid_t child = fork();
     if (child == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        while (kill(getppid(), SIGUSR1) == 0) {
-        }
+        while (kill(getppid(), SIGUSR1) == 0)
+            usleep(50); /* or the other one comes to nothing else */
         _exit(1);
     }
     for (size_t i = 0; i < 100 && good; i++) {
@@ -235,6 +237,38 @@ static void test_signals(void **state)
     if (!good) fail_msg("%s", err.message);
 }
 
+/* A host of many farms and instances has more descriptors open than select() can wait for. */
+static void test_many_descriptors(void **state)
+{
+    enum { DESCRIPTORS = FD_SETSIZE + 16 };
+    struct grid *grid = *state;
+    struct net_driver *driver = &grid->hosts[0].driver;
+    struct member members[4];
+    struct host_farm farm = usual_farm(grid, "acme/shop", 100, members, 2, NULL, 0);
+    struct rlimit before, wide;
+    struct error err = {0};
+    int fds[DESCRIPTORS];
+    size_t length = 0;
+
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    wide = before;
+    wide.rlim_cur = 2 * DESCRIPTORS;
+    if (wide.rlim_max < wide.rlim_cur) wide.rlim_max = wide.rlim_cur;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &wide), 0);
+    assert_true(driver->farm_set(driver->self, &farm, &err));
+    while (length < DESCRIPTORS)
+        fds[length++] = open("/", O_PATH | O_CLOEXEC);
+    assert_true(fds[length - 1] >= FD_SETSIZE);
+    farm = usual_farm(grid, "acme/shop", 100, members, 3, NULL, 0);
+    bool good = driver->farm_set(driver->self, &farm, &err);
+    struct host_farm other = usual_farm(grid, "zeta/shop", 101, members, 2, NULL, 0);
+    good = good && driver->farm_set(driver->self, &other, &err);
+    while (length > 0)
+        close(fds[--length]);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    if (!good) fail_msg("%s", err.message);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -242,6 +276,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_server_dies, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lease, setup, teardown),
         cmocka_unit_test_setup_teardown(test_signals, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_many_descriptors, setup, teardown),
     };
     if (geteuid() != 0) {
         puts("1..0 # SKIP needs root");

@@ -188,7 +188,11 @@ void hosts_fence(struct controller *controller, const char *host, const char *re
 bool hosts_set_state(struct controller *controller, const char *host, enum host_state state, bool is_fenced,
                      const char *reason, struct error *err)
 {
-    static const char *const whats[] = {"up", "suspected", "down", "draining", "off"};
+    static const char *const whats[] = {[HOST_UP] = "up",
+                                        [HOST_SUSPECT] = "suspected",
+                                        [HOST_DOWN] = "down",
+                                        [HOST_STATE_DRAINING] = "draining",
+                                        [HOST_STATE_OFF] = "off"};
     const struct clock_port *clock = controller->options.clock;
     const struct record *record = mirror_get(controller->mirror, RECORD_HOST_FACT, host);
     CLEANUP_CHANGE struct change *change = change_new(controller->options.store);

@@ -175,7 +175,8 @@ bool controller_move(struct controller *controller, const struct caller *caller,
 bool controller_host_state(struct controller *controller, const struct caller *caller, const char *host,
                            enum host_intent_state state, struct error *err)
 {
-    static const char *const whats[] = {"activated", "drained", "switched off"};
+    static const char *const whats[] = {
+        [HOST_ACTIVE] = "activated", [HOST_DRAINING] = "drained", [HOST_OFF] = "switched off"};
     const struct record *record = mirror_get(controller->mirror, RECORD_HOST, host);
     CLEANUP_CHANGE struct change *change = change_new(controller->options.store);
 

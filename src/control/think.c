@@ -65,20 +65,22 @@ bool documents_load(struct controller *controller, struct error *err)
 {
     struct vec items = VEC_OF(struct store_item);
     static const char prefix[] = "host-document/";
+    bool good = true;
 
     if (!store_list(controller->options.store, prefix, NULL, 0, &items, err)) return false;
-    for (size_t i = 0; i < items.length; i++) {
+    for (size_t i = 0; good && i < items.length; i++) {
         const struct store_item *item = vec_at(&items, i);
         CLEANUP_ARENA struct arena *arena = arena_new();
         struct node node;
-        struct error ignored;
         struct session *session = session_get(controller, item->key + strlen(prefix));
-        ASSERT(node_from_json(arena, item->value, strlen(item->value), &node, &ignored));
+        good = node_from_json(arena, item->value, strlen(item->value), &node, err) ||
+               error_wrap(err, "%s in the store is damaged", item->key);
+        if (!good) break;
         session->document = mem_strdup(item->value);
         session->document_version = node_int(&node, "version", 0);
     }
     store_items_free(&items);
-    return true;
+    return good;
 }
 
 void document_answer(struct session *session, const char *text_or_null)

@@ -277,7 +277,8 @@ static void confines(void **state)
                "chroot / true 2>/dev/null && echo CHROOT; cat /proc/kcore; "
                "echo 1 2>/dev/null >/proc/sys/kernel/panic && echo SYSCTL; "
                "grep -E 'CapBnd|CapAmb|NoNewPrivs|Seccomp:' /proc/self/status; "
-               "nc -l -p 80 -w 1 & sleep 0.2; grep -c :0050 /proc/net/tcp*",
+               "nc -l -p 80 -w 9 & i=0; until grep -q :0050 /proc/net/tcp* || [ $i = 500 ]; do i=$((i + 1)); "
+               "sleep 0.01; done; grep -c :0050 /proc/net/tcp*; kill $!",
                NULL);
     assert_null(strstr(log, "MOUNTED"));
     assert_null(strstr(log, "UNSHARED"));

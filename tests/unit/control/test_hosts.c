@@ -225,13 +225,35 @@ static void test_too_busy(void **state)
     world_free(world);
 }
 
+/* What the store gives back damaged is told, with its key: nobody is to be told what to do by guesses. */
+static void test_damaged_document(void **state)
+{
+    struct world *world = world_new(1);
+    const struct controller_options options = {.clock = world->time,
+                                               .net = sim_machine_port(world->controller_machine),
+                                               .identity = sim_identity_port(world->identity),
+                                               .blobs = sim_blobs_port(world->blobs),
+                                               .store = world->store,
+                                               .join_token = "join"};
+    const struct store_op put = {.kind = STORE_PUT, .key = "host-document/h1", .value = "{\"version\":"};
+    struct controller *controller = NULL;
+    struct error err;
+
+    assert_true(store_txn(world->store, &put, 1, NULL, &err));
+    assert_false(controller_new(&options, &controller, &err));
+    assert_null(controller);
+    assert_non_null(strstr(err.message, "host-document/h1 in the store is damaged"));
+    world_free(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_asked_early),     cmocka_unit_test(test_late_beat),
-        cmocka_unit_test(test_only_beats_lost), cmocka_unit_test(test_controller_cut_off),
-        cmocka_unit_test(test_line_breaks),     cmocka_unit_test(test_two_die),
-        cmocka_unit_test(test_lookers_silent),  cmocka_unit_test(test_too_busy),
+        cmocka_unit_test(test_asked_early),      cmocka_unit_test(test_late_beat),
+        cmocka_unit_test(test_only_beats_lost),  cmocka_unit_test(test_controller_cut_off),
+        cmocka_unit_test(test_line_breaks),      cmocka_unit_test(test_two_die),
+        cmocka_unit_test(test_lookers_silent),   cmocka_unit_test(test_too_busy),
+        cmocka_unit_test(test_damaged_document),
     };
     if (getenv("CMOCKA_ONLY")) cmocka_set_test_filter(getenv("CMOCKA_ONLY"));
     return cmocka_run_group_tests(tests, NULL, NULL);

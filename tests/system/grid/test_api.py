@@ -301,6 +301,12 @@ def command_line(grid):
         assert 'word' in result.stdout and '^@' not in result.stdout, result
 
 
+def is_sanitized(pid):
+    """What is freed stays for a while: how much memory is used says nothing."""
+    with open(f'/proc/{pid}/maps', encoding='ascii') as file:
+        return 'libasan' in file.read()
+
+
 def memory_peak(pid):
     with open(f'/proc/{pid}/status', encoding='ascii') as file:
         return next(int(line.split()[1]) * 1024 for line in file if line.startswith('VmHWM:'))
@@ -323,7 +329,7 @@ def logs(grid):
     before = memory_peak(agent)
     result = grid.cli('exec', 'acme/shop/web-1', '--', '/bin/sh', '-c', 'sleep 1; wc -c', stdin='x' * 24_000_000)
     equal((result.returncode, result.stdout.strip()), (0, '24000000'), f'{result}')
-    assert memory_peak(agent) - before < 12_000_000, (before, memory_peak(agent))
+    assert is_sanitized(agent) or memory_peak(agent) - before < 12_000_000, (before, memory_peak(agent))
     text = grid.do('explain', 'acme/shop/web-1')
     assert 'tier web wants 1' in text, text
     text = grid.do('describe', 'farm', 'acme/shop')

@@ -8,7 +8,7 @@ from grid import Failure, Grid, farm, fetch, party, wait_until
 
 CRUN = 'crun run -d'
 REST_S = 0.3  # the kernel takes a namespace away later, and who makes one meanwhile waits: no one is to pay for the other
-PACE_S = 0.001  # asking without a pause uses up the balancer's share of the processor, and measures that
+PACE_S = 0.0002  # asking without any pause uses up the balancer's share of the processor, and measures that
 
 
 def serving(port, is_new, limit_s=20):

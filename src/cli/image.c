@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { PIECE_SIZE = 4 * 1024 * 1024 };
@@ -23,6 +24,14 @@ struct importing {
     struct image image;
 };
 
+/* A process that removes the directory, as large as the image, when this one ends, however it ends. */
+struct cleaner {
+    pid_t pid;
+    int gate_fd;
+};
+
+static bool cleaner_start(struct cleaner *ret_cleaner, const char *directory, struct error *err);
+static void cleaner_end(const struct cleaner *cleaner);
 static bool import(struct importing *importing, struct error *err);
 static bool upload(struct importing *importing, const char *digest, struct error *err);
 static bool find_start(struct importing *importing, const char *digest, int64_t *ret_offset,
@@ -44,9 +53,46 @@ int image_import_run(struct cli *cli)
         error_errno(&err, errno, "cannot make the directory %s", importing.directory);
         return cli_fail(cli, &err);
     }
+    struct cleaner cleaner = {0};
+    if (!cleaner_start(&cleaner, importing.directory, &err)) {
+        remove_directory(importing.directory);
+        return cli_fail(cli, &err);
+    }
     bool good = import(&importing, &err);
-    remove_directory(importing.directory);
+    cleaner_end(&cleaner);
     return good ? 0 : cli_fail(cli, &err);
+}
+
+static bool cleaner_start(struct cleaner *ret_cleaner, const char *directory, struct error *err)
+{
+    int gate[2];
+
+    if (pipe2(gate, O_CLOEXEC) != 0) return error_errno(err, errno, "cannot make a pipe");
+    pid_t child = fork();
+    if (child == 0) {
+        char byte;
+        setsid(); /* what ends the command from its terminal is not for this one */
+        close(gate[1]);
+        while (read(gate[0], &byte, 1) < 0 && errno == EINTR) {
+        }
+        remove_directory(directory);
+        _exit(0);
+    }
+    int reason = errno;
+    close(gate[0]);
+    if (child < 0) {
+        close(gate[1]);
+        return error_errno(err, reason, "cannot start a process");
+    }
+    *ret_cleaner = (struct cleaner){child, gate[1]};
+    return true;
+}
+
+static void cleaner_end(const struct cleaner *cleaner)
+{
+    close(cleaner->gate_fd);
+    while (waitpid(cleaner->pid, NULL, 0) < 0 && errno == EINTR) {
+    }
 }
 
 static bool import(struct importing *importing, struct error *err)

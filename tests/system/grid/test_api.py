@@ -3,9 +3,13 @@
 
 import json
 import os
+import pathlib
 import re
+import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import threading
 
 from grid import Grid, Tap, equal, needs_root, wait_until
@@ -299,6 +303,24 @@ def command_line(grid):
         result = grid.cli('exec', '-t', 'acme/shop/web-1', '--', 'cat', stdin='word\n')
         equal(result.returncode, 0, result)
         assert 'word' in result.stdout and '^@' not in result.stdout, result
+
+
+@tap.case('an import that is killed leaves no copy of the image')
+def import_killed(grid):
+    with tempfile.TemporaryDirectory() as directory, socket.create_server(('127.0.0.1', 0)) as silent:
+        (pathlib.Path(directory) / 'root').mkdir()
+        (pathlib.Path(directory) / 'root/data').write_bytes(b'x' * 100_000)
+        temporary = pathlib.Path(directory) / 'tmp'
+        temporary.mkdir()
+        for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
+            with subprocess.Popen([grid.croft, '--server', f'http://127.0.0.1:{silent.getsockname()[1]}', 'image', 'import', 'big:1',
+                                   f'{directory}/root'], env=dict(os.environ, TMPDIR=str(temporary), CROFT_TOKEN='x'),
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as command:
+                connection, _ = silent.accept()  # it has taken the image apart, and asks for its first layer
+                assert list(temporary.iterdir()), 'where is the copy?'
+                command.send_signal(number)
+            wait_until('it is gone', lambda: not list(temporary.iterdir()))
+            connection.close()
 
 
 def is_sanitized(pid):

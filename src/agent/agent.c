@@ -24,10 +24,11 @@ bool agent_new(const struct agent_options *options, struct agent **ret_agent, st
     const struct balance_events balance_events = {.drained = drain_noted, .ctx = agent};
     options->compute->set_events(options->compute->self, &compute_events);
     options->balance->set_events(options->balance->self, &balance_events);
-    if (!adopt(agent, err) || !document_load(agent, err)) {
+    if (!adopt(agent, err)) {
         agent_free(agent);
         return false;
     }
+    document_load(agent);
     channel_start(agent);
     boot_start(agent);
     *ret_agent = agent;

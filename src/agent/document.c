@@ -53,7 +53,7 @@ static bool names_farm(const struct host_document *document, const char *farm);
  * instances may run elsewhere. The controller tells, or, when there is none, all other hosts (boot.c). A
  * stored document that cannot be read is as good as none: a predecessor may name instances that run elsewhere
  * by now, so until the controller tells, what runs here is left as it is. */
-bool document_load(struct agent *agent, struct error *err)
+void document_load(struct agent *agent)
 {
     const struct disk_port *disk = agent->options.disk;
     CLEANUP_BUF struct buf boot = {0};
@@ -66,11 +66,7 @@ bool document_load(struct agent *agent, struct error *err)
         error_wrap(&problem, "the stored host document");
         agent_log(agent, "waiting for the controller's document", &problem);
     }
-    if (same_boot && agent->stored) {
-        document_trust(agent);
-        return true;
-    }
-    return true;
+    if (same_boot && agent->stored) document_trust(agent);
 }
 
 void document_trust(struct agent *agent)

@@ -102,7 +102,7 @@ struct agent {
 };
 
 /* document.c */
-MUST_CHECK bool document_load(struct agent *agent, struct error *err);
+void document_load(struct agent *agent);
 /* Goes by the stored document: nobody has given this host up meanwhile. Takes some turns, as document_take().
  */
 void document_trust(struct agent *agent);

@@ -6,18 +6,6 @@
 #include "model/schemas.h"
 #include "store/store.h"
 
-/* What the keys of the store begin with. Documents of people: "host/", "party/", "farm/", "image/". */
-enum record_kind {
-    RECORD_HOST,
-    RECORD_PARTY,
-    RECORD_FARM,
-    RECORD_IMAGE,
-    RECORD_INSTANCE,
-    RECORD_HOST_FACT,
-    RECORD_FARM_FACT,
-    RECORD_KINDS,
-};
-
 struct record {
     enum record_kind kind;
     const char *key;

@@ -5,6 +5,18 @@
 
 #include "model/intent.h"
 
+/* Kinds of what the store holds, intent and facts; the first four are documents of people. */
+enum record_kind {
+    RECORD_HOST,
+    RECORD_PARTY,
+    RECORD_FARM,
+    RECORD_IMAGE,
+    RECORD_INSTANCE,
+    RECORD_HOST_FACT,
+    RECORD_FARM_FACT,
+    RECORD_KINDS,
+};
+
 /* What the planner wants of an instance; the agent on its host makes it so. */
 enum instance_wanted {
     WANTED_RUN,   /* serving */

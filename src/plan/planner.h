@@ -1,0 +1,37 @@
+/* A planner that stays: it is told what there is, piece by piece, and decides for what changed. What it says
+ * is what plan_make() says for a snapshot of all that it was told; a question costs what changed since the
+ * last one, not what the grid costs. Deterministic: the order in which it was told does not matter. */
+#ifndef CROFT_PLAN_PLANNER_H
+#define CROFT_PLAN_PLANNER_H
+
+#include "plan/plan.h"
+
+struct planner;
+
+struct planner *planner_new(void);
+void planner_free(struct planner *planner); /* NULL is fine */
+
+/* Tells of a new or changed object: a struct host, party, farm, image, instance, host_fact or farm_fact, by
+ * kind. It is borrowed: it and its texts have to stay until the call that replaces or deletes it has returned
+ * (or planner_free()). Saying the same again is no change. */
+void planner_put(struct planner *planner, enum record_kind kind, const void *object);
+/* The name is that of the object; of an image "party/name". What is not there is no error. */
+void planner_delete(struct planner *planner, enum record_kind kind, const char *name);
+/* NULL when there is none. Valid until the next put or delete of it. */
+const void *planner_get(const struct planner *planner, enum record_kind kind, const char *name);
+size_t planner_length(const struct planner *planner, enum record_kind kind);
+/* Walks the objects of a kind in no particular, but a repeatable, order: start with *cursor = 0; NULL at the
+ * end. Nothing may be put or deleted meanwhile. */
+const void *planner_next(const struct planner *planner, enum record_kind kind, size_t *cursor);
+
+/* What is decided at now_ms (wall clock). A question only: the planner goes on with what it was told, so the
+ * caller puts what it accepts of the actions (planner_take()), all or a part. Allocated in arena; names and
+ * texts may point into what was told. */
+struct plan planner_plan(struct planner *planner, struct arena *arena, int64_t now_ms);
+
+/* Tells the planner that an action was carried out into the records: puts the objects after it. They are
+ * copied into arena, which has to live as long as they are not replaced; strings of the action are borrowed.
+ * ACTION_FENCE notes the reason in the host's fact, as plan_apply() does. */
+void planner_take(struct planner *planner, struct arena *arena, const struct action *action);
+
+#endif

@@ -440,13 +440,9 @@ static void add_host(struct cluster *c, const struct place *node)
                      node->offline ? ", offline" : "");
 }
 
-/* At most 100 bytes, without what could steer a terminal. */
 static const char *printable(struct arena *arena, const char *text)
 {
-    char *copy = arena_strndup(arena, text, 100);
-    for (size_t i = 0; copy[i] != '\0'; i++)
-        if (copy[i] < ' ' || copy[i] >= 0x7f) copy[i] = '?';
-    return copy;
+    return document_shown(arena_alloc(arena, SHOWN_SIZE), text);
 }
 
 static int64_t at_least(int64_t a, int64_t b)

@@ -2,6 +2,7 @@
  * from the rest. Names of hosts and farms are kept once, and each has a note: so an instance finds both
  * without a search. */
 #include "base/text.h"
+#include "spec/document.h"
 #include "spec/grid.h"
 
 #include <string.h>
@@ -245,18 +246,19 @@ static bool check_host(const struct grid *grid, size_t instance, const char *hos
 {
     if (host[0] == '\0' || texts_note(host) == NOTE_HOST) return true;
     size_t length = grid->tables[RECORD_HOST].length;
+    char shown[SHOWN_SIZE];
     if (length == 0) {
         error_set(err, ERROR_INVALID,
-                  "there is no host \"%.100s\", and no Host at all: what a tenant exports has none, "
+                  "there is no host \"%s\", and no Host at all: what a tenant exports has none, "
                   "export with the landlord's token",
-                  host);
+                  document_shown(shown, host));
         return grid_refuse(grid, RECORD_INSTANCE, instance, field, err);
     }
     CLEANUP_MEM const char **names = mem_alloc_array(length, sizeof(*names));
     for (size_t i = 0; i < length; i++)
         names[i] = ((struct host *)grid_at(grid, RECORD_HOST, i))->name;
     const char *nearest = text_nearest(host, names, length);
-    error_set(err, ERROR_INVALID, "there is no host \"%.100s\" in this grid%s%s%s", host,
+    error_set(err, ERROR_INVALID, "there is no host \"%s\" in this grid%s%s%s", document_shown(shown, host),
               nearest == NULL ? "" : ", did you mean \"", nearest == NULL ? "" : nearest,
               nearest == NULL ? "" : "\"?");
     return grid_refuse(grid, RECORD_INSTANCE, instance, field, err);

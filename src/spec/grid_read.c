@@ -174,7 +174,7 @@ static bool read_tree(struct lines *lines, const char *line, size_t size, bool e
     /* YAML knows more than JSON does; what is not JSON stops here. */
     if (!node_from_json(scratch, line, size, &node, err)) {
         if (err->column == 0) err->column = 1;
-        if (!ended && strstr(err->message, "end of file") != NULL)
+        if (!ended && strstr(err->message, "near end of file") != NULL)
             error_wrap(err, "the last line may be cut off, it has no end");
         return schema_error_at(err, &(struct node){.line = 1, .column = err->column}, "");
     }

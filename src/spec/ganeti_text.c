@@ -127,7 +127,8 @@ bool ganeti_word(const struct ganeti_row *row, size_t cell, const char *const *w
         buf_printf(&all, "%s%s", length == 0 ? "" : words[length + 1] == NULL ? " or " : ", ", words[length]);
     }
     char shown[SHOWN_SIZE];
-    const char *nearest = text_nearest(text, words, length);
+    const char *nearest =
+        strlen(text) > 1 ? text_nearest(text, words, length) : NULL; /* a letter is near to any */
     error_set(err, ERROR_INVALID, "expected %s, found \"%s\"%s%s%s", buf_text(&all),
               document_shown(shown, text), nearest == NULL ? "" : ", did you mean \"",
               nearest == NULL ? "" : nearest, nearest == NULL ? "" : "\"?");

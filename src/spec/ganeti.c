@@ -116,7 +116,7 @@ bool ganeti_read(struct arena *arena, const char *file, const char *text, size_t
     map_free(c.group_by_uuid);
     map_free(c.node_by_name);
     texts_free(c.grid.texts);
-    for (size_t kind = 0; kind < RECORD_KINDS; kind++)
+    for (enum record_kind kind = 0; kind < RECORD_KINDS; kind++)
         mem_free(c.grid.tables[kind].rows);
     return done || document_error_in(err, file);
 }

@@ -72,8 +72,8 @@ bool grid_finish(struct grid *grid, struct grid_file *ret_grid, struct error *er
 static bool fill(struct filling *filling, struct error *err)
 {
     struct grid *grid = filling->grid;
-    for (size_t kind = 0; kind < RECORD_KINDS; kind++)
-        if (!grid_sort(grid, (enum record_kind)kind, err)) return false;
+    for (enum record_kind kind = 0; kind < RECORD_KINDS; kind++)
+        if (!grid_sort(grid, kind, err)) return false;
     fill_hosts(grid);
     if (!check_parties(filling, err)) return false;
     open_farms(filling);

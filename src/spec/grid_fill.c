@@ -13,7 +13,7 @@
 static bool fill(struct filling *filling, struct error *err);
 static void fill_hosts(struct grid *grid);
 static bool check_parties(struct filling *filling, struct error *err);
-static bool check_parent(const struct filling *filling, size_t index, struct error *err);
+static bool check_parent(const struct filling *filling, size_t index, uint32_t *lines, struct error *err);
 static bool check_party(const struct filling *filling, enum record_kind kind, size_t index, const char *party,
                         const char *field, struct error *err);
 static void open_farms(struct filling *filling);
@@ -108,8 +108,9 @@ static bool check_parties(struct filling *filling, struct error *err)
         struct party *party = grid_at(grid, RECORD_PARTY, i);
         map_put(filling->parties, party->name, party);
     }
+    CLEANUP_MEM uint32_t *lines = mem_alloc_array(grid->tables[RECORD_PARTY].length, sizeof(*lines));
     for (size_t i = 0; i < grid->tables[RECORD_PARTY].length; i++)
-        if (!check_parent(filling, i, err)) return false;
+        if (!check_parent(filling, i, lines, err)) return false;
     for (size_t i = 0; i < grid->tables[RECORD_FARM].length; i++) {
         const struct farm *farm = grid_at(grid, RECORD_FARM, i);
         if (!check_party(filling, RECORD_FARM, i, farm->party, "party", err)) return false;
@@ -121,19 +122,22 @@ static bool check_parties(struct filling *filling, struct error *err)
     return true;
 }
 
-/* Every line of parents ends at the landlord. */
-static bool check_parent(const struct filling *filling, size_t index, struct error *err)
+/* Every line of parents ends at the landlord. lines[i]: the number, from 1, of the party whose line was the
+ * first to come by party i; so each is come by once, and who comes by his own line is in a circle. */
+static bool check_parent(const struct filling *filling, size_t index, uint32_t *lines, struct error *err)
 {
-    const struct party *party = grid_at(filling->grid, RECORD_PARTY, index);
-    if (!check_party(filling, RECORD_PARTY, index, party->parent, "parent", err)) return false;
-    const struct party *above = map_get(filling->parties, party->parent);
-    for (size_t steps = 0; above != NULL; steps++) {
-        if (above == party || steps > map_length(filling->parties)) {
+    const struct party *parties = grid_at(filling->grid, RECORD_PARTY, 0);
+    uint32_t line = (uint32_t)index + 1;
+    if (!check_party(filling, RECORD_PARTY, index, parties[index].parent, "parent", err)) return false;
+    for (const struct party *at = &parties[index]; at != NULL; at = map_get(filling->parties, at->parent)) {
+        uint32_t *before = &lines[at - parties];
+        if (*before == line) {
             error_set(err, ERROR_INVALID, "parties are under each other in a circle, %s is one of them",
-                      party->name);
-            return grid_refuse(filling->grid, RECORD_PARTY, index, "parent", err);
+                      at->name);
+            return grid_refuse(filling->grid, RECORD_PARTY, (size_t)(at - parties), "parent", err);
         }
-        above = map_get(filling->parties, above->parent);
+        if (*before != 0) return true;
+        *before = line;
     }
     return true;
 }

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum document_kind { KIND_HOST, KIND_PARTY, KIND_FARM, KIND_IMAGE, KIND_COUNT };
+enum document_kind { KIND_HOST, KIND_PARTY, KIND_FARM, KIND_IMAGE, KIND_POOL, KIND_COUNT };
 
 /* A vector of what instances ask and hosts offer. */
 struct resources {
@@ -151,6 +151,15 @@ struct farm {
     size_t balance_length;
     const struct allow *allow;
     size_t allow_length;
+};
+
+/* How the hosts that name it are run. A pool that has no document is there all the same, and survives none.
+ */
+struct pool {
+    const char *name;
+    /* The loss of which room is kept for: any one "host", or zone at the level "rack", "zone", "site" or the
+     * depth "1".."8" of the zone path (as of struct spread); "none" */
+    const char *survive;
 };
 
 /* Written by `croft image import`, not by hand. */

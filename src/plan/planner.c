@@ -64,6 +64,7 @@ struct plan planner_plan(struct planner *planner, struct arena *arena, int64_t n
     s.hosts = in_order(planner, arena, RECORD_HOST, sizeof(*s.hosts), &s.hosts_length);
     s.host_facts = in_order(planner, arena, RECORD_HOST_FACT, sizeof(*s.host_facts), &s.host_facts_length);
     s.images = in_order(planner, arena, RECORD_IMAGE, sizeof(*s.images), &s.images_length);
+    s.pools = in_order(planner, arena, RECORD_POOL, sizeof(*s.pools), &s.pools_length);
     s.farms = in_order(planner, arena, RECORD_FARM, sizeof(*s.farms), &s.farms_length);
     s.farm_facts = in_order(planner, arena, RECORD_FARM_FACT, sizeof(*s.farm_facts), &s.farm_facts_length);
     s.instances = in_order(planner, arena, RECORD_INSTANCE, sizeof(*s.instances), &s.instances_length);
@@ -142,6 +143,8 @@ static const char *name_of(struct arena *arena, enum record_kind kind, const voi
         const struct image *image = object;
         return arena_printf(arena, "%s/%s", image->party, image->name);
     }
+    case RECORD_POOL:
+        return ((const struct pool *)object)->name;
     case RECORD_INSTANCE:
         return ((const struct instance *)object)->name;
     case RECORD_HOST_FACT:

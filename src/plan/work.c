@@ -45,6 +45,7 @@ void work_close(struct work *work)
     index_free(&work->instances_free);
     index_free(&work->attention);
     index_free(&work->down);
+    index_free(&work->doubtful);
     index_free(&work->spread_hosts);
     index_free(&work->active);
     index_free(&work->list);

@@ -311,7 +311,7 @@ struct tier balance_tier_of(const struct farm *farm)
     ASSERT(farm->balance_length > 0);
     return (struct tier){
         .name = TIER_BALANCE,
-        .image = "croft-balancer:1",
+        .image = BALANCER_IMAGE,
         .driver = COMPUTE_CONTAINER,
         .count = {1, 1, 1},
         .size = {BALANCER_CPUS_MILLIS, BALANCER_MEMORY_BYTES, BALANCER_DISK_BYTES, 0},

@@ -90,9 +90,14 @@ size_t work_farm(const struct work *work, const char *name)
     return (uintptr_t)map_get(work->farm_by_name, name) - 1;
 }
 
+/* What is told comes farm by farm, so the last one is asked first. */
 size_t work_farm_get(struct work *work, const char *name)
 {
+    if (work->farm_last < work->farms_length && work->farms[work->farm_last].name &&
+        text_equal(work->farms[work->farm_last].name, name))
+        return work->farm_last;
     size_t farm = work_farm(work, name);
+    work->farm_last = farm;
     if (farm != NONE) return farm;
     if (work->farms_free.length > 0) {
         farm = work->farms_free.items[--work->farms_free.length];
@@ -103,6 +108,7 @@ size_t work_farm_get(struct work *work, const char *name)
     }
     work->farms[farm].name = arena_strdup(work->names, name);
     map_put(work->farm_by_name, name, (void *)(farm + 1));
+    work->farm_last = farm;
     return farm;
 }
 

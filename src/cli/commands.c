@@ -172,6 +172,7 @@ static const struct option doctor_options[] = {
 };
 
 static const struct positional files[] = {{.name = "FILE", .optional = true, .many = true}};
+static const struct positional file[] = {{.name = "FILE"}};
 static const struct positional kind[] = {{.name = "KIND", .choices = cli_thing_names},
                                          {.name = "NAME", .optional = true}};
 static const struct positional kind_name[] = {{.name = "KIND", .choices = cli_thing_names}, {.name = "NAME"}};
@@ -279,6 +280,13 @@ static const struct command table[] = {
      .run = export_run,
      .summary = "print all intent and facts, a JSON document a line",
      EXAMPLES("croft export > grid.ndjson")},
+    {.name = "import ganeti",
+     .group = GROUP_DOCUMENTS,
+     .run = import_ganeti_run,
+     POSITIONALS(file),
+     .summary = "print a Ganeti cluster, in htools' text format, as a grid, a JSON document a line",
+     EXAMPLES("croft import ganeti cluster.data > grid.ndjson",
+              "croft import ganeti - < cluster.data > grid.ndjson")},
 
     {.name = "move",
      .group = GROUP_INSTANCES,

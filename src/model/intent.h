@@ -48,6 +48,8 @@ struct quota { /* -1: no limit */
 /* What balancers are made from. */
 #define BALANCER_IMAGE "croft-balancer:1"
 /* What the balancer of a farm takes of its party's quota and of its host. */
+#define BALANCER_IMAGE "croft-balancer:1"
+#define BALANCER_PRIORITY 60
 enum { BALANCER_CPUS_MILLIS = 500, BALANCER_MEMORY_BYTES = 96 << 20, BALANCER_DISK_BYTES = 8 << 20 };
 
 struct party {

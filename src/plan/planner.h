@@ -9,6 +9,8 @@
 struct planner;
 
 struct planner *planner_new(void);
+/* As planner_new(), for plans that outlive it: names of hosts, farms and zones come from the arena. */
+struct planner *planner_new_in(struct arena *names);
 void planner_free(struct planner *planner); /* NULL is fine */
 
 /* Tells of a new or changed object: a struct host, party, farm, image, instance, host_fact or farm_fact, by

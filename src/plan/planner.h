@@ -31,6 +31,14 @@ const void *planner_next(const struct planner *planner, enum record_kind kind, s
  * texts may point into what was told. */
 struct plan planner_plan(struct planner *planner, struct arena *arena, int64_t now_ms);
 
+/* As plan_host_document() for a snapshot of all that was told. grid: its host facts and images, sorted by
+ * name. */
+struct host_document planner_host_document(const struct planner *planner, struct arena *arena,
+                                           const struct snapshot *grid, const char *host);
+/* The hosts that instances of the farm have, some maybe more than once; returns how many. */
+size_t planner_hosts_of(const struct planner *planner, struct arena *arena, const char *farm,
+                        const char ***ret_hosts);
+
 /* Tells the planner that an action was carried out into the records: puts the objects after it. They are
  * copied into arena, which has to live as long as they are not replaced; strings of the action are borrowed.
  * ACTION_FENCE notes the reason in the host's fact, as plan_apply() does. */

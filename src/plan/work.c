@@ -45,6 +45,7 @@ void work_close(struct work *work)
     index_free(&work->instances_free);
     index_free(&work->attention);
     index_free(&work->down);
+    index_free(&work->doubtful);
     index_free(&work->spread_hosts);
     index_free(&work->active);
     index_free(&work->list);
@@ -308,7 +309,7 @@ struct tier balance_tier_of(const struct farm *farm)
     ASSERT(farm->balance_length > 0);
     return (struct tier){
         .name = TIER_BALANCE,
-        .image = "croft-balancer:1",
+        .image = BALANCER_IMAGE,
         .driver = COMPUTE_CONTAINER,
         .count = {1, 1, 1},
         .size = {BALANCER_CPUS_MILLIS, BALANCER_MEMORY_BYTES, BALANCER_DISK_BYTES, 0},

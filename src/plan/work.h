@@ -148,6 +148,7 @@ struct work {
     /* How many members of the tier `spread_tier` each host and zone holds; others are 0. */
     size_t spread_tier;
     uint32_t *on_host, *in_zone;
+    struct index doubtful;     /* place/find.c: groups that a search has to look at again */
     struct index spread_hosts; /* where on_host is not 0, maybe more than once */
     size_t lengths[RECORD_KINDS];
 

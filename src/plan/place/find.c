@@ -27,10 +27,18 @@ struct key {
     int64_t left; /* of the tightest dimension, after */
 };
 
+struct best {
+    size_t host; /* NONE: none yet */
+    struct key key;
+};
+
 static struct search search_of(struct work *work, const struct place_ask *ask);
 static struct key group_key(const struct work *work, const struct search *search, size_t group);
-static size_t best_in_group(struct work *work, const struct search *search, size_t group,
-                            const struct key *best, struct key *ret_key);
+static size_t ask_memory(struct work *work, const struct search *search, size_t group, struct key *ret_key,
+                         bool *ret_remembered);
+static bool has_exception(const struct work *work, const struct search *search, size_t group);
+static bool is_worse(const struct best *best, const struct key *key);
+static void take_better(const struct work *work, struct best *best, size_t host, const struct key *key);
 static bool is_in(const struct work *work, size_t host, size_t group);
 static size_t scan_group(struct work *work, const struct search *search, size_t group, struct key *ret_key);
 static int spread_level(const struct tier *tier);
@@ -43,27 +51,35 @@ static struct amount ask_size(const struct work *work, const struct place_ask *a
 static int64_t free_of(const struct work *work, const struct place_ask *ask, size_t host, size_t dimension);
 static void say_most(struct buf *text, size_t dimension, int64_t amount);
 
+/* What the room remembers first, so that few groups are left in which a search of host by host is worth
+ * while. */
 size_t place_find(struct work *work, const struct place_ask *ask, int *ret_step)
 {
     struct search search = search_of(work, ask);
-    size_t best = NONE;
-    struct key best_key = {0};
+    struct best best = {.host = NONE};
+    bool remembered = false;
 
+    work->doubtful.length = 0;
     for (size_t g = 0; g < work->room->groups_length; g++) {
         if (work->room->groups[g].length == 0) continue;
         if (ask->only != NONE && work->hosts[ask->only].group != g) continue;
         struct key key = group_key(work, &search, g);
-        if (key.step > 3 || (best != NONE && compare_keys(&key, &best_key) > 0)) continue;
-        size_t host = best_in_group(work, &search, g, best == NONE ? NULL : &best_key, &key);
-        if (host == NONE) continue;
-        int order = best == NONE ? -1 : compare_keys(&key, &best_key);
-        if (order > 0) continue;
-        if (order == 0 && text_compare_natural(work->hosts[host].name, work->hosts[best].name) > 0) continue;
-        best = host;
-        best_key = key;
+        if (key.step > 3 || (search.strict && key.in_zone > 0) || is_worse(&best, &key)) continue;
+        size_t host = ask_memory(work, &search, g, &key, &remembered);
+        if (remembered)
+            take_better(work, &best, host, &key);
+        else
+            index_push(&work->doubtful, g);
     }
-    if (best != NONE && ret_step) *ret_step = best_key.step;
-    return best;
+    for (size_t n = 0; n < work->doubtful.length; n++) {
+        size_t g = work->doubtful.items[n];
+        struct key key = group_key(work, &search, g);
+        /* No host of the group can be fuller than the fullest that has room. */
+        if (!has_exception(work, &search, g)) key.left = room_best(work, g, &search.size)->left;
+        if (!is_worse(&best, &key)) take_better(work, &best, scan_group(work, &search, g, &key), &key);
+    }
+    if (best.host != NONE && ret_step) *ret_step = best.key.step;
+    return best.host;
 }
 
 bool place_breaks_spread(struct work *work, const struct place_ask *ask, size_t host)
@@ -163,27 +179,38 @@ static struct key group_key(const struct work *work, const struct search *search
     return key;
 }
 
-/* Where no exception concerns the group and none of its hosts has a member of the tier, the room remembers
- * the answer. Where some have, what it remembers tells at least whether a search is worth while: hosts
- * without a member cannot be fuller than the fullest that has room. best: the best key so far, or NULL. */
-static size_t best_in_group(struct work *work, const struct search *search, size_t group,
-                            const struct key *best, struct key *ret_key)
+/* The room remembers the best host of a group for anybody: right for this request when nothing of the request
+ * lies in the group, and that host has no member of the tier. NONE: none has room. */
+static size_t ask_memory(struct work *work, const struct search *search, size_t group, struct key *ret_key,
+                         bool *ret_remembered)
+{
+    *ret_remembered = false;
+    if (has_exception(work, search, group)) return NONE;
+    const struct room_memo *memo = room_best(work, group, &search->size);
+    size_t host = memo->column == NONE ? NONE : work->room->groups[group].hosts[memo->column];
+    *ret_remembered = host == NONE || search->level == LEVEL_NONE || work->on_host[host] == 0;
+    ret_key->left = memo->left;
+    return host;
+}
+
+static bool has_exception(const struct work *work, const struct search *search, size_t group)
 {
     const struct place_ask *ask = search->ask;
-    const struct room_group *g = &work->room->groups[group];
-    const struct work_host *any = &work->hosts[g->hosts[0]];
+    return ask->only != NONE || is_in(work, ask->avoid, group) || is_in(work, search->own, group) ||
+           is_in(work, search->promise, group);
+}
 
-    if (search->strict && ret_key->in_zone > 0) return NONE;
-    if (ask->only != NONE || is_in(work, ask->avoid, group) || is_in(work, search->own, group) ||
-        is_in(work, search->promise, group))
-        return scan_group(work, search, group, ret_key);
-    const struct room_memo *memo = room_best(work, group, &search->size);
-    if (memo->column == NONE) return NONE;
-    ret_key->left = memo->left;
-    if (search->level == LEVEL_NONE || work->in_zone[any->zones[any->depth - 1]] == 0)
-        return g->hosts[memo->column];
-    if (best != NULL && compare_keys(ret_key, best) > 0) return NONE;
-    return scan_group(work, search, group, ret_key);
+static bool is_worse(const struct best *best, const struct key *key)
+{
+    return best->host != NONE && compare_keys(key, &best->key) > 0;
+}
+
+static void take_better(const struct work *work, struct best *best, size_t host, const struct key *key)
+{
+    int order = best->host == NONE ? -1 : compare_keys(key, &best->key);
+    if (host == NONE || order > 0) return;
+    if (order == 0 && text_compare_natural(work->hosts[host].name, work->hosts[best->host].name) > 0) return;
+    *best = (struct best){host, *key};
 }
 
 static bool is_in(const struct work *work, size_t host, size_t group)

@@ -82,6 +82,7 @@ int events_run(struct cli *cli);
 int explain_run(struct cli *cli);
 int export_run(struct cli *cli);
 int import_ganeti_run(struct cli *cli);
+int whatif_run(struct cli *cli);
 int image_import_run(struct cli *cli);
 int image_list_run(struct cli *cli);
 int image_remove_run(struct cli *cli);

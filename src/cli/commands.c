@@ -171,6 +171,28 @@ static const struct option doctor_options[] = {
      .help = "table, json, yaml or name; with json, errors are JSON too"},
 };
 
+static const struct option whatif_options[] = {
+    {.name = "grid",
+     .argument = "FILE",
+     .fallback = "the live grid",
+     .help = "a grid as `croft export` writes it; - is standard input"},
+    {.name = "fail",
+     .argument = "NAME",
+     .many = true,
+     .several = true,
+     .help = "what fails: host/NAME, zone/PATH, site/NAME, instance/PARTY/FARM/NAME"},
+    {.name = "drain",
+     .argument = "NAME",
+     .many = true,
+     .several = true,
+     .help = "what is drained: host/NAME, zone/PATH, site/NAME"},
+    {.name = "add",
+     .argument = "FILE",
+     .many = true,
+     .help = "documents of what comes new; new hosts are up"},
+    {.name = "apply", .argument = "FILE", .many = true, .help = "documents as for `croft apply`"},
+};
+
 static const struct positional files[] = {{.name = "FILE", .optional = true, .many = true}};
 static const struct positional file[] = {{.name = "FILE"}};
 static const struct positional kind[] = {{.name = "KIND", .choices = cli_thing_names},
@@ -287,6 +309,14 @@ static const struct command table[] = {
      .summary = "print a Ganeti cluster, in htools' text format, as a grid, a JSON document a line",
      EXAMPLES("croft import ganeti cluster.data > grid.ndjson",
               "croft import ganeti - < cluster.data > grid.ndjson")},
+    {.name = "whatif",
+     .group = GROUP_DOCUMENTS,
+     .client = true,
+     .run = whatif_run,
+     OPTIONS(whatif_options),
+     .summary = "foretell what comes of losses, drains and changes, and what more is survived",
+     EXAMPLES("croft whatif --fail zone/east/b1/r1", "croft whatif --fail host/h1 host/h2 --drain host/h3",
+              "croft whatif --grid grid.ndjson --apply shop.yaml -o json")},
 
     {.name = "move",
      .group = GROUP_INSTANCES,

@@ -33,6 +33,7 @@ struct session {
     bool look_alive, look_lives; /* its agent answered somebody; only its kernel did */
     size_t look_silent;          /* lookers that heard nothing of it */
     bool fencing;
+    int64_t off_us;              /* switched off, and not noted yet: a loss may be larger; 0: it is not */
     int64_t fence_not_before_us; /* after a failed try; 0: never tried */
 };
 

@@ -89,6 +89,8 @@ int image_remove_run(struct cli *cli);
 int token_create_run(struct cli *cli);
 int token_list_run(struct cli *cli);
 int token_delete_run(struct cli *cli);
+int bench_place_run(struct cli *cli);
+int bench_lost_rack_run(struct cli *cli);
 int version_run(struct cli *cli);
 int doctor_run(struct cli *cli);
 int man_run(struct cli *cli);

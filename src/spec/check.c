@@ -134,6 +134,7 @@ static bool check_references(struct grid *grid, const struct document *document,
 {
     switch (document->kind->kind) {
     case KIND_HOST:
+    case KIND_POOL: /* its hosts may come later */
         return true;
     case KIND_PARTY:
         return check_parents(grid, document, err);

@@ -118,7 +118,7 @@ static bool find_kind(struct arena *arena, const struct node *node, const struct
     }
     const struct node *kind_node = node_get(node, "kind");
     if (kind_node == NULL) {
-        error_set(err, ERROR_INVALID, "missing: what the document is, Host, Party, Farm or Image");
+        error_set(err, ERROR_INVALID, "missing: what the document is, Host, Party, Farm, Image or Pool");
         return schema_error_at(err, node, "kind");
     }
     const struct kind *kind = kind_node->kind == NODE_STRING ? kind_by_name(kind_node->text) : NULL;
@@ -137,7 +137,7 @@ static bool find_kind(struct arena *arena, const struct node *node, const struct
     }
     const char *nearest =
         kind_node->kind == NODE_STRING ? text_nearest(kind_node->text, names, LENGTH(names)) : NULL;
-    error_set(err, ERROR_INVALID, "expected Host, Party, Farm or Image, found %s%s%s%s",
+    error_set(err, ERROR_INVALID, "expected Host, Party, Farm, Image or Pool, found %s%s%s%s",
               node_describe(arena, kind_node), nearest == NULL ? "" : ", did you mean \"",
               nearest == NULL ? "" : nearest, nearest == NULL ? "" : "\"?");
     return schema_error_at(err, kind_node, "kind");
@@ -177,6 +177,9 @@ static const char *name_document(struct arena *arena, struct document *document,
         document->image = object;
         if (text_equal(document->image->party, PARTY_LANDLORD)) return document->image->name;
         return arena_printf(arena, "%s/%s", document->image->party, document->image->name);
+    case KIND_POOL:
+        document->pool = object;
+        return document->pool->name;
     case KIND_COUNT:
         break;
     }

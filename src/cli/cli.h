@@ -89,6 +89,7 @@ int token_list_run(struct cli *cli);
 int token_delete_run(struct cli *cli);
 int version_run(struct cli *cli);
 int doctor_run(struct cli *cli);
+int sim_run(struct cli *cli);
 int man_run(struct cli *cli);
 int completion_run(struct cli *cli);
 

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -35,6 +36,7 @@ struct field {
     uint64_t next, done, violated;
 };
 
+static size_t cores(void);
 static bool read_order(struct cli *cli, struct order *ret_order, struct error *err);
 static bool read_number(struct cli *cli, const char *option, uint64_t max, uint64_t *ret_value,
                         struct error *err);
@@ -53,11 +55,10 @@ int sim_run(struct cli *cli)
 {
     struct order order = {0};
     struct error err;
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
 
     if (!read_order(cli, &order, &err)) return cli_fail(cli, &err);
     uint64_t seeds = order.last - order.first + 1;
-    size_t length = cores < 1 ? 1 : (size_t)cores;
+    size_t length = cores();
     if (length > seeds) length = (size_t)seeds;
     struct field field = {.cli = cli,
                           .order = &order,
@@ -85,6 +86,14 @@ int sim_run(struct cli *cli)
     if (cli->format != OUTPUT_JSON && seeds > 1)
         fprintf(cli->out, "%" PRIu64 " seeds, %" PRIu64 " violated\n", seeds, field.violated);
     return field.violated ? 1 : 0;
+}
+
+/* That this process may use. */
+static size_t cores(void)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    return sched_getaffinity(0, sizeof(set), &set) == 0 ? (size_t)CPU_COUNT(&set) : 1;
 }
 
 static bool read_order(struct cli *cli, struct order *ret_order, struct error *err)

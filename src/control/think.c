@@ -25,8 +25,9 @@ static bool decide(struct controller *controller, bool *ret_changed, struct erro
 static bool commit(struct controller *controller, const struct plan *plan, const struct snapshot *after,
                    int64_t now_ms, struct vec *news, bool *ret_changed, struct error *err);
 static void fence(struct controller *controller, struct arena *arena, const struct plan *plan);
-static void write_down(struct change *change, const struct plan *plan, const struct snapshot *after,
-                       int64_t now_ms);
+static void write_down(const struct controller *controller, struct change *change, const struct plan *plan,
+                       const struct snapshot *after, int64_t now_ms);
+static bool says_nothing_new(const struct controller *controller, const struct action *action);
 static void write_action(struct change *change, const struct action *action, const struct snapshot *after,
                          int64_t now_ms);
 static const char *action_what(struct arena *arena, const struct action *action);
@@ -163,7 +164,7 @@ static bool commit(struct controller *controller, const struct plan *plan, const
     CLEANUP_CHANGE struct change *together = change_new(controller->options.store);
     CLEANUP_CHANGE struct change *decision = change_new(controller->options.store);
 
-    write_down(together, plan, after, now_ms);
+    write_down(controller, together, plan, after, now_ms);
     *ret_changed = !change_is_empty(together);
     for (size_t i = 0; i < news->length; i++)
         put_news(together, vec_at(news, i));
@@ -174,7 +175,7 @@ static bool commit(struct controller *controller, const struct plan *plan, const
         return true;
     }
     if (news->length == 0) return false;
-    write_down(decision, plan, after, now_ms);
+    write_down(controller, decision, plan, after, now_ms);
     if (!change_is_empty(decision) && !change_commit(decision, NULL, err)) return false;
     publish_apart(controller, news);
     return true;
@@ -195,11 +196,27 @@ static void fence(struct controller *controller, struct arena *arena, const stru
         hosts_fence(controller, fences[i].name, fences[i].reason);
 }
 
-static void write_down(struct change *change, const struct plan *plan, const struct snapshot *after,
-                       int64_t now_ms)
+static void write_down(const struct controller *controller, struct change *change, const struct plan *plan,
+                       const struct snapshot *after, int64_t now_ms)
 {
     for (size_t i = 0; i < plan->actions_length; i++)
-        write_action(change, &plan->actions[i], after, now_ms);
+        if (!says_nothing_new(controller, &plan->actions[i]))
+            write_action(change, &plan->actions[i], after, now_ms);
+}
+
+/* An explanation that ends, after several passes of the plan, as what is known is no decision: to write it
+ * down would be a change, and so a reason to plan again, for ever. */
+static bool says_nothing_new(const struct controller *controller, const struct action *action)
+{
+    const struct record *record = mirror_get(controller->mirror, RECORD_INSTANCE, action->name);
+    CLEANUP_BUF struct buf json = {0};
+
+    if (action->kind != ACTION_EXPLAIN || !record) return false;
+    const struct instance *known = record->object;
+    if (known->state != action->instance.state || !text_equal(known->reason, action->instance.reason))
+        return false;
+    schema_write(&schema_instance, "Instance", &action->instance, &json);
+    return text_equal(record->json, buf_text(&json));
 }
 
 static void write_action(struct change *change, const struct action *action, const struct snapshot *after,

@@ -117,7 +117,7 @@ void hosts_beat(struct session *session, int path)
     session->beat_us[path] = clock->steady_us(clock->self);
     session->looked_early = false;
     if (session->doubted) doubt_end(session);
-    if (!fact || fact->state == HOST_UP || session->fencing) return;
+    if (!fact || fact->state == HOST_UP || fact->fenced || session->fencing) return;
     if (!hosts_set_state(controller, session->host, HOST_UP, false, "its agent answers", &err))
         control_log(controller, "noting that a host is up", &err);
 }
@@ -204,6 +204,10 @@ bool hosts_set_state(struct controller *controller, const char *host, enum host_
     if (fact.state != state) fact.since_ms = now_ms;
     fact.state = state;
     fact.fenced = is_fenced;
+    if (is_fenced) { /* what that run of it still has under way to here is no news */
+        fact.given_up = true;
+        fact.boot = "";
+    }
     fact.reason = reason;
     change_put(change, RECORD_HOST_FACT, host, &fact);
     change_event(change, now_ms, "croft", "host", host, is_fenced ? "fenced" : whats[state], reason);

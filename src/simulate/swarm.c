@@ -60,15 +60,25 @@ void swarm_write_farm(const struct swarm_farm *farm, struct buf *ret_yaml)
                    farm->tiers[0].name);
 }
 
+/* A quarter more than what its farms are drawn to want: the operator will find its end. */
 void swarm_write_party(const struct swarm *swarm, size_t n, struct buf *ret_yaml)
 {
-    int64_t cpus = 0;
-    for (size_t i = 0; i < swarm->hosts_length; i++)
-        cpus += swarm->hosts[i].capacity.cpus_millis / 1000;
+    int64_t millis = 0, mib = 0;
+
+    for (size_t i = 0; i < swarm->farms_length; i++) {
+        const struct swarm_farm *farm = &swarm->farms[i];
+        if (i % swarm->parties_length != n) continue;
+        millis += BALANCER_CPUS_MILLIS;
+        mib += BALANCER_MEMORY_BYTES >> 20;
+        for (size_t j = 0; j < farm->tiers_length; j++) {
+            millis += (farm->tiers[j].count.committed + farm->tiers[j].warm) * farm->tiers[j].cpus_millis;
+            mib += (farm->tiers[j].count.committed + farm->tiers[j].warm) * farm->tiers[j].memory_mib;
+        }
+    }
     buf_printf(ret_yaml,
                "---\nkind: Party\nname: p%zu\nquota: {cpus: %" PRId64 ", memory: %" PRId64
-               "Gi, disk: 10Ti, instances: 1000, farms: 100}\n",
-               n + 1, cpus, cpus * 4);
+               "Mi, disk: 10Ti, instances: 1000, farms: 100}\n",
+               n + 1, millis * 5 / 4 / 1000 + 1, mib * 5 / 4);
 }
 
 void swarm_change_farm(struct sim_random *chance, struct swarm_farm *farm)

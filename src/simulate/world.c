@@ -243,5 +243,5 @@ static bool switch_power(void *ctx, const char *host, enum power_order order, st
     if (!box) return error_set(err, ERROR_NOT_FOUND, "no switch for %s", host);
     if (world->power_fails) return error_set(err, ERROR_FAILED, "the switch of %s is stuck", host);
     if (order != POWER_ON) box_die(box);
-    return order == POWER_OFF || box_boot(box, err);
+    return order == POWER_OFF || box->on || box_boot(box, err); /* what has power stays as it is */
 }

@@ -468,6 +468,52 @@ static void test_reports_meddled(void **state)
     }
 }
 
+/* Switched off and on again, a host is heard but does not hear. The others know it as up by then, and still
+ * have to know it as given up: what its own document says runs on them. */
+static void test_back_half_heard(void **state)
+{
+    struct world *world = world_started(3);
+    settle(world);
+    const char *host = truly_on(world, "acme/shop/web-1");
+    struct meddler meddler = {"/agent/hello", host, 1, 0, {.lose_answer = true}};
+    box_die(world_box(world, host));
+    wait_host(world, host, HOST_DOWN, 1000);
+    wait_running(world, "acme/shop/", 4, 5000);
+    sim_net_meddle(world->net, meddle, &meddler);
+    boot(world_box(world, host));
+    wait_host(world, host, HOST_UP, 3000);
+    world_run_ms(world, 500); /* the others have heard */
+    world_stop_controller(world);
+    world_run_ms(world, 20000); /* judged all the while */
+    assert_int_equal(truly_running(world, "acme/shop/"), 4);
+    sim_net_meddle(world->net, NULL, NULL);
+    start_controller(world);
+    world_run_ms(world, 10000);
+    assert_settled(world);
+    assert_false(fact_of(world, host)->given_up);
+    world_free(world);
+}
+
+/* What a host sent before it was switched off is no sign of life. */
+static void test_beat_from_before(void **state)
+{
+    struct world *world = world_started(3);
+    settle(world);
+    const char *host = truly_on(world, "acme/shop/web-1");
+    struct meddler meddler = {"/agent/beat", host, 1, 0, {.late_us = 3000000}};
+    sim_net_meddle(world->net, meddle, &meddler);
+    world_run_ms(world, 300);
+    box_die(world_box(world, host));
+    wait_host(world, host, HOST_DOWN, 2000);
+    world_run_ms(world, 1000);
+    for (int i = 0; i < 500; i++) {
+        assert_int_equal(fact_of(world, host)->state, HOST_DOWN);
+        assert_true(fact_of(world, host)->fenced);
+        world_run_ms(world, 10);
+    }
+    world_free(world);
+}
+
 /* A report that stood in a queue comes after a newer one: the newer one's truth has to stay. */
 static void test_report_overtaken(void **state)
 {
@@ -723,6 +769,8 @@ int main(void)
         cmocka_unit_test(test_no_power),
         cmocka_unit_test(test_fast_reboot),
         cmocka_unit_test(test_reports_meddled),
+        cmocka_unit_test(test_back_half_heard),
+        cmocka_unit_test(test_beat_from_before),
         cmocka_unit_test(test_report_overtaken),
         cmocka_unit_test(test_weather),
         cmocka_unit_test(test_two_appliers),

@@ -7,6 +7,7 @@
 #include <string.h>
 
 static void changed(void *ctx, enum record_kind kind, const char *name, const struct record *record);
+static uint64_t fact_hash(const struct host_fact *fact);
 static void tick(void *ctx);
 
 bool controller_new(const struct controller_options *options, struct controller **ret_controller,
@@ -22,6 +23,7 @@ bool controller_new(const struct controller_options *options, struct controller 
     controller->denied = map_new();
     controller->idle = map_new();
     controller->started_us = clock->steady_us(clock->self);
+    controller->documents_stale = true;
     if (!mirror_new(options->store, changed, controller, &controller->mirror, err) ||
         !documents_load(controller, err)) {
         controller_free(controller);
@@ -107,7 +109,31 @@ void control_dispatch(struct controller *controller)
 
 static void changed(void *ctx, enum record_kind kind, const char *name, const struct record *record)
 {
-    think_soon(ctx);
+    struct controller *controller = ctx;
+
+    think_soon(controller);
+    if (record && record->revision <= controller->documents_revision) return; /* decided with them */
+    if (kind == RECORD_HOST_FACT && record) {
+        struct session *session = session_get(controller, name);
+        uint64_t hash = fact_hash(record->object);
+        if (hash == session->fact_hash) return;
+        session->fact_hash = hash;
+    }
+    controller->documents_stale = true;
+}
+
+/* All but how far the host is with its own document, and what is for people: each document is confirmed, and
+ * that must not make every other one be looked at. */
+static uint64_t fact_hash(const struct host_fact *fact)
+{
+    const char *const texts[] = {fact->name, fact->boot, fact->addresses[0], fact->addresses[1],
+                                 fact->outside};
+    const uint32_t numbers[] = {(uint32_t)fact->state, fact->fenced, fact->given_up, fact->underlay};
+    uint64_t hash = text_hash(TEXT_HASH_SEED, numbers, sizeof(numbers));
+
+    for (size_t i = 0; i < LENGTH(texts); i++)
+        hash = text_hash(hash, texts[i], strlen(texts[i]) + 1);
+    return hash;
 }
 
 static void tick(void *ctx)

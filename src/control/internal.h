@@ -20,7 +20,8 @@ struct session {
     int64_t confirmed_version; /* the agent said so in this controller's life */
     char *report_boot;         /* of the newest report; NULL: none yet */
     int64_t report_sent_us;
-    bool denied_known; /* a report came in this controller's life: what is counted more is new */
+    uint64_t fact_hash; /* of what of its fact may stand in documents */
+    bool denied_known;  /* a report came in this controller's life: what is counted more is new */
     /* Doubt about its life: src/control/README.md has the drawing. */
     bool looked_early; /* since its last beat others were asked, before it is suspected */
     bool doubted;
@@ -44,9 +45,12 @@ struct controller {
     int64_t denied_told_us;
     struct timer *think_soon, *think_later, *tick, *keep;
     uint64_t thought_revision; /* of the store after the last decision */
-    int rounds;                /* decisions since something else changed */
-    struct vec looks;          /* struct look * under way */
-    struct vec orders;         /* struct order * to switches, under way */
+    /* Documents are compared with what is to be only when something changed that may stand in one. */
+    bool documents_stale;
+    uint64_t documents_revision; /* changes up to this one are in them */
+    int rounds;                  /* decisions since something else changed */
+    struct vec looks;            /* struct look * under way */
+    struct vec orders;           /* struct order * to switches, under way */
     int64_t started_us, ticked_us;
 };
 

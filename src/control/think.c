@@ -142,7 +142,7 @@ static bool decide(struct controller *controller, bool *ret_changed, struct erro
         int64_t wait_ms = plan.again_ms > now_ms ? plan.again_ms - now_ms : 1;
         controller->think_later = clock->after(clock->self, wait_ms * 1000, think_again, controller);
     }
-    find_news(controller, &after, &news);
+    if (plan.actions_length > 0 || controller->documents_stale) find_news(controller, &after, &news);
     bool good = commit(controller, &plan, &after, now_ms, &news, ret_changed, err);
     for (size_t i = 0; i < news.length; i++)
         mem_free(((struct news *)vec_at(&news, i))->text);
@@ -168,12 +168,17 @@ static bool commit(struct controller *controller, const struct plan *plan, const
     *ret_changed = !change_is_empty(together);
     for (size_t i = 0; i < news->length; i++)
         put_news(together, vec_at(news, i));
-    if (change_is_empty(together)) return true;
-    if (change_commit(together, NULL, err)) {
-        for (size_t i = 0; i < news->length; i++)
-            give_news(vec_at(news, i));
+    if (change_is_empty(together)) {
+        controller->documents_stale = false;
         return true;
     }
+    if (change_commit(together, &controller->documents_revision, err)) {
+        for (size_t i = 0; i < news->length; i++)
+            give_news(vec_at(news, i));
+        controller->documents_stale = false;
+        return true;
+    }
+    controller->documents_stale = true;
     if (news->length == 0) return false;
     write_down(controller, decision, plan, after, now_ms);
     if (!change_is_empty(decision) && !change_commit(decision, NULL, err)) return false;

@@ -32,6 +32,7 @@ void news_of(struct controller *controller, enum record_kind kind, const char *n
         return;
     case RECORD_HOST:
     case RECORD_PARTY:
+    case RECORD_POOL:
         return; /* no document says anything of them */
     case RECORD_KINDS:
         break;

@@ -20,6 +20,7 @@ static void put_instance(struct planner *planner, const struct instance *record)
 static void put_farm_fact(struct planner *planner, const char *name, const struct farm_fact *fact);
 static void put_image(struct planner *planner, const char *key, const struct image *image);
 static void put_party(struct planner *planner, const char *name, const struct party *party);
+static void put_pool(struct planner *planner, const char *name, const struct pool *pool);
 static void delete_instance(struct planner *planner, const char *name);
 static size_t find_instance(const struct planner *planner, const char *name);
 static bool is_made_from(const struct farm *farm, const char *image);
@@ -85,6 +86,9 @@ void planner_put(struct planner *planner, enum record_kind kind, const void *obj
         put_image(planner, buf_text(&key), image);
         return;
     }
+    case RECORD_POOL:
+        put_pool(planner, ((const struct pool *)object)->name, object);
+        return;
     case RECORD_KINDS:
         break;
     }
@@ -119,6 +123,9 @@ void planner_delete(struct planner *planner, enum record_kind kind, const char *
     case RECORD_IMAGE:
         put_image(planner, name, NULL);
         return;
+    case RECORD_POOL:
+        put_pool(planner, name, NULL);
+        return;
     case RECORD_KINDS:
         break;
     }
@@ -149,6 +156,8 @@ const void *planner_get(const struct planner *planner, enum record_kind kind, co
         return map_get(work->party_by_name, name);
     case RECORD_IMAGE:
         return map_get(work->image_by_name, name);
+    case RECORD_POOL:
+        return map_get(work->pool_by_name, name);
     case RECORD_KINDS:
         break;
     }
@@ -166,9 +175,11 @@ const void *planner_next(const struct planner *planner, enum record_kind kind, s
     bool is_host = kind == RECORD_HOST || kind == RECORD_HOST_FACT;
     bool is_farm = kind == RECORD_FARM || kind == RECORD_FARM_FACT;
 
-    if (kind == RECORD_PARTY || kind == RECORD_IMAGE) {
+    if (kind == RECORD_PARTY || kind == RECORD_IMAGE || kind == RECORD_POOL) {
         void *object = NULL;
-        const struct map *map = kind == RECORD_PARTY ? work->party_by_name : work->image_by_name;
+        const struct map *map = kind == RECORD_PARTY   ? work->party_by_name
+                                : kind == RECORD_IMAGE ? work->image_by_name
+                                                       : work->pool_by_name;
         return map_next(map, cursor, NULL, &object) ? object : NULL;
     }
     size_t length = is_host ? work->hosts_length : is_farm ? work->farms_length : work->instances_length;
@@ -347,6 +358,16 @@ static void put_party(struct planner *planner, const char *name, const struct pa
     planner->lengths[RECORD_PARTY] = map_length(work->party_by_name);
     for (size_t f = 0; f < work->farms_length; f++)
         if (work->farms[f].intent && text_equal(work->farms[f].intent->party, name)) work_dirty(work, f);
+}
+
+static void put_pool(struct planner *planner, const char *name, const struct pool *pool)
+{
+    struct work *work = &planner->work;
+    if (pool)
+        map_put(work->pool_by_name, name, (void *)(uintptr_t)pool);
+    else
+        map_remove(work->pool_by_name, name);
+    planner->lengths[RECORD_POOL] = map_length(work->pool_by_name);
 }
 
 static bool is_made_from(const struct farm *farm, const char *image)

@@ -13,9 +13,9 @@ struct planner *planner_new(void);
 struct planner *planner_new_in(struct arena *names);
 void planner_free(struct planner *planner); /* NULL is fine */
 
-/* Tells of a new or changed object: a struct host, party, farm, image, instance, host_fact or farm_fact, by
- * kind. It is borrowed: it and its texts have to stay until the call that replaces or deletes it has returned
- * (or planner_free()). Saying the same again is no change. */
+/* Tells of a new or changed object: a struct host, party, farm, image, pool, instance, host_fact or
+ * farm_fact, by kind. It is borrowed: it and its texts have to stay until the call that replaces or deletes
+ * it has returned (or planner_free()). Saying the same again is no change. */
 void planner_put(struct planner *planner, enum record_kind kind, const void *object);
 /* The name is that of the object; of an image "party/name". What is not there is no error. */
 void planner_delete(struct planner *planner, enum record_kind kind, const char *name);

@@ -19,7 +19,7 @@ struct part {
     size_t class_index;
     size_t instances;
     struct amount runs, largest, total, room; /* room: total less what runs, of usable hosts */
-    bool strict;
+    bool tied;
 };
 
 struct unit {
@@ -138,7 +138,7 @@ static void add_host(struct survey *survey, int kind, size_t h)
     index_add(survey->arena, &unit->hosts, h);
     if (host->usable) index_add(survey->arena, &class_sum->hosts, h);
     part->instances += host->instances;
-    part->strict |= host->strict;
+    part->tied |= host->tied;
     for (size_t d = 0; d < DIMENSIONS; d++) {
         int64_t total = host->usable ? host->total.of[d] : 0;
         int64_t room = host->usable ? host->total.of[d] - host->runs.of[d] : 0;
@@ -237,7 +237,7 @@ static enum verdict judge(struct survey *survey, const struct unit *unit)
         for (size_t d = 0; d < DIMENSIONS; d++)
             if (!class_sum->uncounted[d] && part->runs.of[d] > class_sum->room.of[d] - part->room.of[d])
                 return VERDICT_DEADLY;
-        if (part->instances > 0 && (part->strict || !has_slots(survey, unit, part))) verdict = VERDICT_OPEN;
+        if (part->instances > 0 && (part->tied || !has_slots(survey, unit, part))) verdict = VERDICT_OPEN;
     }
     return verdict;
 }

@@ -411,6 +411,53 @@ static void survives_with_strict_spread(void **state)
     assert_int_equal(ask(grid, &(struct whatif_question){0}).survives[WHATIF_HOST].count, 1);
 }
 
+/* There is room enough, and none of it in one piece. */
+static void survives_no_crumbs(void **state)
+{
+    struct grid *grid = *state;
+    for (int h = 0; h < 3; h++)
+        grid_host(grid, arena_printf(grid->arena, "h%d", h + 1), "east/r1", "general", 4, 16);
+    struct farm *farm = grid_farm(grid, "acme/shop");
+    grid_tier(grid, farm, "web", 2, 3000, 1024)->priority = 90;
+    struct tier *db = grid_tier(grid, farm, "db", 1, 2000, 1024);
+    grid_settle(grid);
+    assert_int_equal(ask(grid, &(struct whatif_question){0}).survives[WHATIF_HOST].count, 0);
+    assert_int_equal(
+        ask_fail(grid, arena_printf(grid->arena, "host/%s", grid_instance(grid, "acme/shop/db-1")->host))
+            .lost,
+        1);
+    db->size.cpus_millis = 1000;
+    grid_tier_of(grid, farm, "web")->size.cpus_millis = 2000;
+    grid_settle(grid);
+    assert_int_equal(ask(grid, &(struct whatif_question){0}).survives[WHATIF_HOST].count, 1);
+}
+
+/* Room is not all that it takes to start again. */
+static void survives_only_what_can_start(void **state)
+{
+    static const char *const needs[] = {"db"};
+    struct grid *grid = *state;
+    for (int h = 0; h < 3; h++)
+        grid_host(grid, arena_printf(grid->arena, "h%d", h + 1), arena_printf(grid->arena, "east/r%d", h),
+                  "general", 8, 16);
+    struct farm *farm = grid_farm(grid, "acme/shop");
+    struct tier *web = grid_tier(grid, farm, "web", 3, 1000, 1024);
+    struct tier *db = grid_tier(grid, farm, "db", 1, 1000, 1024);
+    web->spread.by = "host";
+    web->needs = needs;
+    web->needs_length = 1;
+    grid_settle(grid);
+    assert_int_equal(ask(grid, &(struct whatif_question){0}).survives[WHATIF_HOST].count, 2);
+    grid_instance(grid, "acme/shop/db-1")->state = INSTANCE_FAILED;
+    assert_int_equal(ask(grid, &(struct whatif_question){0}).survives[WHATIF_HOST].count, 0);
+    grid_instance(grid, "acme/shop/db-1")->state = INSTANCE_RUNNING;
+    db->image = "hello:2";
+    grid_settle(grid);
+    assert_int_equal(ask(grid, &(struct whatif_question){0}).survives[WHATIF_HOST].count, 2);
+    grid->now.images_length = 2; /* hello:2 is taken out of the library */
+    assert_int_equal(ask(grid, &(struct whatif_question){0}).survives[WHATIF_HOST].count, 0);
+}
+
 /* An answer leaves no trace: asked again, and after another question, it is the same. */
 static void nothing_is_left_of_a_question(void **state)
 {
@@ -462,6 +509,8 @@ int main(void)
         CASE(survives_is_exact_for_one),
         CASE(survives_several),
         CASE(survives_with_strict_spread),
+        CASE(survives_no_crumbs),
+        CASE(survives_only_what_can_start),
         CASE(nothing_is_left_of_a_question),
     };
     return cmocka_run_group_tests_name("whatif", tests, NULL, NULL);

@@ -420,6 +420,18 @@ static void survives_no_crumbs(void **state)
     assert_int_equal(ask(grid, &(struct whatif_question){0}).survives[WHATIF_HOST].count, 1);
 }
 
+/* A grid that others wrote down does not say of which form an instance is. */
+static void forms_that_nobody_said(void **state)
+{
+    struct grid *grid = three_racks(*state);
+    for (int n = 1; n <= 3; n++)
+        grid_instance(grid, arena_printf(grid->arena, "acme/shop/web-%d", n))->personality = "";
+    struct whatif_answer answer = ask_fail(grid, "instance/acme/shop/web-1");
+    assert_string_equal(answer.farms[0].state_before, "ready");
+    assert_string_equal(answer.farms[0].state_after, "ready");
+    assert_int_equal(answer.kept, 5);
+}
+
 /* Room is not all that it takes to start again. */
 static void survives_only_what_can_start(void **state)
 {
@@ -497,6 +509,7 @@ int main(void)
         CASE(survives_is_exact_for_one),
         CASE(survives_several),
         CASE(survives_with_strict_spread),
+        CASE(forms_that_nobody_said),
         CASE(survives_no_crumbs),
         CASE(survives_only_what_can_start),
         CASE(nothing_is_left_of_a_question),

@@ -71,6 +71,10 @@ static bool read_grid(struct cli *cli, struct grid_file *ret_grid, struct error 
         bool good = user_text_open(file, &text, err) &&
                     grid_file_read(cli->arena, text_equal(file, "-") ? "standard input" : file, text.data,
                                    text.size, ret_grid, err);
+        const char *shown = text_equal(file, "-") ? "standard input" : file;
+        cli_progress(cli, "reading %s", shown);
+        bool good = user_text_open(file, &text, err) &&
+                    grid_file_read(cli->arena, shown, text.data, text.size, ret_grid, err);
         user_text_close(&text);
         return good;
     }

@@ -117,8 +117,13 @@ static void add_hosts(struct arena *arena, const struct made_options *options, u
 
 static void add_images(struct arena *arena, struct snapshot *snapshot)
 {
-    static const struct image images[] = {
-        {.name = "app:1", .party = PARTY_LANDLORD, .digest = "sha256:1", .directory = "/", .user = "0"}};
+    static const struct image images[] = {{.name = "app:1",
+                                           .party = PARTY_LANDLORD,
+                                           .digest = "sha256:"
+                                                     "0123456789abcdef0123456789abcdef"
+                                                     "0123456789abcdef0123456789abcdef",
+                                           .directory = "/",
+                                           .user = "0"}};
     snapshot->images = images;
     snapshot->images_length = LENGTH(images);
 }

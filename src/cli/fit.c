@@ -55,13 +55,9 @@ static bool read_question(struct cli *cli, struct resources *ret_size, enum fit_
     if (ret_size->cpus_millis == 0 && ret_size->memory_bytes == 0 && ret_size->disk_bytes == 0 &&
         ret_size->network_bits_per_s == 0)
         return error_set(err, ERROR_USAGE, "fit: --size \"%s\" asks for nothing: any number fits", size);
-    for (int i = 0; survive && fit_survivals[i]; i++) {
-        if (!text_equal(survive, fit_survivals[i])) continue;
-        *ret_survive = (enum fit_survive)i;
-        return true;
-    }
-    if (survive == NULL) return true;
-    return error_set(err, ERROR_USAGE, "fit: --survive takes host, rack, site or none, not \"%s\"", survive);
+    for (int i = 0; survive && fit_survivals[i]; i++)
+        if (text_equal(survive, fit_survivals[i])) *ret_survive = (enum fit_survive)i;
+    return true;
 }
 
 /* Those that want a host and have none: they take room as soon as there is some. */

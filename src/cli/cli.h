@@ -98,6 +98,7 @@ int bench_grid_run(struct cli *cli);
 int bench_load_run(struct cli *cli);
 int version_run(struct cli *cli);
 int doctor_run(struct cli *cli);
+int sim_run(struct cli *cli);
 int man_run(struct cli *cli);
 int completion_run(struct cli *cli);
 

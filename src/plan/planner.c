@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "plan/order/act.h"
 #include "plan/place/place.h"
+#include "plan/place/quota.h"
 #include "plan/recover/recover.h"
 #include "plan/scale/claims.h"
 #include "plan/scale/scale.h"
@@ -351,6 +352,7 @@ static void put_image(struct planner *planner, const char *key, const struct ima
         if (work->farms[f].intent && is_made_from(work->farms[f].intent, name)) work_dirty(work, f);
 }
 
+/* Who runs goes on whatever the quota is; who waits for it is looked at by every plan. */
 static void put_party(struct planner *planner, const char *name, const struct party *party)
 {
     struct work *work = &planner->work;
@@ -358,8 +360,7 @@ static void put_party(struct planner *planner, const char *name, const struct pa
         map_put(work->party_by_name, name, (void *)(uintptr_t)party);
     else
         map_remove(work->party_by_name, name);
-    for (size_t f = 0; f < work->farms_length; f++)
-        if (work->farms[f].intent && text_equal(work->farms[f].intent->party, name)) work_dirty(work, f);
+    quota_tell(work, name, party);
 }
 
 static bool is_made_from(const struct farm *farm, const char *image)

@@ -2,6 +2,7 @@
 
 #include "plan/place/address.h"
 #include "plan/place/place.h"
+#include "plan/place/quota.h"
 #include "plan/recover/recover.h"
 
 #include "base/text.h"
@@ -52,7 +53,8 @@ void act_place(struct work *work, size_t instance, size_t host, int step, const 
     bool is_new = i->action != NONE && work->actions[i->action].kind == ACTION_CREATE;
 
     recover_break_promise(work, instance);
-    work_set_host(work, instance, NONE); /* the old size leaves the accounts before the new one enters */
+    quota_leave(work, instance); /* the old size leaves the accounts before the new one enters */
+    work_set_host(work, instance, NONE);
     struct instance *record = work_edit(work, instance);
     place_renew(work, i->tier, record);
     record->incarnation++;
@@ -69,6 +71,7 @@ void act_place(struct work *work, size_t instance, size_t host, int step, const 
     record->reason = reason;
     record->host = work->hosts[host].name;
     work_set_host(work, instance, host);
+    quota_enter(work, instance);
     if (is_new) {
         fold(work, ACTION_PLACE, instance, reason);
         return;
@@ -124,6 +127,7 @@ void act_forget(struct work *work, size_t instance, const char *reason)
 {
     struct work_instance *i = &work->instances[instance];
     address_release(work, instance);
+    quota_leave(work, instance);
     work_set_host(work, instance, NONE);
     work_edit(work, instance)->host = "";
     push(work, ACTION_FORGET, instance, reason);

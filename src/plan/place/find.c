@@ -49,7 +49,6 @@ static int step_of(const struct work_host *lost, const struct work_host *host);
 static int64_t left_of(const struct work *work, const struct search *search, size_t host);
 static struct amount ask_size(const struct work *work, const struct place_ask *ask);
 static int64_t free_of(const struct work *work, const struct place_ask *ask, size_t host, size_t dimension);
-static void say_most(struct buf *text, size_t dimension, int64_t amount);
 
 /* What the room remembers first, so that few groups are left in which a search of host by host is worth
  * while. */
@@ -101,7 +100,6 @@ bool place_fits(const struct work *work, const struct place_ask *ask, size_t hos
 
 const char *place_why_not(struct work *work, const struct place_ask *ask)
 {
-    static const char *const names[DIMENSIONS] = {"cpus", "memory", "disk", "network"};
     size_t lack[DIMENSIONS] = {0}, most_on[DIMENSIONS] = {0}, shared = 0, other_class = 0, counted = 0;
     struct amount size = ask_size(work, ask), most = {{0}};
     CLEANUP_BUF struct buf text = {0};
@@ -130,15 +128,16 @@ const char *place_why_not(struct work *work, const struct place_ask *ask)
     buf_add_text(&text, ask->avoid == NONE ? "no host has room for" : "no other host has room for");
     for (size_t d = 0, said = 0; d < DIMENSIONS; d++) {
         if (size.of[d] == 0) continue;
-        buf_printf(&text, "%s %s ", said++ ? "," : "", names[d]);
-        say_most(&text, d, size.of[d]);
+        buf_printf(&text, "%s %s ", said++ ? "," : "", place_dimension(d));
+        place_say(&text, d, size.of[d]);
     }
     buf_printf(&text, ": of %zu host%s", counted, counted == 1 ? "" : "s");
     const char *comma = "";
     for (size_t d = 0; d < DIMENSIONS; d++) {
         if (lack[d] == 0) continue;
-        buf_printf(&text, "%s %zu lack%s %s (most free: ", comma, lack[d], lack[d] == 1 ? "s" : "", names[d]);
-        say_most(&text, d, most.of[d] < 0 ? 0 : most.of[d]);
+        buf_printf(&text, "%s %zu lack%s %s (most free: ", comma, lack[d], lack[d] == 1 ? "s" : "",
+                   place_dimension(d));
+        place_say(&text, d, most.of[d] < 0 ? 0 : most.of[d]);
         buf_printf(&text, " on %s)", work->hosts[most_on[d]].name);
         comma = ",";
     }
@@ -320,7 +319,13 @@ static int64_t free_of(const struct work *work, const struct place_ask *ask, siz
     return left;
 }
 
-static void say_most(struct buf *text, size_t dimension, int64_t amount)
+const char *place_dimension(size_t dimension)
+{
+    static const char *const names[DIMENSIONS] = {"cpus", "memory", "disk", "network"};
+    return names[dimension];
+}
+
+void place_say(struct buf *text, size_t dimension, int64_t amount)
 {
     char out[32];
     switch (dimension) {

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "plan/order/act.h"
 #include "plan/place/address.h"
+#include "plan/place/quota.h"
 
 static bool waits_for_place(const struct work *work, const struct work_instance *i);
 static void place_one(struct work *work, size_t instance);
@@ -63,6 +64,11 @@ static void place_one(struct work *work, size_t instance)
     const char *blocked = place_blocked(work, i->tier);
     if (blocked) {
         wait_for_place(work, instance, blocked);
+        return;
+    }
+    const char *over = quota_refusal(work, i->tier, instance, false);
+    if (over) {
+        wait_for_place(work, instance, over);
         return;
     }
     if (i->record->address == 0 && !address_give(work, instance)) {

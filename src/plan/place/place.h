@@ -2,6 +2,7 @@
 #ifndef CROFT_PLAN_PLACE_PLACE_H
 #define CROFT_PLAN_PLACE_PLACE_H
 
+#include "base/buf.h"
 #include "plan/work.h"
 
 struct place_ask {
@@ -19,6 +20,10 @@ const char *place_why_not(struct work *work, const struct place_ask *ask);
 /* Whether the host would break a strict spread with another member of the tier. */
 bool place_breaks_spread(struct work *work, const struct place_ask *ask, size_t host);
 bool place_fits(const struct work *work, const struct place_ask *ask, size_t host, size_t *ret_lacking);
+
+/* "cpus", "memory", "disk", "network"; and an amount of it as people write it. */
+const char *place_dimension(size_t dimension);
+void place_say(struct buf *text, size_t dimension, int64_t amount);
 
 /* Why no instance of the tier may start now whatever room there is, or NULL. */
 const char *place_blocked(struct work *work, size_t tier);

@@ -1,4 +1,5 @@
 #include "plan/planner.h"
+#include "plan/inside.h"
 
 #include "base/buf.h"
 #include "base/text.h"
@@ -15,16 +16,12 @@
  * The bound is far above any chain of decisions, and below what a person would notice. */
 enum { PASSES_MAX = 16 };
 
-struct planner {
-    struct work work;
-    struct arena *own; /* for names; NULL: somebody else's */
-    size_t hosts_length, host_facts_length, farms_length, farm_facts_length, instances_length;
-};
-
+static void put_farm(struct planner *planner, const char *name, const struct farm *intent);
 static void put_instance(struct planner *planner, const struct instance *record);
 static void put_farm_fact(struct planner *planner, const char *name, const struct farm_fact *fact);
 static void put_image(struct planner *planner, const char *key, const struct image *image);
 static void put_party(struct planner *planner, const char *name, const struct party *party);
+static void put_pool(struct planner *planner, const char *name, const struct pool *pool);
 static void delete_instance(struct planner *planner, const char *name);
 static size_t find_instance(const struct planner *planner, const char *name);
 static bool is_made_from(const struct farm *farm, const char *image);
@@ -60,21 +57,18 @@ void planner_put(struct planner *planner, enum record_kind kind, const void *obj
     switch (kind) {
     case RECORD_HOST: {
         size_t host = work_host_get(work, ((const struct host *)object)->name);
-        planner->hosts_length += work->hosts[host].intent == NULL;
+        planner->lengths[RECORD_HOST] += work->hosts[host].intent == NULL;
         work_tell_host(work, host, object, work->hosts[host].fact);
         return;
     }
     case RECORD_HOST_FACT: {
         size_t host = work_host_get(work, ((const struct host_fact *)object)->name);
-        planner->host_facts_length += work->hosts[host].fact == NULL;
+        planner->lengths[RECORD_HOST_FACT] += work->hosts[host].fact == NULL;
         work_tell_host(work, host, work->hosts[host].intent, object);
         return;
     }
     case RECORD_FARM: {
-        size_t farm = work_farm_get(work, ((const struct farm *)object)->full_name);
-        planner->farms_length += work->farms[farm].intent == NULL;
-        work->farms[farm].intent = object;
-        work_dirty(work, farm);
+        put_farm(planner, ((const struct farm *)object)->full_name, object);
         return;
     }
     case RECORD_FARM_FACT:
@@ -93,6 +87,9 @@ void planner_put(struct planner *planner, enum record_kind kind, const void *obj
         put_image(planner, buf_text(&key), image);
         return;
     }
+    case RECORD_POOL:
+        put_pool(planner, ((const struct pool *)object)->name, object);
+        return;
     case RECORD_KINDS:
         break;
     }
@@ -105,17 +102,15 @@ void planner_delete(struct planner *planner, enum record_kind kind, const char *
     if (planner_get(planner, kind, name) == NULL) return;
     switch (kind) {
     case RECORD_HOST:
-        planner->hosts_length--;
+        planner->lengths[RECORD_HOST]--;
         work_tell_host(work, work_host(work, name), NULL, work->hosts[work_host(work, name)].fact);
         return;
     case RECORD_HOST_FACT:
-        planner->host_facts_length--;
+        planner->lengths[RECORD_HOST_FACT]--;
         work_tell_host(work, work_host(work, name), work->hosts[work_host(work, name)].intent, NULL);
         return;
     case RECORD_FARM:
-        planner->farms_length--;
-        work->farms[work_farm(work, name)].intent = NULL;
-        work_dirty(work, work_farm(work, name));
+        put_farm(planner, name, NULL);
         return;
     case RECORD_FARM_FACT:
         put_farm_fact(planner, name, NULL);
@@ -128,6 +123,9 @@ void planner_delete(struct planner *planner, enum record_kind kind, const char *
         return;
     case RECORD_IMAGE:
         put_image(planner, name, NULL);
+        return;
+    case RECORD_POOL:
+        put_pool(planner, name, NULL);
         return;
     case RECORD_KINDS:
         break;
@@ -159,6 +157,8 @@ const void *planner_get(const struct planner *planner, enum record_kind kind, co
         return map_get(work->party_by_name, name);
     case RECORD_IMAGE:
         return map_get(work->image_by_name, name);
+    case RECORD_POOL:
+        return map_get(work->pool_by_name, name);
     case RECORD_KINDS:
         break;
     }
@@ -167,25 +167,7 @@ const void *planner_get(const struct planner *planner, enum record_kind kind, co
 
 size_t planner_length(const struct planner *planner, enum record_kind kind)
 {
-    switch (kind) {
-    case RECORD_HOST:
-        return planner->hosts_length;
-    case RECORD_HOST_FACT:
-        return planner->host_facts_length;
-    case RECORD_FARM:
-        return planner->farms_length;
-    case RECORD_FARM_FACT:
-        return planner->farm_facts_length;
-    case RECORD_INSTANCE:
-        return planner->instances_length;
-    case RECORD_PARTY:
-        return map_length(planner->work.party_by_name);
-    case RECORD_IMAGE:
-        return map_length(planner->work.image_by_name);
-    case RECORD_KINDS:
-        break;
-    }
-    UNREACHABLE();
+    return planner->lengths[kind];
 }
 
 const void *planner_next(const struct planner *planner, enum record_kind kind, size_t *cursor)
@@ -194,9 +176,11 @@ const void *planner_next(const struct planner *planner, enum record_kind kind, s
     bool is_host = kind == RECORD_HOST || kind == RECORD_HOST_FACT;
     bool is_farm = kind == RECORD_FARM || kind == RECORD_FARM_FACT;
 
-    if (kind == RECORD_PARTY || kind == RECORD_IMAGE) {
+    if (kind == RECORD_PARTY || kind == RECORD_IMAGE || kind == RECORD_POOL) {
         void *object = NULL;
-        const struct map *map = kind == RECORD_PARTY ? work->party_by_name : work->image_by_name;
+        const struct map *map = kind == RECORD_PARTY   ? work->party_by_name
+                                : kind == RECORD_IMAGE ? work->image_by_name
+                                                       : work->pool_by_name;
         return map_next(map, cursor, NULL, &object) ? object : NULL;
     }
     size_t length = is_host ? work->hosts_length : is_farm ? work->farms_length : work->instances_length;
@@ -304,6 +288,18 @@ static void count_up(struct planner *planner, struct arena *arena, const struct 
     planner_put(planner, RECORD_FARM_FACT, fact);
 }
 
+static void put_farm(struct planner *planner, const char *name, const struct farm *intent)
+{
+    struct work *work = &planner->work;
+    size_t farm = work_farm_get(work, name);
+    struct work_farm *f = &work->farms[farm];
+    planner->lengths[RECORD_FARM] += (size_t)(intent != NULL) - (size_t)(f->intent != NULL);
+    planner->balanced_length +=
+        (size_t)(intent && intent->balance_length > 0) - (size_t)(f->intent && f->intent->balance_length > 0);
+    f->intent = intent;
+    work_dirty(work, farm);
+}
+
 static void put_instance(struct planner *planner, const struct instance *record)
 {
     struct work *work = &planner->work;
@@ -313,7 +309,7 @@ static void put_instance(struct planner *planner, const struct instance *record)
         work_tell_again(work, instance, record);
     } else {
         work_tell(work, farm, record);
-        planner->instances_length++;
+        planner->lengths[RECORD_INSTANCE]++;
     }
     work_dirty(work, farm);
 }
@@ -323,7 +319,7 @@ static void delete_instance(struct planner *planner, const char *name)
     size_t instance = find_instance(planner, name);
     size_t farm = planner->work.instances[instance].farm;
     work_untell(&planner->work, instance);
-    planner->instances_length--;
+    planner->lengths[RECORD_INSTANCE]--;
     work_dirty(&planner->work, farm);
 }
 
@@ -333,7 +329,7 @@ static void put_farm_fact(struct planner *planner, const char *name, const struc
     size_t farm = work_farm_get(work, name);
     struct work_farm *f = &work->farms[farm];
     if (f->told) claims_return(work, farm, f->told);
-    planner->farm_facts_length += (size_t)(fact != NULL) - (size_t)(f->told != NULL);
+    planner->lengths[RECORD_FARM_FACT] += (size_t)(fact != NULL) - (size_t)(f->told != NULL);
     f->told = fact;
     if (fact) claims_take(work, farm, fact);
     work_dirty(work, farm);
@@ -347,6 +343,7 @@ static void put_image(struct planner *planner, const char *key, const struct ima
         map_put(work->image_by_name, key, (void *)(uintptr_t)image);
     else
         map_remove(work->image_by_name, key);
+    planner->lengths[RECORD_IMAGE] = map_length(work->image_by_name);
     const char *name = strchr(key, '/') + 1;
     for (size_t f = 0; f < work->farms_length; f++)
         if (work->farms[f].intent && is_made_from(work->farms[f].intent, name)) work_dirty(work, f);
@@ -360,14 +357,25 @@ static void put_party(struct planner *planner, const char *name, const struct pa
         map_put(work->party_by_name, name, (void *)(uintptr_t)party);
     else
         map_remove(work->party_by_name, name);
+    planner->lengths[RECORD_PARTY] = map_length(work->party_by_name);
     quota_tell(work, name, party);
+}
+
+static void put_pool(struct planner *planner, const char *name, const struct pool *pool)
+{
+    struct work *work = &planner->work;
+    if (pool)
+        map_put(work->pool_by_name, name, (void *)(uintptr_t)pool);
+    else
+        map_remove(work->pool_by_name, name);
+    planner->lengths[RECORD_POOL] = map_length(work->pool_by_name);
 }
 
 static bool is_made_from(const struct farm *farm, const char *image)
 {
     for (size_t t = 0; t < farm->tiers_length; t++)
         if (text_equal(farm->tiers[t].image, image)) return true;
-    return farm->balance_length > 0 && text_equal(balance_tier_of(farm).image, image);
+    return farm->balance_length > 0 && text_equal(BALANCER_IMAGE, image);
 }
 
 /* The farm is the name's own beginning. */

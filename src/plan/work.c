@@ -22,6 +22,7 @@ void work_open(struct work *work, struct arena *names)
     work->host_by_name = map_new();
     work->farm_by_name = map_new();
     work->party_by_name = map_new();
+    work->pool_by_name = map_new();
     work->image_by_name = map_new();
     work->zone_numbers = map_new();
     work->room = room_new();
@@ -55,6 +56,7 @@ void work_close(struct work *work)
     map_free(work->host_by_name);
     map_free(work->farm_by_name);
     map_free(work->party_by_name);
+    map_free(work->pool_by_name);
     map_free(work->image_by_name);
     map_free(work->zone_numbers);
     room_free(work->room);
@@ -91,9 +93,14 @@ size_t work_farm(const struct work *work, const char *name)
     return (uintptr_t)map_get(work->farm_by_name, name) - 1;
 }
 
+/* What is told comes farm by farm, so the last one is asked first. */
 size_t work_farm_get(struct work *work, const char *name)
 {
+    if (work->farm_last < work->farms_length && work->farms[work->farm_last].name &&
+        text_equal(work->farms[work->farm_last].name, name))
+        return work->farm_last;
     size_t farm = work_farm(work, name);
+    work->farm_last = farm;
     if (farm != NONE) return farm;
     if (work->farms_free.length > 0) {
         farm = work->farms_free.items[--work->farms_free.length];
@@ -104,6 +111,7 @@ size_t work_farm_get(struct work *work, const char *name)
     }
     work->farms[farm].name = arena_strdup(work->names, name);
     map_put(work->farm_by_name, name, (void *)(farm + 1));
+    work->farm_last = farm;
     return farm;
 }
 
@@ -317,7 +325,7 @@ struct tier balance_tier_of(const struct farm *farm)
     ASSERT(farm->balance_length > 0);
     return (struct tier){
         .name = TIER_BALANCE,
-        .image = "croft-balancer:1",
+        .image = BALANCER_IMAGE,
         .driver = COMPUTE_CONTAINER,
         .count = {1, 1, 1},
         .size = {BALANCER_CPUS_MILLIS, BALANCER_MEMORY_BYTES, BALANCER_DISK_BYTES, 0},

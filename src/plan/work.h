@@ -137,9 +137,11 @@ struct work {
     size_t tiers_length, tiers_capacity;
     struct work_instance *instances;
     size_t instances_length, instances_capacity;
+    size_t farm_last;                        /* that work_farm_get() found */
     struct index farms_free, instances_free; /* places to use again */
     struct map *host_by_name, *farm_by_name; /* number + 1 */
     struct map *party_by_name;               /* const struct party */
+    struct map *pool_by_name;                /* const struct pool */
     struct map *image_by_name;               /* "party/name" -> const struct image */
     struct map *zone_numbers;                /* path -> number + 1 */
     size_t zones_length, zones_capacity;

@@ -40,8 +40,10 @@ void room_enter(struct work *work, size_t host)
     insert(work, &room->groups[h->group], host);
     room->hosts_length++;
     room->version++;
-    for (size_t d = 0; d < DIMENSIONS; d++)
+    for (size_t d = 0; d < DIMENSIONS; d++) {
         room->weighed &= h->total.of[d] <= room->largest.of[d] || h->total.of[d] == UNCOUNTED;
+        room->largest_length[d] += h->total.of[d] == room->largest.of[d];
+    }
 }
 
 void room_leave(struct work *work, size_t host)
@@ -62,8 +64,10 @@ void room_leave(struct work *work, size_t host)
     h->group = h->column = NONE;
     room->hosts_length--;
     room->version++;
-    for (size_t d = 0; d < DIMENSIONS; d++)
-        room->weighed &= h->total.of[d] < room->largest.of[d] || h->total.of[d] == UNCOUNTED;
+    for (size_t d = 0; d < DIMENSIONS; d++) {
+        room->largest_length[d] -= h->total.of[d] == room->largest.of[d];
+        room->weighed &= room->largest_length[d] > 0 || room->largest.of[d] == 0;
+    }
 }
 
 void room_change(struct work *work, size_t host)
@@ -86,15 +90,20 @@ void room_weigh(struct work *work)
     struct room *room = work->room;
     if (room->weighed) return;
     struct amount largest = {{0}};
+    size_t lengths[DIMENSIONS] = {0};
     for (size_t g = 0; g < room->groups_length; g++) {
         for (size_t n = 0; n < room->groups[g].length; n++) {
             const struct amount *total = &work->hosts[room->groups[g].hosts[n]].total;
-            for (size_t d = 0; d < DIMENSIONS; d++)
-                if (total->of[d] > largest.of[d] && total->of[d] != UNCOUNTED) largest.of[d] = total->of[d];
+            for (size_t d = 0; d < DIMENSIONS; d++) {
+                if (total->of[d] == UNCOUNTED || total->of[d] < largest.of[d]) continue;
+                lengths[d] = total->of[d] == largest.of[d] ? lengths[d] + 1 : 1;
+                largest.of[d] = total->of[d];
+            }
         }
         forget_memos(&room->groups[g]);
     }
     room->largest = largest;
+    memcpy(room->largest_length, lengths, sizeof(lengths));
     for (size_t d = 0; d < DIMENSIONS; d++) {
         int64_t whole = largest.of[d];
         room->shift[d] = 0;

@@ -26,13 +26,14 @@ struct room_group {
 struct room {
     struct room_group *groups; /* a group without hosts stays */
     size_t groups_length, groups_capacity;
-    struct map *group_by_place; /* number + 1 */
-    size_t hosts_length;        /* usable ones */
-    struct amount largest;      /* of any of them, by dimension: what fit is measured against */
-    bool weighed;               /* largest, shift and weight are right */
-    uint64_t version;           /* counts changes of any host */
-    unsigned shift[DIMENSIONS]; /* makes the largest host less than 2^20 */
-    int64_t weight[DIMENSIONS]; /* makes the largest host about 2^40: fit without a division */
+    struct map *group_by_place;        /* number + 1 */
+    size_t hosts_length;               /* usable ones */
+    struct amount largest;             /* of any of them, by dimension: what fit is measured against */
+    size_t largest_length[DIMENSIONS]; /* so many hosts are that large */
+    bool weighed;                      /* largest, shift and weight are right */
+    uint64_t version;                  /* counts changes of any host */
+    unsigned shift[DIMENSIONS];        /* makes the largest host less than 2^20 */
+    int64_t weight[DIMENSIONS];        /* makes the largest host about 2^40: fit without a division */
 };
 
 struct room *room_new(void);

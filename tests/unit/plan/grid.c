@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/text.h"
 #include "base/vec.h"
+#include "model/schemas.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,6 +28,7 @@ struct told {
 
 static void tell_all(struct grid *grid);
 static void compare_plans(const struct plan *one, const struct plan *other);
+static void compare_documents(struct grid *grid);
 
 struct grid *grid_new(void)
 {
@@ -176,6 +178,7 @@ void grid_plan(struct grid *grid)
     assert_int_equal(again.actions_length, 0);
     assert_int_equal(again.again_ms, grid->plan.again_ms);
     tell_all(grid);
+    compare_documents(grid);
     struct plan same_again = planner_plan(grid->planner, grid->arena, grid->now_ms);
     compare_plans(&again, &same_again);
     grid_check(grid);
@@ -257,6 +260,19 @@ static void tell_all(struct grid *grid)
         planner_delete(grid->planner, told->kind, told->name);
         map_remove(grid->told, key);
     }
+}
+
+/* A host's document is the same from what the planner was told as from the whole grid. */
+static void compare_documents(struct grid *grid)
+{
+    const char *host = grid->now.hosts[grid->round % grid->now.hosts_length].name;
+    struct host_document one = plan_host_document(grid->arena, &grid->now, host);
+    struct host_document other = planner_host_document(grid->planner, grid->arena, &grid->now, host);
+    CLEANUP_BUF struct buf one_text = {0};
+    CLEANUP_BUF struct buf other_text = {0};
+    schema_write(&schema_host_document, "HostDocument", &one, &one_text);
+    schema_write(&schema_host_document, "HostDocument", &other, &other_text);
+    assert_string_equal(buf_text(&one_text), buf_text(&other_text));
 }
 
 static void compare_plans(const struct plan *one, const struct plan *other)

@@ -1,5 +1,7 @@
 /* The farms that a plan looks at: opened, worked on, closed. */
 #include "plan/place/address.h"
+#include "plan/place/keep.h"
+#include "plan/place/place.h"
 #include "plan/place/quota.h"
 #include "plan/place/room.h"
 #include "plan/recover/recover.h"
@@ -30,6 +32,8 @@ void work_begin(struct work *work, struct arena *arena, int64_t now_ms)
     work->actions_length = work->actions_capacity = work->changes = 0;
     room_weigh(work);
     quota_settle(work);
+    keep_settle(work);
+    whys_forget(work);
     for (size_t n = 0; n < work->attention.length; n++) {
         size_t f = work->attention.items[n];
         const struct work_farm *farm = &work->farms[f];

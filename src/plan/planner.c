@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/text.h"
 #include "plan/order/act.h"
+#include "plan/place/keep.h"
 #include "plan/place/place.h"
 #include "plan/place/quota.h"
 #include "plan/recover/recover.h"
@@ -296,6 +297,8 @@ static void put_farm(struct planner *planner, const char *name, const struct far
     planner->lengths[RECORD_FARM] += (size_t)(intent != NULL) - (size_t)(f->intent != NULL);
     planner->balanced_length +=
         (size_t)(intent && intent->balance_length > 0) - (size_t)(f->intent && f->intent->balance_length > 0);
+    keep_know(work, intent, 1);
+    keep_know(work, f->intent, -1);
     f->intent = intent;
     work_dirty(work, farm);
 }
@@ -369,6 +372,7 @@ static void put_pool(struct planner *planner, const char *name, const struct poo
     else
         map_remove(work->pool_by_name, name);
     planner->lengths[RECORD_POOL] = map_length(work->pool_by_name);
+    keep_tell(work, name, pool);
 }
 
 static bool is_made_from(const struct farm *farm, const char *image)

@@ -2,6 +2,8 @@
 
 #include "base/buf.h"
 #include "base/text.h"
+#include "plan/place/keep.h"
+#include "plan/place/place.h"
 #include "plan/place/quota.h"
 #include "plan/place/room.h"
 #include "plan/scale/claims.h"
@@ -27,6 +29,8 @@ void work_open(struct work *work, struct arena *names)
     work->zone_numbers = map_new();
     work->room = room_new();
     work->quotas = quotas_new();
+    work->keeps = keeps_new();
+    work->whys = whys_new();
     work->claims = claims_new();
 }
 
@@ -61,6 +65,8 @@ void work_close(struct work *work)
     map_free(work->zone_numbers);
     room_free(work->room);
     quotas_free(work->quotas);
+    keeps_free(work->keeps);
+    whys_free(work->whys);
     claims_free(work->claims);
 }
 

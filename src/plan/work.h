@@ -125,6 +125,8 @@ struct work_instance {
 struct room;
 struct claims;
 struct quotas;
+struct keeps;
+struct whys;
 
 struct work {
     /* What was told. */
@@ -147,6 +149,8 @@ struct work {
     size_t zones_length, zones_capacity;
     struct room *room;      /* place/room.h */
     struct quotas *quotas;  /* place/quota.h */
+    struct keeps *keeps;    /* place/keep.h */
+    struct whys *whys;      /* place/why.c */
     struct claims *claims;  /* scale/claims.h: networks and published addresses */
     struct index down;      /* hosts that were STANDING_DOWN; they may be no more */
     struct index attention; /* farms that are dirty, stuck or due at some time */

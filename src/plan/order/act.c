@@ -187,8 +187,8 @@ static void explain(struct work *work, size_t instance, enum instance_state stat
  * its while when another thing is missing. */
 static bool is_same_cause(const char *was, const char *is)
 {
-    static const char *const causes[] = {"cpus (most",    "memory (most", "disk (most",
-                                         "network (most", "which spread", "of another class"};
+    static const char *const causes[] = {"cpus (most",   "memory (most",     "disk (most", "network (most",
+                                         "which spread", "of another class", "kept free"};
     const char *detail = strstr(is, ": of ");
     if (text_equal(was, is)) return true;
     if (detail == NULL || strncmp(was, is, (size_t)(detail - is) + strlen(": of ")) != 0) return false;

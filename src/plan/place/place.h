@@ -5,6 +5,8 @@
 #include "base/buf.h"
 #include "plan/work.h"
 
+enum { LEVEL_NONE = -2, LEVEL_HOST = -1 }; /* of spread and survive; else an index into zones[] */
+
 struct place_ask {
     size_t tier;
     size_t instance; /* whose own share of its host and whose promise do not stand in its way, or NONE */
@@ -15,12 +17,25 @@ struct place_ask {
 
 /* The best host, or NONE; ret_step: recovery step 1 to 3, 0 without `near`. */
 size_t place_find(struct work *work, const struct place_ask *ask, int *ret_step);
-/* Why place_find() found none: a sentence with numbers. */
+/* Free for the request: what is promised to itself is. */
+int64_t place_free(const struct work *work, const struct place_ask *ask, size_t host, size_t dimension);
+/* Recovery step 1 to 3; 4: capacity of another class. */
+int place_step(const struct work_host *lost, const struct work_host *host);
+
+/* why.c */
+struct whys *whys_new(void);
+void whys_free(struct whys *whys);
+void whys_forget(struct work *work); /* to be called before a plan: texts are in its arena */
+/* Why place_find() found none: a sentence with numbers. O(hosts) for the first who asks, while nothing
+ * changes. */
 const char *place_why_not(struct work *work, const struct place_ask *ask);
 /* Whether the host would break a strict spread with another member of the tier. */
 bool place_breaks_spread(struct work *work, const struct place_ask *ask, size_t host);
 bool place_fits(const struct work *work, const struct place_ask *ask, size_t host, size_t *ret_lacking);
 
+/* What "host", "rack", "zone", "site" and depths mean; "" none. */
+int place_level(const char *by);
+unsigned place_zone(const struct work_host *host, int level); /* index into the host's zones */
 /* "cpus", "memory", "disk", "network"; and an amount of it as people write it. */
 const char *place_dimension(size_t dimension);
 void place_say(struct buf *text, size_t dimension, int64_t amount);

@@ -21,6 +21,7 @@ struct room_group {
     int64_t *free[DIMENSIONS]; /* of each: total less used and promised; about UNCOUNTED: not counted */
     struct room_memo *memos;   /* ROOM_MEMOS of them */
     size_t memos_length, memo_next;
+    size_t pool; /* place/keep.h */
 };
 
 struct room {

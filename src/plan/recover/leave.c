@@ -1,5 +1,6 @@
 #include "base/text.h"
 #include "plan/order/act.h"
+#include "plan/place/keep.h"
 #include "plan/place/place.h"
 #include "plan/place/quota.h"
 #include "plan/place/room.h"
@@ -156,6 +157,8 @@ static const char *move_refusal(struct work *work, const struct place_ask *ask, 
     if (work->hosts[to].standing != STANDING_USABLE) return "that host is not up and active";
     if (!place_fits(work, ask, to, &lacking))
         return arena_printf(work->arena, "that host lacks %s", place_dimension(lacking));
+    const char *kept = keep_refusal(work, ask, to);
+    if (kept) return kept;
     if (place_breaks_spread(work, ask, to)) return "spread is strict, and a member is there already";
     return NULL;
 }

@@ -1,5 +1,6 @@
 #include "base/text.h"
 #include "plan/order/act.h"
+#include "plan/place/keep.h"
 #include "plan/place/place.h"
 #include "plan/place/quota.h"
 #include "plan/scale/scale.h"
@@ -55,6 +56,7 @@ static void roll(struct work *work, size_t tier)
     if (healthy && t->healthy < t->want) return;
     /* What serves does not go when nothing may come in its stead. */
     const char *refused = healthy ? quota_refusal(work, tier, old, true) : NULL;
+    if (healthy && !refused) refused = keep_refuses_successor(work, tier, old);
     if (refused) {
         act_explain(work, old, record->state, arena_printf(work->arena, "keeps its older form: %s", refused),
                     record->move_to);

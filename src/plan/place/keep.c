@@ -90,7 +90,8 @@ size_t keep_pool(struct work *work, const char *name)
 void keep_tell(struct work *work, const char *name, const struct pool *pool)
 {
     struct keeps *keeps = work->keeps;
-    struct kept *kept = &keeps->pools[keep_pool(work, name)];
+    size_t number = keep_pool(work, name);
+    struct kept *kept = &keeps->pools[number];
     keeps->keeping -= kept->level != LEVEL_NONE;
     kept->survive = pool ? pool->survive : "none";
     kept->level = text_equal(kept->survive, "none") ? LEVEL_NONE : place_level(kept->survive);

@@ -50,7 +50,8 @@ void quotas_free(struct quotas *quotas)
 
 void quota_tell(struct work *work, const char *name, const struct party *party)
 {
-    work->quotas->accounts[account_get(work, name)].party = party;
+    size_t account = account_get(work, name);
+    work->quotas->accounts[account].party = party;
     work->quotas->settled = false;
 }
 
@@ -190,7 +191,7 @@ static void say_own(struct buf *text, const struct account *account, size_t dime
     }
     buf_add_text(text, ": of its ");
     place_say(text, dimension, amount_of(&account->party->quota.resources).of[dimension]);
-    buf_add_char(text, ' ');
+    buf_printf(text, "%s %s ", dimension == 0 ? "" : " of", place_dimension(dimension));
     place_say(text, dimension, account->all.amount.of[dimension]);
     buf_add_text(text, dimension == 0 ? " are used" : " is used");
 }

@@ -37,6 +37,8 @@ struct agent_options {
     const char *outside;      /* device by which instances reach the internet, or NULL */
     const char *boot;         /* identity of this run of the host */
     int64_t pid, agent_pid;   /* as the machine below counts them; 0 when there is none */
+    void (*log)(void *ctx, const char *line); /* NULL: to the standard error */
+    void *log_ctx;
 };
 
 struct agent;

@@ -81,8 +81,13 @@ void agent_log(const struct agent *agent, const char *what, const struct error *
 {
     const struct clock_port *clock = agent->options.clock;
     char time[32];
-    fprintf(stderr, "%s %s: %s (%s:%d)\n", text_format_time(time, clock->wall_ms(clock->self)), what,
-            err->message, err->source_file, err->source_line);
+    CLEANUP_MEM char *line =
+        mem_printf("%s %s: %s (%s:%d)", text_format_time(time, clock->wall_ms(clock->self)), what,
+                   err->message, err->source_file, err->source_line);
+    if (agent->options.log)
+        agent->options.log(agent->options.log_ctx, line);
+    else
+        fprintf(stderr, "%s\n", line);
 }
 
 static void serve_log(struct agent *agent, struct exchange *exchange, const struct request *request)

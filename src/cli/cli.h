@@ -93,6 +93,7 @@ int bench_place_run(struct cli *cli);
 int bench_lost_rack_run(struct cli *cli);
 int version_run(struct cli *cli);
 int doctor_run(struct cli *cli);
+int sim_run(struct cli *cli);
 int man_run(struct cli *cli);
 int completion_run(struct cli *cli);
 

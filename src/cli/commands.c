@@ -10,6 +10,7 @@
     }
 
 static const char *const formats[] = {"table", "json", "yaml", "name", NULL};
+static const char *const sim_formats[] = {"table", "json", NULL};
 static const char *const orders[] = {"on", "off", "cycle", NULL};
 static const char *const top_kinds[] = {"hosts", "farms", "instances", NULL};
 static const char *const shells[] = {"bash", "zsh", NULL};
@@ -177,6 +178,32 @@ static const struct option bench_options[] = {
      .fallback = "table",
      .choices = formats,
      .help = "table, json, yaml or name; with json, errors are JSON too"},
+};
+static const struct option sim_options[] = {
+    {.name = "seed", .argument = "N", .help = "the one run that this number stands for"},
+    {.name = "seeds", .argument = "A..B", .help = "these runs, on all cores"},
+    {.name = "hours",
+     .argument = "H",
+     .fallback = "1",
+     .help = "of virtual time, of each run; 0.1 is six minutes"},
+    {.name = "hosts",
+     .argument = "N",
+     .fallback = "drawn from the seed",
+     .help = "how many hosts, 1 to 1000"},
+    {.name = "farms",
+     .argument = "M",
+     .fallback = "drawn from the seed",
+     .help = "how many farms, 1 to 1000"},
+    {.name = "faults",
+     .argument = "LIST",
+     .fallback = "all",
+     .help = "what goes wrong: all (three of four kinds, drawn from the seed), none, or kinds with commas"},
+    {.name = "output",
+     .letter = 'o',
+     .argument = "FORMAT",
+     .fallback = "table",
+     .choices = sim_formats,
+     .help = "table or json: counts, violations, and a hash over every step"},
 };
 static const struct option doctor_options[] = {
     {.name = "output",
@@ -473,6 +500,13 @@ static const struct command table[] = {
      OPTIONS(bench_options),
      .summary = "measure how fast a rack's instances get new places in a grid made by lot",
      EXAMPLES("croft bench lost-rack --hosts 100000 --instances 1000000 -o json")},
+    {.name = "sim",
+     .group = GROUP_MACHINE,
+     .run = sim_run,
+     OPTIONS(sim_options),
+     .summary = "simulate whole grids in which everything goes wrong, and judge them after every step",
+     EXAMPLES("croft sim --seed 7 --hours 2",
+              "croft sim --seeds 1..1000 --hours 1 --faults partition,host-dies")},
     {.name = "doctor",
      .group = GROUP_MACHINE,
      .run = doctor_run,

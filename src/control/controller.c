@@ -97,8 +97,13 @@ void control_log(struct controller *controller, const char *what, const struct e
 {
     const struct clock_port *clock = controller->options.clock;
     char time[32];
-    fprintf(stderr, "%s %s: %s (%s:%d)\n", text_format_time(time, clock->wall_ms(clock->self)), what,
-            err->message, err->source_file, err->source_line);
+    CLEANUP_MEM char *line =
+        mem_printf("%s %s: %s (%s:%d)", text_format_time(time, clock->wall_ms(clock->self)), what,
+                   err->message, err->source_file, err->source_line);
+    if (controller->options.log)
+        controller->options.log(controller->options.log_ctx, line);
+    else
+        fprintf(stderr, "%s\n", line);
 }
 
 void control_dispatch(struct controller *controller)

@@ -18,9 +18,11 @@ struct controller_options {
     const struct net_port *net;
     const struct identity_port *identity;
     const struct blob_port *blobs;
-    const struct power_port *power; /* NULL: hosts cannot be switched */
-    struct store *store;            /* stays the caller's */
-    const char *join_token;         /* what a new agent has to know */
+    const struct power_port *power;           /* NULL: hosts cannot be switched */
+    struct store *store;                      /* stays the caller's */
+    const char *join_token;                   /* what a new agent has to know */
+    void (*log)(void *ctx, const char *line); /* NULL: to the standard error */
+    void *log_ctx;
 };
 
 struct controller;

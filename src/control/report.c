@@ -164,12 +164,16 @@ static void take_document(struct taking *taking)
     if (!record) return;
     struct host_fact fact = *(const struct host_fact *)record->object;
     const char *refused = report->refused_reason;
-    if (fact.document_version == report->document_version && text_equal(fact.document_error, refused)) return;
+    bool back = fact.given_up && report->document_version > 0;
+    if (fact.document_version == report->document_version && text_equal(fact.document_error, refused) &&
+        !back)
+        return;
     if (refused[0] && !text_equal(fact.document_error, refused))
         change_event(taking->change, taking->now_ms, "croft", "host", report->host, "document refused",
                      refused);
     fact.document_version = report->document_version;
     fact.document_error = refused;
+    if (back) fact.given_up = false;
     change_put(taking->change, RECORD_HOST_FACT, report->host, &fact);
 }
 

@@ -196,9 +196,13 @@ static void route_beat(struct asked *asked)
     struct session *session = session_get(asked->controller, asked->host);
     int path = query_int(asked->request->path, "path") == 1;
 
-    if (!mirror_get(asked->controller->mirror, RECORD_HOST_FACT, asked->host)) {
+    const struct record *record = mirror_get(asked->controller->mirror, RECORD_HOST_FACT, asked->host);
+    /* One that was switched off is another run of it when it is back, and says so: a beat that was under way
+     * for long is no sign of life. */
+    if (!record || ((const struct host_fact *)record->object)->fenced) {
         struct error err;
-        error_set(&err, ERROR_NOT_FOUND, "host %s is not known: say hello first", asked->host);
+        error_set(&err, ERROR_NOT_FOUND, "host %s is not known%s: say hello first", asked->host,
+                  record ? " to be on" : "");
         answer_error(asked, &err);
         return;
     }

@@ -113,15 +113,39 @@ struct trace *trace_new(struct fake_host *host, const char *name)
     return trace;
 }
 
+void trace_tell(const struct trace *trace, enum fake_change_kind kind)
+{
+    const struct fake_change change = {.kind = kind,
+                                       .host = trace->host->name,
+                                       .instance = trace->name,
+                                       .farm = trace->farm,
+                                       .party = trace->party,
+                                       .incarnation = trace->incarnation,
+                                       .address = trace->address,
+                                       .size = trace->size};
+    world_tell(trace->host->world, &change);
+}
+
+void trace_crash(struct trace *trace, int status)
+{
+    struct fake_compute *compute = trace->host->compute;
+
+    trace_end(trace);
+    if (compute && compute->events.exited)
+        compute->events.exited(compute->events.ctx, trace->name, trace->incarnation, status, false);
+}
+
 void trace_end(struct trace *trace)
 {
     struct fake_world *world = trace->host->world;
+    bool was_running = trace->running;
 
     if (trace->running) trace->ran_us += world->clock->steady_us(world->clock->self) - trace->started_us;
-    trace->running = trace->frozen = false;
+    trace->running = trace->frozen = trace->hangs = false;
     world_cancel(world, trace->exit);
     trace->exit = NULL;
     if (trace->host->processes) processes_end(trace->host->processes, trace->name);
+    if (was_running) trace_tell(trace, FAKE_ENDED);
 }
 
 void trace_free(struct trace *trace)
@@ -129,6 +153,8 @@ void trace_free(struct trace *trace)
     world_cancel(trace->host->world, trace->exit);
     buf_free(&trace->log);
     mem_free(trace->personality_json);
+    mem_free(trace->farm);
+    mem_free(trace->party);
     mem_free(trace->name);
     mem_free(trace);
 }
@@ -212,6 +238,11 @@ static void create(void *self, const struct personality *personality, const stru
     compute->host->counts.creates++;
     struct trace *trace = trace_new(compute->host, personality->instance);
     trace->incarnation = personality->incarnation;
+    trace->farm = mem_strdup(personality->farm);
+    trace->party = mem_strdup(personality->party);
+    trace->address = personality->address;
+    trace->size = personality->size;
+    trace_tell(trace, FAKE_MADE);
     schema_write(&schema_personality, NULL, personality, &json);
     trace->personality_json = buf_take(&json);
     begin(compute, OPERATION_CREATE, personality->instance, script->create_ms, fails, done, ctx);
@@ -235,6 +266,7 @@ static bool freeze(void *self, const char *instance, struct error *err)
     if (fails_now(&script_of(compute->host->world, instance)->freeze_fails))
         return error_set(err, ERROR_FAILED, "freezing %s: as scripted", instance);
     trace->frozen = true;
+    trace_tell(trace, FAKE_FROZEN);
     return true;
 }
 
@@ -248,6 +280,7 @@ static bool thaw(void *self, const char *instance, struct error *err)
     if (fails_now(&script_of(compute->host->world, instance)->thaw_fails))
         return error_set(err, ERROR_FAILED, "thawing %s: as scripted", instance);
     trace->frozen = false;
+    trace_tell(trace, FAKE_THAWED);
     return true;
 }
 
@@ -411,6 +444,7 @@ static bool take_effect(struct operation *operation, struct error *err)
     case OPERATION_WIPE:
         if (!trace) return true;
         trace_end(trace);
+        trace_tell(trace, FAKE_WIPED);
         map_remove(host->traces, operation->name);
         trace_free(trace);
         return true;
@@ -427,6 +461,7 @@ static bool started(struct fake_host *host, struct trace *trace, struct error *e
 
     ASSERT(!trace->running);
     trace->running = true;
+    trace_tell(trace, FAKE_STARTED);
     trace->started_us = host->world->clock->steady_us(host->world->clock->self);
     buf_printf(&trace->log, "%s %lld starts\n", trace->name, (long long)trace->incarnation);
     bool exits = fails_now(&script->exits);

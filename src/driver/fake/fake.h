@@ -39,6 +39,37 @@ struct fake_instance {
     bool running, frozen;
 };
 
+enum fake_change_kind {
+    FAKE_MADE,    /* an instance has a root of its own here, maybe half made */
+    FAKE_STARTED, /* it runs */
+    FAKE_ENDED,   /* it does not any more */
+    FAKE_FROZEN,
+    FAKE_THAWED,
+    FAKE_WIPED,     /* nothing of it is here any more */
+    FAKE_FARM_SET,  /* a farm's network is here, as said */
+    FAKE_FARM_GONE, /* with all its ports */
+    FAKE_PORT_MADE,
+    FAKE_PORT_GONE,
+    FAKE_POWER_LOST, /* after all that it ended */
+    FAKE_CHANGES,
+};
+
+/* Something became true. Texts and pointers are valid during the call. */
+struct fake_change {
+    enum fake_change_kind kind;
+    const char *host;
+    const char *instance;       /* full name; of a farm's network: "" */
+    const char *farm, *party;   /* party: of an instance's root, not of ports and networks */
+    int64_t incarnation;        /* of an instance's root */
+    uint32_t address;           /* the same */
+    struct resources size;      /* the same */
+    bool member;                /* FAKE_PORT_MADE: the filters here know it */
+    int64_t vni;                /* of a network, and of a port: of the one that it is in */
+    const struct host_farm *as; /* FAKE_FARM_SET */
+};
+
+extern const char *const fake_change_names[FAKE_CHANGES];
+
 struct fake_world *fake_world_new(const struct clock_port *clock);
 void fake_world_free(struct fake_world *world); /* NULL is fine; drivers go first */
 struct fake_script *fake_world_script(struct fake_world *world,
@@ -46,6 +77,9 @@ struct fake_script *fake_world_script(struct fake_world *world,
 /* The instances that leave a trace anywhere, each host's in the order in which they came: items are struct
  * fake_instance, valid until the world changes. */
 void fake_world_list(const struct fake_world *world, struct vec *ret_instances);
+/* Told of every change, from inside it; NULL: nobody. */
+void fake_world_watch(struct fake_world *world, void (*changed)(void *ctx, const struct fake_change *change),
+                      void *ctx);
 /* One and only one: false, with what is wrong, when two copies of one instance run. */
 MUST_CHECK bool fake_world_check(const struct fake_world *world, struct error *err);
 
@@ -57,6 +91,10 @@ const struct fake_counts *fake_host_counts(const struct fake_host *host);
 bool fake_host_instance(const struct fake_host *host, const char *name, struct fake_instance *ret_instance);
 bool fake_host_has_farm(const struct fake_host *host, const char *farm);
 bool fake_host_has_port(const struct fake_host *host, const char *farm, const char *instance);
+/* The instance ends by itself, or (hangs) goes on without doing any work until it is stopped: its probe
+ * fails. False: it does not run here. */
+bool fake_host_crash(struct fake_host *host, const char *instance, int status);
+bool fake_host_hang(struct fake_host *host, const char *instance);
 void fake_host_fail_networks(struct fake_host *host, unsigned farm_sets); /* so many next ones fail */
 /* Told of each farm_set() (there) and farm_remove() from inside it: the time that it takes may be spent
  * there. NULL: nobody. */

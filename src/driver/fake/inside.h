@@ -9,14 +9,20 @@ struct fake_world {
     const struct clock_port *clock;
     struct map *hosts;   /* name -> struct fake_host */
     struct map *scripts; /* beginning of names -> struct fake_script */
+    struct map *running; /* instance -> how many copies of it run, as a pointer */
+    size_t twice;        /* instances of which more than one does */
+    void (*changed)(void *ctx, const struct fake_change *change); /* a watcher or NULL */
+    void *changed_ctx;
 };
 
 struct trace {
     struct fake_host *host;
     char *name;
     int64_t incarnation;
-    char *personality_json;
-    bool running, frozen;
+    char *personality_json, *farm, *party;
+    uint32_t address;
+    struct resources size;
+    bool running, frozen, hangs;
     int64_t started_us, ran_us;
     int last_status;
     struct timer *exit;
@@ -33,7 +39,7 @@ struct fake_host {
     struct map *traces;    /* instance -> struct trace */
     struct map *images;    /* digest -> the host */
     struct map *layers;    /* digest -> the image's that it last came with, as text */
-    struct map *farms;     /* name -> the host */
+    struct map *farms;     /* name -> struct fake_farm */
     struct map *ports;     /* "farm/instance" -> the host */
     struct map *balancers; /* instance -> struct balancer (balance.c) */
     struct map *held;      /* server -> connections, as a pointer */
@@ -49,7 +55,15 @@ struct fake_host {
     struct probe_driver probe;
 };
 
+/* A farm's network on a host. */
+struct fake_farm {
+    char *name;
+    int64_t vni;
+    struct map *members; /* short names -> the farm */
+};
+
 /* world.c */
+void world_tell(struct fake_world *world, const struct fake_change *change);
 struct fake_script *script_of(struct fake_world *world, const char *instance);
 bool fails_now(unsigned *left); /* counts down */
 struct timer *world_after(struct fake_world *world, int64_t ms, void (*fire)(void *ctx), void *ctx);
@@ -59,6 +73,11 @@ void world_cancel(struct fake_world *world, struct timer *timer);
 struct trace *trace_new(struct fake_host *host, const char *name);
 void trace_end(struct trace *trace); /* nothing of it runs any more */
 void trace_free(struct trace *trace);
+void trace_crash(struct trace *trace, int status); /* it ends by itself */
+void trace_tell(const struct trace *trace, enum fake_change_kind kind);
+
+/* net.c */
+void fake_farms_clear(struct fake_host *host); /* with their ports */
 
 /* balance.c */
 void fake_balancer_free(void *balancer);

@@ -4,6 +4,7 @@
 #include "base/text.h"
 
 #include <stdio.h>
+#include <string.h>
 
 struct fake_net {
     struct net_driver driver;
@@ -22,6 +23,10 @@ static bool port_remove(void *self, const char *farm, const char *instance, stru
 static bool farm_ns(void *self, const char *farm, int *ret_fd, struct error *err);
 static bool counters(void *self, struct vec *ret_counters, struct error *err);
 
+static void farm_gone(struct fake_host *host, struct fake_farm *farm);
+static void tell_port(struct fake_host *host, enum fake_change_kind kind, const struct fake_farm *farm,
+                      const char *key);
+
 const struct net_driver *fake_net_new(struct fake_host *host)
 {
     struct fake_net *net = mem_alloc(sizeof(*net));
@@ -34,6 +39,15 @@ const struct net_driver *fake_net_new(struct fake_host *host)
 static void destroy(void *self)
 {
     mem_free(self);
+}
+
+void fake_farms_clear(struct fake_host *host)
+{
+    size_t cursor = 0;
+    void *farm = NULL;
+
+    while (map_next(host->farms, &cursor, NULL, &farm))
+        farm_gone(host, farm);
 }
 
 static bool underlay_set(void *self, const uint32_t *peers, size_t length, struct error *err)
@@ -49,8 +63,62 @@ static bool farm_set(void *self, const struct host_farm *farm, struct error *err
     if (host->farm_changes) host->farm_changes(host->farm_changes_ctx, farm->name, true);
     if (fails_now(&host->farm_sets_fail))
         return error_set(err, ERROR_FAILED, "no room for a bridge, as scripted");
-    map_put(host->farms, farm->name, host);
+    struct fake_farm *here = map_get(host->farms, farm->name);
+    if (here && here->vni != farm->vni) { /* another one of the same name */
+        farm_gone(host, here);
+        here = NULL;
+    }
+    if (!here) {
+        here = mem_alloc(sizeof(*here));
+        here->name = mem_strdup(farm->name);
+        here->vni = farm->vni;
+        map_put(host->farms, farm->name, here);
+    }
+    map_free(here->members);
+    here->members = map_new();
+    for (size_t i = 0; i < farm->members_length; i++)
+        map_put(here->members, farm->members[i].instance, here);
+    const struct fake_change change = {.kind = FAKE_FARM_SET,
+                                       .host = host->name,
+                                       .instance = "",
+                                       .farm = farm->name,
+                                       .vni = farm->vni,
+                                       .as = farm};
+    world_tell(host->world, &change);
     return true;
+}
+
+/* The ports of a network go with it. */
+static void farm_gone(struct fake_host *host, struct fake_farm *farm)
+{
+    CLEANUP_MEM char *prefix = mem_printf("%s/", farm->name);
+    size_t cursor = 0;
+    const char *port = NULL;
+
+    while (map_next(host->ports, &cursor, &port, NULL))
+        if (text_starts(port, prefix)) {
+            tell_port(host, FAKE_PORT_GONE, farm, port);
+            map_remove(host->ports, port);
+        }
+    const struct fake_change change = {
+        .kind = FAKE_FARM_GONE, .host = host->name, .instance = "", .farm = farm->name, .vni = farm->vni};
+    world_tell(host->world, &change);
+    map_remove(host->farms, farm->name);
+    map_free(farm->members);
+    mem_free(farm->name);
+    mem_free(farm);
+}
+
+static void tell_port(struct fake_host *host, enum fake_change_kind kind, const struct fake_farm *farm,
+                      const char *key)
+{
+    const struct fake_change change = {.kind = kind,
+                                       .host = host->name,
+                                       .instance = key,
+                                       .farm = farm->name,
+                                       .vni = farm->vni,
+                                       .member = map_get(farm->members, strrchr(key, '/') + 1) != NULL};
+    world_tell(host->world, &change);
 }
 
 static bool farm_tend(void *self, const struct host_farm *farm, struct error *err)
@@ -62,15 +130,11 @@ static bool farm_tend(void *self, const struct host_farm *farm, struct error *er
 static bool farm_remove(void *self, const char *farm, struct error *err)
 {
     struct fake_host *host = ((struct fake_net *)self)->host;
-    CLEANUP_MEM char *prefix = mem_printf("%s/", farm);
-    size_t cursor = 0;
-    const char *port = NULL;
+    struct fake_farm *here = map_get(host->farms, farm);
 
     host->counts.farms_removed++;
     if (host->farm_changes) host->farm_changes(host->farm_changes_ctx, farm, false);
-    map_remove(host->farms, farm);
-    while (map_next(host->ports, &cursor, &port, NULL))
-        if (text_starts(port, prefix)) map_remove(host->ports, port);
+    if (here) farm_gone(host, here);
     return true;
 }
 
@@ -90,10 +154,11 @@ static bool port_add(void *self, const char *farm, const char *instance, char *r
     struct fake_host *host = ((struct fake_net *)self)->host;
     CLEANUP_MEM char *key = mem_printf("%s/%s", farm, instance);
 
-    if (!map_get(host->farms, farm))
-        return error_set(err, ERROR_NOT_FOUND, "no network of farm %s here", farm);
+    const struct fake_farm *here = map_get(host->farms, farm);
+
+    if (!here) return error_set(err, ERROR_NOT_FOUND, "no network of farm %s here", farm);
     host->counts.ports_added++;
-    map_put(host->ports, key, host);
+    if (!map_put(host->ports, key, host)) tell_port(host, FAKE_PORT_MADE, here, key);
     snprintf(ret_ns_path, path_size, "/run/fake/ns/%s", key);
     return true;
 }
@@ -105,7 +170,8 @@ static bool port_remove(void *self, const char *farm, const char *instance, stru
 
     host->counts.ports_removed++;
     if (host->port_goes) host->port_goes(host->port_goes_ctx);
-    map_remove(host->ports, key);
+    const struct fake_farm *here = map_get(host->farms, farm);
+    if (map_remove(host->ports, key)) tell_port(host, FAKE_PORT_GONE, here, key);
     return true;
 }
 

@@ -3,9 +3,6 @@
 #include "driver/fake/inside.h"
 
 #include "base/text.h"
-#include "model/schemas.h"
-
-#include <string.h>
 
 struct probe {
     struct fake_host *host;
@@ -22,7 +19,6 @@ static struct probe *start(void *self, const struct probe_options *options, prob
 static void stop(void *self, struct probe *probe);
 static void attempt(void *ctx);
 static bool is_well(const struct probe *probe);
-static uint32_t address_of(const struct trace *trace);
 
 const struct probe_driver *fake_probe(struct fake_host *host)
 {
@@ -76,20 +72,10 @@ static bool is_well(const struct probe *probe)
 
     while (map_next(probe->host->traces, &cursor, NULL, &value)) {
         const struct trace *trace = value;
-        bool it = probe->name ? text_equal(probe->name, trace->name) : address_of(trace) == probe->address;
+        bool it = probe->name ? text_equal(probe->name, trace->name) : trace->address == probe->address;
         if (it)
-            return trace->running && !trace->frozen && !script_of(probe->host->world, trace->name)->unhealthy;
+            return trace->running && !trace->frozen && !trace->hangs &&
+                   !script_of(probe->host->world, trace->name)->unhealthy;
     }
     return false;
-}
-
-static uint32_t address_of(const struct trace *trace)
-{
-    CLEANUP_ARENA struct arena *arena = arena_new();
-    struct personality personality;
-    struct error err;
-
-    ASSERT(model_read_json(&schema_personality, arena, trace->personality_json,
-                           strlen(trace->personality_json), &personality, &err));
-    return personality.address;
 }

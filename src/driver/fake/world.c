@@ -4,6 +4,12 @@
 
 #include <stdint.h>
 
+const char *const fake_change_names[FAKE_CHANGES] = {
+    [FAKE_MADE] = "made",         [FAKE_STARTED] = "runs",         [FAKE_ENDED] = "ended",
+    [FAKE_FROZEN] = "frozen",     [FAKE_THAWED] = "thawed",        [FAKE_WIPED] = "wiped",
+    [FAKE_FARM_SET] = "network",  [FAKE_FARM_GONE] = "no network", [FAKE_PORT_MADE] = "port",
+    [FAKE_PORT_GONE] = "no port", [FAKE_POWER_LOST] = "power lost"};
+
 static void host_free(struct fake_host *host);
 
 struct fake_world *fake_world_new(const struct clock_port *clock)
@@ -12,6 +18,7 @@ struct fake_world *fake_world_new(const struct clock_port *clock)
     world->clock = clock;
     world->hosts = map_new();
     world->scripts = map_new();
+    world->running = map_new();
     return world;
 }
 
@@ -27,7 +34,35 @@ void fake_world_free(struct fake_world *world)
         mem_free(value);
     map_free(world->hosts);
     map_free(world->scripts);
+    map_free(world->running);
     mem_free(world);
+}
+
+void fake_world_watch(struct fake_world *world, void (*changed)(void *ctx, const struct fake_change *change),
+                      void *ctx)
+{
+    world->changed = changed;
+    world->changed_ctx = ctx;
+}
+
+/* Counts what runs, so that to judge costs nothing. */
+void world_tell(struct fake_world *world, const struct fake_change *change)
+{
+    if (change->kind == FAKE_STARTED || change->kind == FAKE_ENDED) {
+        size_t copies = (size_t)(uintptr_t)map_get(world->running, change->instance);
+        if (change->kind == FAKE_STARTED) {
+            world->twice += copies == 1;
+            map_put(world->running, change->instance, (void *)(uintptr_t)(copies + 1));
+        } else {
+            ASSERT(copies > 0);
+            world->twice -= copies == 2;
+            if (copies > 1)
+                map_put(world->running, change->instance, (void *)(uintptr_t)(copies - 1));
+            else
+                map_remove(world->running, change->instance);
+        }
+    }
+    if (world->changed) world->changed(world->changed_ctx, change);
 }
 
 struct fake_script *fake_world_script(struct fake_world *world, const char *name_begins)
@@ -59,6 +94,10 @@ bool fake_world_check(const struct fake_world *world, struct error *err)
     struct vec instances = VEC_OF(struct fake_instance);
     bool good = true;
 
+    if (world->twice == 0) {
+        map_free(running);
+        return true;
+    }
     fake_world_list(world, &instances);
     for (size_t i = 0; i < instances.length && good; i++) {
         struct fake_instance *instance = vec_at(&instances, i), *other = NULL;
@@ -105,11 +144,10 @@ void fake_host_off(struct fake_host *host)
     for (cursor = 0; map_next(host->balancers, &cursor, NULL, &value);)
         fake_balancer_free(value);
     map_free(host->balancers);
-    map_free(host->farms); /* networks live in the kernel */
-    map_free(host->ports);
     host->balancers = map_new();
-    host->farms = map_new();
-    host->ports = map_new();
+    fake_farms_clear(host); /* networks live in the kernel */
+    world_tell(host->world, &(struct fake_change){
+                                .kind = FAKE_POWER_LOST, .host = host->name, .instance = "", .farm = ""});
 }
 
 const struct fake_counts *fake_host_counts(const struct fake_host *host)
@@ -123,6 +161,22 @@ bool fake_host_instance(const struct fake_host *host, const char *name, struct f
     if (!trace) return false;
     *ret_instance = (struct fake_instance){trace->name, host->name, trace->incarnation, trace->running,
                                            trace->running && trace->frozen};
+    return true;
+}
+
+bool fake_host_crash(struct fake_host *host, const char *instance, int status)
+{
+    struct trace *trace = map_get(host->traces, instance);
+    if (!trace || !trace->running) return false;
+    trace_crash(trace, status);
+    return true;
+}
+
+bool fake_host_hang(struct fake_host *host, const char *instance)
+{
+    struct trace *trace = map_get(host->traces, instance);
+    if (!trace || !trace->running) return false;
+    trace->hangs = true;
     return true;
 }
 
@@ -223,6 +277,8 @@ static void host_free(struct fake_host *host)
     void *value = NULL;
 
     ASSERT(!host->compute && !host->balance && !host->processes);
+    host->world->changed = NULL;
+    fake_farms_clear(host);
     while (map_next(host->traces, &cursor, NULL, &value))
         trace_free(value);
     for (cursor = 0; map_next(host->balancers, &cursor, NULL, &value);)

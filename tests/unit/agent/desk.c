@@ -17,7 +17,7 @@ static void give(struct desk *desk);
 struct desk *desk_new(void)
 {
     struct desk *desk = mem_alloc(sizeof(*desk));
-    desk->world = world_new(2);
+    desk->world = small_world(2);
     desk->box = &desk->world->boxes[0];
     desk->signer = sim_identity_new("croft");
     sim_machine_listen(desk->world->controller_machine, "10.90.0.1:7070", 0, serve, desk);
@@ -234,7 +234,7 @@ struct fake_instance truth(const struct desk *desk, const char *name)
 struct desk *running(const char *const *names)
 {
     struct desk *desk = desk_new();
-    box_boot(desk->box);
+    boot(desk->box);
     tell(desk, 1, 1, names);
     world_run_ms(desk->world, 2000);
     assert_true(said(desk, "\"document_version\":1"));

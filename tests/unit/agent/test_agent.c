@@ -134,7 +134,7 @@ static void test_roll_back(void **state)
     assert_int_equal(desk->after, 2);
     assert_true(said(desk, "\"refused_version\":2"));
     box_stop_agent(desk->box); /* and after a restart it is still the one before */
-    box_start_agent(desk->box);
+    start_agent(desk->box);
     world_run_ms(desk->world, 2000);
     assert_true(said(desk, "\"document_version\":1"));
     fake_host_fail_networks(desk->box->truth, 1);
@@ -176,7 +176,7 @@ static void test_restart_touches_nothing(void **state)
     desk->away = true; /* and needs nobody for it */
     box_stop_agent(desk->box);
     world_run_ms(desk->world, 5000);
-    box_start_agent(desk->box);
+    start_agent(desk->box);
     world_run_ms(desk->world, 60000);
     assert_int_equal(operations(desk->world), before);
     fake_world_script(desk->world->truth, "acme/shop/web-1")->unhealthy =
@@ -198,7 +198,7 @@ static void test_tends(void **state)
     world_run_ms(desk->world, 10000);
     assert_true(counts->farms_tended > before);
     box_stop_agent(desk->box);
-    box_start_agent(desk->box);
+    start_agent(desk->box);
     before = counts->farms_tended;
     world_run_ms(desk->world, 10000);
     assert_true(counts->farms_tended > before);
@@ -215,18 +215,18 @@ static void test_restart_at_any_moment(void **state)
 {
     for (int64_t us = 0; us < 12000; us += 500) {
         struct desk *desk = desk_new();
-        box_boot(desk->box);
+        boot(desk->box);
         tell(desk, 1, 1, two);
         sim_clock_run(desk->world->clock, us);
         box_stop_agent(desk->box);
-        box_start_agent(desk->box);
+        start_agent(desk->box);
         if (desk->document.size == 0) tell(desk, 2, 1, two);
         world_run_ms(desk->world, 5000);
         assert_int_equal(truly_running(desk->world, ""), 2);
         tell(desk, 3, 1, none);
         sim_clock_run(desk->world->clock, us);
         box_stop_agent(desk->box);
-        box_start_agent(desk->box);
+        start_agent(desk->box);
         world_run_ms(desk->world, 2000);
         if (desk->document.size == 0) tell(desk, 4, 1, none);
         world_run_ms(desk->world, 5000);
@@ -246,7 +246,7 @@ static void test_exits(void **state)
     script->exits = 100;
     script->exits_after_ms = 100;
     script->exit_status = 3;
-    box_boot(desk->box);
+    boot(desk->box);
     tell(desk, 1, 1, one);
     world_run_ms(desk->world, 10000);
     assert_true(said(desk, "exited with 3 after 0.1 s; try"));
@@ -276,7 +276,7 @@ static void test_rest_ends_with_its_reason(void **state)
     const struct fake_counts *counts = fake_host_counts(desk->box->truth);
     script->exits = 100;
     script->exits_after_ms = 100;
-    box_boot(desk->box);
+    boot(desk->box);
     tell(desk, 1, 1, one);
     world_run_ms(desk->world, 10000); /* from now on it rests for 8 s */
     script->exits = 0;
@@ -303,7 +303,7 @@ static void test_exits_at_once(void **state)
     script->exits = 3;
     script->exits_after_ms = -1;
     script->exit_status = 3;
-    box_boot(desk->box);
+    boot(desk->box);
     tell(desk, 1, 1, one);
     world_run_ms(desk->world, 200);
     assert_true(said(desk, "exited with 3 after 0.0 s; try"));
@@ -322,7 +322,7 @@ static void test_made_badly(void **state)
     script->start_fails = 1;
     script->wipe_fails = 2;
     fake_host_fail_images(desk->box->truth, 1);
-    box_boot(desk->box);
+    boot(desk->box);
     tell(desk, 1, 1, one);
     world_run_ms(desk->world, 10000);
     assert_true(truth(desk, "web-1").running);
@@ -357,7 +357,7 @@ static void test_warm(void **state)
     assert_true(truth(desk, "web-1").frozen);
     assert_true(said(desk, "\"warm\":true"));
     box_stop_agent(desk->box);
-    box_start_agent(desk->box);
+    start_agent(desk->box);
     world_run_ms(desk->world, 5000);
     assert_true(truth(desk, "web-1").frozen);
     tell(desk, 2, 1, one);
@@ -392,7 +392,7 @@ static void test_one_a_turn(void **state)
 
     sim_clock_after_step(desk->world->clock, judge_turn, &turns);
     fake_world_script(desk->world->truth, "acme/shop/")->start_fails = 6;
-    box_boot(desk->box);
+    boot(desk->box);
     tell(desk, 1, 1, six);
     world_run_ms(desk->world, 5000);
     assert_int_equal(turns.creates, 12);
@@ -407,11 +407,11 @@ static void test_boot(void **state)
     const struct fake_counts *counts = fake_host_counts(desk->box->truth);
     desk->away = true;
     box_die(desk->box);
-    box_boot(desk->box);
+    boot(desk->box);
     world_run_ms(desk->world, 60000);
     assert_int_equal(counts->starts, 1); /* it may run elsewhere by now */
     box_stop_agent(desk->box);           /* which an agent that restarts meanwhile knows no better */
-    box_start_agent(desk->box);
+    start_agent(desk->box);
     world_run_ms(desk->world, 1000);
     assert_int_equal(counts->starts, 1);
     desk->away = false;
@@ -430,7 +430,7 @@ static void test_fetch(void **state)
     struct desk *desk = desk_new();
     sim_blobs_piece(desk->world->blobs, 4);
     sim_blobs_damage(desk->world->blobs, 1);
-    box_boot(desk->box);
+    boot(desk->box);
     tell(desk, 1, 1, one);
     world_run_ms(desk->world, 2000);
     assert_int_equal(desk->blobs, 14); /* 27 bytes by fours, and all of it again */
@@ -438,7 +438,7 @@ static void test_fetch(void **state)
     desk_free(desk);
 
     desk = desk_new();
-    box_boot(desk->box);
+    boot(desk->box);
     world_run_ms(desk->world, 1000);
     tell(desk, 1, 1, one);
     desk->away = true;
@@ -471,7 +471,7 @@ static void test_image_ahead(void **state)
     struct desk *desk = desk_new();
     const struct fake_counts *counts = fake_host_counts(desk->box->truth);
 
-    box_boot(desk->box);
+    boot(desk->box);
     fake_host_fail_images(desk->box->truth, 1);
     tell(desk, 1, 1, image);
     world_run_ms(desk->world, 5000);
@@ -549,7 +549,7 @@ static void test_images_wait_for_word(void **state)
 
     desk->away = true;
     box_die(desk->box);
-    box_boot(desk->box);
+    boot(desk->box);
     world_run_ms(desk->world, 30 * 1000);
     assert_true(has_hello(desk));
     desk->away = false;

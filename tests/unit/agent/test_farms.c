@@ -97,7 +97,7 @@ static struct desk *running_farms(size_t length)
 
     script->exits = 1;
     script->exits_after_ms = 4300;
-    box_boot(desk->box);
+    boot(desk->box);
     tell_farms(desk, 1, length);
     world_run_ms(desk->world, 4000);
     assert_true(said(desk, "\"document_version\":1"));
@@ -160,7 +160,7 @@ static void test_made_one_by_one(void **state)
 {
     struct desk *desk = desk_new();
 
-    box_boot(desk->box);
+    boot(desk->box);
     tell_farms(desk, 1, MANY);
     while (one_more_port(desk)) {
     }
@@ -227,7 +227,7 @@ static void test_restart_meanwhile(void **state)
     world_run_ms(desk->world, 1000);
     watch_start(&watch, desk);
     watch.fails_at = 1; /* there is nothing to go back to: the others are set all the same */
-    box_start_agent(desk->box);
+    start_agent(desk->box);
     assert_true(sim_clock_run_until(desk->world->clock, 5000 * 1000, half_set, &watch));
     assert_true(said(desk, "\"document_version\":0"));
     assert_null(desk->poll);

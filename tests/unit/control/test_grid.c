@@ -103,7 +103,7 @@ static void test_host_dies(void **state)
     assert_true(instance_of(world, "acme/shop/web-1")->incarnation > incarnation);
     assert_settled(world);
     /* It comes back, with its disk and the document of before on it: what it had runs elsewhere. */
-    box_boot(world_box(world, host));
+    boot(world_box(world, host));
     wait_host(world, host, HOST_UP, 3000);
     world_run_ms(world, 5000);
     assert_settled(world);
@@ -311,7 +311,7 @@ static void test_agent_away(void **state)
     wait_host(world, host, HOST_SUSPECT, 1500);
     world_run_ms(world, 7500);
     assert_int_equal(fact_of(world, host)->state, HOST_SUSPECT);
-    box_start_agent(box);
+    start_agent(box);
     wait_host(world, host, HOST_UP, 2000);
     world_run_ms(world, 3000);
     assert_int_equal(operations(world), before); /* what ran was left alone */
@@ -334,7 +334,7 @@ static void test_controller_restarts(void **state)
     char *was = mem_strdup(expect(world, 200, landlord, "GET", "/v1/instances", NULL));
     world_stop_controller(world);
     world_run_ms(world, 30000);
-    world_start_controller(world);
+    start_controller(world);
     world_run_ms(world, 10000);
     assert_int_equal(operations(world), before);
     assert_string_equal(was, expect(world, 200, landlord, "GET", "/v1/instances", NULL));
@@ -355,7 +355,7 @@ static void test_controller_restarts_in_doubt(void **state)
         world_run_ms(world, doubted_ms);
         world_stop_controller(world);
         world_run_ms(world, 1000);
-        world_start_controller(world);
+        start_controller(world);
         wait_running(world, "acme/shop/", 4, 15000);
         assert_settled(world);
         world_free(world);
@@ -377,8 +377,8 @@ static void test_agent_stops_in_look(void **state)
     box_stop_agent(&world->boxes[1]);
     box_stop_agent(&world->boxes[2]);
     world_run_ms(world, 1000);
-    box_start_agent(&world->boxes[1]);
-    box_start_agent(&world->boxes[2]);
+    start_agent(&world->boxes[1]);
+    start_agent(&world->boxes[2]);
     wait_running(world, "acme/shop/", 4, 20000);
     assert_settled(world);
     world_free(world);
@@ -391,7 +391,7 @@ static void test_no_power(void **state)
     settle(world);
     world_stop_controller(world);
     world->no_power = true;
-    world_start_controller(world);
+    start_controller(world);
     world_run_ms(world, 5000);
     box_die(&world->boxes[0]);
     box_die(&world->boxes[1]);
@@ -414,7 +414,7 @@ static void test_fast_reboot(void **state)
     settle(world);
     box_die(&world->boxes[0]);
     world_run_ms(world, 100);
-    box_boot(&world->boxes[0]);
+    boot(&world->boxes[0]);
     wait_running(world, "acme/shop/", 4, 10000);
     world_run_ms(world, 2000);
     assert_settled(world);
@@ -451,7 +451,7 @@ static void test_reports_meddled(void **state)
         sim_net_meddle(world->net, meddle, &meddlers[i]);
         for (size_t j = 0; j < 3; j++) {
             box_stop_agent(&world->boxes[j]);
-            box_start_agent(&world->boxes[j]);
+            start_agent(&world->boxes[j]);
         }
         apply(world, shop);
         wait_running(world, "acme/shop/", 4, 120000);
@@ -466,6 +466,52 @@ static void test_reports_meddled(void **state)
         assert_settled(world);
         world_free(world);
     }
+}
+
+/* Switched off and on again, a host is heard but does not hear. The others know it as up by then, and still
+ * have to know it as given up: what its own document says runs on them. */
+static void test_back_half_heard(void **state)
+{
+    struct world *world = world_started(3);
+    settle(world);
+    const char *host = truly_on(world, "acme/shop/web-1");
+    struct meddler meddler = {"/agent/hello", host, 1, 0, {.lose_answer = true}};
+    box_die(world_box(world, host));
+    wait_host(world, host, HOST_DOWN, 1000);
+    wait_running(world, "acme/shop/", 4, 5000);
+    sim_net_meddle(world->net, meddle, &meddler);
+    boot(world_box(world, host));
+    wait_host(world, host, HOST_UP, 3000);
+    world_run_ms(world, 500); /* the others have heard */
+    world_stop_controller(world);
+    world_run_ms(world, 20000); /* judged all the while */
+    assert_int_equal(truly_running(world, "acme/shop/"), 4);
+    sim_net_meddle(world->net, NULL, NULL);
+    start_controller(world);
+    world_run_ms(world, 10000);
+    assert_settled(world);
+    assert_false(fact_of(world, host)->given_up);
+    world_free(world);
+}
+
+/* What a host sent before it was switched off is no sign of life. */
+static void test_beat_from_before(void **state)
+{
+    struct world *world = world_started(3);
+    settle(world);
+    const char *host = truly_on(world, "acme/shop/web-1");
+    struct meddler meddler = {"/agent/beat", host, 1, 0, {.late_us = 3000000}};
+    sim_net_meddle(world->net, meddle, &meddler);
+    world_run_ms(world, 300);
+    box_die(world_box(world, host));
+    wait_host(world, host, HOST_DOWN, 2000);
+    world_run_ms(world, 1000);
+    for (int i = 0; i < 500; i++) {
+        assert_int_equal(fact_of(world, host)->state, HOST_DOWN);
+        assert_true(fact_of(world, host)->fenced);
+        world_run_ms(world, 10);
+    }
+    world_free(world);
 }
 
 /* A report that stood in a queue comes after a newer one: the newer one's truth has to stay. */
@@ -502,7 +548,7 @@ static void test_weather(void **state)
         struct box *box = &world->boxes[round % 4];
         box_die(box);
         world_run_ms(world, 700 * round);
-        box_boot(box);
+        boot(box);
         wait_running(world, "acme/shop/", 4, 60000);
     }
     world_run_ms(world, 20000);
@@ -680,11 +726,11 @@ static void test_ready_outlasts(void **state)
     wait_served(world, 2);
     const char *host = truly_on(world, "acme/shop/balance-1");
     world_stop_controller(world);
-    world_start_controller(world);
+    start_controller(world);
     assert_true(is_ready(world));
     box_stop_agent(world_box(world, host));
     world_run_ms(world, 100);
-    box_start_agent(world_box(world, host));
+    start_agent(world_box(world, host));
     for (int64_t i = 0; i < 3000; i++) {
         assert_true(is_ready(world));
         world_run_ms(world, 1);
@@ -697,8 +743,8 @@ static void test_ready_outlasts(void **state)
         world_run_ms(world, 1);
     }
     world_stop_controller(world);
-    world_start_controller(world);
-    box_start_agent(world_box(world, host));
+    start_controller(world);
+    start_agent(world_box(world, host));
     wait_served(world, 4);
     world_free(world);
 }
@@ -723,6 +769,8 @@ int main(void)
         cmocka_unit_test(test_no_power),
         cmocka_unit_test(test_fast_reboot),
         cmocka_unit_test(test_reports_meddled),
+        cmocka_unit_test(test_back_half_heard),
+        cmocka_unit_test(test_beat_from_before),
         cmocka_unit_test(test_report_overtaken),
         cmocka_unit_test(test_weather),
         cmocka_unit_test(test_two_appliers),

@@ -157,7 +157,7 @@ static void test_line_breaks(void **state)
     run_to_beat(world, "h1");
     box_stop_agent(&world->boxes[0]);
     wait_host(world, "h1", HOST_SUSPECT, 50);
-    box_start_agent(&world->boxes[0]);
+    start_agent(&world->boxes[0]);
     wait_host(world, "h1", HOST_UP, 1000);
     world_free(world);
 }
@@ -251,7 +251,7 @@ static void test_too_busy(void **state)
         world_run_ms(world, 100);
         assert_int_equal(fact_of(world, "h1")->state, HOST_SUSPECT);
     }
-    box_start_agent(box);
+    start_agent(box);
     wait_host(world, "h1", HOST_UP, 2000);
     world_free(world);
 }
@@ -259,7 +259,7 @@ static void test_too_busy(void **state)
 /* What the store gives back damaged is told, with its key: nobody is to be told what to do by guesses. */
 static void test_damaged_document(void **state)
 {
-    struct world *world = world_new(1);
+    struct world *world = small_world(1);
     const struct controller_options options = {.clock = world->time,
                                                .net = sim_machine_port(world->controller_machine),
                                                .identity = sim_identity_port(world->identity),

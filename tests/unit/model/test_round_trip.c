@@ -43,7 +43,8 @@ static const struct {
      "'drained':true,'frontends_hash':'f00d','reason':'r \\n "
      "\\\"'}"},
     {&schema_host_fact,
-     "{'name':'h','state':'suspect','fenced':true,'since_ms':5,'boot':'b','address':'1.2.3.4:5',"
+     "{'name':'h','state':'suspect','fenced':true,'given_up':true,'since_ms':5,'boot':'b','address':'1.2.3.4:"
+     "5',"
      "'address_second':'1.2.3.5:5','underlay':'10.9.0.1','outside':'eth3','agent_version':'1','pid':6,'agent_"
      "pid':7,"
      "'document_version':8,'document_error':'e','reason':'r'}"},

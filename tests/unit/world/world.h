@@ -1,6 +1,4 @@
-/* A whole grid in one process on virtual time: the real controller and API over a memory store, real agents,
- * and under them a simulated network and the fake world. After every step the world is judged: one and only
- * one. */
+/* The whole grid of simulate/world.h in a test. After every step it is judged: one and only one. */
 #ifndef CROFT_TESTS_UNIT_WORLD_H
 #define CROFT_TESTS_UNIT_WORLD_H
 
@@ -12,60 +10,10 @@
 
 #include <cmocka.h>
 
-#include "agent/agent.h"
-#include "api/api.h"
-#include "base/mem.h"
 #include "base/text.h"
-#include "control/controller.h"
-#include "driver/fake/fake.h"
-#include "sim/blob.h"
-#include "sim/clock.h"
-#include "sim/disk.h"
-#include "sim/identity.h"
-#include "sim/net.h"
-#include "sim/power.h"
-#include "sim/random.h"
-#include "sim/watch.h"
-#include "store/store.h"
+#include "simulate/world.h"
 
 enum { BOXES_MAX = 6 };
-
-/* A host: what stays when its agent or its power goes, and what does not. */
-struct box {
-    struct world *world;
-    char name[32], addresses[2][48], underlay[48], boot[64];
-    int boots;
-    struct sim_machine *machine;
-    struct sim_disk *disk;
-    struct sim_blobs *blobs;
-    struct fake_host *truth;
-    struct host host;
-    /* while its agent runs */
-    struct agent *agent;
-    struct fake_processes *processes;
-    const struct compute_driver *compute;
-    const struct net_driver *network;
-    const struct balance_driver *balance;
-};
-
-struct world {
-    struct sim_clock *clock;
-    const struct clock_port *time;
-    struct sim_random *random;
-    struct sim_net *net;
-    struct fake_world *truth;
-    struct sim_identity *identity;
-    struct sim_blobs *blobs; /* the controller's */
-    char layer[72];          /* digest of the one layer that all images have */
-    struct sim_power *power;
-    bool power_fails, no_power;
-    struct sim_machine *controller_machine, *person;
-    struct store *store;
-    struct controller *controller;
-    struct api *api;
-    struct box boxes[BOXES_MAX];
-    size_t boxes_length;
-};
 
 struct reply {
     bool done;
@@ -74,23 +22,13 @@ struct reply {
     struct buf headers; /* "name: value\n" each */
 };
 
-extern const char *const landlord; /* the landlord's token */
-
-struct world *world_new(size_t nodes); /* nothing runs yet */
-void world_free(struct world *world);
+struct world *small_world(size_t nodes); /* hosts h1, h2, … in two racks; nothing runs yet */
 /* All of it: controller, API, agents; images hello:1 and croft-balancer:1, party acme. */
 struct world *world_started(size_t nodes);
-/* Of an image with the one layer and this size, and nothing else. */
-void world_image_digest(const struct world *world, int64_t size, char ret_digest[72]);
-void world_start_controller(struct world *world);
-void world_stop_controller(struct world *world);
-void world_run_ms(struct world *world, int64_t ms);
-
-void box_boot(struct box *box); /* power on, a new run of the host, its agent */
-void box_start_agent(struct box *box);
-void box_stop_agent(struct box *box); /* what it runs goes on */
-void box_die(struct box *box);        /* power lost */
-struct box *world_box(struct world *world, const char *name);
+/* These fail the test. */
+void start_controller(struct world *world);
+void boot(struct box *box); /* power on, a new run of the host, its agent */
+void start_agent(struct box *box);
 
 /* Asks the API and waits for the answer; headers: "Name: value" …, NULL last, or NULL. */
 struct reply ask(struct world *world, const char *token, const char *method, const char *path,

@@ -1,0 +1,170 @@
+/* What can go wrong. A new kind is a row here and its functions in the file of its subject. */
+#include "base/text.h"
+#include "simulate/inside.h"
+
+#include <string.h>
+
+enum { SECOND = 1000, MINUTE = 60 * SECOND };
+
+const struct fault fault_table[] = {
+    {"agent-crash", "a host's agent ends, and is started again", 10 * SECOND, 10 * MINUTE, 50, 15 * SECOND,
+     agent_crash, agent_crash_end},
+    {"controller-crash", "the controller ends, and is started again", 30 * SECOND, 15 * MINUTE, 50,
+     20 * SECOND, controller_crash, controller_crash_end},
+    {"host-dies", "a host loses its power", 30 * SECOND, 20 * MINUTE, SECOND, 5 * MINUTE, host_dies,
+     host_dies_end},
+    {"zone-dies", "all hosts of a rack lose their power", 3 * MINUTE, 60 * MINUTE, SECOND, 3 * MINUTE,
+     zone_dies, zone_dies_end},
+    {"partition", "hosts and the others do not reach each other", 30 * SECOND, 20 * MINUTE, 100, 2 * MINUTE,
+     partition, partition_end},
+    {"partition-one-way", "what a host sends, or what is sent to it, is lost", 30 * SECOND, 20 * MINUTE, 100,
+     MINUTE, partition_one_way, partition_one_way_end},
+    {"messages", "messages are lost, slow, late, repeated, out of order", MINUTE, 20 * MINUTE, SECOND,
+     2 * MINUTE, messages, messages_end},
+    {"operator", "somebody applies, scales, deletes, moves, drains, reverts", 3 * SECOND, 5 * MINUTE, 0, 0,
+     clerk_act, NULL},
+    {"instance-crash", "an instance ends by itself", 5 * SECOND, 10 * MINUTE, 0, 0, instance_crash, NULL},
+    {"instance-hang", "an instance runs on and does nothing", 10 * SECOND, 20 * MINUTE, 0, 0, instance_hang,
+     NULL},
+};
+const size_t fault_table_length = LENGTH(fault_table);
+_Static_assert(LENGTH(fault_table) <= (size_t)SIMULATE_FAULTS_MAX, "the report has room for them");
+_Static_assert((size_t)SIMULATE_FAULTS_MAX == (size_t)SWARM_FAULTS_MAX, "and so has what is drawn");
+
+static bool is_asked_for(const char *faults, const char *name);
+static void plan_next(struct fault_state *state);
+static void strike(void *ctx);
+static void is_over(void *ctx);
+static void end_trouble(struct trouble *trouble);
+
+const char *simulate_fault_name(size_t n)
+{
+    return n < fault_table_length ? fault_table[n].name : NULL;
+}
+
+const char *simulate_fault_words(size_t n)
+{
+    return n < fault_table_length ? fault_table[n].words : NULL;
+}
+
+bool simulate_check_faults(const char *faults, struct error *err)
+{
+    const char *names[LENGTH(fault_table)];
+
+    if (text_equal(faults, "all") || text_equal(faults, "none")) return true;
+    for (size_t i = 0; i < LENGTH(fault_table); i++)
+        names[i] = fault_table[i].name;
+    for (const char *at = faults;; at++) {
+        size_t size = strcspn(at, ",");
+        CLEANUP_MEM char *name = mem_strndup(at, size);
+        bool known = false;
+        for (size_t i = 0; i < LENGTH(names); i++)
+            known |= text_equal(names[i], name);
+        const char *nearest = text_nearest(name, names, LENGTH(names));
+        if (!known)
+            return error_set(err, ERROR_USAGE, "there is no fault '%s'%s%s; croft sim --help names them",
+                             name, nearest ? ", did you mean " : "", nearest ? nearest : "");
+        at += size;
+        if (!*at) return true;
+    }
+}
+
+/* A kind that is not asked for by name is left out of every fourth seed. */
+void faults_draw(struct run *run)
+{
+    const char *faults = run->options->faults;
+    bool all = text_equal(faults, "all");
+
+    for (size_t i = 0; i < fault_table_length; i++) {
+        const struct fault *fault = &fault_table[i];
+        bool drawn = run_draw(run, 1, 4) > 1;
+        /* Evenly over the orders of magnitude: both a fault that is seldom and one that is often. */
+        int64_t every_ms = fault->every_ms_min;
+        int64_t doublings = 0;
+        for (int64_t ms = every_ms; ms * 2 <= fault->every_ms_max; ms *= 2)
+            doublings++;
+        for (int64_t n = run_draw(run, 0, doublings); n > 0; n--)
+            every_ms *= 2;
+        bool on = all ? drawn : is_asked_for(faults, fault->name);
+        run->faults[i] = (struct fault_state){.run = run, .fault = fault, .place = i, .on = on};
+        run->swarm->every_ms[i] = on ? every_ms : 0;
+    }
+}
+
+void faults_begin(struct run *run)
+{
+    for (size_t i = 0; i < fault_table_length; i++)
+        if (run->faults[i].on) plan_next(&run->faults[i]);
+}
+
+void faults_end(struct run *run)
+{
+    for (size_t i = 0; i < fault_table_length; i++) {
+        run_cancel(run, run->faults[i].next);
+        run->faults[i].next = NULL;
+    }
+    while (run->troubles.length > 0)
+        end_trouble(*(struct trouble **)vec_at(&run->troubles, 0));
+    net_mend(run);
+    hosts_mend(run);
+}
+
+static bool is_asked_for(const char *faults, const char *name)
+{
+    for (const char *at = faults; *at;) {
+        size_t size = strcspn(at, ",");
+        if (strlen(name) == size && strncmp(at, name, size) == 0) return true;
+        at += size + (at[size] == ',');
+    }
+    return false;
+}
+
+static void plan_next(struct fault_state *state)
+{
+    int64_t every_ms = state->run->swarm->every_ms[state->place];
+    state->next = run_after(state->run, run_draw(state->run, 1, 2 * every_ms), strike, state);
+}
+
+static void strike(void *ctx)
+{
+    struct fault_state *state = ctx;
+    struct run *run = state->run;
+    const struct fault *fault = state->fault;
+    struct trouble *trouble = mem_alloc(sizeof(*trouble));
+
+    plan_next(state);
+    trouble->run = run;
+    trouble->fault = fault;
+    if (!fault->strike(run, trouble)) {
+        mem_free(trouble);
+        return;
+    }
+    run->report->faults[state->place]++;
+    if (!fault->end) {
+        mem_free(trouble);
+        return;
+    }
+    trouble->end = run_after(run, run_draw(run, fault->lasts_ms_min, fault->lasts_ms_max), is_over, trouble);
+    *(struct trouble **)vec_push(&run->troubles) = trouble;
+}
+
+static void is_over(void *ctx)
+{
+    struct trouble *trouble = ctx;
+    trouble->end = NULL;
+    end_trouble(trouble);
+}
+
+static void end_trouble(struct trouble *trouble)
+{
+    struct run *run = trouble->run;
+
+    for (size_t i = 0; i < run->troubles.length; i++) {
+        if (*(struct trouble **)vec_at(&run->troubles, i) != trouble) continue;
+        vec_remove(&run->troubles, i);
+        break;
+    }
+    run_cancel(run, trouble->end);
+    trouble->fault->end(run, trouble);
+    mem_free(trouble);
+}

@@ -1,0 +1,108 @@
+/* What the files of this room share. */
+#ifndef CROFT_SIMULATE_INSIDE_H
+#define CROFT_SIMULATE_INSIDE_H
+
+#include "simulate/simulate.h"
+#include "simulate/swarm.h"
+#include "simulate/world.h"
+
+struct run;
+struct judges;
+struct clerk;
+
+/* One that is there now. */
+struct trouble {
+    struct run *run;
+    const struct fault *fault;
+    struct timer *end;
+    char what[64], other[64]; /* the fault's own: whom it struck */
+    int path;
+};
+
+/* A kind of what goes wrong: a row of the table in faults.c. */
+struct fault {
+    const char *name, *words;
+    int64_t every_ms_min, every_ms_max; /* the mean time between two is drawn from these, for each seed */
+    int64_t lasts_ms_min, lasts_ms_max; /* drawn for each; 0: it is over at once */
+    /* False: there was nothing to strike. Tells the story what it does. */
+    bool (*strike)(struct run *run, struct trouble *trouble);
+    void (*end)(struct run *run, struct trouble *trouble); /* NULL: nothing to mend */
+};
+
+struct fault_state {
+    struct run *run;
+    const struct fault *fault;
+    size_t place; /* in the table */
+    bool on;
+    struct timer *next;
+};
+
+struct run {
+    const struct simulate_options *options;
+    struct simulate_report *report;
+    struct story *story;
+    struct sim_random *chance; /* of what happens; the grid's own chance is the world's */
+    struct swarm *swarm;
+    struct world *world;
+    struct judges *judges;
+    struct clerk *clerk;
+    struct fault_state faults[SWARM_FAULTS_MAX];
+    struct vec troubles; /* struct trouble *, those that are there */
+    bool storm;
+    int64_t calm_since_us; /* nothing went wrong, and nobody changed anything, since then */
+    int64_t started_us;
+};
+
+/* run.c */
+int64_t run_now(const struct run *run); /* steady, microseconds */
+int64_t run_draw(struct run *run, int64_t first, int64_t last);
+struct timer *run_after(struct run *run, int64_t ms, void (*fire)(void *ctx), void *ctx);
+void run_cancel(struct run *run, struct timer *timer);
+#define run_tell(run, ...) story_tell((run)->story, run_now(run) - (run)->started_us, __VA_ARGS__)
+/* Only the first counts: what comes after may be a consequence. */
+void run_violated(struct run *run, const char *invariant, const char *format, ...) PRINTF_LIKE(3, 4);
+
+/* faults.c: the table */
+extern const struct fault fault_table[];
+extern const size_t fault_table_length;
+void faults_draw(struct run *run); /* which are on, and how often */
+void faults_begin(struct run *run);
+void faults_end(struct run *run); /* no more of them, and all that are there are over */
+
+/* fault_hosts.c, fault_net.c, fault_instances.c: rows */
+bool agent_crash(struct run *run, struct trouble *trouble);
+void agent_crash_end(struct run *run, struct trouble *trouble);
+bool controller_crash(struct run *run, struct trouble *trouble);
+void controller_crash_end(struct run *run, struct trouble *trouble);
+bool host_dies(struct run *run, struct trouble *trouble);
+void host_dies_end(struct run *run, struct trouble *trouble);
+bool zone_dies(struct run *run, struct trouble *trouble);
+void zone_dies_end(struct run *run, struct trouble *trouble);
+void hosts_mend(struct run *run); /* all have power, an agent, and there is a controller */
+bool partition(struct run *run, struct trouble *trouble);
+void partition_end(struct run *run, struct trouble *trouble);
+bool partition_one_way(struct run *run, struct trouble *trouble);
+void partition_one_way_end(struct run *run, struct trouble *trouble);
+bool messages(struct run *run, struct trouble *trouble);
+void messages_end(struct run *run, struct trouble *trouble);
+void net_mend(struct run *run);
+bool instance_crash(struct run *run, struct trouble *trouble);
+bool instance_hang(struct run *run, struct trouble *trouble);
+
+/* clerk.c: the simulated operator, and what he was promised */
+struct clerk *clerk_new(struct run *run);
+void clerk_free(struct clerk *clerk);
+bool clerk_found(struct run *run); /* asks for all that the seed drew; false: not everything was accepted */
+bool clerk_act(struct run *run, struct trouble *trouble); /* a row of the table: operator */
+bool clerk_waits(const struct run *run);                  /* for an answer, or to know what became of one */
+void clerk_calm(struct run *run);                         /* puts back what he drained */
+void clerk_stored(struct run *run, const struct store_item *item);
+void clerk_judge(struct run *run);
+
+/* judges.c */
+struct judges *judges_new(struct run *run);
+void judges_free(struct judges *judges);
+void judges_watch(struct run *run); /* the store, from now on */
+void judges_step(void *ctx);        /* after every step */
+
+#endif

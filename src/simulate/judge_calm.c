@@ -1,0 +1,153 @@
+/* Judged when nothing goes wrong any more: does everybody have what he was promised? */
+#include "base/text.h"
+#include "plan/plan.h"
+#include "simulate/judges.h"
+
+#include <inttypes.h>
+
+enum {
+    COMMITTED_US = 120 * 1000 * 1000, /* of calm: then no farm is short of what could be given */
+    CONVERGES_US = 180 * 1000 * 1000, /* then everything is as wanted, or says why not */
+};
+
+static void judge_tier(struct run *run, const struct snapshot *snapshot, const struct farm *farm,
+                       const struct tier *tier);
+static void judge_instances(struct run *run, const struct snapshot *snapshot);
+static void judge_hosts(struct run *run, const struct snapshot *snapshot);
+
+void committed_look(struct run *run)
+{
+    if (run_now(run) - run->calm_since_us < COMMITTED_US || !run->world->controller) return;
+    const struct snapshot *snapshot = mirror_snapshot(controller_mirror(run->world->controller));
+    for (size_t i = 0; i < snapshot->farms_length; i++) {
+        const struct farm *farm = &snapshot->farms[i];
+        for (size_t j = 0; farm->state == FARM_RUNNING && j < farm->tiers_length; j++)
+            judge_tier(run, snapshot, farm, &farm->tiers[j]);
+    }
+}
+
+void quota_look(struct run *run)
+{
+    size_t cursor = 0;
+    const char *party = NULL;
+    void *value = NULL;
+
+    if (run_now(run) - run->calm_since_us < COMMITTED_US || !run->world->controller) return;
+    const struct mirror *mirror = controller_mirror(run->world->controller);
+    while (map_next(run->judges->used, &cursor, &party, &value)) {
+        const struct resources *used = value;
+        const struct record *record = mirror_get(mirror, RECORD_PARTY, party);
+        if (!record) continue;
+        const struct quota *quota = &((const struct party *)record->object)->quota;
+        if (!resources_fit(used, &quota->resources))
+            run_violated(run, "quota",
+                         "party %s runs %" PRId64 " of %" PRId64 " millicores and %" PRId64 " of %" PRId64
+                         " bytes of memory",
+                         party, used->cpus_millis, quota->resources.cpus_millis, used->memory_bytes,
+                         quota->resources.memory_bytes);
+    }
+}
+
+void converges_look(struct run *run)
+{
+    CLEANUP_ARENA struct arena *arena = arena_new();
+
+    if (run_now(run) - run->calm_since_us < CONVERGES_US || run->judges->converged) return;
+    run->judges->converged = true;
+    if (!run->world->controller) {
+        run_violated(run, "converges", "there is no controller");
+        return;
+    }
+    const struct snapshot *snapshot = mirror_snapshot(controller_mirror(run->world->controller));
+    for (size_t i = 0; i < snapshot->farms_length; i++) {
+        const char *reason = "";
+        const char *state = plan_farm_state(arena, snapshot, &snapshot->farms[i], &reason);
+        run_tell(run, "%s is %s: %s", snapshot->farms[i].full_name, state, reason);
+        if (text_equal(state, "changing") || (text_equal(state, "degraded") && !reason[0]))
+            run_violated(run, "converges", "farm %s is %s %d s after the last fault: %s",
+                         snapshot->farms[i].full_name, state, CONVERGES_US / 1000 / 1000, reason);
+    }
+    judge_hosts(run, snapshot);
+    judge_instances(run, snapshot);
+}
+
+/* A plain first fit over what the hosts' records leave free, and so by nobody's cleverness: only rules that
+ * may forbid a place are left to the planner (strict spread, needs, quota are no room that may be used). */
+static void judge_tier(struct run *run, const struct snapshot *snapshot, const struct farm *farm,
+                       const struct tier *tier)
+{
+    int64_t serving = 0;
+
+    if (tier->spread.strict || tier->needs_length > 0) return;
+    for (size_t i = 0; i < snapshot->instances_length; i++) {
+        const struct instance *instance = &snapshot->instances[i];
+        if (!text_equal(instance->farm, farm->full_name) || !text_equal(instance->tier, tier->name)) continue;
+        struct fake_instance found;
+        const struct box *box = world_box(run->world, instance->host);
+        if (instance->wanted == WANTED_RUN && box && fake_host_instance(box->truth, instance->name, &found))
+            serving += found.running;
+    }
+    if (serving >= tier->count.committed) return;
+    for (size_t i = 0; i < snapshot->hosts_length; i++) {
+        const struct host *host = &snapshot->hosts[i];
+        struct resources free = host->capacity;
+        const struct box *box = world_box(run->world, host->name);
+        if (host->state != HOST_ACTIVE || !box || !box->agent) continue;
+        free.cpus_millis -= host->reserve.cpus_millis;
+        free.memory_bytes -= host->reserve.memory_bytes;
+        free.disk_bytes -= host->reserve.disk_bytes;
+        for (size_t j = 0; j < snapshot->instances_length; j++) {
+            const struct instance *instance = &snapshot->instances[j];
+            if (!text_equal(instance->host, host->name)) continue;
+            free.cpus_millis -= instance->size.cpus_millis;
+            free.memory_bytes -= instance->size.memory_bytes;
+            free.disk_bytes -= instance->size.disk_bytes;
+        }
+        if (free.cpus_millis < tier->size.cpus_millis || free.memory_bytes < tier->size.memory_bytes ||
+            free.disk_bytes < tier->size.disk_bytes)
+            continue;
+        run_violated(run, "committed", "%s of %s has %" PRId64 " of %" PRId64 " while %s has room for one",
+                     tier->name, farm->full_name, serving, tier->count.committed, host->name);
+        return;
+    }
+}
+
+static void judge_hosts(struct run *run, const struct snapshot *snapshot)
+{
+    for (size_t i = 0; i < snapshot->host_facts_length; i++) {
+        const struct host_fact *fact = &snapshot->host_facts[i];
+        if (fact->state != HOST_UP)
+            run_violated(run, "converges", "%s is %s: %s", fact->name, host_state_names[fact->state],
+                         fact->reason);
+        if (fact->document_error[0])
+            run_violated(run, "converges", "%s refuses its document: %s", fact->name, fact->document_error);
+    }
+}
+
+/* What is believed is what is. */
+static void judge_instances(struct run *run, const struct snapshot *snapshot)
+{
+    struct vec list = VEC_OF(struct fake_instance);
+
+    for (size_t i = 0; i < snapshot->instances_length; i++) {
+        const struct instance *instance = &snapshot->instances[i];
+        const struct box *box = world_box(run->world, instance->host);
+        struct fake_instance found = {0};
+        bool runs = box && fake_host_instance(box->truth, instance->name, &found) && found.running &&
+                    found.incarnation == instance->incarnation;
+        if (instance->state == INSTANCE_RUNNING && !runs)
+            run_violated(run, "converges", "%s is said to run on %s, and does not", instance->name,
+                         instance->host);
+        if (instance->wanted == WANTED_RUN && !runs && !instance->reason[0])
+            run_violated(run, "converges", "%s does not run, and nothing says why", instance->name);
+    }
+    fake_world_list(run->world->truth, &list);
+    for (size_t i = 0; i < list.length; i++) {
+        const struct fake_instance *found = vec_at(&list, i);
+        const struct believed *believed = map_get(run->judges->believed, found->name);
+        if (found->running && !(believed && text_equal(believed->host, found->host)))
+            run_violated(run, "converges", "%s runs on %s, and nobody wants it there", found->name,
+                         found->host);
+    }
+    vec_free(&list);
+}

@@ -1,0 +1,69 @@
+/* What the judges remember, so that a judgement costs what changed and not what there is. */
+#ifndef CROFT_SIMULATE_JUDGES_H
+#define CROFT_SIMULATE_JUDGES_H
+
+#include "simulate/inside.h"
+
+/* What runs, and what is left of it, on one host. */
+struct held {
+    const struct box *box;
+    struct map *traces; /* instance -> struct trace_seen */
+    struct resources runs;
+};
+
+struct trace_seen {
+    char *party;
+    int64_t incarnation;
+    struct resources size;
+    bool runs;
+    int64_t orphan_since_us; /* the store does not place it here any more; 0: it does */
+};
+
+/* Who is in a network of this number, anywhere. */
+struct wire {
+    struct map *farms; /* name -> how many ports, as a pointer */
+};
+
+/* What the store says of an instance. */
+struct believed {
+    char *host;
+    int64_t incarnation;
+};
+
+struct judges {
+    struct run *run;
+    struct map *held;     /* host -> struct held */
+    struct map *wires;    /* VNI as text -> struct wire */
+    struct map *believed; /* instance -> struct believed */
+    struct map *used;     /* party -> struct resources: of what runs */
+    struct store_watch *watch;
+    uint64_t revision; /* that the store was seen at */
+    int64_t look_us;   /* of the last look at everything, in calms */
+    bool converged;    /* judged in this calm */
+};
+
+/* Rows of the table of invariants. Each hook may be NULL. */
+struct invariant {
+    const char *name;
+    void (*changed)(struct run *run, const struct fake_change *change); /* in the true world */
+    void (*stored)(struct run *run, const struct store_item *item);     /* in the store */
+    void (*step)(struct run *run);                                      /* after every step */
+};
+
+/* judge_truth.c */
+void one_and_only_one_step(struct run *run);
+void boundary_changed(struct run *run, const struct fake_change *change);
+void quota_changed(struct run *run, const struct fake_change *change);
+bool resources_fit(const struct resources *used, const struct resources *of);
+/* judge_leak.c */
+void no_leak_changed(struct run *run, const struct fake_change *change);
+void no_leak_stored(struct run *run, const struct store_item *item);
+void no_leak_look(struct run *run); /* for what is left for too long */
+/* judge_calm.c */
+void quota_look(struct run *run);
+void committed_look(struct run *run);
+void converges_look(struct run *run);
+
+struct held *held_get(struct judges *judges, const char *host);
+
+#endif

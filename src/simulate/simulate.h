@@ -1,0 +1,45 @@
+/* A whole grid through hours of trouble, judged after every step. The same seed is the same run, on any
+ * machine. */
+#ifndef CROFT_SIMULATE_SIMULATE_H
+#define CROFT_SIMULATE_SIMULATE_H
+
+#include "base/error.h"
+#include "simulate/story.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct simulate_options {
+    uint64_t seed;
+    int64_t virtual_ms;
+    size_t hosts, farms; /* 0: the seed draws them */
+    const char *faults;  /* "all", "none", or names with commas between them */
+    /* Told now and then (at most once a virtual minute) how it goes; NULL: nobody. */
+    void (*progress)(void *ctx, const char *line);
+    void *progress_ctx;
+};
+
+enum { SIMULATE_FAULTS_MAX = 32 };
+
+/* No pointers, so that it may stand in memory that another process reads. Zeroed at first; while the run goes
+ * on it says how far it is, and so what was when the program ended in the midst of it. */
+struct simulate_report {
+    uint64_t seed, steps, checks;
+    int64_t virtual_ms;
+    uint64_t faults[SIMULATE_FAULTS_MAX]; /* how often each struck; in the order of the table */
+    bool finished;                        /* or ended by a violation; false: the program broke */
+    bool violated;
+    char invariant[32], message[400];
+    struct story story;
+};
+
+/* Names of faults, in the order of the table; NULL at the end. */
+const char *simulate_fault_name(size_t n);
+const char *simulate_fault_words(size_t n); /* what it does, one line */
+const char *simulate_invariant_name(size_t n);
+/* Whether the list is one; ERROR_USAGE with the nearest spelling. */
+MUST_CHECK bool simulate_check_faults(const char *faults, struct error *err);
+void simulate(const struct simulate_options *options, struct simulate_report *report);
+
+#endif

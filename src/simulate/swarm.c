@@ -1,0 +1,166 @@
+#include "simulate/swarm.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static void draw_hosts(struct swarm *swarm, struct sim_random *chance, size_t hosts);
+static void draw_farm(struct sim_random *chance, struct swarm_farm *farm, size_t number, size_t parties);
+static void draw_tier(struct sim_random *chance, struct swarm_farm *farm, size_t number);
+static bool one_in(struct sim_random *chance, int64_t n);
+
+struct swarm *swarm_new(struct sim_random *chance, size_t hosts, size_t farms)
+{
+    struct swarm *swarm = mem_alloc(sizeof(*swarm));
+
+    swarm->arena = arena_new();
+    draw_hosts(swarm, chance, hosts ? hosts : (size_t)sim_random_between(chance, 3, 24));
+    swarm->parties_length = (size_t)sim_random_between(chance, 1, 4);
+    swarm->farms_length = farms ? farms : (size_t)sim_random_between(chance, 1, 8);
+    swarm->farms = arena_alloc_array(swarm->arena, swarm->farms_length, sizeof(*swarm->farms));
+    for (size_t i = 0; i < swarm->farms_length; i++)
+        draw_farm(chance, &swarm->farms[i], i, swarm->parties_length);
+    swarm->weather.latency_us_min = sim_random_between(chance, 50, 500);
+    swarm->weather.latency_us_max = swarm->weather.latency_us_min + sim_random_between(chance, 0, 2000);
+    swarm->storm_ms = sim_random_between(chance, 60, 900) * 1000;
+    return swarm;
+}
+
+void swarm_free(struct swarm *swarm)
+{
+    if (!swarm) return;
+    arena_free(swarm->arena);
+    mem_free(swarm);
+}
+
+void swarm_write_farm(const struct swarm_farm *farm, struct buf *ret_yaml)
+{
+    static const char *const levels[] = {"", "host", "rack"};
+
+    buf_printf(ret_yaml, "---\nkind: Farm\nname: %s\nparty: %s\nsubnet: 10.0.0.0/22\ntiers:\n", farm->name,
+               farm->party);
+    for (size_t i = 0; i < farm->tiers_length; i++) {
+        const struct swarm_tier *tier = &farm->tiers[i];
+        buf_printf(ret_yaml,
+                   "  - name: %s\n    image: \"hello:%d\"\n    count: {committed: %" PRId64
+                   ", guaranteed: %" PRId64 ", max: %" PRId64 "}\n    size: {cpus: %" PRId64 ".%03" PRId64
+                   ", memory: %" PRId64 "Mi, disk: 16Mi}\n    warm: %d\n    priority: %d\n"
+                   "    env: {SETTING: \"%d\"}\n",
+                   tier->name, tier->image, tier->count.committed, tier->count.guaranteed, tier->count.max,
+                   tier->cpus_millis / 1000, tier->cpus_millis % 1000, tier->memory_mib, tier->warm,
+                   tier->priority, tier->setting);
+        if (tier->health) buf_add_text(ret_yaml, "    health: {exec: [health]}\n");
+        if (tier->spread)
+            buf_printf(ret_yaml, "    spread: {by: %s, strict: %s}\n", levels[tier->spread],
+                       tier->strict ? "true" : "false");
+        if (tier->needs >= 0) buf_printf(ret_yaml, "    needs: [%s]\n", farm->tiers[tier->needs].name);
+    }
+    if (farm->balance)
+        buf_printf(ret_yaml,
+                   "balance:\n  - {name: www, mode: http, port: 80, to: \"%s:8080\", publish: auto}\n",
+                   farm->tiers[0].name);
+}
+
+/* A quarter more than what its farms are drawn to want: the operator will find its end. */
+void swarm_write_party(const struct swarm *swarm, size_t n, struct buf *ret_yaml)
+{
+    int64_t millis = 0, mib = 0;
+
+    for (size_t i = 0; i < swarm->farms_length; i++) {
+        const struct swarm_farm *farm = &swarm->farms[i];
+        if (i % swarm->parties_length != n) continue;
+        millis += BALANCER_CPUS_MILLIS;
+        mib += BALANCER_MEMORY_BYTES >> 20;
+        for (size_t j = 0; j < farm->tiers_length; j++) {
+            millis += (farm->tiers[j].count.committed + farm->tiers[j].warm) * farm->tiers[j].cpus_millis;
+            mib += (farm->tiers[j].count.committed + farm->tiers[j].warm) * farm->tiers[j].memory_mib;
+        }
+    }
+    buf_printf(ret_yaml,
+               "---\nkind: Party\nname: p%zu\nquota: {cpus: %" PRId64 ", memory: %" PRId64
+               "Mi, disk: 10Ti, instances: 1000, farms: 100}\n",
+               n + 1, millis * 5 / 4 / 1000 + 1, mib * 5 / 4);
+}
+
+void swarm_change_farm(struct sim_random *chance, struct swarm_farm *farm)
+{
+    struct swarm_tier *tier = &farm->tiers[sim_random_between(chance, 0, (int64_t)farm->tiers_length - 1)];
+
+    switch (sim_random_between(chance, 0, 4)) {
+    case 0:
+        tier->image = 3 - tier->image;
+        return;
+    case 1:
+        tier->setting++;
+        return;
+    case 2:
+        tier->warm = 1 - tier->warm;
+        return;
+    case 3:
+        tier->priority = (int)sim_random_between(chance, 0, 100);
+        return;
+    default:
+        tier->count.committed = sim_random_between(chance, 0, 6);
+        tier->count.guaranteed = tier->count.committed;
+        tier->count.max = tier->count.committed + sim_random_between(chance, 0, 3);
+        return;
+    }
+}
+
+static void draw_hosts(struct swarm *swarm, struct sim_random *chance, size_t hosts)
+{
+    struct arena *arena = swarm->arena;
+    int64_t sites = sim_random_between(chance, 1, 2), racks = sim_random_between(chance, 1, 4);
+    int64_t cpus = sim_random_between(chance, 2, 8);
+    bool alike = !one_in(chance, 3);
+
+    swarm->hosts_length = hosts;
+    swarm->hosts = arena_alloc_array(arena, hosts, sizeof(*swarm->hosts));
+    swarm->zones_length = (size_t)(sites * racks);
+    swarm->zones = arena_alloc_array(arena, swarm->zones_length, sizeof(*swarm->zones));
+    for (size_t i = 0; i < swarm->zones_length; i++)
+        swarm->zones[i] = arena_printf(arena, "s%zu/b1/r%zu", i % (size_t)sites + 1, i / (size_t)sites + 1);
+    for (size_t i = 0; i < hosts; i++) {
+        if (!alike) cpus = sim_random_between(chance, 1, 8);
+        swarm->hosts[i] = (struct host){.name = arena_printf(arena, "h%zu", i + 1),
+                                        .zone = swarm->zones[i % swarm->zones_length],
+                                        .pool = "general",
+                                        .class_name = "general",
+                                        .capacity = {cpus * 1000, cpus << 31, 100LL << 30, 0},
+                                        .reserve = {100, 128LL << 20, 0, 0}};
+    }
+}
+
+static void draw_farm(struct sim_random *chance, struct swarm_farm *farm, size_t number, size_t parties)
+{
+    snprintf(farm->name, sizeof(farm->name), "f%zu", number + 1);
+    snprintf(farm->party, sizeof(farm->party), "p%zu", number % parties + 1);
+    farm->tiers_length = (size_t)sim_random_between(chance, 1, SWARM_TIERS_MAX);
+    for (size_t i = 0; i < farm->tiers_length; i++)
+        draw_tier(chance, farm, i);
+    farm->balance = one_in(chance, 2);
+}
+
+static void draw_tier(struct sim_random *chance, struct swarm_farm *farm, size_t number)
+{
+    static const char *const names[SWARM_TIERS_MAX] = {"web", "app", "db"};
+    struct swarm_tier *tier = &farm->tiers[number];
+
+    snprintf(tier->name, sizeof(tier->name), "%s", names[number]);
+    tier->count.committed = sim_random_between(chance, 1, 5);
+    tier->count.guaranteed = tier->count.max = tier->count.committed;
+    tier->cpus_millis = sim_random_between(chance, 1, 10) * 100;
+    tier->memory_mib = sim_random_between(chance, 1, 8) * 64;
+    tier->image = (int)sim_random_between(chance, 1, 2);
+    tier->warm = one_in(chance, 3);
+    tier->priority = one_in(chance, 2) ? 50 : (int)sim_random_between(chance, 0, 100);
+    tier->spread = (int)sim_random_between(chance, 0, 2);
+    tier->strict = one_in(chance, 4);
+    tier->health = !one_in(chance, 3);
+    tier->needs =
+        number > 0 && one_in(chance, 3) ? (int)sim_random_between(chance, 0, (int64_t)number - 1) : -1;
+}
+
+static bool one_in(struct sim_random *chance, int64_t n)
+{
+    return sim_random_between(chance, 1, n) == 1;
+}

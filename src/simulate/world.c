@@ -1,0 +1,247 @@
+#include "simulate/world.h"
+
+#include "base/text.h"
+#include "model/image_text.h"
+
+#include <stdio.h>
+
+const char *const landlord = "landlords-own-token";
+const char api_address[] = "127.0.0.1:7000";
+static const char *const controller_addresses[] = {"10.90.0.1:7070", "10.91.0.1:7070"};
+
+static void add_box(struct world *world, const struct host *host);
+static void free_drivers(struct box *box);
+static bool switch_power(void *ctx, const char *host, enum power_order order, struct error *err);
+
+struct world *world_new(const struct world_options *options)
+{
+    struct world *world = mem_alloc(sizeof(*world));
+
+    world->options = *options;
+    world->clock = sim_clock_new(1700000000000);
+    world->time = sim_clock_port(world->clock);
+    world->random = sim_random_new(options->seed);
+    world->net = sim_net_new(world->time, world->random);
+    world->truth = fake_world_new(world->time);
+    world->identity = sim_identity_new("croft");
+    world->blobs = sim_blobs_new();
+    sim_blobs_put(world->blobs, "the one layer of all images", 27, world->layer);
+    world->power = sim_power_new(world->time, 50000, switch_power, world);
+    world->controller_machine = sim_net_machine(world->net, "controller");
+    sim_machine_certify(world->controller_machine, ROLE_CONTROLLER, NULL);
+    world->person = sim_net_machine(world->net, "person");
+    world->store = store_open_memory();
+    world->boxes = mem_alloc_array(options->hosts_length, sizeof(*world->boxes));
+    world->boxes_by_name = map_new();
+    for (size_t i = 0; i < options->hosts_length; i++)
+        add_box(world, &options->hosts[i]);
+    for (int path = 0; path < 2; path++)
+        sim_machine_listen(world->controller_machine, controller_addresses[path], path, NULL, NULL);
+    return world;
+}
+
+void world_free(struct world *world)
+{
+    if (!world) return;
+    for (size_t i = 0; i < world->boxes_length; i++)
+        box_stop_agent(&world->boxes[i]);
+    world_stop_controller(world);
+    sim_power_free(world->power);
+    sim_net_free(world->net);
+    fake_world_free(world->truth);
+    for (size_t i = 0; i < world->boxes_length; i++) {
+        sim_disk_free(world->boxes[i].disk);
+        sim_blobs_free(world->boxes[i].blobs);
+    }
+    store_close(world->store);
+    sim_blobs_free(world->blobs);
+    sim_identity_free(world->identity);
+    sim_random_free(world->random);
+    sim_clock_free(world->clock);
+    map_free(world->boxes_by_name);
+    mem_free(world->boxes);
+    mem_free(world);
+}
+
+void world_image_digest(const struct world *world, int64_t size, char ret_digest[72])
+{
+    const struct identity_port *identity = sim_identity_port(world->identity);
+    const char *const layers[] = {world->layer};
+    const struct image image = {
+        .layers = layers, .layers_length = 1, .size_bytes = size, .directory = "/", .user = "0"};
+    CLEANUP_BUF struct buf text = {0};
+    char hex[65];
+
+    image_canonical(&image, &text);
+    identity->digest(identity->self, text.data, text.size, hex);
+    snprintf(ret_digest, 72, "sha256:%s", hex);
+}
+
+void world_images(const struct world *world, struct buf *ret_yaml)
+{
+    const char *const images[] = {"hello:1", "hello:2", "croft-balancer:1"};
+
+    for (size_t i = 0; i < LENGTH(images); i++) { /* their sizes keep them apart */
+        char digest[72];
+        world_image_digest(world, 27 + (int64_t)i, digest);
+        buf_printf(ret_yaml, "---\nkind: Image\nname: %s\ndigest: \"%s\"\nlayers: [\"%s\"]\nsize: %zu\n",
+                   images[i], digest, world->layer, 27 + i);
+    }
+}
+
+bool world_start_controller(struct world *world, struct error *err)
+{
+    const struct controller_options options = {.clock = world->time,
+                                               .net = sim_machine_port(world->controller_machine),
+                                               .identity = sim_identity_port(world->identity),
+                                               .blobs = sim_blobs_port(world->blobs),
+                                               .power = world->no_power ? NULL : sim_power_port(world->power),
+                                               .store = world->store,
+                                               .join_token = "join",
+                                               .log = world->options.log,
+                                               .log_ctx = world->options.log_ctx};
+
+    ASSERT(!world->controller);
+
+    if (!controller_new(&options, &world->controller, err)) return false;
+    const struct api_options api_options = {.controller = world->controller,
+                                            .clock = world->time,
+                                            .net = options.net,
+                                            .random = sim_random_port(world->random),
+                                            .identity = options.identity,
+                                            .landlord_token = landlord};
+    world->api = api_new(&api_options);
+    for (int path = 0; path < 2; path++)
+        sim_machine_listen(world->controller_machine, controller_addresses[path], path,
+                           controller_serve_agents, world->controller);
+    sim_machine_listen(world->controller_machine, api_address, 0, api_serve, world->api);
+    return true;
+}
+
+void world_stop_controller(struct world *world)
+{
+    if (!world->controller) return;
+    api_free(world->api);
+    controller_free(world->controller);
+    world->api = NULL;
+    world->controller = NULL;
+    /* Whoever leaves takes with him what he asked for. */
+    ASSERT(sim_machine_calls(world->controller_machine) == 0);
+    sim_machine_end(world->controller_machine);
+}
+
+void world_run_ms(struct world *world, int64_t ms)
+{
+    sim_clock_run(world->clock, ms * 1000);
+}
+
+bool box_boot(struct box *box, struct error *err)
+{
+    snprintf(box->boot, sizeof(box->boot), "%s-boot-%d", box->name, ++box->boots);
+    box->on = true;
+    sim_machine_power(box->machine, true);
+    return box_start_agent(box, err);
+}
+
+bool box_start_agent(struct box *box, struct error *err)
+{
+    struct world *world = box->world;
+
+    box->processes = fake_processes_new(box->truth);
+    box->compute = fake_compute_new(box->truth);
+    box->network = fake_net_new(box->truth);
+    box->balance = fake_balance_new(box->truth);
+    const struct agent_options options = {
+        .clock = world->time,
+        .net = sim_machine_port(box->machine),
+        .disk = sim_disk_port(box->disk),
+        .identity = sim_identity_port(world->identity),
+        .blobs = sim_blobs_port(box->blobs),
+        .process = fake_processes_port(box->processes),
+        .watch = sim_watch_port(),
+        .random = sim_random_port(world->random),
+        .compute = box->compute,
+        .network = box->network,
+        .balance = box->balance,
+        .probe = fake_probe(box->truth),
+        .host = &box->host,
+        .controllers = {.role = ROLE_CONTROLLER,
+                        .addresses = {controller_addresses[0], controller_addresses[1]},
+                        .addresses_length = 2,
+                        .tls = true,
+                        .only_address = -1},
+        .addresses = {box->addresses[0], box->addresses[1]},
+        .underlay = box->underlay,
+        .boot = box->boot,
+        .log = world->options.log,
+        .log_ctx = world->options.log_ctx,
+    };
+    if (!agent_new(&options, &box->agent, err)) {
+        free_drivers(box);
+        return error_wrap(err, "agent of %s", box->name);
+    }
+    for (int path = 0; path < 2; path++)
+        sim_machine_listen(box->machine, box->addresses[path], path, agent_serve, box->agent);
+    return true;
+}
+
+void box_stop_agent(struct box *box)
+{
+    if (!box->agent) return;
+    agent_free(box->agent);
+    box->agent = NULL;
+    free_drivers(box);
+    ASSERT(sim_machine_calls(box->machine) == 0);
+    sim_machine_end(box->machine);
+}
+
+void box_die(struct box *box)
+{
+    sim_machine_power(box->machine, false); /* first: it says no more */
+    box->on = false;
+    box_stop_agent(box);
+    fake_host_off(box->truth);
+}
+
+struct box *world_box(struct world *world, const char *name)
+{
+    return map_get(world->boxes_by_name, name);
+}
+
+static void add_box(struct world *world, const struct host *host)
+{
+    size_t number = world->boxes_length + 2; /* 1 is the controller's */
+    struct box *box = &world->boxes[world->boxes_length++];
+
+    box->world = world;
+    snprintf(box->name, sizeof(box->name), "%s", host->name);
+    for (int path = 0; path < 2; path++)
+        snprintf(box->addresses[path], sizeof(box->addresses[path]), "10.9%d.%zu.%zu:7071", path,
+                 number / 256, number % 256);
+    snprintf(box->underlay, sizeof(box->underlay), "10.92.%zu.%zu", number / 256, number % 256);
+    box->machine = sim_net_machine(world->net, box->name);
+    box->disk = sim_disk_new();
+    box->blobs = sim_blobs_new();
+    box->truth = fake_host_get(world->truth, box->name);
+    box->host = *host;
+    map_put(world->boxes_by_name, box->name, box);
+}
+
+static void free_drivers(struct box *box)
+{
+    box->balance->destroy(box->balance->self);
+    box->network->destroy(box->network->self);
+    box->compute->destroy(box->compute->self);
+    fake_processes_free(box->processes);
+}
+
+static bool switch_power(void *ctx, const char *host, enum power_order order, struct error *err)
+{
+    struct world *world = ctx;
+    struct box *box = world_box(world, host);
+
+    if (!box) return error_set(err, ERROR_NOT_FOUND, "no switch for %s", host);
+    if (world->power_fails) return error_set(err, ERROR_FAILED, "the switch of %s is stuck", host);
+    if (order != POWER_ON) box_die(box);
+    return order == POWER_OFF || box->on || box_boot(box, err); /* what has power stays as it is */
+}

@@ -1,0 +1,91 @@
+/* A whole grid in one process on virtual time: the real controller and API over a memory store, real agents,
+ * and under them a simulated network and the fake world. What stands here is put together and taken apart;
+ * who drives it (a test, or the simulation) sees its parts. */
+#ifndef CROFT_SIMULATE_WORLD_H
+#define CROFT_SIMULATE_WORLD_H
+
+#include "agent/agent.h"
+#include "api/api.h"
+#include "base/mem.h"
+#include "control/controller.h"
+#include "driver/fake/fake.h"
+#include "sim/blob.h"
+#include "sim/clock.h"
+#include "sim/disk.h"
+#include "sim/identity.h"
+#include "sim/net.h"
+#include "sim/power.h"
+#include "sim/random.h"
+#include "sim/watch.h"
+#include "store/store.h"
+
+struct world_options {
+    uint64_t seed;
+    const struct host *hosts; /* as they present themselves; they and their texts outlive the world */
+    size_t hosts_length;
+    /* Lines that controller and agents log; NULL: to the standard error. */
+    void (*log)(void *ctx, const char *line);
+    void *log_ctx;
+};
+
+/* A host: what stays when its agent or its power goes, and what does not. */
+struct box {
+    struct world *world;
+    char name[64], addresses[2][48], underlay[48], boot[96];
+    int boots;
+    bool on;
+    struct sim_machine *machine;
+    struct sim_disk *disk;
+    struct sim_blobs *blobs;
+    struct fake_host *truth;
+    struct host host;
+    /* while its agent runs */
+    struct agent *agent;
+    struct fake_processes *processes;
+    const struct compute_driver *compute;
+    const struct net_driver *network;
+    const struct balance_driver *balance;
+};
+
+struct world {
+    struct world_options options;
+    struct sim_clock *clock;
+    const struct clock_port *time;
+    struct sim_random *random;
+    struct sim_net *net;
+    struct fake_world *truth;
+    struct sim_identity *identity;
+    struct sim_blobs *blobs; /* the controller's */
+    char layer[72];          /* digest of the one layer that all images have */
+    struct sim_power *power;
+    bool power_fails, no_power;
+    struct sim_machine *controller_machine, *person;
+    struct store *store;
+    struct controller *controller;
+    struct api *api;
+    struct box *boxes;
+    size_t boxes_length;
+    struct map *boxes_by_name;
+};
+
+extern const char *const landlord; /* the landlord's token */
+extern const char api_address[];
+
+struct world *world_new(const struct world_options *options); /* nothing runs yet */
+void world_free(struct world *world);                         /* NULL is fine */
+/* Of an image with the one layer and this size, and nothing else. */
+void world_image_digest(const struct world *world, int64_t size, char ret_digest[72]);
+/* Documents of the images hello:1, hello:2 and croft-balancer:1, added to ret_yaml. */
+void world_images(const struct world *world, struct buf *ret_yaml);
+/* One at a time. What it does not finish when it stops is as after a crash. */
+MUST_CHECK bool world_start_controller(struct world *world, struct error *err);
+void world_stop_controller(struct world *world);
+void world_run_ms(struct world *world, int64_t ms);
+
+MUST_CHECK bool box_boot(struct box *box, struct error *err); /* power on, a new run of the host, its agent */
+MUST_CHECK bool box_start_agent(struct box *box, struct error *err);
+void box_stop_agent(struct box *box);                         /* what it runs goes on */
+void box_die(struct box *box);                                /* power lost */
+struct box *world_box(struct world *world, const char *name); /* NULL: there is none */
+
+#endif

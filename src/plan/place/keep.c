@@ -145,13 +145,10 @@ struct keep_claim keep_claim_of(const struct work *work, const struct place_ask 
         .size = amount_of(&work->tiers[ask->tier].intent->size), .home = NONE, .promise = NONE};
     if (ask->instance == NONE || work->keeps->keeping == 0) return claim;
     const struct work_instance *i = &work->instances[ask->instance];
-    size_t was = i->host != NONE ? i->host : i->from;
-    if (was == NONE)
-        claim.recovers = i->record->incarnation > 0;
-    else if (work->hosts[was].standing == STANDING_LOST)
-        claim.recovers = true;
+    if (!work_placed(work, i))
+        claim.recovers = i->host != NONE || i->record->incarnation > 0;
     else if (!i->outdated) /* else what comes in its stead is new */
-        claim.home = (uintptr_t)map_get(work->keeps->by_name, work->hosts[was].pool) - 1;
+        claim.home = (uintptr_t)map_get(work->keeps->by_name, work->hosts[i->host].pool) - 1;
     if (i->promise != NONE && work->hosts[i->promise].group != NONE) {
         claim.promise = work->room->groups[work->hosts[i->promise].group].pool;
         claim.promised = amount_of(&i->record->size);

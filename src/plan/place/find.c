@@ -54,6 +54,7 @@ size_t place_find(struct work *work, const struct place_ask *ask, int *ret_step)
     struct best best = {.host = NONE};
     bool remembered = false;
 
+    if (whys_in_vain(work, ask, &search.claim)) return NONE;
     work->doubtful.length = 0;
     for (size_t g = 0; g < work->room->groups_length; g++) {
         if (work->room->groups[g].length == 0) continue;
@@ -74,6 +75,7 @@ size_t place_find(struct work *work, const struct place_ask *ask, int *ret_step)
         if (!has_exception(work, &search, g)) key.left = room_best(work, g, &search.size)->left;
         if (!is_worse(&best, &key)) take_better(work, &best, scan_group(work, &search, g, &key), &key);
     }
+    if (best.host == NONE) whys_note_vain(work, ask, &search.claim);
     if (best.host != NONE && ret_step) *ret_step = best.key.step;
     return best.host;
 }

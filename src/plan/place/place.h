@@ -7,6 +7,8 @@
 
 enum { LEVEL_NONE = -2, LEVEL_HOST = -1 }; /* of spread and survive; else an index into zones[] */
 
+struct keep_claim;
+
 struct place_ask {
     size_t tier;
     size_t instance; /* whose own share of its host and whose promise do not stand in its way, or NONE */
@@ -22,10 +24,13 @@ int64_t place_free(const struct work *work, const struct place_ask *ask, size_t 
 /* Recovery step 1 to 3; 4: capacity of another class. */
 int place_step(const struct work_host *lost, const struct work_host *host);
 
-/* why.c */
+/* why.c: what was asked in vain. */
 struct whys *whys_new(void);
 void whys_free(struct whys *whys);
 void whys_forget(struct work *work); /* to be called before a plan: texts are in its arena */
+/* The same was asked in vain, and no host got room since. False may also mean that nobody remembers. */
+bool whys_in_vain(const struct work *work, const struct place_ask *ask, const struct keep_claim *claim);
+void whys_note_vain(struct work *work, const struct place_ask *ask, const struct keep_claim *claim);
 /* Why place_find() found none: a sentence with numbers. O(hosts) for the first who asks, while nothing
  * changes. */
 const char *place_why_not(struct work *work, const struct place_ask *ask);

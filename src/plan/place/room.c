@@ -79,11 +79,17 @@ void room_change(struct work *work, size_t host)
 {
     const struct work_host *h = &work->hosts[host];
     struct room *room = work->room;
+    room->outside += h->group == NONE;
     if (h->group == NONE) return;
     struct room_group *group = &room->groups[h->group];
     struct amount free = free_of(h), was = room_free_at(group, h->column);
 
+    bool less = true;
+
     keep_change(work, group->pool, &was, &free);
+    for (size_t d = 0; d < DIMENSIONS; d++)
+        less &= free.of[d] <= was.of[d];
+    room->grown += !less || memcmp(&free, &was, sizeof(free)) == 0;
     for (size_t d = 0; d < DIMENSIONS; d++)
         group->free[d][h->column] = free.of[d];
     room->version++;

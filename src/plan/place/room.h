@@ -33,6 +33,8 @@ struct room {
     size_t largest_length[DIMENSIONS]; /* so many hosts are that large */
     bool weighed;                      /* largest, shift and weight are right */
     uint64_t version;                  /* counts changes of any host */
+    uint64_t grown;                    /* counts those after which a host may have room that it had not */
+    uint64_t outside;                  /* counts changes of hosts that are not usable */
     unsigned shift[DIMENSIONS];        /* makes the largest host less than 2^20 */
     int64_t weight[DIMENSIONS];        /* makes the largest host about 2^40: fit without a division */
 };

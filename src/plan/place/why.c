@@ -1,14 +1,17 @@
-/* Why nothing was found, in words. Figures cost a look at every host, so a text is kept for all who ask the
- * same while nothing changes. */
+/* What was asked in vain, and why nothing was found, in words. Many that wait ask the same: a search costs a
+ * look at every group and figures one at every host, so both are kept until they may be others. */
 #include "plan/place/keep.h"
 #include "plan/place/place.h"
 #include "plan/place/room.h"
 
 #include "base/text.h"
 
+/* By what the answer depends on besides the room. */
 struct whys {
-    struct map *texts; /* by what the answer depends on besides the room */
-    uint64_t version;  /* of the room */
+    struct map *texts;
+    uint64_t version; /* of the room, for the texts */
+    struct map *vain; /* questions */
+    uint64_t grown;   /* of the room, for the questions: what only fills up has no more room than before */
 };
 
 /* Hosts by what is wrong with them. */
@@ -23,6 +26,9 @@ struct tally {
 
 static bool name_question(const struct work *work, const struct place_ask *ask,
                           const struct keep_claim *claim, struct buf *key);
+static bool name_search(const struct work *work, const struct place_ask *ask, const struct keep_claim *claim,
+                        struct buf *key);
+static void empty(struct map **map);
 static struct tally tally_hosts(const struct work *work, const struct place_ask *ask,
                                 const struct keep_claim *claim);
 static void tally_lack(const struct work *work, const struct place_ask *ask, size_t host, size_t dimension,
@@ -34,6 +40,7 @@ struct whys *whys_new(void)
 {
     struct whys *whys = mem_alloc(sizeof(*whys));
     whys->texts = map_new();
+    whys->vain = map_new();
     return whys;
 }
 
@@ -41,14 +48,32 @@ void whys_free(struct whys *whys)
 {
     if (whys == NULL) return;
     map_free(whys->texts);
+    map_free(whys->vain);
     mem_free(whys);
 }
 
 void whys_forget(struct work *work)
 {
-    if (map_length(work->whys->texts) == 0) return;
-    map_free(work->whys->texts);
-    work->whys->texts = map_new();
+    empty(&work->whys->texts);
+    empty(&work->whys->vain);
+}
+
+bool whys_in_vain(const struct work *work, const struct place_ask *ask, const struct keep_claim *claim)
+{
+    CLEANUP_BUF struct buf key = {0};
+    const struct whys *whys = work->whys;
+    return map_length(whys->vain) > 0 && whys->grown == work->room->grown &&
+           name_search(work, ask, claim, &key) && map_get(whys->vain, buf_text(&key));
+}
+
+void whys_note_vain(struct work *work, const struct place_ask *ask, const struct keep_claim *claim)
+{
+    CLEANUP_BUF struct buf key = {0};
+    struct whys *whys = work->whys;
+    if (!name_search(work, ask, claim, &key)) return;
+    if (whys->grown != work->room->grown) empty(&whys->vain);
+    whys->grown = work->room->grown;
+    map_put(whys->vain, buf_text(&key), whys);
 }
 
 const char *place_why_not(struct work *work, const struct place_ask *ask)
@@ -57,7 +82,7 @@ const char *place_why_not(struct work *work, const struct place_ask *ask)
     struct keep_claim claim = keep_claim_of(work, ask);
     bool is_common = name_question(work, ask, &claim, &key);
 
-    if (work->whys->version != work->room->version) whys_forget(work);
+    if (work->whys->version != work->room->version) empty(&work->whys->texts);
     work->whys->version = work->room->version;
     const char *known = is_common ? map_get(work->whys->texts, buf_text(&key)) : NULL;
     if (known) return known;
@@ -102,6 +127,25 @@ static bool name_question(const struct work *work, const struct place_ask *ask,
     const struct work_host *near = &work->hosts[ask->near];
     if (near->intent) buf_printf(key, "\n%s\n%s", near->pool, near->class_name);
     return true;
+}
+
+/* Where spread is strict an answer is the tier's alone, and one's own place does not count against oneself.
+ */
+static bool name_search(const struct work *work, const struct place_ask *ask, const struct keep_claim *claim,
+                        struct buf *key)
+{
+    bool strict = work->tiers[ask->tier].intent->spread.strict;
+    bool has_place = ask->instance != NONE && work->instances[ask->instance].host != NONE;
+    if (ask->only != NONE || (strict && has_place)) return false;
+    if (strict) buf_printf(key, "%zu %llu\n", ask->tier, (unsigned long long)work->room->outside);
+    return name_question(work, ask, claim, key);
+}
+
+static void empty(struct map **map)
+{
+    if (map_length(*map) == 0) return;
+    map_free(*map);
+    *map = map_new();
 }
 
 static struct tally tally_hosts(const struct work *work, const struct place_ask *ask,

@@ -140,7 +140,7 @@ static void disturb(struct world *world)
         return;
     case 6:
         web->image = draw(world, 2) ? "hello:1" : "hello:2";
-        web->size.cpus_millis = draw(world, 3) ? 500 : 700;
+        web->size.cpus_millis = 300 + 200 * (int64_t)draw(world, 3);
         return;
     case 7:
         farm->state = draw(world, 4) ? FARM_RUNNING : FARM_STOPPED;

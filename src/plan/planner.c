@@ -299,6 +299,8 @@ static void put_farm(struct planner *planner, const char *name, const struct far
         (size_t)(intent && intent->balance_length > 0) - (size_t)(f->intent && f->intent->balance_length > 0);
     keep_know(work, intent, 1);
     keep_know(work, f->intent, -1);
+    quota_promise(work, f->intent, -1);
+    quota_promise(work, intent, 1);
     f->intent = intent;
     work_dirty(work, farm);
 }

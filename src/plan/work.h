@@ -114,6 +114,7 @@ struct work_instance {
     size_t from;                   /* where it was before this plan took it from there */
     size_t promise;                /* host that keeps room for it */
     size_t payer;                  /* whose quota it counts for: place/quota.c; NONE: it does not count */
+    bool pays_warm;                /* as one that waits at the door */
     bool forgotten, dies, outdated;
     size_t action;        /* the last one about it */
     const char *made_for; /* why this plan created it */

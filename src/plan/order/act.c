@@ -81,36 +81,43 @@ void act_place(struct work *work, size_t instance, size_t host, int step, const 
 
 void act_activate(struct work *work, size_t instance, const char *reason)
 {
+    quota_leave(work, instance);
     struct instance *record = work_edit(work, instance);
     if (record->state == INSTANCE_DRAINING) set_state(work, record, INSTANCE_RUNNING);
     record->wanted = WANTED_RUN;
     record->drained = false;
     record->reason = reason;
+    quota_enter(work, instance);
     push(work, ACTION_ACTIVATE, instance, reason);
 }
 
 void act_drain(struct work *work, size_t instance, const char *reason)
 {
+    quota_leave(work, instance);
     struct instance *record = work_edit(work, instance);
     record->wanted = WANTED_DRAIN;
     record->drained = false;
     set_state(work, record, INSTANCE_DRAINING);
     record->reason = reason;
+    quota_enter(work, instance);
     push(work, ACTION_DRAIN, instance, reason);
 }
 
 void act_stop(struct work *work, size_t instance, const char *reason)
 {
+    quota_leave(work, instance);
     struct instance *record = work_edit(work, instance);
     record->wanted = WANTED_GONE;
     set_state(work, record, INSTANCE_WIPING);
     record->reason = reason;
+    quota_enter(work, instance);
     push(work, ACTION_STOP, instance, reason);
 }
 
 void act_unplace(struct work *work, size_t instance, const char *reason)
 {
     struct work_instance *i = &work->instances[instance];
+    quota_leave(work, instance);
     i->from = i->host;
     work_set_host(work, instance, NONE);
     struct instance *record = work_edit(work, instance);
@@ -120,6 +127,7 @@ void act_unplace(struct work *work, size_t instance, const char *reason)
     record->drained = false;
     set_state(work, record, INSTANCE_PENDING);
     record->reason = reason;
+    quota_enter(work, instance);
     push(work, ACTION_UNPLACE, instance, reason);
 }
 

@@ -12,12 +12,15 @@
 struct quotas *quotas_new(void);
 void quotas_free(struct quotas *quotas);
 void quota_tell(struct work *work, const char *name, const struct party *party); /* NULL: it has none */
+void quota_promise(struct work *work, const struct farm *farm, int sign);        /* NULL: nothing */
 /* To be called before the first question of a plan: parents may have changed. */
 void quota_settle(struct work *work);
 /* Around every change of whether the record counts, or of its size: not counted any more, counted again if
  * it counts. Neither does anything twice. */
 void quota_leave(struct work *work, size_t instance);
 void quota_enter(struct work *work, size_t instance);
+/* Whether a warm instance has to go because what is promised needs its share. */
+bool quota_recalls(struct work *work, size_t instance);
 /* Why no instance of the tier may start, or NULL. `instance` NONE: one more; else that one with the size of
  * today, as itself or (replaces) by a new record in its stead. Who is above a party, and what that uses, is
  * not told. */

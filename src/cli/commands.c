@@ -163,6 +163,22 @@ static const struct option remove_options[] = {
 static const struct option token_options[] = {
     {.name = "party", .argument = "PARTY", .fallback = "landlord", .help = "in whose name its bearer acts"},
 };
+static const struct option bench_options[] = {
+    {.name = "hosts", .argument = "N", .fallback = "1000", .help = "how many hosts, of several shapes"},
+    {.name = "instances",
+     .argument = "N",
+     .fallback = "10000",
+     .help = "how many instances the farms want together"},
+    {.name = "zones", .argument = "Z", .fallback = "3", .help = "over how many zones the hosts are spread"},
+    {.name = "racks", .argument = "R", .fallback = "40", .help = "over how many racks of each zone"},
+    {.name = "seed", .argument = "N", .fallback = "7", .help = "the same number gives the same grid"},
+    {.name = "output",
+     .letter = 'o',
+     .argument = "FORMAT",
+     .fallback = "table",
+     .choices = formats,
+     .help = "table, json, yaml or name; with json, errors are JSON too"},
+};
 static const struct option sim_options[] = {
     {.name = "seed", .argument = "N", .help = "the one run that this number stands for"},
     {.name = "seeds", .argument = "A..B", .help = "these runs, on all cores"},
@@ -198,7 +214,30 @@ static const struct option doctor_options[] = {
      .help = "table, json, yaml or name; with json, errors are JSON too"},
 };
 
+static const struct option whatif_options[] = {
+    {.name = "grid",
+     .argument = "FILE",
+     .fallback = "the live grid",
+     .help = "a grid as `croft export` writes it; - is standard input"},
+    {.name = "fail",
+     .argument = "NAME",
+     .many = true,
+     .several = true,
+     .help = "what fails: host/NAME, zone/PATH, site/NAME, instance/PARTY/FARM/NAME"},
+    {.name = "drain",
+     .argument = "NAME",
+     .many = true,
+     .several = true,
+     .help = "what is drained: host/NAME, zone/PATH, site/NAME"},
+    {.name = "add",
+     .argument = "FILE",
+     .many = true,
+     .help = "documents of what comes new; new hosts are up"},
+    {.name = "apply", .argument = "FILE", .many = true, .help = "documents as for `croft apply`"},
+};
+
 static const struct positional files[] = {{.name = "FILE", .optional = true, .many = true}};
+static const struct positional file[] = {{.name = "FILE"}};
 static const struct positional kind[] = {{.name = "KIND", .choices = cli_thing_names},
                                          {.name = "NAME", .optional = true}};
 static const struct positional kind_name[] = {{.name = "KIND", .choices = cli_thing_names}, {.name = "NAME"}};
@@ -306,6 +345,21 @@ static const struct command table[] = {
      .run = export_run,
      .summary = "print all intent and facts, a JSON document a line",
      EXAMPLES("croft export > grid.ndjson")},
+    {.name = "import ganeti",
+     .group = GROUP_DOCUMENTS,
+     .run = import_ganeti_run,
+     POSITIONALS(file),
+     .summary = "print a Ganeti cluster, in htools' text format, as a grid, a JSON document a line",
+     EXAMPLES("croft import ganeti cluster.data > grid.ndjson",
+              "croft import ganeti - < cluster.data > grid.ndjson")},
+    {.name = "whatif",
+     .group = GROUP_DOCUMENTS,
+     .client = true,
+     .run = whatif_run,
+     OPTIONS(whatif_options),
+     .summary = "foretell what comes of losses, drains and changes, and what more is survived",
+     EXAMPLES("croft whatif --fail zone/east/b1/r1", "croft whatif --fail host/h1 host/h2 --drain host/h3",
+              "croft whatif --grid grid.ndjson --apply shop.yaml -o json")},
 
     {.name = "move",
      .group = GROUP_INSTANCES,
@@ -434,6 +488,18 @@ static const struct command table[] = {
      .run = version_run,
      .summary = "print the versions of this program and of the server",
      EXAMPLES("croft version")},
+    {.name = "bench place",
+     .group = GROUP_MACHINE,
+     .run = bench_place_run,
+     OPTIONS(bench_options),
+     .summary = "measure how fast and how densely a grid made by lot is placed",
+     EXAMPLES("croft bench place --hosts 100000 --instances 1000000 --zones 3 --racks 40 --seed 7 -o json")},
+    {.name = "bench lost-rack",
+     .group = GROUP_MACHINE,
+     .run = bench_lost_rack_run,
+     OPTIONS(bench_options),
+     .summary = "measure how fast a rack's instances get new places in a grid made by lot",
+     EXAMPLES("croft bench lost-rack --hosts 100000 --instances 1000000 -o json")},
     {.name = "sim",
      .group = GROUP_MACHINE,
      .run = sim_run,

@@ -7,7 +7,7 @@
 #include <string.h>
 
 static void changed(void *ctx, enum record_kind kind, const char *name, const struct record *record);
-static uint64_t fact_hash(const struct host_fact *fact);
+static void tell_all(struct controller *controller);
 static void tick(void *ctx);
 
 bool controller_new(const struct controller_options *options, struct controller **ret_controller,
@@ -22,13 +22,17 @@ bool controller_new(const struct controller_options *options, struct controller 
     controller->orders = VEC_OF(struct order *);
     controller->denied = map_new();
     controller->idle = map_new();
+    controller->planner = planner_new();
+    controller->news_farms = map_new();
+    controller->news_hosts = map_new();
+    controller->news_everywhere = true;
     controller->started_us = clock->steady_us(clock->self);
-    controller->documents_stale = true;
     if (!mirror_new(options->store, changed, controller, &controller->mirror, err) ||
         !documents_load(controller, err)) {
         controller_free(controller);
         return false;
     }
+    tell_all(controller);
     controller->tick = clock->after(clock->self, 0, tick, controller);
     keep_start(controller);
     think_soon(controller);
@@ -53,6 +57,9 @@ void controller_free(struct controller *controller)
     map_free(controller->sessions);
     denied_free(controller->denied);
     library_free(controller->idle);
+    planner_free(controller->planner); /* it points into the mirror */
+    map_free(controller->news_farms);
+    map_free(controller->news_hosts);
     mirror_free(controller->mirror);
     mem_free(controller);
 }
@@ -110,30 +117,24 @@ void control_dispatch(struct controller *controller)
 static void changed(void *ctx, enum record_kind kind, const char *name, const struct record *record)
 {
     struct controller *controller = ctx;
-
+    news_of(controller, kind, name, record ? record->object : NULL);
+    if (record)
+        planner_put(controller->planner, kind, record->object);
+    else
+        planner_delete(controller->planner, kind, name);
     think_soon(controller);
-    if (record && record->revision <= controller->documents_revision) return; /* decided with them */
-    if (kind == RECORD_HOST_FACT && record) {
-        struct session *session = session_get(controller, name);
-        uint64_t hash = fact_hash(record->object);
-        if (hash == session->fact_hash) return;
-        session->fact_hash = hash;
-    }
-    controller->documents_stale = true;
 }
 
-/* All but how far the host is with its own document, and what is for people: each document is confirmed, and
- * that must not make every other one be looked at. */
-static uint64_t fact_hash(const struct host_fact *fact)
+/* What the store held when this controller began. */
+static void tell_all(struct controller *controller)
 {
-    const char *const texts[] = {fact->name, fact->boot, fact->addresses[0], fact->addresses[1],
-                                 fact->outside};
-    const uint32_t numbers[] = {(uint32_t)fact->state, fact->fenced, fact->given_up, fact->underlay};
-    uint64_t hash = text_hash(TEXT_HASH_SEED, numbers, sizeof(numbers));
-
-    for (size_t i = 0; i < LENGTH(texts); i++)
-        hash = text_hash(hash, texts[i], strlen(texts[i]) + 1);
-    return hash;
+    for (size_t kind = 0; kind < RECORD_KINDS; kind++) {
+        size_t length = 0;
+        const struct record *const *records =
+            mirror_list(controller->mirror, (enum record_kind)kind, &length);
+        for (size_t i = 0; i < length; i++)
+            planner_put(controller->planner, (enum record_kind)kind, records[i]->object);
+    }
 }
 
 static void tick(void *ctx)

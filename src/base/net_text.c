@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-
 static bool parse_address(const char *text, uint32_t *ret_address, const char **ret_rest);
 static bool parse_part(const char **text, uint32_t value_max, uint32_t *ret_value);
 

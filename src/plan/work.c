@@ -3,6 +3,9 @@
 #include "base/buf.h"
 #include "base/text.h"
 #include "plan/place/held.h"
+#include "plan/place/keep.h"
+#include "plan/place/place.h"
+#include "plan/place/quota.h"
 #include "plan/place/room.h"
 #include "plan/scale/claims.h"
 
@@ -27,6 +30,9 @@ void work_open(struct work *work, struct arena *names)
     work->zone_numbers = map_new();
     work->room = room_new();
     work->held = held_new();
+    work->quotas = quotas_new();
+    work->keeps = keeps_new();
+    work->whys = whys_new();
     work->claims = claims_new();
 }
 
@@ -63,6 +69,9 @@ void work_close(struct work *work)
     held_free(work->held);
     mem_free(work->views);
     mem_free(work->spared);
+    quotas_free(work->quotas);
+    keeps_free(work->keeps);
+    whys_free(work->whys);
     claims_free(work->claims);
 }
 
@@ -143,6 +152,7 @@ size_t work_tell(struct work *work, size_t farm, const struct instance *record)
                                                        .host = NONE,
                                                        .from = NONE,
                                                        .promise = NONE,
+                                                       .payer = NONE,
                                                        .action = NONE};
     index_push(&f->instances, instance);
     memmove(f->instances.items + at + 1, f->instances.items + at,
@@ -152,6 +162,7 @@ size_t work_tell(struct work *work, size_t farm, const struct instance *record)
     if (record->host[0] != '\0') work_set_host(work, instance, work_host_get(work, record->host));
     work->instances[instance].told_host = work->instances[instance].host;
     if (instance_yields(record)) (void)work_host_get(work, record->last_host);
+    quota_enter(work, instance);
     return instance;
 }
 
@@ -161,9 +172,11 @@ void work_tell_again(struct work *work, size_t instance, const struct instance *
     size_t host = record->host[0] == '\0' ? NONE : work_host_get(work, record->host);
     bool same = host == i->host && memcmp(&i->record->size, &record->size, sizeof(record->size)) == 0 &&
                 instance_leaving(i->record) == instance_leaving(record);
+    quota_leave(work, instance);
     if (!same) work_set_host(work, instance, NONE);
     i->record = i->told = record;
     if (!same) work_set_host(work, instance, host);
+    quota_enter(work, instance);
     i->told_host = host;
     if (instance_yields(record)) (void)work_host_get(work, record->last_host);
 }
@@ -174,6 +187,7 @@ void work_untell(struct work *work, size_t instance)
     struct work_farm *f = &work->farms[i->farm];
     size_t at = 0;
     ASSERT(!f->open && instance_at(work, f, i->told->name, &at));
+    quota_leave(work, instance);
     work_set_host(work, instance, NONE);
     f->told_length--;
     memmove(f->instances.items + at, f->instances.items + at + 1,

@@ -121,6 +121,8 @@ struct work_instance {
     size_t promise;                /* host that keeps room for it */
     bool owed;                     /* that room is still to come */
     int32_t rank, ceiling;         /* of its tier as of its farm's last opening; both RANK_WARM at the door */
+    size_t payer;                  /* whose quota it counts for: place/quota.c; NONE: it does not count */
+    bool pays_warm;                /* as one that waits at the door */
     bool forgotten, dies, outdated;
     size_t action;        /* the last one about it */
     const char *made_for; /* why this plan created it */
@@ -133,6 +135,9 @@ struct room;
 struct held;
 struct view;
 struct claims;
+struct quotas;
+struct keeps;
+struct whys;
 
 struct work {
     /* What was told. */
@@ -155,6 +160,9 @@ struct work {
     size_t zones_length, zones_capacity;
     struct room *room;      /* place/room.h */
     struct held *held;      /* place/held.h */
+    struct quotas *quotas;  /* place/quota.h */
+    struct keeps *keeps;    /* place/keep.h */
+    struct whys *whys;      /* place/why.c */
     struct claims *claims;  /* scale/claims.h: networks and published addresses */
     struct index down;      /* hosts that were STANDING_DOWN; they may be no more */
     struct index attention; /* farms that are dirty, stuck or due at some time */

@@ -3,9 +3,11 @@
 #include "base/text.h"
 #include "plan/order/act.h"
 #include "plan/place/address.h"
+#include "plan/place/quota.h"
 #include "plan/recover/recover.h"
 
-static void place_one(struct work *work, size_t instance);
+static bool place_one(struct work *work, size_t instance);
+static void say_no_room(struct work *work, size_t instance);
 static size_t find_host(struct work *work, struct place_ask *ask, int *ret_step);
 static size_t with_sockets(const struct work *work, size_t tier);
 static void wait_for_place(struct work *work, size_t instance, const char *why);
@@ -19,8 +21,12 @@ void place_all(struct work *work)
         if (place_waits(work, &work->instances[work->list.items[k]]))
             index_add(work->arena, &waiting, work->list.items[k]);
     work_sort_by_rank(work, waiting.items, waiting.length);
+    size_t left = 0;
     for (size_t n = 0; n < waiting.length; n++)
-        place_one(work, waiting.items[n]);
+        if (!place_one(work, waiting.items[n])) waiting.items[left++] = waiting.items[n];
+    /* Said when all is placed: until then every placement changes the figures. */
+    for (size_t n = 0; n < left; n++)
+        say_no_room(work, waiting.items[n]);
 }
 
 const char *place_blocked(struct work *work, size_t tier)
@@ -59,7 +65,8 @@ size_t place_was(const struct work *work, const struct work_instance *i)
     return i->from == NONE && instance_yields(i->record) ? work_host(work, i->record->last_host) : i->from;
 }
 
-static void place_one(struct work *work, size_t instance)
+/* False: no host was found. */
+static bool place_one(struct work *work, size_t instance)
 {
     struct work_instance *i = &work->instances[instance];
     size_t was = place_was(work, i);
@@ -70,11 +77,16 @@ static void place_one(struct work *work, size_t instance)
     const char *blocked = place_blocked(work, i->tier);
     if (blocked) {
         wait_for_place(work, instance, blocked);
-        return;
+        return true;
+    }
+    const char *over = quota_refusal(work, i->tier, instance, false);
+    if (over) {
+        wait_for_place(work, instance, over);
+        return true;
     }
     if (i->record->address == 0 && !address_give(work, instance)) {
         wait_for_place(work, instance, "waits for an address: the farm's subnet is full");
-        return;
+        return true;
     }
     if (instance_yields(i->record)) ask.avoid = NONE; /* maybe there is room again */
     size_t host = find_host(work, &ask, &step);
@@ -84,14 +96,13 @@ static void place_one(struct work *work, size_t instance)
     }
     if (host != NONE) {
         act_place(work, instance, host, again ? step : 0, how(work, i, host, again ? step : 0));
-        return;
+        return true;
     }
     if (again && (i->owed || yield_find(work, &ask))) {
         wait_for_place(work, instance, yield_waits_for(work, instance));
-        return;
+        return true;
     }
-    ask.avoid = NONE;
-    wait_for_place(work, instance, place_why_not(work, &ask));
+    return false;
 }
 
 static size_t find_host(struct work *work, struct place_ask *ask, int *ret_step)
@@ -117,6 +128,14 @@ static size_t find_host(struct work *work, struct place_ask *ask, int *ret_step)
     if (host != NONE && i->owed && host == i->promise && place_rate(work, ask, host, &rating))
         *ret_step = rating.distance == 0 ? 4 : 5;
     return host;
+}
+
+static void say_no_room(struct work *work, size_t instance)
+{
+    const struct work_instance *i = &work->instances[instance];
+    struct place_ask ask = {
+        .tier = i->tier, .instance = instance, .near = place_was(work, i), .avoid = NONE, .only = NONE};
+    wait_for_place(work, instance, place_why_not(work, &ask));
 }
 
 /* Where the balancer runs that this one is to follow: there it shares the published sockets. */

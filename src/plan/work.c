@@ -283,6 +283,7 @@ void index_free(struct index *index)
 
 struct ranked {
     int64_t priority;
+    bool is_new; /* never had a place */
     const char *name;
     size_t instance;
 };
@@ -291,15 +292,18 @@ static int compare_ranked(const void *a, const void *b)
 {
     const struct ranked *x = a, *y = b;
     if (x->priority != y->priority) return x->priority > y->priority ? -1 : 1;
+    if (x->is_new != y->is_new) return y->is_new ? -1 : 1;
     return text_compare_natural(x->name, y->name);
 }
 
 void work_sort_by_priority(const struct work *work, size_t *items, size_t length)
 {
     struct ranked *ranked = arena_alloc_array(work->arena, length + 1, sizeof(*ranked));
-    for (size_t n = 0; n < length; n++)
-        ranked[n] = (struct ranked){work_priority(work, &work->instances[items[n]]),
-                                    work->instances[items[n]].record->name, items[n]};
+    for (size_t n = 0; n < length; n++) {
+        const struct work_instance *i = &work->instances[items[n]];
+        ranked[n] = (struct ranked){work_priority(work, i), i->host == NONE && i->record->incarnation == 0,
+                                    i->record->name, items[n]};
+    }
     array_sort(ranked, length, sizeof(*ranked), compare_ranked);
     for (size_t n = 0; n < length; n++)
         items[n] = ranked[n].instance;

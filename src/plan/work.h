@@ -199,7 +199,7 @@ void work_again(struct work *work, size_t farm, int64_t at_ms);
 void index_add(struct arena *arena, struct index *index, size_t item); /* items belong to the arena */
 void index_push(struct index *index, size_t item);                     /* items are freed by index_free() */
 void index_free(struct index *index);
-/* Numbers of instances sorted by priority, highest first, then name. */
+/* Numbers of instances sorted by priority, highest first, then those that had a place, then name. */
 void work_sort_by_priority(const struct work *work, size_t *items, size_t length);
 
 /* What a balancer is made from: constants of one place. */
@@ -237,6 +237,19 @@ static inline int64_t work_priority(const struct work *work, const struct work_i
 static inline bool work_placed(const struct work *work, const struct work_instance *i)
 {
     return i->host != NONE && work->hosts[i->host].standing != STANDING_LOST;
+}
+
+/* Its host is given up, if it is known to be off or not. */
+static inline bool work_is_down(const struct work *work, const struct work_instance *i)
+{
+    return i->host != NONE &&
+           (work->hosts[i->host].standing == STANDING_DOWN || work->hosts[i->host].standing == STANDING_LOST);
+}
+
+/* What its record says holds: the host that said so is not given up. */
+static inline bool work_healthy(const struct work *work, const struct work_instance *i)
+{
+    return i->host != NONE && !work_is_down(work, i) && instance_healthy(i->record, work_tier_of(work, i));
 }
 
 #endif

@@ -4,6 +4,7 @@
 #include "plan/order/act.h"
 #include "plan/place/address.h"
 
+static void place_waiting(struct work *work, bool warm);
 static bool waits_for_place(const struct work *work, const struct work_instance *i);
 static void place_one(struct work *work, size_t instance);
 static size_t with_sockets(const struct work *work, size_t tier);
@@ -13,10 +14,27 @@ static const char *waits_for_need(struct work *work, size_t tier);
 
 void place_all(struct work *work)
 {
+    place_waiting(work, false);
+}
+
+void place_warm(struct work *work)
+{
+    place_waiting(work, true);
+}
+
+void place_now(struct work *work, size_t instance)
+{
+    place_one(work, instance);
+}
+
+static void place_waiting(struct work *work, bool warm)
+{
     struct index waiting = {0};
-    for (size_t k = 0; k < work->list.length; k++)
-        if (waits_for_place(work, &work->instances[work->list.items[k]]))
+    for (size_t k = 0; k < work->list.length; k++) {
+        const struct work_instance *i = &work->instances[work->list.items[k]];
+        if (waits_for_place(work, i) && (i->record->wanted == WANTED_WARM) == warm)
             index_add(work->arena, &waiting, work->list.items[k]);
+    }
     work_sort_by_priority(work, waiting.items, waiting.length);
     for (size_t n = 0; n < waiting.length; n++)
         place_one(work, waiting.items[n]);

@@ -70,9 +70,10 @@ static void count_one(struct work *work, struct work_tier *tier, struct work_ins
         tier->warm_now++;
         return;
     }
-    if (!instance_leaving(record) && work_placed(work, i) && in_motion(work, tier, record)) tier->motion++;
-    if (record->wanted != WANTED_GONE && work_placed(work, i) && instance_healthy(record, tier->intent))
-        tier->healthy++;
+    if (!instance_leaving(record) && i->host != NONE && !work_is_down(work, i) &&
+        in_motion(work, tier, record))
+        tier->motion++;
+    if (record->wanted != WANTED_GONE && work_healthy(work, i)) tier->healthy++;
     if (!instance_leaving(record)) {
         if (i->outdated)
             tier->outdated++;
@@ -81,8 +82,9 @@ static void count_one(struct work *work, struct work_tier *tier, struct work_ins
         return;
     }
     tier->motion++;
-    i->dies = i->outdated;
-    if (i->outdated)
+    /* Who is to move takes the new form where it goes. */
+    i->dies = i->outdated && record->move_to[0] == '\0';
+    if (i->dies)
         tier->dying++;
     else
         tier->returning++;
@@ -100,6 +102,7 @@ static void mark_leavers(struct work *work, struct work_tier *tier)
         i->dies = true;
         tier->returning--;
         tier->dying++;
+        tier->motion--; /* nobody has to wait for what comes to nothing */
         tier->surplus--;
     }
     if (tier->surplus < 0) tier->surplus = 0;

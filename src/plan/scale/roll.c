@@ -7,6 +7,8 @@ static void roll(struct work *work, size_t tier);
 static size_t stuck_new(const struct work *work, const struct work_tier *tier, bool *ret_waits);
 static size_t next_old(const struct work *work, const struct work_tier *tier, bool *ret_healthy);
 static bool can_surge(struct work *work, size_t tier, size_t old);
+static const char *why_not_in_place(struct work *work, size_t tier, size_t old);
+static bool fits_instead(struct work *work, const struct place_ask *ask);
 
 void scale_roll(struct work *work)
 {
@@ -45,13 +47,21 @@ static void roll(struct work *work, size_t tier)
         return;
     }
     if (healthy && there == t->want && can_surge(work, tier, old)) {
-        act_create(work, tier, WANTED_RUN,
-                   arena_printf(work->arena, "tier %s gets a new form: one more before an old one goes",
-                                t->intent->name));
+        size_t new =
+            act_create(work, tier, WANTED_RUN,
+                       arena_printf(work->arena, "tier %s gets a new form: one more before an old one goes",
+                                    t->intent->name));
         t->current++;
+        place_now(work, new); /* before anybody else takes the room */
         return;
     }
     if (healthy && t->healthy < t->want) return;
+    const char *why = there > t->want ? NULL : why_not_in_place(work, tier, old);
+    if (why) {
+        act_explain(work, old, record->state, arena_printf(work->arena, "keeps its older form: %s", why),
+                    record->move_to);
+        return;
+    }
     t->outdated--;
     t->dying++;
     scale_remove(work, old, arena_printf(work->arena, "tier %s gets a new form", t->intent->name));
@@ -79,6 +89,7 @@ static size_t next_old(const struct work *work, const struct work_tier *tier, bo
     for (size_t m = 0; m < tier->members.length; m++) {
         const struct work_instance *i = &work->instances[tier->members.items[m]];
         if (i->forgotten || !i->outdated || i->record->wanted != WANTED_RUN) continue;
+        if (work_is_down(work, i)) continue; /* it is placed again, in the new form, when its host is off */
         /* What its check was in the older form is not known any more: only what the check says counts. */
         bool healthy = i->record->state == INSTANCE_RUNNING && i->record->health != HEALTH_BAD;
         if (best == NONE || (!healthy && *ret_healthy)) {
@@ -95,4 +106,26 @@ static bool can_surge(struct work *work, size_t tier, size_t old)
     struct place_ask ask = {.tier = tier, .instance = NONE, .near = NONE, .avoid = NONE, .only = NONE};
     if (work->tiers[tier].is_balance) ask.only = work->instances[old].host;
     return place_find(work, &ask, NULL) != NONE;
+}
+
+/* Where a new one could start when the old one is gone: nowhere, so the old one is better than none. */
+static const char *why_not_in_place(struct work *work, size_t tier, size_t old)
+{
+    struct place_ask ask = {.tier = tier, .instance = old, .near = NONE, .avoid = NONE, .only = NONE};
+    if (fits_instead(work, &ask) || place_find(work, &ask, NULL) != NONE) return NULL;
+    return place_why_not(work, &ask);
+}
+
+/* On its host, in its room. A host that says nothing gives none back. */
+static bool fits_instead(struct work *work, const struct place_ask *ask)
+{
+    const struct work_instance *i = &work->instances[ask->instance];
+    const struct work_host *host = &work->hosts[i->host];
+    struct amount is = amount_of(&i->record->size), new = amount_of(&work->tiers[ask->tier].intent->size);
+    if (host->standing != STANDING_USABLE || place_breaks_spread(work, ask, i->host)) return false;
+    for (size_t d = 0; d < DIMENSIONS; d++)
+        if (new.of[d] > 0 &&
+            new.of[d] > host->total.of[d] - host->used.of[d] - host->promised.of[d] + is.of[d])
+            return false;
+    return true;
 }

@@ -139,6 +139,11 @@ static const char *how(struct work *work, const struct work_instance *i, size_t 
     const char *from = i->host != NONE   ? work->hosts[i->host].name
                        : i->from != NONE ? work->hosts[i->from].name
                                          : "";
+    bool is_forgotten = i->host != NONE && work->hosts[i->host].intent == NULL; /* and its pool with it */
+    if (step > 0 && text_equal(i->record->move_to, to))
+        return arena_printf(work->arena, "step %d: %s is lost; it was to move to %s", step, from, to);
+    if (step > 0 && is_forgotten)
+        return arena_printf(work->arena, "step %d: %s is lost and deleted; %s has room", step, from, to);
     switch (step) {
     case 1:
         return arena_printf(work->arena, "step 1: %s is lost; %s in the same zone and pool has room", from,
@@ -150,6 +155,7 @@ static const char *how(struct work *work, const struct work_instance *i, size_t 
         return arena_printf(work->arena, "step 3: %s is lost and its pool is full; %s of pool %s has room",
                             from, to, work->hosts[host].pool);
     default:
+        if (text_equal(from, to)) return arena_printf(work->arena, "starts again on %s", to);
         if (from[0] != '\0') return arena_printf(work->arena, "moves from %s to %s", from, to);
         return arena_printf(work->arena, "%s has room and fits best", to);
     }

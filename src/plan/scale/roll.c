@@ -4,6 +4,7 @@
 #include "plan/scale/scale.h"
 
 static void roll(struct work *work, size_t tier);
+static void keep_without_image(struct work *work, size_t tier);
 static size_t stuck_new(const struct work *work, const struct work_tier *tier, bool *ret_waits);
 static size_t next_old(const struct work *work, const struct work_tier *tier, bool *ret_healthy);
 static bool can_surge(struct work *work, size_t tier, size_t old);
@@ -15,6 +16,22 @@ void scale_roll(struct work *work)
     for (size_t k = 0; k < work->tier_list.length; k++) {
         const struct work_tier *tier = &work->tiers[work->tier_list.items[k]];
         if (tier->outdated > 0 && tier->want > 0) roll(work, work->tier_list.items[k]);
+        if (tier->image == NULL && tier->want > 0) keep_without_image(work, work->tier_list.items[k]);
+    }
+}
+
+/* Nobody knows today's form, but one that is made from another image has an older one. */
+static void keep_without_image(struct work *work, size_t tier)
+{
+    const struct work_tier *t = &work->tiers[tier];
+    for (size_t m = 0; m < t->members.length; m++) {
+        const struct work_instance *i = &work->instances[t->members.items[m]];
+        if (i->forgotten || !work_placed(work, i) || i->record->wanted != WANTED_RUN) continue;
+        if (text_equal(i->record->image, t->intent->image)) continue;
+        act_explain(work, t->members.items[m], i->record->state,
+                    arena_printf(work->arena, "keeps its older form: %s", place_blocked(work, tier)),
+                    i->record->move_to);
+        return;
     }
 }
 

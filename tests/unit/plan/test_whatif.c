@@ -322,8 +322,8 @@ static void comes_to_pass(void **state)
             removed += is == NULL; /* a warm one serves for it */
             if (is == NULL) continue;
             if (text_equal(runs(grid, is) ? is->host : NULL, place)) continue;
-            fail_msg("seed %llu: %s is on %s, not on %s", (unsigned long long)seed, was->name,
-                     is->host, place ? place : "no host");
+            fail_msg("seed %llu: %s is on %s, not on %s", (unsigned long long)seed, was->name, is->host,
+                     place ? place : "no host");
         }
         assert_int_equal(removed, answer.removed);
         grid_free(grid);

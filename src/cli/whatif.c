@@ -67,10 +67,6 @@ static bool read_grid(struct cli *cli, struct grid_file *ret_grid, struct error 
     struct grid_file grid;
 
     if (file) {
-        cli_progress(cli, "reading %s", file);
-        bool good = user_text_open(file, &text, err) &&
-                    grid_file_read(cli->arena, text_equal(file, "-") ? "standard input" : file, text.data,
-                                   text.size, ret_grid, err);
         const char *shown = text_equal(file, "-") ? "standard input" : file;
         cli_progress(cli, "reading %s", shown);
         bool good = user_text_open(file, &text, err) &&

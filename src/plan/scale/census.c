@@ -82,8 +82,8 @@ static void count_one(struct work *work, struct work_tier *tier, struct work_ins
         return;
     }
     tier->motion++;
-    /* Who is to move takes the new form where it goes. */
-    i->dies = i->outdated && record->move_to[0] == '\0';
+    /* Who is to move, or on a host to be emptied, takes the new form where it goes: room is kept for it. */
+    i->dies = i->outdated && record->move_to[0] == '\0' && work->hosts[i->host].standing != STANDING_LEAVING;
     if (i->dies)
         tier->dying++;
     else

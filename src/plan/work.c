@@ -283,7 +283,7 @@ void index_free(struct index *index)
 
 struct ranked {
     int64_t priority;
-    bool is_new; /* never had a place */
+    int turn; /* 0 its room was made for it, 1 had a place, 2 never had one */
     const char *name;
     size_t instance;
 };
@@ -292,7 +292,7 @@ static int compare_ranked(const void *a, const void *b)
 {
     const struct ranked *x = a, *y = b;
     if (x->priority != y->priority) return x->priority > y->priority ? -1 : 1;
-    if (x->is_new != y->is_new) return y->is_new ? -1 : 1;
+    if (x->turn != y->turn) return x->turn < y->turn ? -1 : 1;
     return text_compare_natural(x->name, y->name);
 }
 
@@ -301,8 +301,8 @@ void work_sort_by_priority(const struct work *work, size_t *items, size_t length
     struct ranked *ranked = arena_alloc_array(work->arena, length + 1, sizeof(*ranked));
     for (size_t n = 0; n < length; n++) {
         const struct work_instance *i = &work->instances[items[n]];
-        ranked[n] = (struct ranked){work_priority(work, i), i->host == NONE && i->record->incarnation == 0,
-                                    i->record->name, items[n]};
+        int turn = i->succeeds ? 0 : i->host != NONE || i->record->incarnation > 0 ? 1 : 2;
+        ranked[n] = (struct ranked){work_priority(work, i), turn, i->record->name, items[n]};
     }
     array_sort(ranked, length, sizeof(*ranked), compare_ranked);
     for (size_t n = 0; n < length; n++)

@@ -103,6 +103,7 @@ struct work_tier {
     /* Census of a pass, over members that have a record. */
     int64_t current, outdated, returning, dying; /* serving or to serve: see scale/census.c */
     int64_t warm_now, healthy, motion, surplus;
+    int64_t rolled; /* old ones that are wiped and forgotten in this pass: their room is their successors' */
 };
 
 struct work_instance {
@@ -114,6 +115,7 @@ struct work_instance {
     size_t from;                   /* where it was before this plan took it from there */
     size_t promise;                /* host that keeps room for it */
     bool forgotten, dies, outdated;
+    bool succeeds;        /* made for the room of an old one */
     size_t action;        /* the last one about it */
     const char *made_for; /* why this plan created it */
     /* The explanation of this pass, if it stays where it is; the first one counts. NULL: none. */
@@ -199,7 +201,8 @@ void work_again(struct work *work, size_t farm, int64_t at_ms);
 void index_add(struct arena *arena, struct index *index, size_t item); /* items belong to the arena */
 void index_push(struct index *index, size_t item);                     /* items are freed by index_free() */
 void index_free(struct index *index);
-/* Numbers of instances sorted by priority, highest first, then those that had a place, then name. */
+/* Numbers of instances sorted by priority, highest first, then what succeeds to a room, then
+ * what had a place, then name. */
 void work_sort_by_priority(const struct work *work, size_t *items, size_t length);
 
 /* What a balancer is made from: constants of one place. */

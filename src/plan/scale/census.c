@@ -2,6 +2,7 @@
 #include "plan/order/act.h"
 #include "plan/scale/scale.h"
 
+static void forget_wiped(struct work *work, size_t instance);
 static void count_one(struct work *work, struct work_tier *tier, struct work_instance *i);
 static void mark_leavers(struct work *work, struct work_tier *tier);
 static bool in_motion(struct work *work, const struct work_tier *tier, const struct instance *record);
@@ -55,10 +56,17 @@ void scale_settle(struct work *work)
         else if (lost && i->dies)
             act_forget(work, n, arena_printf(work->arena, "%s is lost, and it is not wanted any more", host));
         else if (wiped && i->dies)
-            act_forget(work, n, "it is wiped and not wanted any more");
+            forget_wiped(work, n);
         else if (wiped && !lost)
             act_unplace(work, n, arena_printf(work->arena, "it is wiped on %s and goes elsewhere", host));
     }
+}
+
+static void forget_wiped(struct work *work, size_t instance)
+{
+    const struct work_instance *i = &work->instances[instance];
+    if (i->outdated) work->tiers[i->tier].rolled++;
+    act_forget(work, instance, "it is wiped and not wanted any more");
 }
 
 static void count_one(struct work *work, struct work_tier *tier, struct work_instance *i)

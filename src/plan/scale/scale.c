@@ -163,15 +163,18 @@ static void more(struct work *work, size_t tier)
     for (; there < t->want; there++) {
         const char *reason =
             arena_printf(work->arena, "tier %s wants %lld", t->intent->name, (long long)t->want);
-        size_t warm = best_warm(work, t);
-        if (warm != NONE) {
-            act_activate(work, warm, reason);
+        size_t instance = best_warm(work, t);
+        if (instance != NONE) {
+            act_activate(work, instance, reason);
             t->warm_now--;
-        } else if (act_create(work, tier, WANTED_RUN, reason) == NONE) {
-            return;
+        } else {
+            instance = act_create(work, tier, WANTED_RUN, reason);
+            if (instance == NONE) break;
+            work->instances[instance].succeeds = t->rolled-- > 0;
         }
         t->current++;
     }
+    t->rolled = 0;
 }
 
 static void warm_level(struct work *work, size_t tier)

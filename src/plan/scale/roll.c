@@ -1,6 +1,8 @@
 #include "base/text.h"
 #include "plan/order/act.h"
+#include "plan/place/keep.h"
 #include "plan/place/place.h"
+#include "plan/place/quota.h"
 #include "plan/scale/scale.h"
 
 static void roll(struct work *work, size_t tier);
@@ -73,7 +75,10 @@ static void roll(struct work *work, size_t tier)
         return;
     }
     if (healthy && t->healthy < t->want) return;
-    const char *why = there > t->want ? NULL : why_not_in_place(work, tier, old);
+    /* What serves does not go when nothing may come in its stead. */
+    const char *why = healthy ? quota_refusal(work, tier, old, true) : NULL;
+    if (healthy && !why) why = keep_refuses_successor(work, tier, old);
+    if (!why && there <= t->want) why = why_not_in_place(work, tier, old);
     if (why) {
         act_explain(work, old, record->state, arena_printf(work->arena, "keeps its older form: %s", why),
                     record->move_to);
@@ -122,7 +127,7 @@ static bool can_surge(struct work *work, size_t tier, size_t old)
 {
     struct place_ask ask = {.tier = tier, .instance = NONE, .near = NONE, .avoid = NONE, .only = NONE};
     if (work->tiers[tier].is_balance) ask.only = work->instances[old].host;
-    return place_find(work, &ask, NULL) != NONE;
+    return quota_refusal(work, tier, NONE, false) == NULL && place_find(work, &ask, NULL) != NONE;
 }
 
 /* Where a new one could start when the old one is gone: nowhere, so the old one is better than none. */

@@ -2,22 +2,23 @@
 
 #include "base/text.h"
 #include "plan/order/act.h"
+#include "plan/place/quota.h"
 
 /* How gladly a member is given up: what is sure to serve, and can stay, goes last. */
-enum rank {
-    RANK_NOWHERE, /* it has no place */
-    RANK_DOWN,    /* its host is down */
-    RANK_BOOTS,
-    RANK_BAD,
-    RANK_SILENT, /* its host says nothing */
-    RANK_LEAVES, /* its host is to be emptied */
-    RANK_OLDER,
-    RANK_SERVES,
+enum worth {
+    WORTH_NOWHERE, /* it has no place */
+    WORTH_DOWN,    /* its host is down */
+    WORTH_BOOTS,
+    WORTH_BAD,
+    WORTH_SILENT, /* its host says nothing */
+    WORTH_LEAVES, /* its host is to be emptied */
+    WORTH_OLDER,
+    WORTH_SERVES,
 };
 
 /* Sorted, the first goes first. */
 struct victim {
-    enum rank rank;
+    enum worth worth;
     size_t zone_nth; /* it is its zone's so manieth member: the highest is in the most crowded */
     size_t host_nth;
     int64_t number;
@@ -32,7 +33,7 @@ static void more(struct work *work, size_t tier);
 static void warm_level(struct work *work, size_t tier);
 static size_t best_warm(const struct work *work, const struct work_tier *tier);
 static struct victim victim_of(const struct work *work, size_t instance);
-static enum rank rank_of(const struct work *work, const struct work_instance *i);
+static enum worth worth_of(const struct work *work, const struct work_instance *i);
 static void count_crowds(const struct work *work, struct victim *victims, size_t length);
 static int compare_victims(const void *a, const void *b);
 static int compare_hosts(const void *a, const void *b);
@@ -184,11 +185,13 @@ static void warm_level(struct work *work, size_t tier)
         size_t instance = t->members.items[m - 1];
         const struct work_instance *i = &work->instances[instance];
         if (i->forgotten || i->record->wanted != WANTED_WARM) continue;
-        if (!i->outdated && t->warm_now <= t->warm) continue;
+        bool recalled = quota_recalls(work, instance);
+        if (!i->outdated && !recalled && t->warm_now <= t->warm) continue;
         scale_remove(work, instance,
-                     i->outdated ? "its form is not today's"
-                                 : arena_printf(work->arena, "tier %s wants %lld warm", t->intent->name,
-                                                (long long)t->warm));
+                     recalled      ? "its share of the quota is promised to others"
+                     : i->outdated ? "its form is not today's"
+                                   : arena_printf(work->arena, "tier %s wants %lld warm", t->intent->name,
+                                                  (long long)t->warm));
         t->warm_now--;
     }
     for (; t->warm_now < t->warm; t->warm_now++) {
@@ -215,22 +218,22 @@ static size_t best_warm(const struct work *work, const struct work_tier *tier)
 
 static struct victim victim_of(const struct work *work, size_t instance)
 {
-    return (struct victim){.rank = rank_of(work, &work->instances[instance]),
+    return (struct victim){.worth = worth_of(work, &work->instances[instance]),
                            .number = work->instances[instance].record->number,
                            .instance = instance};
 }
 
-static enum rank rank_of(const struct work *work, const struct work_instance *i)
+static enum worth worth_of(const struct work *work, const struct work_instance *i)
 {
     const struct instance *record = i->record;
-    if (!work_placed(work, i)) return RANK_NOWHERE;
+    if (!work_placed(work, i)) return WORTH_NOWHERE;
     enum standing standing = work->hosts[i->host].standing;
-    if (standing == STANDING_DOWN) return RANK_DOWN;
-    if (record->state != INSTANCE_RUNNING && record->state != INSTANCE_FAILED) return RANK_BOOTS;
-    if (!work_healthy(work, i)) return RANK_BAD;
-    if (standing == STANDING_SILENT) return RANK_SILENT;
-    if (standing == STANDING_LEAVING) return RANK_LEAVES;
-    return i->outdated ? RANK_OLDER : RANK_SERVES;
+    if (standing == STANDING_DOWN) return WORTH_DOWN;
+    if (record->state != INSTANCE_RUNNING && record->state != INSTANCE_FAILED) return WORTH_BOOTS;
+    if (!work_healthy(work, i)) return WORTH_BAD;
+    if (standing == STANDING_SILENT) return WORTH_SILENT;
+    if (standing == STANDING_LEAVING) return WORTH_LEAVES;
+    return i->outdated ? WORTH_OLDER : WORTH_SERVES;
 }
 
 /* Numbers the members of each host and zone. Taking those with the highest numbers first is the same as
@@ -258,7 +261,7 @@ static void count_crowds(const struct work *work, struct victim *victims, size_t
 static int compare_victims(const void *a, const void *b)
 {
     const struct victim *x = a, *y = b;
-    if (x->rank != y->rank) return x->rank < y->rank ? -1 : 1;
+    if (x->worth != y->worth) return x->worth < y->worth ? -1 : 1;
     if (x->host_nth != y->host_nth) return x->host_nth > y->host_nth ? -1 : 1;
     if (x->zone_nth != y->zone_nth) return x->zone_nth > y->zone_nth ? -1 : 1;
     return x->number > y->number ? -1 : x->number < y->number;

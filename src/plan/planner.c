@@ -214,10 +214,14 @@ struct plan planner_plan(struct planner *planner, struct arena *arena, int64_t n
         scale_census(work);
         recover_promise(work);
         scale_counts(work);
-        scale_roll(work);
-        recover_leave(work);
-        recover_drained(work);
         place_all(work);
+        work_flatten(work); /* yielding opens farms */
+        scale_census(work);
+        recover_leave(work);
+        scale_roll(work);
+        recover_drained(work);
+        scale_warm(work);
+        place_warm(work);
         act_explain_all(work);
         if (work->changes == before) break;
     }

@@ -7,6 +7,7 @@
 #include "plan/place/keep.h"
 #include "plan/place/place.h"
 #include "plan/place/quota.h"
+#include "plan/place/room.h"
 #include "plan/recover/recover.h"
 #include "plan/scale/claims.h"
 #include "plan/scale/scale.h"
@@ -302,6 +303,8 @@ static void put_farm(struct planner *planner, const char *name, const struct far
     planner->balanced_length +=
         (size_t)(intent && intent->balance_length > 0) - (size_t)(f->intent && f->intent->balance_length > 0);
     keep_know(work, intent, 1);
+    if (intent) room_demand(work, intent, 1);
+    if (f->intent) room_demand(work, f->intent, -1);
     keep_know(work, f->intent, -1);
     quota_promise(work, f->intent, -1);
     quota_promise(work, intent, 1);

@@ -44,7 +44,7 @@ static size_t scan_group(struct work *work, const struct search *search, size_t 
 static uint32_t zone_count(const struct work *work, const struct search *search, size_t host);
 static int compare_keys(const struct key *a, const struct key *b);
 static unsigned distance_of(const struct work_host *a, const struct work_host *b);
-static double cost_of(const struct work *work, const struct search *search, size_t host);
+static double cost_on(const struct work *work, const struct search *search, size_t host);
 static struct amount ask_size(const struct work *work, const struct place_ask *ask);
 
 /* What the room remembers first, so that few groups are left in which a search of host by host is worth
@@ -74,7 +74,7 @@ size_t place_find(struct work *work, const struct place_ask *ask, int *ret_step)
         struct key key = group_key(work, &search, g);
         /* No host of the group can be better than the best that has room. */
         const struct room_memo *memo = room_best(work, g, search.size_number);
-        if (!has_exception(work, &search, g) && memo->length > 0) key.cost = memo->top[0].cost;
+        if (!has_exception(work, &search, g) && memo->best.length > 0) key.cost = memo->best.places[0].cost;
         if (!is_worse(&best, &key)) take_better(work, &best, scan_group(work, &search, g, &key), &key);
     }
     if (best.host == NONE) whys_note_vain(work, ask, &search.claim);
@@ -153,14 +153,14 @@ static size_t ask_memory(struct work *work, const struct search *search, size_t 
     *ret_remembered = false;
     if (has_exception(work, search, group)) return NONE;
     const struct room_memo *memo = room_best(work, group, search->size_number);
-    for (size_t n = 0; n < memo->length; n++) {
-        size_t host = work->room->groups[group].columns[memo->top[n].column].host;
+    for (size_t n = 0; n < memo->best.length; n++) {
+        size_t host = work->room->groups[group].columns[memo->best.places[n].at].host;
         if (search->level != LEVEL_NONE && work->on_host[host] > 0) continue;
         *ret_remembered = true;
-        ret_key->cost = memo->top[n].cost;
+        ret_key->cost = memo->best.places[n].cost;
         return host;
     }
-    *ret_remembered = memo->length == 0;
+    *ret_remembered = memo->best.length == 0;
     return NONE;
 }
 
@@ -200,7 +200,7 @@ static size_t scan_group(struct work *work, const struct search *search, size_t 
         size_t host = g->columns[n].host;
         if (host == ask->avoid || (ask->only != NONE && host != ask->only)) continue;
         struct key key = *ret_key;
-        key.cost = cost_of(work, search, host);
+        key.cost = cost_on(work, search, host);
         if (key.cost < 0) continue;
         if (search->level != LEVEL_NONE) key.on_host = work->on_host[host] - (search->own == host);
         if (search->level == LEVEL_HOST) key.in_zone = key.on_host;
@@ -266,7 +266,7 @@ int place_step(const struct work_host *lost, const struct work_host *host)
 }
 
 /* The host that keeps room for the instance has that room for it besides. Below 0: it does not fit. */
-static double cost_of(const struct work *work, const struct search *search, size_t host)
+static double cost_on(const struct work *work, const struct search *search, size_t host)
 {
     const struct work_host *h = &work->hosts[host];
     struct room_column column = work->room->groups[h->group].columns[h->column];

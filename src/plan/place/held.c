@@ -362,5 +362,5 @@ static int64_t tightest(const struct room *room, const struct amount *free, cons
 /* In parts of the largest host's, of which it has 2^40. */
 static int64_t part_of(const struct room *room, size_t dimension, int64_t amount)
 {
-    return (int64_t)((double)amount * room->unit[dimension] * (double)(1LL << 40));
+    return (int64_t)((double)amount * room->measure.unit[dimension] * (double)(1LL << 40));
 }

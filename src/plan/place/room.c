@@ -1,30 +1,18 @@
 #include "plan/place/room.h"
-#include "plan/place/keep.h"
-
 #include "plan/place/held.h"
+#include "plan/place/keep.h"
 
 #include "base/buf.h"
 #include "base/text.h"
 
-#include <math.h>
+_Static_assert((int)DIMENSIONS == (int)COST_DIMENSIONS && UNCOUNTED == COST_UNCOUNTED, "cost.h has the same");
 
-/* README.md, Where, says what these do and how they were found. */
-#define SCARCE 0.75
-#define COST_ASIDE 60.0
-#define COST_EMPTY 2.0
-#define WHOLE (1 - 1e-9)
-
-static int64_t in_units(size_t dimension, int64_t amount);
 static void find_largest(struct work *work);
-static bool find_scarce(struct room *room);
-static double share_of(const struct room *room, size_t dimension);
 static size_t group_of(struct work *work, const struct work_host *host);
 static void insert(struct work *work, struct room_group *group, size_t host);
 static void forget_memos(struct room_group *group);
-static void update(struct room_memo *memo, size_t column, double cost);
 static void search(const struct room *room, const struct room_group *group, const struct amount *size,
                    struct room_memo *memo);
-static bool is_before(const struct room_place *a, const struct room_place *b);
 static struct amount free_of(const struct work_host *host);
 
 struct room *room_new(void)
@@ -57,12 +45,7 @@ void room_enter(struct work *work, size_t host)
     room->version++;
     struct amount free = free_of(h);
     keep_enter(work, host, room->groups[h->group].pool, &free);
-    for (size_t d = 0; d < DIMENSIONS; d++) {
-        bool counted = h->total.of[d] != UNCOUNTED;
-        room->weighed &= !counted || h->total.of[d] <= room->largest.of[d];
-        room->largest_length[d] += counted && h->total.of[d] == room->largest.of[d];
-        if (counted) room->offer[d] += in_units(d, h->total.of[d]);
-    }
+    cost_offer(&room->measure, h->total.of, 1);
     held_change(work, host);
 }
 
@@ -84,12 +67,7 @@ void room_leave(struct work *work, size_t host)
     h->group = h->column = NONE;
     room->hosts_length--;
     room->version++;
-    for (size_t d = 0; d < DIMENSIONS; d++) {
-        if (h->total.of[d] == UNCOUNTED) continue;
-        room->largest_length[d] -= h->total.of[d] == room->largest.of[d];
-        room->weighed &= room->largest_length[d] > 0 || room->largest.of[d] == 0;
-        room->offer[d] -= in_units(d, h->total.of[d]);
-    }
+    cost_offer(&room->measure, h->total.of, -1);
 }
 
 void room_change(struct work *work, size_t host)
@@ -110,9 +88,12 @@ void room_change(struct work *work, size_t host)
     column->free = free;
     room->version++;
     held_change(work, host);
-    for (size_t n = 0; n < room->sizes_length; n++)
-        if (group->memos[n].generation == room->sizes[n].generation)
-            update(&group->memos[n], h->column, room_cost(room, column, &room->sizes[n].size));
+    for (size_t n = 0; n < room->sizes_length; n++) {
+        struct room_memo *memo = &group->memos[n];
+        if (memo->generation != room->sizes[n].generation) continue;
+        double cost = room_cost(room, column, &room->sizes[n].size);
+        if (!cost_top_change(&memo->best, h->column, cost)) memo->generation = 0;
+    }
 }
 
 void room_demand(struct work *work, const struct farm *farm, int sign)
@@ -122,19 +103,17 @@ void room_demand(struct work *work, const struct farm *farm, int sign)
     for (size_t t = 0; t < farm->tiers_length; t++) {
         const struct tier *tier = &farm->tiers[t];
         struct amount size = amount_of(&tier->size);
-        for (size_t d = 0; d < DIMENSIONS; d++)
-            room->demand[d] += sign * (tier->count.committed + tier->warm) * in_units(d, size.of[d]);
+        cost_demand(&room->measure, size.of, sign * (tier->count.committed + tier->warm));
     }
 }
 
 void room_weigh(struct work *work)
 {
     struct room *room = work->room;
-    bool right = room->weighed;
+    bool right = room->measure.weighed;
 
     if (!right) find_largest(work);
-    right &= find_scarce(room);
-    room->weighed = true;
+    right &= cost_find_scarce(&room->measure);
     if (right) return;
     for (size_t g = 0; g < room->groups_length; g++)
         forget_memos(&room->groups[g]);
@@ -164,73 +143,18 @@ const struct room_memo *room_best(struct work *work, size_t group, size_t size)
 
 double room_cost(const struct room *room, const struct room_column *column, const struct amount *size)
 {
-    double rest = 0, product = 0, free_square = 0, size_square = 0;
-    bool empty = true;
-
-    for (size_t d = 0; d < DIMENSIONS; d++) {
-        int64_t left = column->free.of[d] - size->of[d];
-        if (left < 0 && size->of[d] > 0) return -1;
-        if (!room->scarce[d] || column->inverse[d] == 0) continue;
-        double free = (double)column->free.of[d] * column->inverse[d];
-        double part = (double)size->of[d] * column->inverse[d];
-        rest += (double)left * room->unit[d];
-        product += free * part;
-        free_square += free * free;
-        size_square += part * part;
-        empty &= free > WHOLE;
-    }
-    double squares = free_square * size_square;
-    double aside = squares > 0 ? 1 - product / sqrt(squares) : 0;
-    return (rest > 0 ? rest : 0) + (empty ? COST_EMPTY : 0) + (aside > 0 ? room->aside * aside : 0);
-}
-
-static int64_t in_units(size_t dimension, int64_t amount)
-{
-    return dimension == 0 ? (amount + 999) / 1000 : (amount + (1 << 20) - 1) >> 20;
+    return cost_of(&room->measure, column->free.of, column->inverse, size->of);
 }
 
 static void find_largest(struct work *work)
 {
     struct room *room = work->room;
-    struct amount largest = {{0}};
-    size_t lengths[DIMENSIONS] = {0};
 
+    cost_weigh_again(&room->measure);
     for (size_t g = 0; g < room->groups_length; g++)
-        for (size_t n = 0; n < room->groups[g].length; n++) {
-            const struct amount *total = &work->hosts[room->groups[g].columns[n].host].total;
-            for (size_t d = 0; d < DIMENSIONS; d++) {
-                if (total->of[d] == UNCOUNTED || total->of[d] < largest.of[d]) continue;
-                lengths[d] = total->of[d] == largest.of[d] ? lengths[d] + 1 : 1;
-                largest.of[d] = total->of[d];
-            }
-        }
-    room->largest = largest;
-    for (size_t d = 0; d < DIMENSIONS; d++)
-        room->unit[d] = largest.of[d] > 0 ? 1 / (double)largest.of[d] : 0;
-    memcpy(room->largest_length, lengths, sizeof(lengths));
-}
-
-/* False: not as it was. The weight goes by eighths, so that what groups remember is right for long. */
-static bool find_scarce(struct room *room)
-{
-    bool scarce[DIMENSIONS] = {false};
-    double most = 0, aside = room->aside;
-
-    for (size_t d = 0; d < DIMENSIONS; d++)
-        if (room->offer[d] > 0 && share_of(room, d) > most) most = share_of(room, d);
-    for (size_t d = 0; d < DIMENSIONS; d++)
-        scarce[d] = room->offer[d] > 0 && share_of(room, d) >= SCARCE * most;
-    double load = most >= 0.5 ? 1 : 2 * (double)(int)(most * 8) / 8;
-    room->aside = COST_ASIDE * load * load;
-    bool same =
-        memcmp(scarce, room->scarce, sizeof(scarce)) == 0 && aside >= room->aside && aside <= room->aside;
-    memcpy(room->scarce, scarce, sizeof(scarce));
-    return same;
-}
-
-static double share_of(const struct room *room, size_t dimension)
-{
-    return (double)room->demand[dimension] / (double)room->offer[dimension];
+        for (size_t n = 0; n < room->groups[g].length; n++)
+            cost_see(&room->measure, work->hosts[room->groups[g].columns[n].host].total.of);
+    cost_weigh_end(&room->measure);
 }
 
 static size_t group_of(struct work *work, const struct work_host *host)
@@ -266,8 +190,7 @@ static void insert(struct work *work, struct room_group *group, size_t host)
         group->columns[at] = group->columns[at - 1];
         work->hosts[group->columns[at].host].column = at;
     }
-    for (size_t d = 0; d < DIMENSIONS; d++)
-        if (h->total.of[d] > 0 && h->total.of[d] != UNCOUNTED) column.inverse[d] = 1 / (double)h->total.of[d];
+    cost_invert(h->total.of, column.inverse);
     group->columns[at] = column;
     h->column = at;
     group->length++;
@@ -280,51 +203,13 @@ static void forget_memos(struct room_group *group)
         group->memos[n].generation = 0;
 }
 
-/* One host changed. What is not among the best is dearer than the last of them, so that a host that stays
- * dearer changes nothing; one that was among them and becomes dearer than the last may be dearer than others,
- * too. */
-static void update(struct room_memo *memo, size_t column, double cost)
-{
-    size_t at = 0;
-    bool none = memo->length == 0;
-    while (at < memo->length && memo->top[at].column != column)
-        at++;
-    bool was_there = at < memo->length;
-    struct room_place place = {column, cost};
-    const struct room_place last = none ? place : memo->top[memo->length - 1];
-    if (was_there) {
-        memo->length--;
-        memmove(memo->top + at, memo->top + at + 1, (memo->length - at) * sizeof(*memo->top));
-    }
-    if (cost < 0 || (!none && is_before(&last, &place))) {
-        if (was_there && memo->length == 0) memo->generation = 0;
-        return;
-    }
-    for (at = memo->length; at > 0 && is_before(&place, &memo->top[at - 1]); at--)
-        if (at < ROOM_TOP) memo->top[at] = memo->top[at - 1];
-    memo->top[at] = place;
-    if (memo->length < ROOM_TOP) memo->length++;
-}
-
+/* Columns are in the order of names. */
 static void search(const struct room *room, const struct room_group *group, const struct amount *size,
                    struct room_memo *memo)
 {
-    memo->length = 0;
-    for (size_t n = 0; n < group->length; n++) {
-        struct room_place place = {n, room_cost(room, &group->columns[n], size)};
-        if (place.cost < 0) continue;
-        if (memo->length == ROOM_TOP && !is_before(&place, &memo->top[ROOM_TOP - 1])) continue;
-        size_t at = memo->length < ROOM_TOP ? memo->length++ : ROOM_TOP - 1;
-        for (; at > 0 && is_before(&place, &memo->top[at - 1]); at--)
-            memo->top[at] = memo->top[at - 1];
-        memo->top[at] = place;
-    }
-}
-
-/* Columns are in the order of names. */
-static bool is_before(const struct room_place *a, const struct room_place *b)
-{
-    return a->cost < b->cost || (a->cost <= b->cost && a->column < b->column);
+    memo->best.length = 0;
+    for (size_t n = 0; n < group->length; n++)
+        cost_top_add(&memo->best, n, room_cost(room, &group->columns[n], size));
 }
 
 static struct amount free_of(const struct work_host *host)

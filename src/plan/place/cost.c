@@ -1,0 +1,154 @@
+#include "plan/place/cost.h"
+
+#include <math.h>
+#include <string.h>
+
+/* README.md, Where, says what these do and how they were found. */
+#define SCARCE 0.75
+#define COST_ASIDE 60.0
+#define COST_EMPTY 2.0
+#define WHOLE (1 - 1e-9)
+
+static int64_t in_units(size_t dimension, int64_t amount);
+static double share_of(const struct cost_measure *measure, size_t dimension);
+static bool is_before(const struct cost_place *a, const struct cost_place *b);
+
+void cost_offer(struct cost_measure *measure, const int64_t total[COST_DIMENSIONS], int sign)
+{
+    for (size_t d = 0; d < COST_DIMENSIONS; d++) {
+        if (total[d] == COST_UNCOUNTED) continue;
+        size_t as_large = total[d] == measure->largest[d];
+        measure->offer[d] += sign * in_units(d, total[d]);
+        if (sign > 0) {
+            measure->weighed &= total[d] <= measure->largest[d];
+            measure->largest_length[d] += as_large;
+        } else {
+            measure->largest_length[d] -= as_large;
+            measure->weighed &= measure->largest_length[d] > 0 || measure->largest[d] == 0;
+        }
+    }
+}
+
+void cost_demand(struct cost_measure *measure, const int64_t size[COST_DIMENSIONS], int64_t count)
+{
+    for (size_t d = 0; d < COST_DIMENSIONS; d++)
+        measure->demand[d] += count * in_units(d, size[d]);
+}
+
+void cost_weigh_again(struct cost_measure *measure)
+{
+    memset(measure->largest, 0, sizeof(measure->largest));
+    memset(measure->largest_length, 0, sizeof(measure->largest_length));
+}
+
+void cost_see(struct cost_measure *measure, const int64_t total[COST_DIMENSIONS])
+{
+    for (size_t d = 0; d < COST_DIMENSIONS; d++) {
+        if (total[d] == COST_UNCOUNTED || total[d] < measure->largest[d]) continue;
+        measure->largest_length[d] = total[d] == measure->largest[d] ? measure->largest_length[d] + 1 : 1;
+        measure->largest[d] = total[d];
+    }
+}
+
+void cost_weigh_end(struct cost_measure *measure)
+{
+    for (size_t d = 0; d < COST_DIMENSIONS; d++)
+        measure->unit[d] = measure->largest[d] > 0 ? 1 / (double)measure->largest[d] : 0;
+    measure->weighed = true;
+}
+
+/* The weight goes by eighths, so that what is remembered of costs is right for long. */
+bool cost_find_scarce(struct cost_measure *measure)
+{
+    bool scarce[COST_DIMENSIONS] = {false};
+    double most = 0, aside = measure->aside;
+
+    for (size_t d = 0; d < COST_DIMENSIONS; d++)
+        if (measure->offer[d] > 0 && share_of(measure, d) > most) most = share_of(measure, d);
+    for (size_t d = 0; d < COST_DIMENSIONS; d++)
+        scarce[d] = measure->offer[d] > 0 && share_of(measure, d) >= SCARCE * most;
+    double load = most >= 0.5 ? 1 : 2 * (double)(int)(most * 8) / 8;
+    measure->aside = COST_ASIDE * load * load;
+    bool same = memcmp(scarce, measure->scarce, sizeof(scarce)) == 0 && aside >= measure->aside &&
+                aside <= measure->aside;
+    memcpy(measure->scarce, scarce, sizeof(scarce));
+    return same;
+}
+
+void cost_invert(const int64_t total[COST_DIMENSIONS], double ret_inverse[COST_DIMENSIONS])
+{
+    for (size_t d = 0; d < COST_DIMENSIONS; d++)
+        ret_inverse[d] = total[d] > 0 && total[d] != COST_UNCOUNTED ? 1 / (double)total[d] : 0;
+}
+
+double cost_of(const struct cost_measure *measure, const int64_t free[COST_DIMENSIONS],
+               const double inverse[COST_DIMENSIONS], const int64_t size[COST_DIMENSIONS])
+{
+    double rest = 0, product = 0, free_square = 0, size_square = 0;
+    bool empty = true;
+
+    for (size_t d = 0; d < COST_DIMENSIONS; d++) {
+        int64_t left = free[d] - size[d];
+        if (left < 0 && size[d] > 0) return -1;
+        if (!measure->scarce[d] || inverse[d] == 0) continue;
+        double whole = (double)free[d] * inverse[d];
+        double part = (double)size[d] * inverse[d];
+        rest += (double)left * measure->unit[d];
+        product += whole * part;
+        free_square += whole * whole;
+        size_square += part * part;
+        empty &= whole > WHOLE;
+    }
+    double squares = free_square * size_square;
+    double aside = squares > 0 ? 1 - product / sqrt(squares) : 0;
+    return (rest > 0 ? rest : 0) + (empty ? COST_EMPTY : 0) + (aside > 0 ? measure->aside * aside : 0);
+}
+
+void cost_top_add(struct cost_top *top, size_t at, double cost)
+{
+    struct cost_place place = {at, cost};
+    if (cost < 0) return;
+    if (top->length == COST_TOP && !is_before(&place, &top->places[COST_TOP - 1])) return;
+    size_t n = top->length < COST_TOP ? top->length++ : COST_TOP - 1;
+    for (; n > 0 && is_before(&place, &top->places[n - 1]); n--)
+        top->places[n] = top->places[n - 1];
+    top->places[n] = place;
+}
+
+/* What is not among the best is dearer than the last of them, so that a host that stays dearer changes
+ * nothing; one that was among them and becomes dearer than the last may be dearer than others, too. */
+bool cost_top_change(struct cost_top *top, size_t at, double cost)
+{
+    size_t n = 0;
+    bool none = top->length == 0;
+    while (n < top->length && top->places[n].at != at)
+        n++;
+    bool was_there = n < top->length;
+    struct cost_place place = {at, cost};
+    const struct cost_place last = none ? place : top->places[top->length - 1];
+    if (was_there) {
+        top->length--;
+        memmove(top->places + n, top->places + n + 1, (top->length - n) * sizeof(*top->places));
+    }
+    if (cost < 0 || (!none && is_before(&last, &place))) return !was_there || top->length > 0;
+    for (n = top->length; n > 0 && is_before(&place, &top->places[n - 1]); n--)
+        if (n < COST_TOP) top->places[n] = top->places[n - 1];
+    top->places[n] = place;
+    if (top->length < COST_TOP) top->length++;
+    return true;
+}
+
+static int64_t in_units(size_t dimension, int64_t amount)
+{
+    return dimension == 0 ? (amount + 999) / 1000 : (amount + (1 << 20) - 1) >> 20;
+}
+
+static double share_of(const struct cost_measure *measure, size_t dimension)
+{
+    return (double)measure->demand[dimension] / (double)measure->offer[dimension];
+}
+
+static bool is_before(const struct cost_place *a, const struct cost_place *b)
+{
+    return a->cost < b->cost || (a->cost <= b->cost && a->at < b->at);
+}

@@ -6,10 +6,14 @@
 
 enum { PRIORITY_OF_NEW = 50 }; /* what a tier has that does not say */
 
-/* Hosts in the order in which the planner fills them: it packs, so one after the other (README.md). */
-struct filled {
-    size_t part, host;
-    int64_t left, slots, taken;
+/* Where the planner places the new ones of a part, one after the other, as long as the measure of cost stays
+ * the same: fewer of them stand on the first ones of these. */
+struct sequence {
+    uint64_t generation; /* of the measure */
+    uint32_t *hosts;
+    size_t length;
+    /* The same by host: its places in the sequence are places[first[host] .. first[host + 1]]. */
+    uint32_t *first, *places;
 };
 
 /* What is lost at once. */
@@ -23,16 +27,23 @@ struct placed {
     size_t part, domain, host;
 };
 
+/* A host by what one more costs there now. */
+struct next {
+    double cost;
+    size_t host;
+};
+
 struct undo {
     size_t instance, was; /* its host */
 };
 
 /* Hosts of one part are asked about by themselves: nothing of theirs is recovered elsewhere. */
 struct part {
-    size_t host; /* its first by name */
-    struct filled *filled;
-    size_t filled_length, at; /* at: the first that is not full */
-    int64_t count;            /* placed now */
+    size_t host;          /* its first by name */
+    int64_t count;        /* placed now, on the first of the sequence, */
+    int64_t asked;        /* and in what is asked for */
+    struct sequence *now; /* NULL: none is placed */
+    struct vec sequences; /* struct sequence *: those that were needed */
     struct domain *domains;
     size_t domains_length;
 };
@@ -43,10 +54,15 @@ struct question {
     struct fleet_size size;
     struct part *parts;
     size_t parts_length;
-    size_t *part_of;      /* host -> its part */
-    struct filled **room; /* host -> what it takes of the new ones, or NULL */
-    struct vec lost;      /* size_t: instances of the domain, by rank */
-    struct vec done;      /* struct undo */
+    size_t *part_of;         /* host -> its part */
+    int64_t *slots;          /* host -> how many of the new ones have room there */
+    int64_t *change;         /* host -> how many have to be placed there, while fill_to() counts them */
+    struct fleet_size *free; /* host -> what it has without any */
+    struct next *heap;       /* the least first */
+    size_t heap_length;
+    struct vec lost;     /* size_t: instances of the domain, by rank */
+    struct vec lost_new; /* uint32_t: places of new ones of the domain in their sequence */
+    struct vec done;     /* struct undo */
 };
 
 static void add_parts(struct question *q);
@@ -54,6 +70,13 @@ static size_t first_of(size_t *same, size_t host);
 static void add_rooms(struct question *q);
 static size_t tightest(const struct question *q, const char **ret_reason);
 static void fill_to(struct question *q, struct part *part, int64_t count);
+static void settle_change(struct question *q, size_t host);
+static struct sequence *sequence_of(struct question *q, struct part *part);
+static void place_all(struct question *q, const struct part *part, struct sequence *sequence);
+static double cost_after(const struct question *q, size_t host, int64_t taken);
+static void sift_down(struct question *q, size_t at);
+static bool is_before(const struct next *a, const struct next *b);
+static void index_hosts(struct question *q, struct sequence *sequence);
 static void add_domains(struct question *q, enum fit_survive survive, size_t dimension);
 static size_t domain_of(const struct question *q, size_t host, enum fit_survive survive);
 static bool lower(struct question *q, struct part *part, struct fit *fit);
@@ -63,22 +86,26 @@ static bool survives(struct question *q, const struct part *part, const struct d
                      const char **ret_reason);
 static void lose(struct question *q, const struct domain *domain);
 static bool recover_instances(struct question *q, size_t first, size_t end, const char **ret_who);
-static bool recover_new(struct question *q, const struct domain *domain, const char **ret_who);
+static bool recover_new(struct question *q, const struct part *part, const struct domain *domain,
+                        const char **ret_who);
 static void take_new(struct question *q, size_t host, int64_t count);
 static void undo_all(struct question *q);
 static const char *domain_name(struct question *q, const struct domain *domain);
 static int64_t times(int64_t a, int64_t b);
 static int64_t plus(int64_t a, int64_t b);
-static int compare_filled(const void *a, const void *b);
 static int compare_placed(const void *a, const void *b);
 static int compare_domains(const void *a, const void *b);
 static int compare_ranks(const void *a, const void *b);
+static int compare_numbers(const void *a, const void *b);
 
 struct fit fit_count(struct arena *arena, const struct snapshot *snapshot, const struct resources *size,
                      enum fit_survive survive)
 {
-    struct question q = {
-        .arena = arena, .size = fleet_size_of(size), .lost = VEC_OF(size_t), .done = VEC_OF(struct undo)};
+    struct question q = {.arena = arena,
+                         .size = fleet_size_of(size),
+                         .lost = VEC_OF(size_t),
+                         .lost_new = VEC_OF(uint32_t),
+                         .done = VEC_OF(struct undo)};
     struct fit fit = {.count = 0, .limited_by = "hosts", .reason = "no host is up and active"};
 
     q.fleet = fleet_new(arena, snapshot);
@@ -90,16 +117,18 @@ struct fit fit_count(struct arena *arena, const struct snapshot *snapshot, const
     if (survive != FIT_SURVIVE_NONE) add_domains(&q, survive, dimension);
     bool good = true;
     for (size_t p = 0; good && p < q.parts_length; p++)
-        good = lower(&q, &q.parts[p], &fit);
+        good = survive == FIT_SURVIVE_NONE || lower(&q, &q.parts[p], &fit);
     struct fit_part *parts = arena_alloc_array(arena, q.parts_length, sizeof(*parts));
     for (size_t p = 0; p < q.parts_length; p++) {
         const struct fleet_host *any = &q.fleet->hosts[q.parts[p].host];
         parts[p] = (struct fit_part){any->pool, any->class_name, good ? q.parts[p].count : 0};
         fit.count = plus(fit.count, parts[p].count);
+        vec_free(&q.parts[p].sequences);
     }
     fit.parts = parts;
     fit.parts_length = q.parts_length;
     vec_free(&q.lost);
+    vec_free(&q.lost_new);
     vec_free(&q.done);
     return fit;
 }
@@ -127,7 +156,8 @@ static void add_parts(struct question *q)
     q->parts = arena_alloc_array(q->arena, fleet->hosts_length, sizeof(*q->parts));
     for (size_t n = 0; n < fleet->hosts_length; n++) {
         size_t first = first_of(same, n);
-        if (first == n) q->parts[q->parts_length++].host = n;
+        if (first == n)
+            q->parts[q->parts_length++] = (struct part){.host = n, .sequences = VEC_OF(struct sequence *)};
         q->part_of[n] = first == n ? q->parts_length - 1 : q->part_of[first];
     }
 }
@@ -139,46 +169,35 @@ static size_t first_of(size_t *same, size_t host)
     return host;
 }
 
-/* All that fits is placed first. */
+/* Exact without a loss, in whatever order hosts are filled. */
 static void add_rooms(struct question *q)
 {
-    struct fleet *fleet = q->fleet;
-    struct filled *all = arena_alloc_array(q->arena, fleet->columns_length + 1, sizeof(*all));
-    size_t length = 0;
+    const struct fleet *fleet = q->fleet;
 
-    q->room = arena_alloc_array(q->arena, fleet->hosts_length, sizeof(*q->room));
+    q->slots = arena_alloc_array(q->arena, fleet->hosts_length, sizeof(*q->slots));
+    q->change = arena_alloc_array(q->arena, fleet->hosts_length, sizeof(*q->change));
+    q->free = arena_alloc_array(q->arena, fleet->hosts_length, sizeof(*q->free));
+    q->heap = arena_alloc_array(q->arena, fleet->hosts_length, sizeof(*q->heap));
     for (size_t n = 0; n < fleet->columns_length; n++) {
         size_t host = fleet->columns[n];
-        int64_t left = fleet_left(fleet, host, &q->size);
-        if (left < 0) continue;
-        all[length++] = (struct filled){.part = q->part_of[host],
-                                        .host = host,
-                                        .left = left,
-                                        .slots = fleet_slots(fleet, host, &q->size)};
-    }
-    array_sort(all, length, sizeof(*all), compare_filled);
-    for (size_t n = 0; n < length; n++) {
-        struct part *part = &q->parts[all[n].part];
-        if (part->filled_length++ == 0) part->filled = &all[n];
-        q->room[all[n].host] = &all[n];
-    }
-    for (size_t p = 0; p < q->parts_length; p++) {
-        int64_t count = 0;
-        for (size_t n = 0; n < q->parts[p].filled_length; n++)
-            count = plus(count, q->parts[p].filled[n].slots);
-        fill_to(q, &q->parts[p], count);
+        struct part *part = &q->parts[q->part_of[host]];
+        q->slots[host] = fleet_slots(fleet, host, &q->size);
+        q->free[host] = fleet->hosts[host].free;
+        part->count = plus(part->count, q->slots[host]);
     }
 }
 
-/* The dimension that most hosts lack for one more; ties: the first. */
+/* The dimension that most full hosts lack for one more; ties: the first. */
 static size_t tightest(const struct question *q, const char **ret_reason)
 {
     size_t lack[FLEET_DIMENSIONS] = {0}, most = FLEET_DIMENSIONS;
     CLEANUP_BUF struct buf text = {0};
 
-    for (size_t n = 0; n < q->fleet->columns_length; n++)
+    for (size_t n = 0; n < q->fleet->columns_length; n++) {
+        size_t host = q->fleet->columns[n];
         for (size_t d = 0; d < FLEET_DIMENSIONS; d++)
-            lack[d] += q->size.of[d] > q->fleet->hosts[q->fleet->columns[n]].free.of[d];
+            lack[d] += q->size.of[d] > q->free[host].of[d] - q->slots[host] * q->size.of[d];
+    }
     buf_printf(&text, "of %zu host%s", q->fleet->columns_length, q->fleet->columns_length == 1 ? "" : "s");
     for (size_t d = 0, said = 0; d < FLEET_DIMENSIONS; d++) {
         if (q->size.of[d] == 0) continue;
@@ -193,27 +212,116 @@ static size_t tightest(const struct question *q, const char **ret_reason)
     return most;
 }
 
-/* Places or takes back new ones until there are so many. */
+/* Places so many as the planner would that is asked for so many. */
 static void fill_to(struct question *q, struct part *part, int64_t count)
 {
-    while (part->count != count) {
-        struct filled *f = NULL;
-        int64_t change = count - part->count;
-        if (change > 0) {
-            f = &part->filled[part->at];
-            if (change >= f->slots - f->taken) {
-                change = f->slots - f->taken;
-                part->at++;
-            }
-        } else {
-            if (part->at == part->filled_length || part->filled[part->at].taken == 0) part->at--;
-            f = &part->filled[part->at];
-            if (-change > f->taken) change = -f->taken;
-        }
-        take_new(q, f->host, change);
-        f->taken += change;
-        part->count += change;
+    size_t was = part->now ? (size_t)part->count : 0, is = (size_t)count;
+
+    fleet_demand(q->fleet, &q->size, count - part->asked);
+    part->asked = count;
+    fleet_weigh(q->fleet);
+    struct sequence *before = part->now, *after = sequence_of(q, part);
+    size_t same = before != after ? 0 : was < is ? was : is;
+    for (size_t n = same; n < was; n++)
+        q->change[before->hosts[n]]--;
+    for (size_t n = same; n < is; n++)
+        q->change[after->hosts[n]]++;
+    for (size_t n = same; n < was; n++)
+        settle_change(q, before->hosts[n]);
+    for (size_t n = same; n < is; n++)
+        settle_change(q, after->hosts[n]);
+    part->now = after;
+    part->count = count;
+}
+
+static void settle_change(struct question *q, size_t host)
+{
+    if (q->change[host] != 0) take_new(q, host, q->change[host]);
+    q->change[host] = 0;
+}
+
+/* For the measure as it is now. */
+static struct sequence *sequence_of(struct question *q, struct part *part)
+{
+    for (size_t n = 0; n < part->sequences.length; n++) {
+        struct sequence *known = *(struct sequence **)vec_at(&part->sequences, n);
+        if (known->generation == q->fleet->generation) return known;
     }
+    struct sequence *new = arena_alloc(q->arena, sizeof(*new));
+    new->generation = q->fleet->generation;
+    place_all(q, part, new);
+    index_hosts(q, new);
+    *(struct sequence **)vec_push(&part->sequences) = new;
+    return new;
+}
+
+/* One after the other where it costs the least; of equals on the first by name. */
+static void place_all(struct question *q, const struct part *part, struct sequence *sequence)
+{
+    struct fleet *fleet = q->fleet;
+    size_t number = (size_t)(part - q->parts);
+    int64_t length = 0;
+
+    q->heap_length = 0;
+    for (size_t host = 0; host < fleet->hosts_length; host++) {
+        if (q->part_of[host] != number || q->slots[host] == 0) continue;
+        length = plus(length, q->slots[host]);
+        q->heap[q->heap_length++] = (struct next){cost_after(q, host, 0), host};
+    }
+    if (length > FIT_TRIED_MAX) length = FIT_TRIED_MAX;
+    sequence->hosts = arena_alloc_array(q->arena, (size_t)length + 1, sizeof(*sequence->hosts));
+    for (size_t n = q->heap_length; n-- > 0;)
+        sift_down(q, n);
+    while (sequence->length < (size_t)length) {
+        size_t host = q->heap[0].host;
+        sequence->hosts[sequence->length++] = (uint32_t)host;
+        q->change[host]++;
+        q->heap[0].cost = cost_after(q, host, q->change[host]);
+        if (q->heap[0].cost < 0) q->heap[0] = q->heap[--q->heap_length];
+        sift_down(q, 0);
+    }
+    for (size_t n = 0; n < sequence->length; n++)
+        q->change[sequence->hosts[n]] = 0;
+}
+
+static double cost_after(const struct question *q, size_t host, int64_t taken)
+{
+    struct fleet_size free = q->free[host];
+    for (size_t d = 0; d < FLEET_DIMENSIONS; d++)
+        free.of[d] -= taken * q->size.of[d];
+    return cost_of(&q->fleet->measure, free.of, q->fleet->hosts[host].inverse, q->size.of);
+}
+
+static void sift_down(struct question *q, size_t at)
+{
+    struct next moved = q->heap[at];
+    while (2 * at + 1 < q->heap_length) {
+        size_t child = 2 * at + 1;
+        if (child + 1 < q->heap_length && is_before(&q->heap[child + 1], &q->heap[child])) child++;
+        if (!is_before(&q->heap[child], &moved)) break;
+        q->heap[at] = q->heap[child];
+        at = child;
+    }
+    if (at < q->heap_length) q->heap[at] = moved;
+}
+
+static bool is_before(const struct next *a, const struct next *b)
+{
+    return a->cost < b->cost || (a->cost <= b->cost && a->host < b->host);
+}
+
+/* Counted and laid out: a counting sort. */
+static void index_hosts(struct question *q, struct sequence *sequence)
+{
+    size_t length = q->fleet->hosts_length;
+    sequence->first = arena_alloc_array(q->arena, length + 2, sizeof(*sequence->first));
+    sequence->places = arena_alloc_array(q->arena, sequence->length + 1, sizeof(*sequence->places));
+    for (size_t n = 0; n < sequence->length; n++)
+        sequence->first[sequence->hosts[n] + 2]++;
+    for (size_t n = 2; n < length + 2; n++)
+        sequence->first[n] += sequence->first[n - 1];
+    for (size_t n = 0; n < sequence->length; n++)
+        sequence->places[sequence->first[sequence->hosts[n] + 1]++] = (uint32_t)n;
 }
 
 static void add_domains(struct question *q, enum fit_survive survive, size_t dimension)
@@ -241,8 +349,7 @@ static void add_domains(struct question *q, enum fit_survive survive, size_t dim
         domain->length++;
         for (size_t i = 0; i < h->on.length; i++)
             domain->weight = plus(domain->weight, fleet->instances[h->on.items[i]].size.of[dimension]);
-        const struct filled *room = q->room[placed[n].host];
-        if (room) domain->weight = plus(domain->weight, times(room->slots, q->size.of[dimension]));
+        domain->weight = plus(domain->weight, times(q->slots[placed[n].host], q->size.of[dimension]));
     }
     for (size_t p = 0; p < q->parts_length; p++)
         array_sort(q->parts[p].domains, q->parts[p].domains_length, sizeof(*domains), compare_domains);
@@ -262,6 +369,12 @@ static bool lower(struct question *q, struct part *part, struct fit *fit)
 {
     bool again = part->domains_length > 0;
 
+    if (!again) return true;
+    if (part->count > FIT_TRIED_MAX) {
+        fit->limited_by = "survive";
+        fit->reason = arena_printf(q->arena, "no more than %d are tried with a loss", FIT_TRIED_MAX);
+    }
+    fill_to(q, part, part->count > FIT_TRIED_MAX ? FIT_TRIED_MAX : part->count);
     while (again) {
         again = false;
         for (size_t n = 0; n < part->domains_length; n++) {
@@ -314,7 +427,7 @@ static bool survives(struct question *q, const struct part *part, const struct d
     while (split < q->lost.length &&
            q->fleet->instances[*(size_t *)vec_at(&q->lost, split)].priority >= PRIORITY_OF_NEW)
         split++;
-    bool good = recover_instances(q, 0, split, &who) && recover_new(q, domain, &who) &&
+    bool good = recover_instances(q, 0, split, &who) && recover_new(q, part, domain, &who) &&
                 recover_instances(q, split, q->lost.length, &who);
     undo_all(q);
     if (good) return true;
@@ -340,6 +453,7 @@ static void lose(struct question *q, const struct domain *domain)
     fleet_try(q->fleet);
     for (size_t n = 0; n < domain->length; n++)
         fleet_set_usable(q->fleet, domain->hosts[n], false);
+    fleet_weigh(q->fleet);
     if (domain->length > 1) vec_sort(&q->lost, compare_ranks);
 }
 
@@ -360,23 +474,27 @@ static bool recover_instances(struct question *q, size_t first, size_t end, cons
     return true;
 }
 
-/* Equal ones without spread: the host that is best stays best until it is full. */
-static bool recover_new(struct question *q, const struct domain *domain, const char **ret_who)
+/* By their names, which is the order in which they were placed. */
+static bool recover_new(struct question *q, const struct part *part, const struct domain *domain,
+                        const char **ret_who)
 {
+    const struct sequence *sequence = part->now;
+
+    vec_clear(&q->lost_new);
     for (size_t n = 0; n < domain->length; n++) {
-        size_t lost = domain->hosts[n];
-        int64_t rest = q->room[lost] ? q->room[lost]->taken : 0;
-        while (rest > 0) {
-            size_t host = fleet_find(q->fleet, &q->size, lost, FLEET_NONE);
-            if (host == FLEET_NONE) {
-                *ret_who = "a new one";
-                return false;
-            }
-            int64_t slots = fleet_slots(q->fleet, host, &q->size);
-            if (slots > rest) slots = rest;
-            take_new(q, host, slots);
-            rest -= slots;
+        size_t host = domain->hosts[n];
+        for (size_t p = sequence->first[host]; p < sequence->first[host + 1]; p++)
+            if (sequence->places[p] < part->count) *(uint32_t *)vec_push(&q->lost_new) = sequence->places[p];
+    }
+    if (domain->length > 1) vec_sort(&q->lost_new, compare_numbers);
+    for (size_t n = 0; n < q->lost_new.length; n++) {
+        size_t lost = sequence->hosts[*(uint32_t *)vec_at(&q->lost_new, n)];
+        size_t host = fleet_find(q->fleet, &q->size, lost, FLEET_NONE);
+        if (host == FLEET_NONE) {
+            *ret_who = "a new one";
+            return false;
         }
+        fleet_take(q->fleet, host, &q->size, 1);
     }
     return true;
 }
@@ -420,14 +538,6 @@ static int64_t plus(int64_t a, int64_t b)
     return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
 }
 
-static int compare_filled(const void *a, const void *b)
-{
-    const struct filled *x = a, *y = b;
-    if (x->part != y->part) return x->part < y->part ? -1 : 1;
-    if (x->left != y->left) return x->left < y->left ? -1 : 1;
-    return (x->host > y->host) - (x->host < y->host);
-}
-
 static int compare_placed(const void *a, const void *b)
 {
     const struct placed *x = a, *y = b;
@@ -445,5 +555,11 @@ static int compare_domains(const void *a, const void *b)
 static int compare_ranks(const void *a, const void *b)
 {
     size_t x = *(const size_t *)a, y = *(const size_t *)b;
+    return (x > y) - (x < y);
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
     return (x > y) - (x < y);
 }

@@ -21,11 +21,14 @@ struct fit {
     size_t parts_length;
 };
 
+enum { FIT_TRIED_MAX = 4 * 1000 * 1000 }; /* so many new ones a part are tried with a loss, and no more */
+
 /* The snapshot is taken as it is: what waits for a host takes no room. With FIT_SURVIVE_NONE the count is
- * exact. Else, with so many of priority 50 and without spread in each part, packed as the planner packs,
- * whatever one host, rack (whole zone path) or site is lost, the planner finds room for all that ran there by
- * recovery steps 1 to 3; README.md says how near to the most that is. The size asks for something. Texts are
- * the arena's. */
+ * exact. Else, with so many of priority 50 and without spread in each part, placed there as the planner
+ * places them, whatever one host, rack (whole zone path) or site is lost, the planner finds room for all that
+ * ran there by recovery steps 1 to 3: the count itself was tried with each loss. With one more some loss is
+ * not survived, as a rule; with many more it may be again, since they are placed otherwise: README.md says
+ * how near to the most it is. The size asks for something. Texts are the arena's. */
 struct fit fit_count(struct arena *arena, const struct snapshot *snapshot, const struct resources *size,
                      enum fit_survive survive);
 

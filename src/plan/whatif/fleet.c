@@ -16,7 +16,7 @@ static void add_instances(struct fleet *fleet, struct arena *arena, const struct
                           const struct map *hosts, const struct map *farms);
 static size_t tier_of(const struct fleet *fleet, const struct map *farms, const struct instance *record);
 static void list_all(struct fleet *fleet, struct arena *arena);
-static void set_weights(struct fleet *fleet);
+static void measure(struct fleet *fleet, const struct snapshot *snapshot);
 static void add_groups(struct fleet *fleet, struct arena *arena);
 static int compare_places(const struct fleet_host *a, const struct fleet_host *b);
 static int compare_hosts(const void *a, const void *b);
@@ -32,8 +32,8 @@ struct fleet *fleet_new(struct arena *arena, const struct snapshot *snapshot)
     add_tiers(fleet, arena, snapshot, farms);
     add_instances(fleet, arena, snapshot, hosts, farms);
     list_all(fleet, arena);
-    set_weights(fleet);
     add_groups(fleet, arena);
+    measure(fleet, snapshot);
     return fleet;
 }
 
@@ -70,6 +70,7 @@ static void add_hosts(struct fleet *fleet, struct arena *arena, const struct sna
             h->total.of[d] = capacity.of[d] - reserve.of[d];
         if (capacity.of[3] == 0) h->total.of[3] = FLEET_UNCOUNTED;
         h->free = h->total;
+        cost_invert(h->total.of, h->inverse);
     }
     bool sorted = true;
     for (size_t n = 1; sorted && n < fleet->hosts_length; n++)
@@ -213,19 +214,19 @@ static void list_all(struct fleet *fleet, struct arena *arena)
     }
 }
 
-/* Makes the largest host of each dimension about 2^40, without a division later. */
-static void set_weights(struct fleet *fleet)
+/* As the planner does: room_demand(), room_enter(). */
+static void measure(struct fleet *fleet, const struct snapshot *s)
 {
-    for (size_t d = 0; d < FLEET_DIMENSIONS; d++) {
-        int64_t most = 0;
-        for (size_t n = 0; n < fleet->hosts_length; n++)
-            if (fleet->hosts[n].usable && fleet->hosts[n].total.of[d] > most &&
-                fleet->hosts[n].total.of[d] != FLEET_UNCOUNTED)
-                most = fleet->hosts[n].total.of[d];
-        while (most >> fleet->shift[d] >= 1LL << 20)
-            fleet->shift[d]++;
-        if (most > 0) fleet->weight[d] = (1LL << 40) / (most >> fleet->shift[d]);
+    for (size_t f = 0; f < s->farms_length; f++) {
+        const struct farm *farm = &s->farms[f];
+        for (size_t t = 0; farm->state == FARM_RUNNING && t < farm->tiers_length; t++) {
+            struct fleet_size size = fleet_size_of(&farm->tiers[t].size);
+            fleet_demand(fleet, &size, farm->tiers[t].count.committed + farm->tiers[t].warm);
+        }
     }
+    for (size_t n = 0; n < fleet->columns_length; n++)
+        cost_offer(&fleet->measure, fleet->hosts[fleet->columns[n]].total.of, 1);
+    fleet_weigh(fleet);
 }
 
 static void add_groups(struct fleet *fleet, struct arena *arena)

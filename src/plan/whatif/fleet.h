@@ -6,17 +6,19 @@
 
 #include "base/mem.h"
 #include "model/state.h"
+#include "plan/place/cost.h"
 
 enum {
-    FLEET_DIMENSIONS = 4, /* cpus, memory, disk, network, as in struct resources */
+    FLEET_DIMENSIONS = COST_DIMENSIONS,
     FLEET_DEPTH_MAX = 8,  /* elements of a zone path that count */
-    FLEET_MEMOS = 64,     /* sizes that a group remembers its best host for: more than a catalogue has */
+    FLEET_MEMOS = 64,     /* sizes that a group remembers its best hosts for: more than a catalogue has */
+    FLEET_MEASURES = 8,   /* so many are told apart before one is forgotten */
     FLEET_APART_NOT = -2, /* levels of spread: none, by host; else an index into zones[] */
     FLEET_APART_HOST = -1,
 };
 
 #define FLEET_NONE SIZE_MAX
-#define FLEET_UNCOUNTED (INT64_MAX / 4) /* what a host has of what nobody measured */
+#define FLEET_UNCOUNTED COST_UNCOUNTED
 
 struct fleet_size {
     int64_t of[FLEET_DIMENSIONS];
@@ -46,7 +48,8 @@ struct fleet_host {
     const char *name, *zone, *pool, *class_name;
     bool usable; /* active, up and not set aside: takes instances */
     struct fleet_size total, free;
-    uint32_t zones[FLEET_DEPTH_MAX]; /* number of the path's first n + 1 elements */
+    double inverse[FLEET_DIMENSIONS]; /* cost_invert() */
+    uint32_t zones[FLEET_DEPTH_MAX];  /* number of the path's first n + 1 elements */
     unsigned depth;
     size_t group;             /* FLEET_NONE: it never takes any */
     struct fleet_list on;     /* instances, by rank */
@@ -54,17 +57,23 @@ struct fleet_host {
     uint64_t saved_in;        /* the last try that changed it */
 };
 
-/* The best host of a group for a size. */
+/* The best hosts of a group for a size. */
 struct fleet_memo {
     struct fleet_size size;
-    bool known; /* else it has to be looked for again */
-    size_t host;
-    int64_t left;
+    uint64_t generation; /* of the measure; 0: they have to be looked for again */
+    struct cost_top best;
 };
 
 struct fleet_memos {
     struct fleet_memo items[FLEET_MEMOS];
     size_t length, next; /* next: to be overwritten */
+};
+
+/* What of a measure costs depend on. */
+struct fleet_measure {
+    double unit[FLEET_DIMENSIONS], aside;
+    bool scarce[FLEET_DIMENSIONS];
+    uint64_t generation;
 };
 
 struct fleet_group {
@@ -103,8 +112,9 @@ struct fleet {
     size_t saved_hosts_length, saved_groups_length;
     size_t zones_length;
     uint32_t *zones_scratch; /* members in each zone of the tier that is being asked for */
-    unsigned shift[FLEET_DIMENSIONS];
-    int64_t weight[FLEET_DIMENSIONS];
+    struct cost_measure measure;
+    struct fleet_measure measures[FLEET_MEASURES]; /* the last ones */
+    uint64_t generation, generations;              /* of the measure now; so many there were */
 };
 
 /* Everything is the arena's; names stay the snapshot's. */
@@ -122,9 +132,13 @@ void fleet_take(struct fleet *fleet, size_t host, const struct fleet_size *size,
 void fleet_set_usable(struct fleet *fleet, size_t host, bool usable);
 /* How many of the size have room on the host. A size of nothing has room INT64_MAX times. */
 int64_t fleet_slots(const struct fleet *fleet, size_t host, const struct fleet_size *size);
-/* What is left in the tightest dimension when the size is placed there, in parts of the largest host's, as
- * the planner measures it; below 0: it does not fit. */
-int64_t fleet_left(const struct fleet *fleet, size_t host, const struct fleet_size *size);
+/* How dear it is to place the size there, as the planner measures it; below 0: it does not fit. */
+double fleet_cost(const struct fleet *fleet, size_t host, const struct fleet_size *size);
+/* So many more of the size are asked for than the farms do; below 0: fewer. */
+void fleet_demand(struct fleet *fleet, const struct fleet_size *size, int64_t count);
+/* To be called after a change of what is asked for or of who is usable, before the next question of cost:
+ * where a plan begins. */
+void fleet_weigh(struct fleet *fleet);
 /* The host that the planner would choose for what was lost with the host `near`: recovery steps 1 to 3. With
  * an instance, its tier's spread counts where the tier's members are now (instance.host). FLEET_NONE: none.
  */

@@ -10,7 +10,7 @@ struct key {
     uint32_t in_zone;
     unsigned distance;
     uint32_t on_host;
-    int64_t left;
+    double cost;
 };
 
 struct search {
@@ -25,8 +25,9 @@ static void try_group(const struct search *search, const struct fleet_host *lost
 static void count_members(struct fleet *fleet, size_t instance, int sign);
 static size_t best_of(const struct search *search, size_t group, struct key *key);
 static size_t scan(const struct search *search, const struct fleet_group *group, struct key *ret_key);
-static const struct fleet_memo *remembered(struct fleet *fleet, struct fleet_group *group,
-                                           const struct fleet_size *size);
+static const struct cost_top *remembered(struct fleet *fleet, struct fleet_group *group,
+                                         const struct fleet_size *size);
+static bool is_measure(const struct fleet_measure *known, const struct cost_measure *measure);
 static void note_change(struct fleet *fleet, size_t host);
 static void save(struct fleet *fleet, size_t host);
 static void copy_memos(struct fleet_memos *to, const struct fleet_memos *from);
@@ -49,11 +50,15 @@ void fleet_try_end(struct fleet *fleet)
     fleet->trying = false;
     for (size_t n = 0; n < fleet->saved_hosts_length; n++) {
         const struct fleet_saved_host *saved = &fleet->saved_hosts[n];
-        fleet->hosts[saved->host].free = saved->free;
-        fleet->hosts[saved->host].usable = saved->usable;
+        struct fleet_host *host = &fleet->hosts[saved->host];
+        host->free = saved->free;
+        if (host->usable != saved->usable)
+            cost_offer(&fleet->measure, host->total.of, saved->usable ? 1 : -1);
+        host->usable = saved->usable;
     }
     for (size_t n = 0; n < fleet->saved_groups_length; n++)
         copy_memos(fleet->groups[fleet->saved_groups[n].group].memos, &fleet->saved_groups[n].memos);
+    fleet_weigh(fleet);
 }
 
 void fleet_warm(struct fleet *fleet, size_t host, const struct fleet_size *size)
@@ -73,8 +78,10 @@ void fleet_take(struct fleet *fleet, size_t host, const struct fleet_size *size,
 void fleet_set_usable(struct fleet *fleet, size_t host, bool usable)
 {
     if (fleet->hosts[host].group == FLEET_NONE) return;
+    if (fleet->hosts[host].usable == usable) return;
     save(fleet, host);
     fleet->hosts[host].usable = usable;
+    cost_offer(&fleet->measure, fleet->hosts[host].total.of, usable ? 1 : -1);
     note_change(fleet, host);
 }
 
@@ -92,20 +99,40 @@ int64_t fleet_slots(const struct fleet *fleet, size_t host, const struct fleet_s
     return least;
 }
 
-int64_t fleet_left(const struct fleet *fleet, size_t host, const struct fleet_size *size)
+double fleet_cost(const struct fleet *fleet, size_t host, const struct fleet_size *size)
 {
     const struct fleet_host *h = &fleet->hosts[host];
-    int64_t least = INT64_MAX;
+    return h->usable ? cost_of(&fleet->measure, h->free.of, h->inverse, size->of) : -1;
+}
 
-    if (!h->usable) return -1;
-    for (size_t d = 0; d < FLEET_DIMENSIONS; d++) {
-        int64_t left = h->free.of[d] - size->of[d];
-        if (size->of[d] == 0 || left > FLEET_UNCOUNTED / 2) continue;
-        if (left < 0) return -1;
-        int64_t part = (left >> fleet->shift[d]) * fleet->weight[d];
-        if (part < least) least = part;
+void fleet_demand(struct fleet *fleet, const struct fleet_size *size, int64_t count)
+{
+    cost_demand(&fleet->measure, size->of, count);
+}
+
+/* A measure that was there before has its old number, so that what groups remember of it is right again. */
+void fleet_weigh(struct fleet *fleet)
+{
+    struct cost_measure *measure = &fleet->measure;
+
+    if (!measure->weighed) {
+        cost_weigh_again(measure);
+        for (size_t n = 0; n < fleet->columns_length; n++)
+            if (fleet->hosts[fleet->columns[n]].usable)
+                cost_see(measure, fleet->hosts[fleet->columns[n]].total.of);
+        cost_weigh_end(measure);
     }
-    return least;
+    cost_find_scarce(measure);
+    for (size_t n = 0; n < FLEET_MEASURES; n++)
+        if (is_measure(&fleet->measures[n], measure)) {
+            fleet->generation = fleet->measures[n].generation;
+            return;
+        }
+    struct fleet_measure *now = &fleet->measures[fleet->generations % FLEET_MEASURES];
+    now->generation = fleet->generation = ++fleet->generations;
+    now->aside = measure->aside;
+    memcpy(now->unit, measure->unit, sizeof(now->unit));
+    memcpy(now->scarce, measure->scarce, sizeof(now->scarce));
 }
 
 size_t fleet_find(struct fleet *fleet, const struct fleet_size *size, size_t near, size_t instance)
@@ -188,15 +215,16 @@ static size_t best_of(const struct search *search, size_t group, struct key *key
 {
     struct fleet *fleet = search->fleet;
     struct fleet_group *g = &fleet->groups[group];
-    const struct fleet_host *any = &fleet->hosts[fleet->columns[g->first]];
 
     if (search->strict && key->in_zone > 0) return FLEET_NONE;
-    /* Where no member is near, all hosts of the group are the same to spread. */
-    if (search->level != FLEET_APART_NOT && fleet->zones_scratch[any->zones[any->depth - 1]] > 0)
-        return scan(search, g, key);
-    const struct fleet_memo *memo = remembered(fleet, g, search->size);
-    key->left = memo->left;
-    return memo->host;
+    const struct cost_top *best = remembered(fleet, g, search->size);
+    /* Of those without a member the cheapest is best. */
+    for (size_t n = 0; n < best->length; n++) {
+        if (fleet->hosts[best->places[n].at].members_scratch > 0) continue;
+        key->cost = best->places[n].cost;
+        return best->places[n].at;
+    }
+    return best->length > 0 ? scan(search, g, key) : FLEET_NONE;
 }
 
 static size_t scan(const struct search *search, const struct fleet_group *group, struct key *ret_key)
@@ -208,8 +236,8 @@ static size_t scan(const struct search *search, const struct fleet_group *group,
     for (size_t n = group->first; n < group->first + group->length; n++) {
         size_t host = fleet->columns[n];
         struct key key = *ret_key;
-        key.left = fleet_left(fleet, host, search->size);
-        if (key.left < 0) continue;
+        key.cost = fleet_cost(fleet, host, search->size);
+        if (key.cost < 0) continue;
         key.on_host = fleet->hosts[host].members_scratch;
         if (search->level == FLEET_APART_HOST) key.in_zone = key.on_host;
         if (search->strict && key.in_zone > 0) continue;
@@ -221,29 +249,31 @@ static size_t scan(const struct search *search, const struct fleet_group *group,
     return best;
 }
 
-static const struct fleet_memo *remembered(struct fleet *fleet, struct fleet_group *g,
-                                           const struct fleet_size *size)
+static const struct cost_top *remembered(struct fleet *fleet, struct fleet_group *g,
+                                         const struct fleet_size *size)
 {
     struct fleet_memos *memos = g->memos;
     struct fleet_memo *memo = NULL;
 
     for (size_t m = 0; memo == NULL && m < memos->length; m++)
         if (memcmp(&memos->items[m].size, size, sizeof(*size)) == 0) memo = &memos->items[m];
-    if (memo != NULL && memo->known) return memo;
+    if (memo != NULL && memo->generation == fleet->generation) return &memo->best;
     if (memo == NULL && memos->length < FLEET_MEMOS) memo = &memos->items[memos->length++];
     if (memo == NULL) memo = &memos->items[memos->next++ % FLEET_MEMOS];
-    *memo = (struct fleet_memo){.size = *size, .known = true, .host = FLEET_NONE, .left = -1};
-    for (size_t n = g->first; n < g->first + g->length; n++) {
-        int64_t left = fleet_left(fleet, fleet->columns[n], size);
-        if (left < 0 || (memo->host != FLEET_NONE && left >= memo->left)) continue;
-        memo->host = fleet->columns[n];
-        memo->left = left;
-    }
-    return memo;
+    *memo = (struct fleet_memo){.size = *size, .generation = fleet->generation};
+    for (size_t n = g->first; n < g->first + g->length; n++)
+        cost_top_add(&memo->best, fleet->columns[n], fleet_cost(fleet, fleet->columns[n], size));
+    return &memo->best;
 }
 
-/* What the group remembers follows the change of one host: only where its best one has more left than before,
- * or none, another may be the best now. */
+static bool is_measure(const struct fleet_measure *known, const struct cost_measure *measure)
+{
+    return known->generation != 0 && memcmp(&known->aside, &measure->aside, sizeof(known->aside)) == 0 &&
+           memcmp(known->unit, measure->unit, sizeof(known->unit)) == 0 &&
+           memcmp(known->scarce, measure->scarce, sizeof(known->scarce)) == 0;
+}
+
+/* What the group remembers follows the change of one host. */
 static void note_change(struct fleet *fleet, size_t host)
 {
     size_t group = fleet->hosts[host].group;
@@ -251,16 +281,9 @@ static void note_change(struct fleet *fleet, size_t host)
     struct fleet_memos *memos = fleet->groups[group].memos;
     for (size_t m = 0; m < memos->length; m++) {
         struct fleet_memo *memo = &memos->items[m];
-        if (!memo->known) continue;
-        int64_t left = fleet_left(fleet, host, &memo->size);
-        if (memo->host == host) {
-            memo->known = left >= 0 && left <= memo->left;
-            memo->left = left;
-        } else if (left >= 0 && (memo->host == FLEET_NONE || left < memo->left ||
-                                 (left == memo->left && host < memo->host))) {
-            memo->host = host;
-            memo->left = left;
-        }
+        if (memo->generation != fleet->generation ||
+            !cost_top_change(&memo->best, host, fleet_cost(fleet, host, &memo->size)))
+            memo->generation = 0;
     }
 }
 
@@ -298,8 +321,7 @@ static int compare_keys(const struct key *a, const struct key *b)
     if (a->in_zone != b->in_zone) return a->in_zone < b->in_zone ? -1 : 1;
     if (a->distance != b->distance) return a->distance < b->distance ? -1 : 1;
     if (a->on_host != b->on_host) return a->on_host < b->on_host ? -1 : 1;
-    if (a->left != b->left) return a->left < b->left ? -1 : 1;
-    return 0;
+    return (a->cost > b->cost) - (a->cost < b->cost);
 }
 
 /* Levels to climb from a to the first zone that holds b too; 0: the same zone. */

@@ -1,13 +1,10 @@
 #include "plan/place/cost.h"
 
-#include <math.h>
 #include <string.h>
 
 /* README.md, Where, says what these do and how they were found. */
 #define SCARCE 0.75
 #define COST_ASIDE 60.0
-#define COST_EMPTY 2.0
-#define WHOLE (1 - 1e-9)
 
 static int64_t in_units(size_t dimension, int64_t amount);
 static double share_of(const struct cost_measure *measure, size_t dimension);
@@ -81,33 +78,9 @@ void cost_invert(const int64_t total[COST_DIMENSIONS], double ret_inverse[COST_D
         ret_inverse[d] = total[d] > 0 && total[d] != COST_UNCOUNTED ? 1 / (double)total[d] : 0;
 }
 
-double cost_of(const struct cost_measure *measure, const int64_t free[COST_DIMENSIONS],
-               const double inverse[COST_DIMENSIONS], const int64_t size[COST_DIMENSIONS])
-{
-    double rest = 0, product = 0, free_square = 0, size_square = 0;
-    bool empty = true;
-
-    for (size_t d = 0; d < COST_DIMENSIONS; d++) {
-        int64_t left = free[d] - size[d];
-        if (left < 0 && size[d] > 0) return -1;
-        if (!measure->scarce[d] || inverse[d] == 0) continue;
-        double whole = (double)free[d] * inverse[d];
-        double part = (double)size[d] * inverse[d];
-        rest += (double)left * measure->unit[d];
-        product += whole * part;
-        free_square += whole * whole;
-        size_square += part * part;
-        empty &= whole > WHOLE;
-    }
-    double squares = free_square * size_square;
-    double aside = squares > 0 ? 1 - product / sqrt(squares) : 0;
-    return (rest > 0 ? rest : 0) + (empty ? COST_EMPTY : 0) + (aside > 0 ? measure->aside * aside : 0);
-}
-
-void cost_top_add(struct cost_top *top, size_t at, double cost)
+void cost_top_insert(struct cost_top *top, size_t at, double cost)
 {
     struct cost_place place = {at, cost};
-    if (cost < 0) return;
     if (top->length == COST_TOP && !is_before(&place, &top->places[COST_TOP - 1])) return;
     size_t n = top->length < COST_TOP ? top->length++ : COST_TOP - 1;
     for (; n > 0 && is_before(&place, &top->places[n - 1]); n--)

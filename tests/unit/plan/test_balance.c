@@ -164,53 +164,67 @@ static void evens_out(void **state)
         assert_string_equal(answer.moves[n].to, "h2");
 }
 
-static void random_grids_get_the_best_moves(void **state)
+/* Capacities are of 8 + 8 * (0 … 1) cpus and so on, or differ up to 32 times. */
+static struct grid *random_grid(uint64_t seed, bool very_different)
 {
     static const char *const spreads[] = {"", "host", "rack"};
+    struct grid *grid = grid_new();
+    uint64_t random = seed;
+    size_t hosts = 2 + below(&random, 6), farms = 1 + below(&random, 5);
+    for (size_t n = 0; n < hosts; n++) {
+        const char *name = arena_printf(grid->arena, "h%zu", n);
+        const char *zone = arena_printf(grid->arena, "east/r%zu", below(&random, 3));
+        const char *pool = below(&random, 4) ? "general" : "other";
+        int64_t cpus = 8 + 8 * (int64_t)below(&random, 2), memory = 16 + 16 * (int64_t)below(&random, 3);
+        if (very_different) cpus = 4LL << below(&random, 6), memory = 4LL << below(&random, 6);
+        grid_host(grid, name, zone, pool, cpus, memory);
+    }
+    for (size_t n = 0; n < farms; n++) {
+        struct tier *tier = grid_tier(grid, grid_farm(grid, arena_printf(grid->arena, "a/f%zu", n)), "web",
+                                      1 + (int64_t)below(&random, 6), 250 * (1 + (int64_t)below(&random, 8)),
+                                      512 * (1 + (int64_t)below(&random, 8)));
+        tier->spread.by = spreads[below(&random, LENGTH(spreads))];
+        tier->spread.strict = below(&random, 2) == 0;
+    }
+    grid_settle(grid);
+    return grid;
+}
+
+static size_t expect_best_moves(struct grid *grid)
+{
+    bool one_pool = true, waits = false;
+    for (size_t h = 0; h < grid->now.hosts_length; h++)
+        one_pool = one_pool && text_equal(grid->hosts[h].pool, grid->hosts[0].pool);
+    for (size_t n = 0; n < grid->now.instances_length; n++)
+        waits = waits || grid->now.instances[n].host[0] == '\0'; /* then its tier stays */
+    struct balancing answer = balance_make(grid->arena, &grid->now, SIZE_MAX);
+    assert_near(answer.score_before, score(grid));
+    assert_true(answer.score_after <= answer.score_before);
+    for (size_t n = 0; n < answer.moves_length; n++) {
+        struct instance *i = grid_instance(grid, answer.moves[n].instance);
+        assert_string_equal(i->host, answer.moves[n].from);
+        assert_true(is_legal(grid, i, answer.moves[n].to));
+        /* With one pool the best move of all is the next one. */
+        double best = best_of_all(grid);
+        i = grid_instance(grid, answer.moves[n].instance);
+        i->host = answer.moves[n].to;
+        assert_near(answer.moves[n].score, score(grid));
+        if (one_pool && !waits) assert_near(answer.moves[n].score, best);
+    }
+    assert_near(answer.score_after, score(grid));
+    if (one_pool && !waits && answer.score_after > 0.1) assert_near(best_of_all(grid), score(grid));
+    return answer.moves_length;
+}
+
+static void random_grids_get_the_best_moves(void **state)
+{
     size_t moves = 0;
-    for (uint64_t seed = 1; seed <= 60; seed++) {
-        struct grid *grid = grid_new();
-        uint64_t random = seed;
-        size_t hosts = 2 + below(&random, 6), farms = 1 + below(&random, 5);
-        for (size_t n = 0; n < hosts; n++)
-            grid_host(grid, arena_printf(grid->arena, "h%zu", n),
-                      arena_printf(grid->arena, "east/r%zu", below(&random, 3)),
-                      below(&random, 4) ? "general" : "other", 8 + 8 * (int64_t)below(&random, 2),
-                      16 + 16 * (int64_t)below(&random, 3));
-        for (size_t n = 0; n < farms; n++) {
-            struct tier *tier =
-                grid_tier(grid, grid_farm(grid, arena_printf(grid->arena, "a/f%zu", n)), "web",
-                          1 + (int64_t)below(&random, 6), 250 * (1 + (int64_t)below(&random, 8)),
-                          512 * (1 + (int64_t)below(&random, 8)));
-            tier->spread.by = spreads[below(&random, LENGTH(spreads))];
-            tier->spread.strict = below(&random, 2) == 0;
-        }
-        grid_settle(grid);
-        bool one_pool = true, waits = false;
-        for (size_t h = 0; h < hosts; h++)
-            one_pool = one_pool && text_equal(grid->hosts[h].pool, grid->hosts[0].pool);
-        for (size_t n = 0; n < grid->now.instances_length; n++)
-            waits = waits || grid->now.instances[n].host[0] == '\0'; /* then its tier stays */
-        struct balancing answer = balance_make(grid->arena, &grid->now, SIZE_MAX);
-        assert_near(answer.score_before, score(grid));
-        assert_true(answer.score_after <= answer.score_before);
-        for (size_t n = 0; n < answer.moves_length; n++) {
-            struct instance *i = grid_instance(grid, answer.moves[n].instance);
-            assert_string_equal(i->host, answer.moves[n].from);
-            assert_true(is_legal(grid, i, answer.moves[n].to));
-            /* With one pool the best move of all is the next one. */
-            double best = best_of_all(grid);
-            i = grid_instance(grid, answer.moves[n].instance);
-            i->host = answer.moves[n].to;
-            assert_near(answer.moves[n].score, score(grid));
-            if (one_pool && !waits) assert_near(answer.moves[n].score, best);
-            moves++;
-        }
-        assert_near(answer.score_after, score(grid));
-        if (one_pool && !waits && answer.score_after > 0.1) assert_near(best_of_all(grid), score(grid));
+    for (uint64_t seed = 1; seed <= 120; seed++) {
+        struct grid *grid = random_grid(seed, seed % 2 == 0);
+        moves += expect_best_moves(grid);
         grid_free(grid);
     }
-    assert_true(moves > 50);
+    assert_true(moves > 100);
 }
 
 static int setup(void **state)

@@ -1,5 +1,5 @@
-/* What `fit` promises is what the planner does: it places so many, and after any loss all have room; with one
- * more it does not. */
+/* What `fit` promises is what the planner does: it places so many, and after any loss all have room; and
+ * there are hardly any more that it could. */
 #include "plan/whatif/fit.h"
 
 #include "base/text.h"
@@ -21,6 +21,10 @@ static uint64_t draw(uint64_t *state)
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
     return z ^ (z >> 31);
 }
+
+struct sums {
+    int64_t promised, most; /* most: what the planner takes */
+};
 
 static size_t below(uint64_t *state, size_t n)
 {
@@ -82,14 +86,27 @@ static bool planner_takes(struct grid *grid, const struct resources *size, int64
     return good;
 }
 
-static void expect_exact(struct grid *grid, const struct resources *size, enum fit_survive survive,
-                         int64_t *ret_count)
+/* The most of at least `least` and at most `most` with which it does; every number is tried. */
+static int64_t most_of_planner(struct grid *grid, const struct resources *size, int64_t least, int64_t most,
+                               enum fit_survive survive)
+{
+    while (most > least && !planner_takes(grid, size, most, survive))
+        most--;
+    return most;
+}
+
+static void expect_promise_is_kept(struct grid *grid, const struct resources *size, enum fit_survive survive,
+                                   struct sums *sums)
 {
     struct fit fit = fit_count(grid->arena, &grid->now, size, survive);
     bool as_it_is = planner_takes(grid, size, 0, survive);
+    int64_t all = fit_count(grid->arena, &grid->now, size, FIT_SURVIVE_NONE).count;
+
     if (fit.count > 0 || as_it_is) assert_true(planner_takes(grid, size, fit.count, survive));
-    assert_false(planner_takes(grid, size, fit.count + 1, survive));
-    *ret_count += fit.count;
+    if (survive == FIT_SURVIVE_NONE) assert_false(planner_takes(grid, size, fit.count + 1, survive));
+    if (!as_it_is) return;
+    sums->promised += fit.count;
+    sums->most += most_of_planner(grid, size, fit.count, all, survive);
 }
 
 static void counts_what_fits(void **state)
@@ -152,14 +169,14 @@ static void keeps_room_for_a_loss(void **state)
     assert_string_equal(fit.reason, "as it is, the loss of host/h1 would leave acme/shop/web-1 without room");
 }
 
-/* Small grids of every kind, asked about each loss; the planner agrees on the number and on no more. */
+/* Small grids of every kind, asked about each loss; the planner is asked about every number that might be. */
 static void random_grids_agree_with_the_planner(void **state)
 {
     static const char *const zones[] = {"a/1/x", "a/1/y", "a/2", "b/1/x", "b/1/y", "b"};
     static const char *const spreads[] = {"", "", "host", "rack", "site", "2"};
-    int64_t total = 0;
+    struct sums sums = {0};
 
-    for (uint64_t seed = 1; seed <= 150; seed++) {
+    for (uint64_t seed = 1; seed <= 300; seed++) {
         struct grid *grid = grid_new();
         uint64_t random = seed;
         size_t hosts = 2 + below(&random, 8);
@@ -167,8 +184,11 @@ static void random_grids_agree_with_the_planner(void **state)
             size_t pool = below(&random, 4);
             char name[16];
             snprintf(name, sizeof(name), "h%zu", n);
-            grid_host(grid, name, zones[below(&random, LENGTH(zones))], pool < 3 ? "general" : "other",
-                      4 + (int64_t)below(&random, 3) * 4, 8 + (int64_t)below(&random, 3) * 8);
+            int64_t cpus = 4 + (int64_t)below(&random, 3) * 4, memory = 8 + (int64_t)below(&random, 3) * 8;
+            /* The largest host is one that may be lost, so that costs are measured otherwise then. */
+            if (seed % 2 == 0) cpus = 2LL << below(&random, 5), memory = 4LL << below(&random, 5);
+            grid_host(grid, name, zones[below(&random, LENGTH(zones))], pool < 3 ? "general" : "other", cpus,
+                      memory);
         }
         size_t farms = below(&random, 4);
         for (size_t n = 0; n < farms; n++) {
@@ -186,10 +206,11 @@ static void random_grids_agree_with_the_planner(void **state)
                                        (1 + (int64_t)below(&random, 8)) << 29, 1LL << 30, 0};
         if (waiting(&grid->now) == 0)
             for (int survive = FIT_SURVIVE_NONE; survive <= FIT_SURVIVE_SITE; survive++)
-                expect_exact(grid, &size, (enum fit_survive)survive, &total);
+                expect_promise_is_kept(grid, &size, (enum fit_survive)survive, &sums);
         grid_free(grid);
     }
-    assert_true(total > 1000); /* they were no empty questions */
+    assert_true(sums.promised > 1000); /* they were no empty questions */
+    assert_true(100 * sums.promised >= 95 * sums.most);
 }
 
 static int setup(void **state)

@@ -53,11 +53,9 @@ bool record_kind_of_path(const char *path, enum record_kind *ret_kind, const cha
     static const struct {
         const char *singular, *plural;
         enum record_kind kind;
-    } names[] = {{"host", "hosts", RECORD_HOST},
-                 {"party", "parties", RECORD_PARTY},
-                 {"farm", "farms", RECORD_FARM},
-                 {"image", "images", RECORD_IMAGE},
-                 {"instance", "instances", RECORD_INSTANCE}};
+    } names[] = {{"host", "hosts", RECORD_HOST}, {"party", "parties", RECORD_PARTY},
+                 {"farm", "farms", RECORD_FARM}, {"image", "images", RECORD_IMAGE},
+                 {"pool", "pools", RECORD_POOL}, {"instance", "instances", RECORD_INSTANCE}};
     size_t size = strcspn(path, "/");
 
     for (size_t i = 0; i < LENGTH(names); i++) {
@@ -91,7 +89,7 @@ static void list(struct asked *asked, enum record_kind kind)
         return;
     }
     const struct record *const *records =
-        mirror_list(controller_mirror(asked->api->options.controller), kind, &length);
+        shown_list(asked->arena, asked->api->options.controller, kind, &length);
     struct view *view = view_new(asked->arena, asked->api->options.controller);
     buf_add_char(&json, '[');
     for (size_t i = 0; i < length; i++) {
@@ -117,17 +115,15 @@ static void list(struct asked *asked, enum record_kind kind)
 
 static void get(struct asked *asked, enum record_kind kind, const char *name)
 {
-    const struct record *record = mirror_get(controller_mirror(asked->api->options.controller), kind, name);
+    const struct record *record = shown_get(asked->arena, asked->api->options.controller, kind, name);
     CLEANUP_BUF struct buf json = {0};
     struct error err;
     char revision[40];
 
     if (!record || !caller_may_see(&asked->caller, kind, record)) {
-        static const char *const words[RECORD_KINDS] = {[RECORD_HOST] = "host",
-                                                        [RECORD_PARTY] = "party",
-                                                        [RECORD_FARM] = "farm",
-                                                        [RECORD_IMAGE] = "image",
-                                                        [RECORD_INSTANCE] = "instance"};
+        static const char *const words[RECORD_KINDS] = {
+            [RECORD_HOST] = "host",   [RECORD_PARTY] = "party", [RECORD_FARM] = "farm",
+            [RECORD_IMAGE] = "image", [RECORD_POOL] = "pool",   [RECORD_INSTANCE] = "instance"};
         error_set(&err, ERROR_NOT_FOUND, "there is no %s %s", words[kind], name);
         answer_error(asked, &err);
         return;
@@ -137,7 +133,8 @@ static void get(struct asked *asked, enum record_kind kind, const char *name)
     view_free(view);
     snprintf(revision, sizeof(revision), "\"%" PRIu64 "\"", record->revision);
     const struct header headers[] = {{"Content-Type", "application/json"}, {"ETag", revision}};
-    answer_raw(asked, 200, headers, LENGTH(headers), json.data, json.size);
+    /* What has no document has no revision: If-None-Match guards its first. */
+    answer_raw(asked, 200, headers, record->revision ? 2 : 1, json.data, json.size);
 }
 
 static void put(struct asked *asked, enum record_kind kind, const char *name)

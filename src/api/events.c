@@ -92,8 +92,8 @@ static void list(struct asked *asked)
 
 static void explain(struct asked *asked, const char *name)
 {
-    static const enum record_kind order[] = {RECORD_INSTANCE, RECORD_FARM, RECORD_HOST, RECORD_PARTY,
-                                             RECORD_IMAGE};
+    static const enum record_kind order[] = {RECORD_INSTANCE, RECORD_FARM,  RECORD_HOST,
+                                             RECORD_PARTY,    RECORD_IMAGE, RECORD_POOL};
     struct controller *controller = asked->api->options.controller;
     CLEANUP_BUF struct buf json = {0}, item = {0};
     const struct record *record = NULL;
@@ -101,7 +101,7 @@ static void explain(struct asked *asked, const char *name)
     struct error err;
 
     for (size_t i = 0; i < LENGTH(order) && !record; i++) {
-        record = mirror_get(controller_mirror(controller), order[i], name);
+        record = shown_get(asked->arena, controller, order[i], name);
         if (record && !caller_may_see(&asked->caller, order[i], record)) record = NULL;
     }
     if (record) {

@@ -103,4 +103,18 @@ struct view *view_new(struct arena *arena,
 void view_free(struct view *view);
 void view_record(struct view *view, const struct record *record, struct buf *ret_json);
 
+void view_resources(struct buf *ret_json, const struct resources *resources);
+
+/* pools.c: what is shown of a kind: what the mirror has (mirror_list(), mirror_get()), and of pools also
+ * those that have no document but hosts that name them, at revision 0 and in the arena. */
+const struct record *const *shown_list(struct arena *arena, struct controller *controller,
+                                       enum record_kind kind, size_t *ret_length);
+const struct record *shown_get(struct arena *arena, struct controller *controller, enum record_kind kind,
+                               const char *name);
+struct pool_sums;
+struct pool_sums *pool_sums_new(struct arena *arena, const struct snapshot *snapshot); /* once a grid */
+void pool_sums_free(struct pool_sums *sums);                                           /* NULL is fine */
+/* The members of its status behind the name. */
+void pool_sums_write(const struct pool_sums *sums, const struct pool *pool, struct buf *ret_json);
+
 #endif

@@ -37,6 +37,13 @@ const struct operation api_operations[] = {
      "200 201 403 409 412 422"},
     {"/v1/images/{party}/{name}", "delete", "Remove an image that no farm uses", NULL, NULL, NULL,
      "200 403 404 409 412"},
+    {"/v1/pools", "get", "Pools: those that have a document, and those that hosts name", NULL, "PoolView[]",
+     LIST, "200 400"},
+    {"/v1/pools/{name}", "get", "One pool", NULL, "PoolView", NULL, "200 404"},
+    {"/v1/pools/{name}", "put", "Make a pool what the document says", "Pool", "Applied", NULL,
+     "200 201 403 409 412 422"},
+    {"/v1/pools/{name}", "delete", "Delete a pool's document: it survives none while hosts name it", NULL,
+     NULL, NULL, "200 403 404 412"},
     {"/v1/instances", "get", "Instances", NULL, "Instance[]", LIST, "200 400"},
     {"/v1/instances/{party}/{farm}/{name}", "get", "One instance", NULL, "Instance", NULL, "200 404"},
     {"/v1/instances/{party}/{farm}/{name}/move", "post", "Move an instance to a host", "Move", NULL, NULL,
@@ -113,6 +120,9 @@ const struct shape api_shapes[] = {
     {"Endpoint", "name:string address:string"},
     {"ImageView", "kind:=Image status:ImageStatus"},
     {"ImageStatus", "name:string party:string digest:string size:integer layers:integer"},
+    {"PoolView", "kind:=Pool status:PoolStatus"},
+    {"PoolStatus", "name:string survive:string hosts:integer instances:integer capacity:Amounts used:Amounts "
+                   "kept:Amounts"},
     {"Instance", "kind:=Instance name:string farm:string tier:string party:string host:string zone:string "
                  "address:string driver:=container,vm,host image:string "
                  "state:=pending,booting,running,draining,wiping,stopped,failed health:string since:string "

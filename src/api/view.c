@@ -9,9 +9,10 @@ struct view {
     struct arena *arena;
     struct controller *controller;
     const struct snapshot *snapshot;
-    struct map *host_sums;  /* host -> struct sum */
-    struct map *party_sums; /* party -> struct sum */
-    struct map *tier_sums;  /* "acme/shop/web" -> struct sum */
+    struct map *host_sums;       /* host -> struct sum */
+    struct map *party_sums;      /* party -> struct sum */
+    struct map *tier_sums;       /* "acme/shop/web" -> struct sum */
+    struct pool_sums *pool_sums; /* NULL: no pool was looked at */
 };
 
 struct sum {
@@ -28,8 +29,8 @@ static void view_tier(struct view *view, const struct farm *farm, const char *ti
                       bool first, struct buf *ret_json);
 static void view_party(struct view *view, const struct record *record, struct buf *ret_json);
 static void view_image(const struct record *record, struct buf *ret_json);
+static void view_pool(struct view *view, const struct record *record, struct buf *ret_json);
 static void view_instance(struct view *view, const struct record *record, struct buf *ret_json);
-static void write_resources(struct buf *ret_json, const struct resources *resources);
 static void write_text(struct buf *ret_json, const char *key, const char *value);
 static void write_time(struct buf *ret_json, const char *key, int64_t wall_ms);
 static void write_number(struct buf *ret_json, const char *key, int64_t value);
@@ -53,6 +54,7 @@ void view_free(struct view *view)
     map_free(view->host_sums);
     map_free(view->party_sums);
     map_free(view->tier_sums);
+    pool_sums_free(view->pool_sums);
 }
 
 void view_record(struct view *view, const struct record *record, struct buf *ret_json)
@@ -70,6 +72,9 @@ void view_record(struct view *view, const struct record *record, struct buf *ret
     case RECORD_IMAGE:
         view_image(record, ret_json);
         return;
+    case RECORD_POOL:
+        view_pool(view, record, ret_json);
+        return;
     case RECORD_INSTANCE:
         view_instance(view, record, ret_json);
         return;
@@ -79,6 +84,16 @@ void view_record(struct view *view, const struct record *record, struct buf *ret
         break;
     }
     UNREACHABLE();
+}
+
+void view_resources(struct buf *ret_json, const struct resources *resources)
+{
+    char text[32];
+    buf_printf(ret_json, "{\"cpus\":%s", text_format_cpus(text, resources->cpus_millis));
+    write_text(ret_json, "memory", text_format_bytes(text, resources->memory_bytes));
+    write_text(ret_json, "disk", text_format_bytes(text, resources->disk_bytes));
+    write_text(ret_json, "network", text_format_rate(text, resources->network_bits_per_s));
+    buf_add_char(ret_json, '}');
 }
 
 static void count(struct view *view)
@@ -139,9 +154,9 @@ static void view_host(struct view *view, const struct record *record, struct buf
     write_text(ret_json, "pool", host->pool);
     write_text(ret_json, "state", host_state_names[state]);
     buf_add_text(ret_json, ",\"capacity\":");
-    write_resources(ret_json, &host->capacity);
+    view_resources(ret_json, &host->capacity);
     buf_add_text(ret_json, ",\"used\":");
-    write_resources(ret_json, &sum->used);
+    view_resources(ret_json, &sum->used);
     write_number(ret_json, "instances", sum->instances);
     write_text(ret_json, "agent_version", fact->agent_version);
     write_time(ret_json, "since", fact->since_ms);
@@ -213,7 +228,7 @@ static void view_party(struct view *view, const struct record *record, struct bu
     buf_add_json_string(ret_json, party->name);
     write_text(ret_json, "parent", party->parent);
     buf_add_text(ret_json, ",\"used\":");
-    write_resources(ret_json, &sum->used);
+    view_resources(ret_json, &sum->used);
     write_number(ret_json, "instances", sum->instances);
     buf_add_text(ret_json, "}}");
 }
@@ -229,6 +244,19 @@ static void view_image(const struct record *record, struct buf *ret_json)
     write_text(ret_json, "digest", image->digest);
     write_number(ret_json, "size", image->size_bytes);
     write_number(ret_json, "layers", (int64_t)image->layers_length);
+    buf_add_text(ret_json, "}}");
+}
+
+static void view_pool(struct view *view, const struct record *record, struct buf *ret_json)
+{
+    const struct pool *pool = record->object;
+
+    if (!view->pool_sums) view->pool_sums = pool_sums_new(view->arena, view->snapshot);
+    open_status(record, ret_json);
+    buf_add_text(ret_json, "\"name\":");
+    buf_add_json_string(ret_json, pool->name);
+    write_text(ret_json, "survive", pool->survive);
+    pool_sums_write(view->pool_sums, pool, ret_json);
     buf_add_text(ret_json, "}}");
 }
 
@@ -260,18 +288,8 @@ static void view_instance(struct view *view, const struct record *record, struct
     write_number(ret_json, "priority", instance->priority);
     write_text(ret_json, "digest", instance->digest);
     buf_add_text(ret_json, ",\"size\":");
-    write_resources(ret_json, &instance->size);
+    view_resources(ret_json, &instance->size);
     write_text(ret_json, "reason", instance->reason);
-    buf_add_char(ret_json, '}');
-}
-
-static void write_resources(struct buf *ret_json, const struct resources *resources)
-{
-    char text[32];
-    buf_printf(ret_json, "{\"cpus\":%s", text_format_cpus(text, resources->cpus_millis));
-    write_text(ret_json, "memory", text_format_bytes(text, resources->memory_bytes));
-    write_text(ret_json, "disk", text_format_bytes(text, resources->disk_bytes));
-    write_text(ret_json, "network", text_format_rate(text, resources->network_bits_per_s));
     buf_add_char(ret_json, '}');
 }
 

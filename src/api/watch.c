@@ -30,6 +30,7 @@ static void tell_event(struct watcher *watcher, const struct store_item *item);
 static void mark_touched(struct watcher *watcher, const char *key);
 static void mark(struct watcher *watcher, const char *name, size_t length);
 static void mark_all(struct watcher *watcher);
+static void mark_told(struct watcher *watcher);
 static void flush_soon(struct watcher *watcher);
 static void flush(void *ctx);
 static void show(struct watcher *watcher, struct arena *arena, struct view *view, const char *name,
@@ -156,6 +157,10 @@ static void mark_touched(struct watcher *watcher, const char *key)
     case RECORD_INSTANCE:
         if (host) mark_all(watcher); /* its zone */
         return;
+    case RECORD_POOL:
+        if (host || instance) mark_all(watcher);
+        if (host) mark_told(watcher); /* a pool without a document ends with its last host */
+        return;
     case RECORD_IMAGE:
     case RECORD_HOST_FACT:
     case RECORD_FARM_FACT:
@@ -175,6 +180,15 @@ static void mark_all(struct watcher *watcher)
 {
     watcher->all_marked = true;
     flush_soon(watcher);
+}
+
+static void mark_told(struct watcher *watcher)
+{
+    size_t cursor = 0;
+    const char *name = NULL;
+
+    while (map_next(watcher->told, &cursor, &name, NULL))
+        mark(watcher, name, strlen(name));
 }
 
 static void flush_soon(struct watcher *watcher)
@@ -199,7 +213,7 @@ static void flush(void *ctx)
     watcher->flush = NULL;
     bool quietly = watcher->known && !watcher->everything;
     bool all = watcher->all_marked || watcher->everything;
-    const struct record *const *records = mirror_list(controller_mirror(controller), watcher->kind, &length);
+    const struct record *const *records = shown_list(arena, controller, watcher->kind, &length);
     for (size_t i = 0; (all || quietly) && i < length; i++)
         if (!map_get(watcher->marked, records[i]->name)) *(const char **)vec_push(&names) = records[i]->name;
     while (map_next(watcher->marked, &cursor, &name, NULL))
@@ -231,8 +245,7 @@ static void show(struct watcher *watcher, struct arena *arena, struct view *view
                  bool quietly, struct vec *ret_events)
 {
     const struct asked *asked = watcher->asked;
-    const struct record *record =
-        mirror_get(controller_mirror(asked->api->options.controller), watcher->kind, name);
+    const struct record *record = shown_get(arena, asked->api->options.controller, watcher->kind, name);
     CLEANUP_BUF struct buf json = {0};
 
     if (!record) {

@@ -10,7 +10,8 @@ struct reading {
     int argc;
     char **argv;
     int at;
-    bool only_positionals; /* `--` was seen */
+    bool only_positionals;        /* `--` was seen */
+    const struct option *several; /* that takes the next word, too, or NULL */
     struct arguments *arguments;
 };
 
@@ -133,7 +134,9 @@ static bool read_one(struct reading *reading, struct error *err)
 {
     struct arguments *arguments = reading->arguments;
     const char *word = reading->argv[reading->at++];
+    const struct option *several = reading->several;
 
+    reading->several = NULL;
     if (!reading->only_positionals && text_equal(word, "--")) {
         reading->only_positionals = true;
         return true;
@@ -142,6 +145,7 @@ static bool read_one(struct reading *reading, struct error *err)
     /* A lone dash is a name: standard input. */
     if (!reading->only_positionals && word[0] == '-' && word[1]) return read_letters(reading, word + 1, err);
     if (!arguments->command) return read_command(reading, word, err);
+    if (several) return take_value(reading, several, word, err);
     *(const char **)vec_push(&arguments->positionals) = word;
     return true;
 }
@@ -293,6 +297,7 @@ static bool take_value(struct reading *reading, const struct option *option, con
         return false;
     given = vec_push(&arguments->options);
     *given = (struct given){option->name, value};
+    if (option->several) reading->several = option;
     return true;
 }
 

@@ -20,6 +20,7 @@ struct option {
     const char *const *choices; /* NULL-terminated; NULL: anything */
     bool optional;              /* the value may be left out; it is then only given as --name=value */
     bool many;                  /* may be given more than once */
+    bool several;               /* and takes all words behind it, up to the next option, as its values */
     const char *help;           /* one line */
 };
 

@@ -211,10 +211,10 @@ static bool put_image(struct running *running, struct image *image, struct error
 {
     CLEANUP_CHANGE struct change *change = change_new(running->store);
     CLEANUP_BUF struct buf json = {0};
-    static const char name[] = "croft-balancer:1";
+    static const char name[] = BALANCER_IMAGE;
     const struct record *record = NULL;
 
-    image->name = "croft-balancer:1";
+    image->name = BALANCER_IMAGE;
     image->party = "landlord";
     schema_write(&schema_image, "Image", image, &json);
     record = mirror_get(controller_mirror(running->controller), RECORD_IMAGE, name);

@@ -29,6 +29,7 @@ static void fill_farm(struct row *row);
 static void fill_instance(struct row *row);
 static void fill_image(struct row *row);
 static void fill_party(struct row *row);
+static void fill_pool(struct row *row);
 static void fill_event(struct row *row);
 static const char *get(struct row *row, const char *key);
 static const char *of_total(struct row *row, const char *key);
@@ -57,6 +58,10 @@ static const struct column party_columns[] = {{"NAME", COLUMN_TEXT, 0},
                                               {"INSTANCES", COLUMN_NUMBER, 2},
                                               {"CPUS", COLUMN_NUMBER, 2},
                                               {"MEMORY", COLUMN_NUMBER, 2}};
+static const struct column pool_columns[] = {
+    {"NAME", COLUMN_TEXT, 0},        {"SURVIVE", COLUMN_TEXT, 0},      {"HOSTS", COLUMN_NUMBER, 1},
+    {"INSTANCES", COLUMN_NUMBER, 4}, {"CPUS", COLUMN_NUMBER, 2},       {"MEMORY", COLUMN_NUMBER, 2},
+    {"KEPT-CPUS", COLUMN_NUMBER, 3}, {"KEPT-MEMORY", COLUMN_NUMBER, 3}};
 static const struct column event_columns[] = {{"TIME", COLUMN_TEXT, 2},    {"KIND", COLUMN_TEXT, 1},
                                               {"NAME", COLUMN_TEXT, 0},    {"WHAT", COLUMN_PROSE, 0},
                                               {"REASON", COLUMN_PROSE, 4}, {"WHO", COLUMN_TEXT, 1}};
@@ -67,6 +72,7 @@ static const struct listing listings[] = {
     {"instances", instance_columns, LENGTH(instance_columns), fill_instance},
     {"images", image_columns, LENGTH(image_columns), fill_image},
     {"parties", party_columns, LENGTH(party_columns), fill_party},
+    {"pools", pool_columns, LENGTH(pool_columns), fill_pool},
     {"events", event_columns, LENGTH(event_columns), fill_event},
 };
 
@@ -190,6 +196,21 @@ static void fill_party(struct row *row)
                                  span_get_text(row->arena, used, "cpus"),
                                  listing_amount(row->arena, span_get_text(row->arena, used, "memory"))};
     _Static_assert(LENGTH(cells) == LENGTH(party_columns), "a cell a column");
+    memcpy(row->cells, cells, sizeof(cells));
+}
+
+static void fill_pool(struct row *row)
+{
+    struct span kept = span_get(row->flat, "kept");
+    const char *const cells[] = {get(row, "name"),
+                                 get(row, "survive"),
+                                 get(row, "hosts"),
+                                 get(row, "instances"),
+                                 of_total(row, "cpus"),
+                                 of_total(row, "memory"),
+                                 span_get_text(row->arena, kept, "cpus"),
+                                 listing_amount(row->arena, span_get_text(row->arena, kept, "memory"))};
+    _Static_assert(LENGTH(cells) == LENGTH(pool_columns), "a cell a column");
     memcpy(row->cells, cells, sizeof(cells));
 }
 

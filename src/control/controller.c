@@ -7,6 +7,7 @@
 #include <string.h>
 
 static void changed(void *ctx, enum record_kind kind, const char *name, const struct record *record);
+static void tell_all(struct controller *controller);
 static void tick(void *ctx);
 
 bool controller_new(const struct controller_options *options, struct controller **ret_controller,
@@ -21,12 +22,17 @@ bool controller_new(const struct controller_options *options, struct controller 
     controller->orders = VEC_OF(struct order *);
     controller->denied = map_new();
     controller->idle = map_new();
+    controller->planner = planner_new();
+    controller->news_farms = map_new();
+    controller->news_hosts = map_new();
+    controller->news_everywhere = true;
     controller->started_us = clock->steady_us(clock->self);
     if (!mirror_new(options->store, changed, controller, &controller->mirror, err) ||
         !documents_load(controller, err)) {
         controller_free(controller);
         return false;
     }
+    tell_all(controller);
     controller->tick = clock->after(clock->self, 0, tick, controller);
     keep_start(controller);
     think_soon(controller);
@@ -51,6 +57,9 @@ void controller_free(struct controller *controller)
     map_free(controller->sessions);
     denied_free(controller->denied);
     library_free(controller->idle);
+    planner_free(controller->planner); /* it points into the mirror */
+    map_free(controller->news_farms);
+    map_free(controller->news_hosts);
     mirror_free(controller->mirror);
     mem_free(controller);
 }
@@ -107,7 +116,25 @@ void control_dispatch(struct controller *controller)
 
 static void changed(void *ctx, enum record_kind kind, const char *name, const struct record *record)
 {
-    think_soon(ctx);
+    struct controller *controller = ctx;
+    news_of(controller, kind, name, record ? record->object : NULL);
+    if (record)
+        planner_put(controller->planner, kind, record->object);
+    else
+        planner_delete(controller->planner, kind, name);
+    think_soon(controller);
+}
+
+/* What the store held when this controller began. */
+static void tell_all(struct controller *controller)
+{
+    for (size_t kind = 0; kind < RECORD_KINDS; kind++) {
+        size_t length = 0;
+        const struct record *const *records =
+            mirror_list(controller->mirror, (enum record_kind)kind, &length);
+        for (size_t i = 0; i < length; i++)
+            planner_put(controller->planner, (enum record_kind)kind, records[i]->object);
+    }
 }
 
 static void tick(void *ctx)

@@ -20,6 +20,9 @@ enum {
     FENCE_AGAIN_US = 1000 * 1000,          /* between tries to switch a host off */
     WAIT_US = 20 * 1000 * 1000,            /* a question that waits is answered with "none" after this */
     SUSPECT_US = BEATS_MISSED_MAX * BEAT_US, /* of silence */
+    /* A loss waits so long for others that may be part of it: a look that a lost host was asked for in vain,
+     * and the next round. */
+    LOSSES_US = LOOK_TIMEOUT_MS * 1000 + LOOK_AGAIN_US + LOOK_MS * 1000 + TICK_US,
     /* Of silence: looks begin, for the answer "silent" takes its time and is then there just after suspicion.
      */
     LOOK_EARLY_US = SUSPECT_US - LOOK_MS * 1000,
@@ -46,6 +49,9 @@ static void judge(struct session *session);
 static void give_up(struct session *session, const char *why);
 static void doubt_end(struct session *session);
 static void fenced(void *ctx, const struct error *err);
+static void losses_note(struct controller *controller);
+static bool loss_is_open(struct session *session, int64_t now_us);
+static void loss_put(struct session *session, struct change *change);
 static const struct host_fact *fact_of(struct controller *controller, const char *host);
 
 struct order *order_new(struct controller *controller, const char *host, enum power_order what)
@@ -160,6 +166,7 @@ int64_t hosts_tick(struct controller *controller)
         if (tick_host(session, fact, now_us, &due_us)) *(struct session **)vec_push(&late) = session;
         if (due_us < next_us) next_us = due_us;
     }
+    losses_note(controller);
     for (size_t i = 0; i < late.length; i++)
         hosts_doubt(*(struct session **)vec_at(&late, i), "three beats in a row did not come");
     vec_free(&late);
@@ -411,27 +418,85 @@ static void fenced(void *ctx, const struct error *failure)
     struct order *order = ctx;
     struct controller *controller = order->controller;
     struct error err;
-    bool good = false;
+    const struct clock_port *clock = NULL;
 
     if (!controller) { /* its successor asks again */
         order_free(order);
         return;
     }
     struct session *session = session_get(controller, order->host);
-    session->fencing = false;
+    clock = controller->options.clock;
     session->beat_us[0] = session->beat_us[1] = 0;
     if (failure) {
-        const struct clock_port *clock = controller->options.clock;
         char reason[1200];
+        session->fencing = false;
         session->fence_not_before_us = clock->steady_us(clock->self) + FENCE_AGAIN_US;
         snprintf(reason, sizeof(reason), "switching it off failed: %s", failure->message);
-        good = hosts_set_state(controller, order->host, HOST_DOWN, false, reason, &err);
+        if (!hosts_set_state(controller, order->host, HOST_DOWN, false, reason, &err))
+            control_log(controller, "noting a host that cannot be fenced", &err);
     } else {
-        good = hosts_set_state(controller, order->host, HOST_DOWN, true, "given up and powered off", &err);
+        session->off_us = clock->steady_us(clock->self);
     }
-    if (!good) control_log(controller, "noting a fenced host", &err);
     order_free(order);
+    losses_note(controller);
     think(controller);
+}
+
+/* What is lost at about the same time is one loss: were the first host of a rack noted before the last, what
+ * ran on the first would take the room of what matters more on the last, and maybe be placed there. */
+static void losses_note(struct controller *controller)
+{
+    const struct clock_port *clock = controller->options.clock;
+    CLEANUP_CHANGE struct change *change = change_new(controller->options.store);
+    int64_t now_us = clock->steady_us(clock->self), oldest_us = INT64_MAX;
+    bool open = false;
+    struct error err;
+    void *value = NULL;
+
+    for (size_t cursor = 0; map_next(controller->sessions, &cursor, NULL, &value);) {
+        struct session *session = value;
+        if (session->off_us && session->off_us < oldest_us) oldest_us = session->off_us;
+        open |= loss_is_open(session, now_us);
+    }
+    if (oldest_us == INT64_MAX || (open && now_us - oldest_us < LOSSES_US)) return;
+    for (size_t cursor = 0; map_next(controller->sessions, &cursor, NULL, &value);)
+        if (((struct session *)value)->off_us) loss_put(value, change);
+    if (change_is_empty(change)) return;
+    if (!change_commit(change, NULL, &err)) {
+        control_log(controller, "noting fenced hosts", &err);
+        return;
+    }
+    control_dispatch(controller);
+}
+
+/* It may be part of a loss that is not known as a whole: it is late, or doubted, or about to be switched off.
+ */
+static bool loss_is_open(struct session *session, int64_t now_us)
+{
+    const struct host_fact *fact = fact_of(session->controller, session->host);
+    int64_t last_us = session->beat_us[0] > session->beat_us[1] ? session->beat_us[0] : session->beat_us[1];
+    int64_t late_us = now_us - last_us - 2 * BEAT_US;
+
+    if (session->fencing) return session->off_us == 0;
+    if (!fact || (fact->state != HOST_UP && fact->state != HOST_SUSPECT)) return false;
+    if (session->doubted && now_us - session->doubt_since_us < LOSSES_US) return true;
+    return last_us > 0 && late_us >= 0 && late_us < LOSSES_US;
+}
+
+static void loss_put(struct session *session, struct change *change)
+{
+    static const char reason[] = "given up and powered off";
+    const struct clock_port *clock = session->controller->options.clock;
+    const struct host_fact *was = fact_of(session->controller, session->host);
+
+    session->fencing = false;
+    session->off_us = 0;
+    if (!was || was->state != HOST_DOWN || was->fenced) return; /* switched off as asked meanwhile */
+    struct host_fact fact = *was;
+    fact.fenced = true;
+    fact.reason = reason;
+    change_put(change, RECORD_HOST_FACT, session->host, &fact);
+    change_event(change, clock->wall_ms(clock->self), "croft", "host", session->host, "fenced", reason);
 }
 
 static const struct host_fact *fact_of(struct controller *controller, const char *host)

@@ -26,6 +26,8 @@ static const void *merge(struct arena *arena, const void *old, size_t old_length
 static const char *object_name(enum document_kind kind, const void *object);
 static bool check_delete(struct controller *controller, enum record_kind kind, const char *name,
                          struct error *err);
+static bool refuse_missing(struct controller *controller, const struct caller *caller, enum record_kind kind,
+                           const char *name, struct error *err);
 static bool commit(struct controller *controller, struct change *change, struct error *err);
 static bool note_power(struct controller *controller, const struct caller *caller, const char *host,
                        enum power_order order, struct error *err);
@@ -96,7 +98,7 @@ bool controller_delete(struct controller *controller, const struct caller *calle
     CLEANUP_CHANGE struct change *change = change_new(controller->options.store);
 
     if (!record || !caller_may_see(caller, kind, record))
-        return error_set(err, ERROR_NOT_FOUND, "there is no %s %s", kind_word(kind), name);
+        return refuse_missing(controller, caller, kind, name, err);
     if (!text_equal(caller->party, "landlord") && kind != RECORD_FARM && kind != RECORD_IMAGE)
         return error_set(err, ERROR_DENIED, "only the landlord deletes a %s", kind_word(kind));
     if (!check_delete(controller, kind, name, err)) return false;
@@ -261,6 +263,7 @@ bool caller_may_see(const struct caller *caller, enum record_kind kind, const st
         return text_equal(((const struct image *)record->object)->party, caller->party) ||
                text_equal(((const struct image *)record->object)->party, "landlord");
     case RECORD_HOST:
+    case RECORD_POOL:
     case RECORD_HOST_FACT:
     case RECORD_FARM_FACT:
     case RECORD_KINDS:
@@ -280,10 +283,8 @@ static const char *kind_word(enum record_kind kind)
 static enum record_kind record_kind_of(enum document_kind kind)
 {
     static const enum record_kind record_kinds[KIND_COUNT] = {
-        [KIND_HOST] = RECORD_HOST,
-        [KIND_PARTY] = RECORD_PARTY,
-        [KIND_FARM] = RECORD_FARM,
-        [KIND_IMAGE] = RECORD_IMAGE,
+        [KIND_HOST] = RECORD_HOST,   [KIND_PARTY] = RECORD_PARTY, [KIND_FARM] = RECORD_FARM,
+        [KIND_IMAGE] = RECORD_IMAGE, [KIND_POOL] = RECORD_POOL,
     };
     return record_kinds[kind];
 }
@@ -298,6 +299,7 @@ static const char *party_of(const struct document *document)
         return document->image->party;
     case KIND_HOST:
     case KIND_PARTY:
+    case KIND_POOL:
     case KIND_COUNT:
         return "landlord";
     }
@@ -315,6 +317,8 @@ static const void *object_of(const struct document *document)
         return document->farm;
     case KIND_IMAGE:
         return document->image;
+    case KIND_POOL:
+        return document->pool;
     case KIND_COUNT:
         break;
     }
@@ -383,6 +387,7 @@ static struct snapshot with_documents(struct arena *arena, const struct snapshot
         merge(arena, then.parties, then.parties_length, documents, KIND_PARTY, &then.parties_length);
     then.farms = merge(arena, then.farms, then.farms_length, documents, KIND_FARM, &then.farms_length);
     then.images = merge(arena, then.images, then.images_length, documents, KIND_IMAGE, &then.images_length);
+    then.pools = merge(arena, then.pools, then.pools_length, documents, KIND_POOL, &then.pools_length);
     return then;
 }
 
@@ -425,6 +430,8 @@ static const char *object_name(enum document_kind kind, const void *object)
         return ((const struct farm *)object)->full_name;
     case KIND_IMAGE:
         return ((const struct image *)object)->name;
+    case KIND_POOL:
+        return ((const struct pool *)object)->name;
     case KIND_COUNT:
         break;
     }
@@ -460,6 +467,21 @@ static bool check_delete(struct controller *controller, enum record_kind kind, c
             return error_set(err, ERROR_REFUSED, "host %s has instance %s: drain it first", name,
                              snapshot->instances[i].name);
     return true;
+}
+
+/* A pool is shown without a document, too: hosts name it. */
+static bool refuse_missing(struct controller *controller, const struct caller *caller, enum record_kind kind,
+                           const char *name, struct error *err)
+{
+    const struct snapshot *snapshot = mirror_snapshot(controller->mirror);
+
+    for (size_t i = 0; kind == RECORD_POOL && i < snapshot->hosts_length; i++) {
+        if (!text_equal(caller->party, "landlord") || !text_equal(snapshot->hosts[i].pool, name)) continue;
+        return error_set(err, ERROR_NOT_FOUND,
+                         "pool %s has no document to delete: it is there while host %s names it", name,
+                         snapshot->hosts[i].name);
+    }
+    return error_set(err, ERROR_NOT_FOUND, "there is no %s %s", kind_word(kind), name);
 }
 
 static bool commit(struct controller *controller, struct change *change, struct error *err)

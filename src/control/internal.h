@@ -3,6 +3,7 @@
 #define CROFT_CONTROL_INTERNAL_H
 
 #include "control/controller.h"
+#include "plan/planner.h"
 
 /* The path of an agent's messages; kept while the controller runs, made anew from the first beat after. */
 struct session {
@@ -32,12 +33,17 @@ struct session {
     bool look_alive, look_lives; /* its agent answered somebody; only its kernel did */
     size_t look_silent;          /* lookers that heard nothing of it */
     bool fencing;
+    int64_t off_us;              /* switched off, and not noted yet: a loss may be larger; 0: it is not */
     int64_t fence_not_before_us; /* after a failed try; 0: never tried */
 };
 
 struct controller {
     struct controller_options options;
     struct mirror *mirror;
+    struct planner *planner; /* is told what the mirror takes in */
+    /* Whose documents may say something else than before; see news.c. */
+    struct map *news_farms, *news_hosts;
+    bool news_everywhere;
     struct map *sessions; /* host -> struct session */
     struct map *denied;   /* name and reason -> struct denied */
     struct map *idle;     /* library.c: layers that nobody needs -> struct idle */
@@ -83,6 +89,14 @@ void think_soon(struct controller *controller);
 void think(struct controller *controller);
 MUST_CHECK bool documents_load(struct controller *controller, struct error *err);
 void document_answer(struct session *session, const char *text_or_null);
+
+/* news.c: which hosts' documents may have changed */
+/* object: what it is now, NULL: gone. To be called before the planner is told. */
+void news_of(struct controller *controller, enum record_kind kind, const char *name, const void *object);
+/* The hosts to look at, NULL-terminated; all is noted until news_seen(). */
+const char *const *news_hosts(struct controller *controller, struct arena *arena);
+void news_seen(struct controller *controller);
+void news_again(struct controller *controller, const char *host); /* it has to be looked at again */
 
 /* library.c: layers of images */
 bool library_may_name(struct controller *controller, const char *party, const char *digest);

@@ -16,6 +16,7 @@ static const struct kind_row kind_rows[RECORD_KINDS] = {
     [RECORD_PARTY] = {"party/", "Party", &schema_party},
     [RECORD_FARM] = {"farm/", "Farm", &schema_farm},
     [RECORD_IMAGE] = {"image/", "Image", &schema_image},
+    [RECORD_POOL] = {"pool/", "Pool", &schema_pool},
     [RECORD_INSTANCE] = {"instance/", "Instance", &schema_instance},
     [RECORD_HOST_FACT] = {"host-fact/", "HostFact", &schema_host_fact},
     [RECORD_FARM_FACT] = {"farm-fact/", "FarmFact", &schema_farm_fact},
@@ -43,8 +44,8 @@ struct mirror {
 static void take_in(void *ctx, const struct store_item *item);
 static bool load(struct mirror *mirror, uint64_t *ret_revision, struct error *err);
 static bool put(struct mirror *mirror, enum record_kind kind, const struct store_item *item,
-                struct error *err);
-static void drop(struct mirror *mirror, enum record_kind kind, const char *name);
+                struct entry **ret_old, struct error *err);
+static struct entry *drop(struct mirror *mirror, enum record_kind kind, const char *name);
 static bool kind_of_key(const char *key, enum record_kind *ret_kind, const char **ret_name);
 static void sort_kind(struct mirror *mirror, enum record_kind kind);
 static int compare_records(const void *a, const void *b);
@@ -121,6 +122,8 @@ const struct snapshot *mirror_snapshot(struct mirror *mirror)
         .host_facts_length = mirror->objects[RECORD_HOST_FACT].length,
         .images = mirror->objects[RECORD_IMAGE].items,
         .images_length = mirror->objects[RECORD_IMAGE].length,
+        .pools = mirror->objects[RECORD_POOL].items,
+        .pools_length = mirror->objects[RECORD_POOL].length,
         .farms = mirror->objects[RECORD_FARM].items,
         .farms_length = mirror->objects[RECORD_FARM].length,
         .farm_facts = mirror->objects[RECORD_FARM_FACT].items,
@@ -130,6 +133,18 @@ const struct snapshot *mirror_snapshot(struct mirror *mirror)
     };
     mirror->snapshot_stale = false;
     return s;
+}
+
+struct snapshot mirror_surroundings(struct mirror *mirror)
+{
+    sort_kind(mirror, RECORD_HOST_FACT);
+    sort_kind(mirror, RECORD_IMAGE);
+    return (struct snapshot){
+        .host_facts = mirror->objects[RECORD_HOST_FACT].items,
+        .host_facts_length = mirror->objects[RECORD_HOST_FACT].length,
+        .images = mirror->objects[RECORD_IMAGE].items,
+        .images_length = mirror->objects[RECORD_IMAGE].length,
+    };
 }
 
 const char *record_key(struct arena *arena, enum record_kind kind, const char *name)
@@ -159,8 +174,11 @@ static bool load(struct mirror *mirror, uint64_t *ret_revision, struct error *er
             bool good = store_list(mirror->store, kind_rows[kind].prefix, after, 1000, &items, err);
             mem_free(after);
             after = NULL;
-            for (size_t i = 0; good && i < items.length; i++)
-                good = put(mirror, (enum record_kind)kind, vec_at(&items, i), err);
+            for (size_t i = 0; good && i < items.length; i++) {
+                struct entry *old = NULL;
+                good = put(mirror, (enum record_kind)kind, vec_at(&items, i), &old, err);
+                if (good) entry_free(old);
+            }
             more = good && items.length == 1000;
             if (more) after = mem_strdup(((struct store_item *)vec_at(&items, items.length - 1))->key);
             store_items_free(&items);
@@ -180,15 +198,18 @@ static void take_in(void *ctx, const struct store_item *item)
     if (!kind_of_key(item->key, &kind, &name)) return;
     /* What cannot be read was not written by this controller, which checks before it writes: going on with a
      * view that lacks it would act on half the truth. */
+    struct entry *old = NULL;
     if (!item->value)
-        drop(mirror, kind, name);
+        old = drop(mirror, kind, name);
     else
-        ASSERT(put(mirror, kind, item, &err));
+        ASSERT(put(mirror, kind, item, &old, &err));
     if (mirror->changed) mirror->changed(mirror->ctx, kind, name, mirror_get(mirror, kind, name));
+    entry_free(old);
 }
 
+/* ret_old: what was there before, the caller's to free; or NULL. */
 static bool put(struct mirror *mirror, enum record_kind kind, const struct store_item *item,
-                struct error *err)
+                struct entry **ret_old, struct error *err)
 {
     struct arena *arena = arena_new();
     struct entry *entry = arena_alloc(arena, sizeof(*entry));
@@ -205,17 +226,17 @@ static bool put(struct mirror *mirror, enum record_kind kind, const struct store
     entry->record.json = arena_strdup(arena, item->value);
     entry->record.revision = item->revision;
     entry->record.object = object;
-    entry_free(map_put(mirror->entries[kind], entry->record.name, entry));
+    *ret_old = map_put(mirror->entries[kind], entry->record.name, entry);
     mirror->stale[kind] = true;
     mirror->snapshot_stale = true;
     return true;
 }
 
-static void drop(struct mirror *mirror, enum record_kind kind, const char *name)
+static struct entry *drop(struct mirror *mirror, enum record_kind kind, const char *name)
 {
-    entry_free(map_remove(mirror->entries[kind], name));
     mirror->stale[kind] = true;
     mirror->snapshot_stale = true;
+    return map_remove(mirror->entries[kind], name);
 }
 
 static bool kind_of_key(const char *key, enum record_kind *ret_kind, const char **ret_name)

@@ -17,7 +17,8 @@ struct record {
 
 struct mirror;
 
-/* changed is called once for every change after the mirror has taken it in; record is NULL for a deletion. */
+/* changed is called once for every change after the mirror has taken it in; record is NULL for a deletion.
+ * The object that was there before is freed when it has returned. */
 MUST_CHECK bool mirror_new(struct store *store,
                            void (*changed)(void *ctx, enum record_kind kind, const char *name,
                                            const struct record *record),
@@ -30,6 +31,8 @@ const struct record *mirror_get(const struct mirror *mirror, enum record_kind ki
 const struct record *const *mirror_list(struct mirror *mirror, enum record_kind kind, size_t *ret_length);
 /* Valid until the next store_dispatch(). */
 const struct snapshot *mirror_snapshot(struct mirror *mirror);
+/* Only host facts and images are filled in: what every host's document depends on. Valid as above. */
+struct snapshot mirror_surroundings(struct mirror *mirror);
 
 /* "instance/acme/shop/web-1" for a kind and a name; in the arena. */
 const char *record_key(struct arena *arena, enum record_kind kind, const char *name);

@@ -22,21 +22,23 @@ struct news {
 static void think_now(void *ctx);
 static void think_again(void *ctx);
 static bool decide(struct controller *controller, bool *ret_changed, struct error *err);
-static bool commit(struct controller *controller, const struct plan *plan, const struct snapshot *after,
-                   int64_t now_ms, struct vec *news, bool *ret_changed, struct error *err);
+static bool commit(struct controller *controller, const struct plan *plan, int64_t now_ms, struct vec *news,
+                   bool *ret_changed, struct error *err);
 static void fence(struct controller *controller, struct arena *arena, const struct plan *plan);
-static void write_down(const struct controller *controller, struct change *change, const struct plan *plan,
-                       const struct snapshot *after, int64_t now_ms);
+static void write_down(struct controller *controller, struct change *change, const struct plan *plan,
+                       int64_t now_ms);
 static bool says_nothing_new(const struct controller *controller, const struct action *action);
-static void write_action(struct change *change, const struct action *action, const struct snapshot *after,
+static void write_action(const struct planner *planner, struct change *change, const struct action *action,
                          int64_t now_ms);
 static const char *action_what(struct arena *arena, const struct action *action);
-static void find_news(struct controller *controller, const struct snapshot *after, struct vec *ret_news);
+static void find_news(struct controller *controller, struct arena *arena, struct vec *ret_news);
+static void take(struct controller *controller, struct arena *arena, const struct plan *plan);
+static void settle(struct controller *controller, const struct plan *plan);
+static void tell(struct controller *controller, enum record_kind kind, const char *name);
 static void publish_apart(struct controller *controller, struct vec *news);
 static void put_news(struct change *change, const struct news *news);
 static void give_news(struct news *news);
-static char *document_text(const struct snapshot *snapshot, const char *host, int64_t version);
-static const struct instance *find_instance(const struct snapshot *snapshot, const char *name);
+static char *document_text(const struct host_document *document);
 
 void think_soon(struct controller *controller)
 {
@@ -126,27 +128,32 @@ static bool decide(struct controller *controller, bool *ret_changed, struct erro
 {
     const struct clock_port *clock = controller->options.clock;
     CLEANUP_ARENA struct arena *arena = arena_new();
-    const struct snapshot *before = mirror_snapshot(controller->mirror);
     struct vec news = VEC_OF(struct news);
     int64_t now_ms = clock->wall_ms(clock->self);
-    struct plan plan = plan_make(arena, before, now_ms);
+    struct plan plan = planner_plan(controller->planner, arena, now_ms);
     bool cut = plan.actions_length > ACTIONS_MAX;
 
     if (cut) plan.actions_length = ACTIONS_MAX;
     /* A host that lets in a warm instance hears of it before it has to make room for the next one. */
     if (plan.urgent_length > 0 && !cut) plan.actions_length = plan.urgent_length;
-    struct snapshot after = plan_apply(arena, before, &plan);
+    take(controller, arena, &plan);
     clock->cancel(clock->self, controller->think_later);
     controller->think_later = NULL;
     if (plan.again_ms > 0) {
         int64_t wait_ms = plan.again_ms > now_ms ? plan.again_ms - now_ms : 1;
         controller->think_later = clock->after(clock->self, wait_ms * 1000, think_again, controller);
     }
-    find_news(controller, &after, &news);
-    bool good = commit(controller, &plan, &after, now_ms, &news, ret_changed, err);
-    for (size_t i = 0; i < news.length; i++)
-        mem_free(((struct news *)vec_at(&news, i))->text);
+    find_news(controller, arena, &news);
+    bool good = commit(controller, &plan, now_ms, &news, ret_changed, err);
+    if (good) news_seen(controller);
+    for (size_t i = 0; i < news.length; i++) {
+        struct news *item = vec_at(&news, i);
+        if (good && item->text) news_again(controller, item->session->host); /* it could not be written */
+        mem_free(item->text);
+    }
     vec_free(&news);
+    if (good) control_dispatch(controller);
+    settle(controller, &plan);
     if (!good) return false;
     *ret_changed &= !cut;
     fence(controller, arena, &plan);
@@ -154,17 +161,58 @@ static bool decide(struct controller *controller, bool *ret_changed, struct erro
     return true;
 }
 
+/* The planner goes on as if all that was decided were in the store: documents follow from that. Being fenced
+ * is no decision but a fact to come. */
+static void take(struct controller *controller, struct arena *arena, const struct plan *plan)
+{
+    for (size_t i = 0; i < plan->actions_length; i++) {
+        const struct action *action = &plan->actions[i];
+        if (action->kind == ACTION_FENCE) continue;
+        if (action->kind == ACTION_FARM)
+            news_of(controller, RECORD_FARM_FACT, action->name, &action->farm_fact);
+        else
+            news_of(controller, RECORD_INSTANCE, action->name,
+                    action->kind == ACTION_FORGET ? NULL : &action->instance);
+        planner_take(controller->planner, arena, action);
+    }
+}
+
+/* What was taken lives in the plan's arena; from here on the planner knows what the mirror knows, whatever
+ * became of the decision. */
+static void settle(struct controller *controller, const struct plan *plan)
+{
+    for (size_t i = 0; i < plan->actions_length; i++) {
+        const struct action *action = &plan->actions[i];
+        if (action->kind == ACTION_FENCE) continue;
+        if (action->kind == ACTION_FARM) {
+            tell(controller, RECORD_FARM_FACT, action->name);
+            continue;
+        }
+        tell(controller, RECORD_INSTANCE, action->name);
+        if (action->kind == ACTION_CREATE) tell(controller, RECORD_FARM_FACT, action->instance.farm);
+    }
+}
+
+static void tell(struct controller *controller, enum record_kind kind, const char *name)
+{
+    const struct record *record = mirror_get(controller->mirror, kind, name);
+    if (record)
+        planner_put(controller->planner, kind, record->object);
+    else
+        planner_delete(controller->planner, kind, name);
+}
+
 /* What is decided, its events and the documents that follow are one transaction: a host never does what the
  * store does not know, and nothing waits for the disk twice. When that is refused (a host's document may be
  * larger than the store takes, or there are too many), the decision is written by itself and each document
  * by itself, so that one host's trouble is not everybody's. */
-static bool commit(struct controller *controller, const struct plan *plan, const struct snapshot *after,
-                   int64_t now_ms, struct vec *news, bool *ret_changed, struct error *err)
+static bool commit(struct controller *controller, const struct plan *plan, int64_t now_ms, struct vec *news,
+                   bool *ret_changed, struct error *err)
 {
     CLEANUP_CHANGE struct change *together = change_new(controller->options.store);
     CLEANUP_CHANGE struct change *decision = change_new(controller->options.store);
 
-    write_down(controller, together, plan, after, now_ms);
+    write_down(controller, together, plan, now_ms);
     *ret_changed = !change_is_empty(together);
     for (size_t i = 0; i < news->length; i++)
         put_news(together, vec_at(news, i));
@@ -175,7 +223,7 @@ static bool commit(struct controller *controller, const struct plan *plan, const
         return true;
     }
     if (news->length == 0) return false;
-    write_down(controller, decision, plan, after, now_ms);
+    write_down(controller, decision, plan, now_ms);
     if (!change_is_empty(decision) && !change_commit(decision, NULL, err)) return false;
     publish_apart(controller, news);
     return true;
@@ -196,12 +244,12 @@ static void fence(struct controller *controller, struct arena *arena, const stru
         hosts_fence(controller, fences[i].name, fences[i].reason);
 }
 
-static void write_down(const struct controller *controller, struct change *change, const struct plan *plan,
-                       const struct snapshot *after, int64_t now_ms)
+static void write_down(struct controller *controller, struct change *change, const struct plan *plan,
+                       int64_t now_ms)
 {
     for (size_t i = 0; i < plan->actions_length; i++)
         if (!says_nothing_new(controller, &plan->actions[i]))
-            write_action(change, &plan->actions[i], after, now_ms);
+            write_action(controller->planner, change, &plan->actions[i], now_ms);
 }
 
 /* An explanation that ends, after several passes of the plan, as what is known is no decision: to write it
@@ -219,7 +267,7 @@ static bool says_nothing_new(const struct controller *controller, const struct a
     return text_equal(record->json, buf_text(&json));
 }
 
-static void write_action(struct change *change, const struct action *action, const struct snapshot *after,
+static void write_action(const struct planner *planner, struct change *change, const struct action *action,
                          int64_t now_ms)
 {
     CLEANUP_ARENA struct arena *arena = arena_new();
@@ -234,16 +282,14 @@ static void write_action(struct change *change, const struct action *action, con
                      action->reason);
         return;
     }
-    const struct instance *instance = find_instance(after, action->name);
+    const struct instance *instance = planner_get(planner, RECORD_INSTANCE, action->name);
     if (instance)
         change_put(change, RECORD_INSTANCE, action->name, instance);
     else
         change_delete(change, RECORD_INSTANCE, action->name);
-    if (action->kind == ACTION_CREATE) {
-        for (size_t i = 0; i < after->farm_facts_length; i++)
-            if (text_equal(after->farm_facts[i].name, action->instance.farm))
-                change_put(change, RECORD_FARM_FACT, action->instance.farm, &after->farm_facts[i]);
-    }
+    if (action->kind == ACTION_CREATE)
+        change_put(change, RECORD_FARM_FACT, action->instance.farm,
+                   planner_get(planner, RECORD_FARM_FACT, action->instance.farm));
     change_event(change, now_ms, "croft", "instance", action->name, action_what(arena, action),
                  action->reason);
 }
@@ -276,15 +322,18 @@ static const char *action_what(struct arena *arena, const struct action *action)
 }
 
 /* Every host whose document says something else than before gets a new version of it. */
-static void find_news(struct controller *controller, const struct snapshot *after, struct vec *ret_news)
+static void find_news(struct controller *controller, struct arena *arena, struct vec *ret_news)
 {
-    for (size_t i = 0; i < after->host_facts_length; i++) {
-        struct session *session = session_get(controller, after->host_facts[i].name);
-        char *text = document_text(after, session->host, session->document_version);
-        if (!session->document || !text_equal(text, session->document))
-            *(struct news *)vec_push(ret_news) =
-                (struct news){session, document_text(after, session->host, session->document_version + 1)};
-        mem_free(text);
+    struct snapshot grid = mirror_surroundings(controller->mirror);
+    for (const char *const *host = news_hosts(controller, arena); *host; host++) {
+        CLEANUP_ARENA struct arena *scratch = arena_new();
+        struct session *session = session_get(controller, *host);
+        struct host_document document = planner_host_document(controller->planner, scratch, &grid, *host);
+        document.version = session->document_version;
+        CLEANUP_MEM char *text = document_text(&document);
+        if (session->document && text_equal(text, session->document)) continue;
+        document.version++;
+        *(struct news *)vec_push(ret_news) = (struct news){session, document_text(&document)};
     }
 }
 
@@ -323,27 +372,9 @@ static void give_news(struct news *news)
     document_answer(session, session->document);
 }
 
-static char *document_text(const struct snapshot *snapshot, const char *host, int64_t version)
+static char *document_text(const struct host_document *document)
 {
-    CLEANUP_ARENA struct arena *arena = arena_new();
-    struct host_document document = plan_host_document(arena, snapshot, host);
     struct buf json = {0};
-    document.version = version;
-    schema_write(&schema_host_document, "HostDocument", &document, &json);
+    schema_write(&schema_host_document, "HostDocument", document, &json);
     return buf_take(&json);
-}
-
-static const struct instance *find_instance(const struct snapshot *snapshot, const char *name)
-{
-    size_t low = 0, high = snapshot->instances_length;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = text_compare_natural(snapshot->instances[middle].name, name);
-        if (order == 0) return &snapshot->instances[middle];
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return NULL;
 }

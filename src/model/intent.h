@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum document_kind { KIND_HOST, KIND_PARTY, KIND_FARM, KIND_IMAGE, KIND_COUNT };
+enum document_kind { KIND_HOST, KIND_PARTY, KIND_FARM, KIND_IMAGE, KIND_POOL, KIND_COUNT };
 
 /* A vector of what instances ask and hosts offer. */
 struct resources {
@@ -45,7 +45,11 @@ struct quota { /* -1: no limit */
 /* Names with a meaning of their own inside a farm; no tier may have them. */
 #define TIER_BALANCE "balance"
 #define TIER_INTERNET "internet"
+/* What balancers are made from. */
+#define BALANCER_IMAGE "croft-balancer:1"
 /* What the balancer of a farm takes of its party's quota and of its host. */
+#define BALANCER_IMAGE "croft-balancer:1"
+#define BALANCER_PRIORITY 60
 enum { BALANCER_CPUS_MILLIS = 500, BALANCER_MEMORY_BYTES = 96 << 20, BALANCER_DISK_BYTES = 8 << 20 };
 
 struct party {
@@ -151,6 +155,15 @@ struct farm {
     size_t balance_length;
     const struct allow *allow;
     size_t allow_length;
+};
+
+/* How the hosts that name it are run. A pool that has no document is there all the same, and survives none.
+ */
+struct pool {
+    const char *name;
+    /* The loss of which room is kept for: any one "host", or zone at the level "rack", "zone", "site" or the
+     * depth "1".."8" of the zone path (as of struct spread); "none" */
+    const char *survive;
 };
 
 /* Written by `croft image import`, not by hand. */

@@ -20,6 +20,7 @@ const struct kind kinds[KIND_COUNT] = {
     [KIND_PARTY] = {KIND_PARTY, "Party", "party", "parties", &schema_party},
     [KIND_FARM] = {KIND_FARM, "Farm", "farm", "farms", &schema_farm},
     [KIND_IMAGE] = {KIND_IMAGE, "Image", "image", "images", &schema_image},
+    [KIND_POOL] = {KIND_POOL, "Pool", "pool", "pools", &schema_pool},
 };
 
 const struct kind *kind_by_name(const char *name)

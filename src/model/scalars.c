@@ -16,6 +16,7 @@ static bool parse_image_name(struct arena *arena, const struct node *node, void 
 static bool parse_zone(struct arena *arena, const struct node *node, void *ret_value);
 static bool parse_absolute_path(struct arena *arena, const struct node *node, void *ret_value);
 static bool parse_spread(struct arena *arena, const struct node *node, void *ret_value);
+static bool parse_survive(struct arena *arena, const struct node *node, void *ret_value);
 static bool parse_digest(struct arena *arena, const struct node *node, void *ret_value);
 static bool parse_user(struct arena *arena, const struct node *node, void *ret_value);
 static bool parse_int(struct arena *arena, const struct node *node, void *ret_value);
@@ -72,6 +73,9 @@ const struct scalar scalar_absolute_path =
 const struct scalar scalar_spread =
     TEXT_SCALAR("spread", parse_spread, "host, rack, zone, site or a depth of the zone path, 1 to 8",
                 "^(host|rack|zone|site|[1-8])$");
+const struct scalar scalar_survive =
+    TEXT_SCALAR("survive", parse_survive, "none, host, rack, zone, site or a depth of the zone path, 1 to 8",
+                "^(none|host|rack|zone|site|[1-8])$");
 const struct scalar scalar_digest =
     TEXT_SCALAR("digest", parse_digest, "sha256: and 64 hexadecimal digits", "^sha256:[0-9a-f]{64}$");
 const struct scalar scalar_user =
@@ -176,6 +180,12 @@ static bool parse_spread(struct arena *arena, const struct node *node, void *ret
     if (!valid) return false;
     *(const char **)ret_value = node->text;
     return true;
+}
+
+static bool parse_survive(struct arena *arena, const struct node *node, void *ret_value)
+{
+    bool none = node->kind == NODE_STRING && text_equal(node->text, "none");
+    return none ? set_text(node, true, ret_value) : parse_spread(arena, node, ret_value);
 }
 
 static bool parse_digest(struct arena *arena, const struct node *node, void *ret_value)

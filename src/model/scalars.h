@@ -11,6 +11,7 @@ extern const struct scalar scalar_image_name;    /* NAME:TAG */
 extern const struct scalar scalar_zone;          /* east/b1/r1 */
 extern const struct scalar scalar_absolute_path; /* /etc/motd */
 extern const struct scalar scalar_spread;        /* host, rack, zone, site, 1 to 8 */
+extern const struct scalar scalar_survive;       /* the same, or none */
 extern const struct scalar scalar_publish;       /* ADDR:PORT or auto */
 extern const struct scalar scalar_digest;        /* sha256:… */
 extern const struct scalar scalar_user;          /* uid or uid:gid */

@@ -47,6 +47,7 @@ struct field {
     const char *fallback; /* what a missing scalar or enum stands for, as it would be written; NULL: zero */
     int64_t min, max;     /* for scalars of int64_t, when max > min: inclusive; for lists: of the length */
     bool hidden_default;  /* not written when it has the fallback's value */
+    bool unique;          /* hardly two objects say the same: of no use to look for an equal text */
     const char *limit;    /* what max counts when it is a limit of model.md: "tiers a farm"; else NULL */
     const char *help;     /* one line, for documentation */
 };
@@ -79,6 +80,8 @@ bool schema_error_at(struct error *err, const struct node *node, const char *fie
 /* Puts a key ("size") or an index ("[0]") in front of the path of the field; returns false. */
 bool schema_error_under(struct error *err, const char *key);
 
+/* ret_object, schema->size bytes, as it is while a text says nothing. */
+void schema_defaults(const struct schema *schema, struct arena *arena, void *ret_object);
 /* Strict reading: unknown keys (with the nearest right spelling), wrong types, ranges, missing and doubled
  * fields are refused with err->line, column, field and what was expected. ret_object: schema->size bytes.
  * A key "kind" of the outermost map is accepted when it says the schema's name. */

@@ -37,7 +37,6 @@ static bool read_list(const struct reader *reader, const struct field *field, co
 static bool read_pairs(const struct reader *reader, const struct field *field, const struct node *node,
                        unsigned char *object, struct error *err);
 static bool check_length(const struct field *field, const struct node *node, struct error *err);
-static void set_defaults(struct arena *arena, const struct schema *schema, unsigned char *object);
 static void set_default(struct arena *arena, const struct field *field, unsigned char *object);
 static enum node_kind fallback_kind(const struct scalar *scalar);
 static int enum_value(const char *const *names, const char *name);
@@ -61,6 +60,13 @@ bool schema_error_under(struct error *err, const char *key)
     buf_printf(&path, "%s%s%s", key, dot ? "." : "", err->field);
     struct node at = {.line = err->line, .column = err->column};
     return schema_error_at(err, &at, buf_text(&path));
+}
+
+void schema_defaults(const struct schema *schema, struct arena *arena, void *ret_object)
+{
+    memset(ret_object, 0, schema->size);
+    for (size_t i = 0; i < schema->fields_length; i++)
+        set_default(arena, &schema->fields[i], ret_object);
 }
 
 bool schema_read(const struct schema *schema, struct arena *arena, const struct node *node, void *ret_object,
@@ -98,7 +104,7 @@ static bool read_object(const struct reader *reader, const struct schema *schema
 {
     ASSERT(schema->fields_length <= FIELDS_MAX);
     if (node->kind != NODE_MAP) return read_shorthand(reader, schema, node, object, err);
-    set_defaults(reader->arena, schema, object);
+    schema_defaults(schema, reader->arena, object);
     uint64_t seen = 0;
     for (size_t i = 0; i < node->length; i++) {
         const struct node *item = &node->items[i];
@@ -336,18 +342,11 @@ static bool check_length(const struct field *field, const struct node *node, str
     return true;
 }
 
-static void set_defaults(struct arena *arena, const struct schema *schema, unsigned char *object)
-{
-    memset(object, 0, schema->size);
-    for (size_t i = 0; i < schema->fields_length; i++)
-        set_default(arena, &schema->fields[i], object);
-}
-
 static void set_default(struct arena *arena, const struct field *field, unsigned char *object)
 {
     unsigned char *at = object + field->offset;
     if (field->kind == FIELD_STRUCT) {
-        set_defaults(arena, field->schema, at);
+        schema_defaults(field->schema, arena, at);
     } else if (field->kind == FIELD_ENUM && field->fallback != NULL) {
         int value = enum_value(field->names, field->fallback);
         ASSERT(value >= 0);

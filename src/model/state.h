@@ -5,12 +5,13 @@
 
 #include "model/intent.h"
 
-/* Kinds of what the store holds, intent and facts; the first four are documents of people. */
+/* Kinds of what the store holds, intent and facts; the first five are documents of people. */
 enum record_kind {
     RECORD_HOST,
     RECORD_PARTY,
     RECORD_FARM,
     RECORD_IMAGE,
+    RECORD_POOL,
     RECORD_INSTANCE,
     RECORD_HOST_FACT,
     RECORD_FARM_FACT,
@@ -121,6 +122,8 @@ struct snapshot {
     size_t host_facts_length;
     const struct image *images;
     size_t images_length;
+    const struct pool *pools;
+    size_t pools_length;
     const struct farm *farms;
     size_t farms_length;
     const struct farm_fact *farm_facts;

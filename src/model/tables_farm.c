@@ -63,7 +63,7 @@ static const struct field size_fields[] = {
     SCALAR(struct resources, network_bits_per_s, "network", scalar_rate, "bits per second of network",
            .max = BITS_PER_S_MAX, .hidden_default = true),
 };
-static const struct schema schema_size = SCHEMA(struct resources, "size", size_fields);
+const struct schema schema_size = SCHEMA(struct resources, "size", size_fields);
 
 static const struct field spread_fields[] = {
     SCALAR(struct spread, by, "by", scalar_spread, "what members stay apart by", .required = true),
@@ -113,7 +113,7 @@ static const struct field tier_fields[] = {
     OBJECTS(struct tier, volumes, "volumes", schema_volume, "volumes of each instance", .max = 256,
             .limit = "volumes a tier", .hidden_default = true),
 };
-static const struct schema schema_tier = SCHEMA(struct tier, "tier", tier_fields, .finish = finish_tier);
+const struct schema schema_tier = SCHEMA(struct tier, "tier", tier_fields, .finish = finish_tier);
 
 static const struct field balance_fields[] = {
     SCALAR(struct balance, name, "name", scalar_name, "the endpoint's name", .required = true),

@@ -1,4 +1,4 @@
-/* Tables of what the landlord writes: hosts, parties, images. */
+/* Tables of what the landlord writes: hosts, parties, images, pools. */
 #include "model/table.h"
 #include "model/tables.h"
 
@@ -90,6 +90,14 @@ static const struct field image_fields[] = {
     SCALAR(struct image, user, "user", scalar_user, "who runs the command, by number", .fallback = "0"),
 };
 const struct schema schema_image = SCHEMA(struct image, "Image", image_fields);
+
+static const struct field pool_fields[] = {
+    SCALAR(struct pool, name, "name", scalar_name, "what its hosts name it", .required = true),
+    SCALAR(struct pool, survive, "survive", scalar_survive,
+           "room is kept to restart what the loss of any one host or zone of it would take down",
+           .fallback = "none"),
+};
+const struct schema schema_pool = SCHEMA(struct pool, "Pool", pool_fields);
 
 static bool finish_host(struct arena *arena, const struct node *node, void *object, struct error *err)
 {

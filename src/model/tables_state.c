@@ -3,7 +3,8 @@
 #include "model/tables.h"
 
 static const struct field instance_fields[] = {
-    SCALAR(struct instance, name, "name", scalar_text, "full name: party/farm/tier-N", .required = true),
+    SCALAR(struct instance, name, "name", scalar_text, "full name: party/farm/tier-N", .required = true,
+           .unique = true),
     SCALAR(struct instance, party, "party", scalar_text, "whose it is"),
     SCALAR(struct instance, farm, "farm", scalar_text, "full name of its farm"),
     SCALAR(struct instance, tier, "tier", scalar_text, "its tier, or balance"),

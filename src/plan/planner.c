@@ -1,73 +1,231 @@
 #include "plan/planner.h"
+#include "plan/inside.h"
 
+#include "base/buf.h"
 #include "base/text.h"
-#include "base/vec.h"
+#include "plan/order/act.h"
+#include "plan/place/place.h"
+#include "plan/recover/recover.h"
+#include "plan/scale/claims.h"
+#include "plan/scale/scale.h"
 
 #include <string.h>
 
-struct planner {
-    struct map *objects[RECORD_KINDS]; /* name -> the object */
-};
+/* Decisions open others: what is forgotten makes room for what waits. A pass that decides nothing ends it.
+ * The bound is far above any chain of decisions, and below what a person would notice. */
+enum { PASSES_MAX = 16 };
 
-static const char *name_of(struct arena *arena, enum record_kind kind, const void *object);
-static const void *in_order(const struct planner *planner, struct arena *arena, enum record_kind kind,
-                            size_t size, size_t *ret_length);
+static void put_farm(struct planner *planner, const char *name, const struct farm *intent);
+static void put_instance(struct planner *planner, const struct instance *record);
+static void put_farm_fact(struct planner *planner, const char *name, const struct farm_fact *fact);
+static void put_image(struct planner *planner, const char *key, const struct image *image);
+static void put_party(struct planner *planner, const char *name, const struct party *party);
+static void put_pool(struct planner *planner, const char *name, const struct pool *pool);
+static void delete_instance(struct planner *planner, const char *name);
+static size_t find_instance(const struct planner *planner, const char *name);
+static bool is_made_from(const struct farm *farm, const char *image);
 static void count_up(struct planner *planner, struct arena *arena, const struct instance *record);
+static void down_in_order(struct work *work);
 
 struct planner *planner_new(void)
 {
+    struct arena *own = arena_new();
+    struct planner *planner = planner_new_in(own);
+    planner->own = own;
+    return planner;
+}
+
+struct planner *planner_new_in(struct arena *names)
+{
     struct planner *planner = mem_alloc(sizeof(*planner));
-    for (size_t kind = 0; kind < RECORD_KINDS; kind++)
-        planner->objects[kind] = map_new();
+    work_open(&planner->work, names);
     return planner;
 }
 
 void planner_free(struct planner *planner)
 {
     if (planner == NULL) return;
-    for (size_t kind = 0; kind < RECORD_KINDS; kind++)
-        map_free(planner->objects[kind]);
+    work_close(&planner->work);
+    arena_free(planner->own);
     mem_free(planner);
 }
 
 void planner_put(struct planner *planner, enum record_kind kind, const void *object)
 {
-    CLEANUP_ARENA struct arena *arena = arena_new();
-    map_put(planner->objects[kind], name_of(arena, kind, object), (void *)(uintptr_t)object);
+    struct work *work = &planner->work;
+    switch (kind) {
+    case RECORD_HOST: {
+        size_t host = work_host_get(work, ((const struct host *)object)->name);
+        planner->lengths[RECORD_HOST] += work->hosts[host].intent == NULL;
+        work_tell_host(work, host, object, work->hosts[host].fact);
+        return;
+    }
+    case RECORD_HOST_FACT: {
+        size_t host = work_host_get(work, ((const struct host_fact *)object)->name);
+        planner->lengths[RECORD_HOST_FACT] += work->hosts[host].fact == NULL;
+        work_tell_host(work, host, work->hosts[host].intent, object);
+        return;
+    }
+    case RECORD_FARM: {
+        put_farm(planner, ((const struct farm *)object)->full_name, object);
+        return;
+    }
+    case RECORD_FARM_FACT:
+        put_farm_fact(planner, ((const struct farm_fact *)object)->name, object);
+        return;
+    case RECORD_INSTANCE:
+        put_instance(planner, object);
+        return;
+    case RECORD_PARTY:
+        put_party(planner, ((const struct party *)object)->name, object);
+        return;
+    case RECORD_IMAGE: {
+        CLEANUP_BUF struct buf key = {0};
+        const struct image *image = object;
+        buf_printf(&key, "%s/%s", image->party, image->name);
+        put_image(planner, buf_text(&key), image);
+        return;
+    }
+    case RECORD_POOL:
+        put_pool(planner, ((const struct pool *)object)->name, object);
+        return;
+    case RECORD_KINDS:
+        break;
+    }
+    UNREACHABLE();
 }
 
 void planner_delete(struct planner *planner, enum record_kind kind, const char *name)
 {
-    map_remove(planner->objects[kind], name);
+    struct work *work = &planner->work;
+    if (planner_get(planner, kind, name) == NULL) return;
+    switch (kind) {
+    case RECORD_HOST:
+        planner->lengths[RECORD_HOST]--;
+        work_tell_host(work, work_host(work, name), NULL, work->hosts[work_host(work, name)].fact);
+        return;
+    case RECORD_HOST_FACT:
+        planner->lengths[RECORD_HOST_FACT]--;
+        work_tell_host(work, work_host(work, name), work->hosts[work_host(work, name)].intent, NULL);
+        return;
+    case RECORD_FARM:
+        put_farm(planner, name, NULL);
+        return;
+    case RECORD_FARM_FACT:
+        put_farm_fact(planner, name, NULL);
+        return;
+    case RECORD_INSTANCE:
+        delete_instance(planner, name);
+        return;
+    case RECORD_PARTY:
+        put_party(planner, name, NULL);
+        return;
+    case RECORD_IMAGE:
+        put_image(planner, name, NULL);
+        return;
+    case RECORD_POOL:
+        put_pool(planner, name, NULL);
+        return;
+    case RECORD_KINDS:
+        break;
+    }
+    UNREACHABLE();
 }
 
 const void *planner_get(const struct planner *planner, enum record_kind kind, const char *name)
 {
-    return map_get(planner->objects[kind], name);
+    const struct work *work = &planner->work;
+    size_t number = NONE;
+    switch (kind) {
+    case RECORD_HOST:
+        number = work_host(work, name);
+        return number == NONE ? NULL : work->hosts[number].intent;
+    case RECORD_HOST_FACT:
+        number = work_host(work, name);
+        return number == NONE ? NULL : work->hosts[number].fact;
+    case RECORD_FARM:
+        number = work_farm(work, name);
+        return number == NONE ? NULL : work->farms[number].intent;
+    case RECORD_FARM_FACT:
+        number = work_farm(work, name);
+        return number == NONE ? NULL : work->farms[number].told;
+    case RECORD_INSTANCE:
+        number = find_instance(planner, name);
+        return number == NONE ? NULL : work->instances[number].told;
+    case RECORD_PARTY:
+        return map_get(work->party_by_name, name);
+    case RECORD_IMAGE:
+        return map_get(work->image_by_name, name);
+    case RECORD_POOL:
+        return map_get(work->pool_by_name, name);
+    case RECORD_KINDS:
+        break;
+    }
+    UNREACHABLE();
 }
 
 size_t planner_length(const struct planner *planner, enum record_kind kind)
 {
-    return map_length(planner->objects[kind]);
+    return planner->lengths[kind];
 }
 
 const void *planner_next(const struct planner *planner, enum record_kind kind, size_t *cursor)
 {
-    void *object = NULL;
-    return map_next(planner->objects[kind], cursor, NULL, &object) ? object : NULL;
+    const struct work *work = &planner->work;
+    bool is_host = kind == RECORD_HOST || kind == RECORD_HOST_FACT;
+    bool is_farm = kind == RECORD_FARM || kind == RECORD_FARM_FACT;
+
+    if (kind == RECORD_PARTY || kind == RECORD_IMAGE || kind == RECORD_POOL) {
+        void *object = NULL;
+        const struct map *map = kind == RECORD_PARTY   ? work->party_by_name
+                                : kind == RECORD_IMAGE ? work->image_by_name
+                                                       : work->pool_by_name;
+        return map_next(map, cursor, NULL, &object) ? object : NULL;
+    }
+    size_t length = is_host ? work->hosts_length : is_farm ? work->farms_length : work->instances_length;
+    while (*cursor < length) {
+        size_t n = (*cursor)++;
+        const void *object = kind == RECORD_HOST        ? (const void *)work->hosts[n].intent
+                             : kind == RECORD_HOST_FACT ? (const void *)work->hosts[n].fact
+                             : kind == RECORD_FARM      ? (const void *)work->farms[n].intent
+                             : kind == RECORD_FARM_FACT ? (const void *)work->farms[n].told
+                                                        : (const void *)work->instances[n].told;
+        if (object) return object;
+    }
+    return NULL;
 }
 
 struct plan planner_plan(struct planner *planner, struct arena *arena, int64_t now_ms)
 {
-    struct snapshot s = {0};
-    s.parties = in_order(planner, arena, RECORD_PARTY, sizeof(*s.parties), &s.parties_length);
-    s.hosts = in_order(planner, arena, RECORD_HOST, sizeof(*s.hosts), &s.hosts_length);
-    s.host_facts = in_order(planner, arena, RECORD_HOST_FACT, sizeof(*s.host_facts), &s.host_facts_length);
-    s.images = in_order(planner, arena, RECORD_IMAGE, sizeof(*s.images), &s.images_length);
-    s.farms = in_order(planner, arena, RECORD_FARM, sizeof(*s.farms), &s.farms_length);
-    s.farm_facts = in_order(planner, arena, RECORD_FARM_FACT, sizeof(*s.farm_facts), &s.farm_facts_length);
-    s.instances = in_order(planner, arena, RECORD_INSTANCE, sizeof(*s.instances), &s.instances_length);
-    return plan_make(arena, &s, now_ms);
+    struct work *work = &planner->work;
+    size_t before = 0;
+
+    work_begin(work, arena, now_ms);
+    down_in_order(work);
+    for (int pass = 0; pass < PASSES_MAX; pass++) {
+        before = work->changes;
+        work_flatten(work);
+        scale_farms(work);
+        scale_census(work);
+        recover_fence(work);
+        scale_settle(work);
+        scale_census(work);
+        recover_promise(work);
+        scale_counts(work);
+        scale_roll(work);
+        recover_leave(work);
+        recover_drained(work);
+        place_all(work);
+        act_explain_all(work);
+        if (work->changes == before) break;
+    }
+    struct plan plan = order_plan(work);
+    work_end(work);
+    for (size_t n = 0; n < work->attention.length; n++) {
+        int64_t again_ms = work->farms[work->attention.items[n]].again_ms;
+        if (again_ms != 0 && (plan.again_ms == 0 || again_ms < plan.again_ms)) plan.again_ms = again_ms;
+    }
+    return plan;
 }
 
 void planner_take(struct planner *planner, struct arena *arena, const struct action *action)
@@ -129,40 +287,129 @@ static void count_up(struct planner *planner, struct arena *arena, const struct 
     planner_put(planner, RECORD_FARM_FACT, fact);
 }
 
-static const char *name_of(struct arena *arena, enum record_kind kind, const void *object)
+static void put_farm(struct planner *planner, const char *name, const struct farm *intent)
 {
-    switch (kind) {
-    case RECORD_HOST:
-        return ((const struct host *)object)->name;
-    case RECORD_PARTY:
-        return ((const struct party *)object)->name;
-    case RECORD_FARM:
-        return ((const struct farm *)object)->full_name;
-    case RECORD_IMAGE: {
-        const struct image *image = object;
-        return arena_printf(arena, "%s/%s", image->party, image->name);
-    }
-    case RECORD_INSTANCE:
-        return ((const struct instance *)object)->name;
-    case RECORD_HOST_FACT:
-        return ((const struct host_fact *)object)->name;
-    case RECORD_FARM_FACT:
-        return ((const struct farm_fact *)object)->name;
-    case RECORD_KINDS:
-        break;
-    }
-    UNREACHABLE();
+    struct work *work = &planner->work;
+    size_t farm = work_farm_get(work, name);
+    struct work_farm *f = &work->farms[farm];
+    planner->lengths[RECORD_FARM] += (size_t)(intent != NULL) - (size_t)(f->intent != NULL);
+    planner->balanced_length +=
+        (size_t)(intent && intent->balance_length > 0) - (size_t)(f->intent && f->intent->balance_length > 0);
+    f->intent = intent;
+    work_dirty(work, farm);
 }
 
-/* plan_make() puts them into order. */
-static const void *in_order(const struct planner *planner, struct arena *arena, enum record_kind kind,
-                            size_t size, size_t *ret_length)
+static void put_instance(struct planner *planner, const struct instance *record)
 {
-    size_t length = planner_length(planner, kind), cursor = 0, n = 0;
-    char *items = arena_alloc_array(arena, length + 1, size);
-    const void *object = NULL;
-    while ((object = planner_next(planner, kind, &cursor)) != NULL)
-        memcpy(items + n++ * size, object, size);
-    *ret_length = length;
-    return items;
+    struct work *work = &planner->work;
+    size_t farm = work_farm_get(work, record->farm);
+    size_t instance = work_instance(work, farm, record->name);
+    if (instance != NONE) {
+        work_tell_again(work, instance, record);
+    } else {
+        work_tell(work, farm, record);
+        planner->lengths[RECORD_INSTANCE]++;
+    }
+    work_dirty(work, farm);
+}
+
+static void delete_instance(struct planner *planner, const char *name)
+{
+    size_t instance = find_instance(planner, name);
+    size_t farm = planner->work.instances[instance].farm;
+    work_untell(&planner->work, instance);
+    planner->lengths[RECORD_INSTANCE]--;
+    work_dirty(&planner->work, farm);
+}
+
+static void put_farm_fact(struct planner *planner, const char *name, const struct farm_fact *fact)
+{
+    struct work *work = &planner->work;
+    size_t farm = work_farm_get(work, name);
+    struct work_farm *f = &work->farms[farm];
+    if (f->told) claims_return(work, farm, f->told);
+    planner->lengths[RECORD_FARM_FACT] += (size_t)(fact != NULL) - (size_t)(f->told != NULL);
+    f->told = fact;
+    if (fact) claims_take(work, farm, fact);
+    work_dirty(work, farm);
+}
+
+/* Rare: it may cost a look at every farm. */
+static void put_image(struct planner *planner, const char *key, const struct image *image)
+{
+    struct work *work = &planner->work;
+    if (image)
+        map_put(work->image_by_name, key, (void *)(uintptr_t)image);
+    else
+        map_remove(work->image_by_name, key);
+    planner->lengths[RECORD_IMAGE] = map_length(work->image_by_name);
+    const char *name = strchr(key, '/') + 1;
+    for (size_t f = 0; f < work->farms_length; f++)
+        if (work->farms[f].intent && is_made_from(work->farms[f].intent, name)) work_dirty(work, f);
+}
+
+static void put_party(struct planner *planner, const char *name, const struct party *party)
+{
+    struct work *work = &planner->work;
+    if (party)
+        map_put(work->party_by_name, name, (void *)(uintptr_t)party);
+    else
+        map_remove(work->party_by_name, name);
+    planner->lengths[RECORD_PARTY] = map_length(work->party_by_name);
+    for (size_t f = 0; f < work->farms_length; f++)
+        if (work->farms[f].intent && text_equal(work->farms[f].intent->party, name)) work_dirty(work, f);
+}
+
+static void put_pool(struct planner *planner, const char *name, const struct pool *pool)
+{
+    struct work *work = &planner->work;
+    if (pool)
+        map_put(work->pool_by_name, name, (void *)(uintptr_t)pool);
+    else
+        map_remove(work->pool_by_name, name);
+    planner->lengths[RECORD_POOL] = map_length(work->pool_by_name);
+}
+
+static bool is_made_from(const struct farm *farm, const char *image)
+{
+    for (size_t t = 0; t < farm->tiers_length; t++)
+        if (text_equal(farm->tiers[t].image, image)) return true;
+    return farm->balance_length > 0 && text_equal(BALANCER_IMAGE, image);
+}
+
+/* The farm is the name's own beginning. */
+static size_t find_instance(const struct planner *planner, const char *name)
+{
+    const char *slash = strrchr(name, '/');
+    CLEANUP_BUF struct buf farm = {0};
+    if (slash == NULL) return NONE;
+    buf_add(&farm, name, (size_t)(slash - name));
+    size_t number = work_farm(&planner->work, buf_text(&farm));
+    return number == NONE ? NONE : work_instance(&planner->work, number, name);
+}
+
+struct fallen {
+    const char *name;
+    size_t host;
+};
+
+static int compare_fallen(const void *a, const void *b)
+{
+    return text_compare_natural(((const struct fallen *)a)->name, ((const struct fallen *)b)->name);
+}
+
+/* Those that are still down, by name, each once. */
+static void down_in_order(struct work *work)
+{
+    struct fallen *fallen = arena_alloc_array(work->arena, work->down.length + 1, sizeof(*fallen));
+    size_t length = 0;
+    for (size_t n = 0; n < work->down.length; n++) {
+        const struct work_host *host = &work->hosts[work->down.items[n]];
+        if (host->standing == STANDING_DOWN)
+            fallen[length++] = (struct fallen){host->name, work->down.items[n]};
+    }
+    array_sort(fallen, length, sizeof(*fallen), compare_fallen);
+    work->down.length = 0;
+    for (size_t n = 0; n < length; n++)
+        if (n == 0 || fallen[n].host != fallen[n - 1].host) index_push(&work->down, fallen[n].host);
 }

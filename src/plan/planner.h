@@ -9,11 +9,13 @@
 struct planner;
 
 struct planner *planner_new(void);
+/* As planner_new(), for plans that outlive it: names of hosts, farms and zones come from the arena. */
+struct planner *planner_new_in(struct arena *names);
 void planner_free(struct planner *planner); /* NULL is fine */
 
-/* Tells of a new or changed object: a struct host, party, farm, image, instance, host_fact or farm_fact, by
- * kind. It is borrowed: it and its texts have to stay until the call that replaces or deletes it has returned
- * (or planner_free()). Saying the same again is no change. */
+/* Tells of a new or changed object: a struct host, party, farm, image, pool, instance, host_fact or
+ * farm_fact, by kind. It is borrowed: it and its texts have to stay until the call that replaces or deletes
+ * it has returned (or planner_free()). Saying the same again is no change. */
 void planner_put(struct planner *planner, enum record_kind kind, const void *object);
 /* The name is that of the object; of an image "party/name". What is not there is no error. */
 void planner_delete(struct planner *planner, enum record_kind kind, const char *name);
@@ -28,6 +30,14 @@ const void *planner_next(const struct planner *planner, enum record_kind kind, s
  * caller puts what it accepts of the actions (planner_take()), all or a part. Allocated in arena; names and
  * texts may point into what was told. */
 struct plan planner_plan(struct planner *planner, struct arena *arena, int64_t now_ms);
+
+/* As plan_host_document() for a snapshot of all that was told. grid: its host facts and images, sorted by
+ * name. */
+struct host_document planner_host_document(const struct planner *planner, struct arena *arena,
+                                           const struct snapshot *grid, const char *host);
+/* The hosts that instances of the farm have, some maybe more than once; returns how many. */
+size_t planner_hosts_of(const struct planner *planner, struct arena *arena, const char *farm,
+                        const char ***ret_hosts);
 
 /* Tells the planner that an action was carried out into the records: puts the objects after it. They are
  * copied into arena, which has to live as long as they are not replaced; strings of the action are borrowed.

@@ -1,90 +1,257 @@
 #include "plan/work.h"
 
+#include "base/buf.h"
 #include "base/text.h"
-#include "plan/place/address.h"
 #include "plan/place/room.h"
-#include "plan/scale/personality.h"
+#include "plan/scale/claims.h"
 
-static void add_hosts(struct work *work);
-static size_t host_get(struct work *work, const char *name);
-static void host_finish(struct work *work, struct work_host *host);
+static void *grow(void *items, size_t length, size_t *capacity, size_t size);
+static void host_means(struct work_host *host);
 static enum standing standing_of(const struct work_host *host);
-static void number_zones(struct work *work);
-static void add_farms(struct work *work);
-static size_t farm_get(struct work *work, const char *name);
-static void add_tiers(struct work *work, size_t farm);
-static void add_tier(struct work *work, size_t farm, const struct tier *tier, bool is_balance);
-static void add_instances(struct work *work);
-static size_t tier_find(const struct work *work, size_t farm, const char *name, size_t hint);
+static void number_zones(struct work *work, struct work_host *host);
+static uint32_t zone_number(struct work *work, const char *prefix);
+static bool instance_at(const struct work *work, const struct work_farm *farm, const char *name,
+                        size_t *ret_at);
 static void account(struct work *work, size_t instance, int sign);
+static void count_spread(struct work *work, size_t host, int sign);
 
-struct work *work_new(struct arena *arena, const struct snapshot *snapshot, int64_t now_ms)
+void work_open(struct work *work, struct arena *names)
 {
-    struct work *work = arena_alloc(arena, sizeof(*work));
-    work->arena = arena;
-    work->snapshot = snapshot;
-    work->now_ms = now_ms;
-    work->spread_tier = NONE;
+    *work = (struct work){.names = names, .spread_tier = NONE};
     work->host_by_name = map_new();
     work->farm_by_name = map_new();
-    add_hosts(work);
-    add_farms(work);
-    add_instances(work);
-    room_open(work);
-    return work;
+    work->party_by_name = map_new();
+    work->pool_by_name = map_new();
+    work->image_by_name = map_new();
+    work->zone_numbers = map_new();
+    work->room = room_new();
+    work->claims = claims_new();
 }
 
-void work_end(struct work *work)
+void work_close(struct work *work)
 {
+    for (size_t h = 0; h < work->hosts_length; h++)
+        index_free(&work->hosts[h].instances);
+    for (size_t f = 0; f < work->farms_length; f++) {
+        index_free(&work->farms[f].instances);
+        mem_free(work->farms[f].balance);
+    }
+    mem_free(work->hosts);
+    mem_free(work->farms);
+    mem_free(work->tiers);
+    mem_free(work->instances);
+    mem_free(work->on_host);
+    mem_free(work->in_zone);
+    index_free(&work->farms_free);
+    index_free(&work->instances_free);
+    index_free(&work->attention);
+    index_free(&work->down);
+    index_free(&work->doubtful);
+    index_free(&work->spread_hosts);
+    index_free(&work->active);
+    index_free(&work->list);
+    index_free(&work->tier_list);
     map_free(work->host_by_name);
     map_free(work->farm_by_name);
-    work->host_by_name = work->farm_by_name = NULL;
+    map_free(work->party_by_name);
+    map_free(work->pool_by_name);
+    map_free(work->image_by_name);
+    map_free(work->zone_numbers);
+    room_free(work->room);
+    claims_free(work->claims);
 }
 
 size_t work_host(const struct work *work, const char *name)
 {
-    const struct work_host *host = map_get(work->host_by_name, name);
-    return host ? (size_t)(host - work->hosts) : NONE;
+    return (uintptr_t)map_get(work->host_by_name, name) - 1;
+}
+
+size_t work_host_get(struct work *work, const char *name)
+{
+    size_t host = work_host(work, name);
+    if (host != NONE) return host;
+    size_t capacity = work->hosts_capacity;
+    host = work->hosts_length++;
+    work->hosts = grow(work->hosts, host, &work->hosts_capacity, sizeof(*work->hosts));
+    if (capacity != work->hosts_capacity) {
+        work->on_host = mem_realloc_array(work->on_host, work->hosts_capacity, sizeof(*work->on_host));
+        memset(work->on_host + capacity, 0, (work->hosts_capacity - capacity) * sizeof(*work->on_host));
+    }
+    work->hosts[host] = (struct work_host){
+        .name = arena_strdup(work->names, name), .standing = STANDING_SILENT, .group = NONE, .column = NONE};
+    host_means(&work->hosts[host]);
+    number_zones(work, &work->hosts[host]);
+    map_put(work->host_by_name, name, (void *)(host + 1));
+    return host;
+}
+
+size_t work_farm(const struct work *work, const char *name)
+{
+    return (uintptr_t)map_get(work->farm_by_name, name) - 1;
+}
+
+/* What is told comes farm by farm, so the last one is asked first. */
+size_t work_farm_get(struct work *work, const char *name)
+{
+    if (work->farm_last < work->farms_length && work->farms[work->farm_last].name &&
+        text_equal(work->farms[work->farm_last].name, name))
+        return work->farm_last;
+    size_t farm = work_farm(work, name);
+    work->farm_last = farm;
+    if (farm != NONE) return farm;
+    if (work->farms_free.length > 0) {
+        farm = work->farms_free.items[--work->farms_free.length];
+    } else {
+        farm = work->farms_length++;
+        work->farms = grow(work->farms, farm, &work->farms_capacity, sizeof(*work->farms));
+        work->farms[farm] = (struct work_farm){0};
+    }
+    work->farms[farm].name = arena_strdup(work->names, name);
+    map_put(work->farm_by_name, name, (void *)(farm + 1));
+    work->farm_last = farm;
+    return farm;
+}
+
+size_t work_instance(const struct work *work, size_t farm, const char *name)
+{
+    const struct work_farm *f = &work->farms[farm];
+    size_t at = 0;
+    return instance_at(work, f, name, &at) ? f->instances.items[at] : NONE;
+}
+
+size_t work_tell(struct work *work, size_t farm, const struct instance *record)
+{
+    struct work_farm *f = &work->farms[farm];
+    size_t at = 0, instance = 0;
+    ASSERT(!f->open && !instance_at(work, f, record->name, &at));
+    if (work->instances_free.length > 0) {
+        instance = work->instances_free.items[--work->instances_free.length];
+    } else {
+        instance = work->instances_length++;
+        work->instances =
+            grow(work->instances, instance, &work->instances_capacity, sizeof(*work->instances));
+    }
+    work->instances[instance] = (struct work_instance){.record = record,
+                                                       .told = record,
+                                                       .farm = farm,
+                                                       .tier = NONE,
+                                                       .host = NONE,
+                                                       .from = NONE,
+                                                       .promise = NONE,
+                                                       .action = NONE};
+    index_push(&f->instances, instance);
+    memmove(f->instances.items + at + 1, f->instances.items + at,
+            (f->told_length - at) * sizeof(*f->instances.items));
+    f->instances.items[at] = instance;
+    f->told_length++;
+    if (record->host[0] != '\0') work_set_host(work, instance, work_host_get(work, record->host));
+    work->instances[instance].told_host = work->instances[instance].host;
+    return instance;
+}
+
+void work_tell_again(struct work *work, size_t instance, const struct instance *record)
+{
+    struct work_instance *i = &work->instances[instance];
+    size_t host = record->host[0] == '\0' ? NONE : work_host_get(work, record->host);
+    bool same = host == i->host && memcmp(&i->record->size, &record->size, sizeof(record->size)) == 0;
+    if (!same) work_set_host(work, instance, NONE);
+    i->record = i->told = record;
+    if (!same) work_set_host(work, instance, host);
+    i->told_host = host;
+}
+
+void work_untell(struct work *work, size_t instance)
+{
+    struct work_instance *i = &work->instances[instance];
+    struct work_farm *f = &work->farms[i->farm];
+    size_t at = 0;
+    ASSERT(!f->open && instance_at(work, f, i->told->name, &at));
+    work_set_host(work, instance, NONE);
+    f->told_length--;
+    memmove(f->instances.items + at, f->instances.items + at + 1,
+            (f->told_length - at) * sizeof(*f->instances.items));
+    f->instances.length = f->told_length;
+    i->record = i->told = NULL;
+    index_push(&work->instances_free, instance);
+}
+
+void work_tell_host(struct work *work, size_t host, const struct host *intent, const struct host_fact *fact)
+{
+    struct work_host *h = &work->hosts[host];
+    struct work_host was = *h;
+
+    h->intent = intent;
+    h->fact = fact;
+    host_means(h);
+    bool same = was.standing == h->standing && was.depth > 0 && text_equal(was.zone, h->zone) &&
+                text_equal(was.pool, h->pool) && text_equal(was.class_name, h->class_name) &&
+                memcmp(&was.total, &h->total, sizeof(h->total)) == 0;
+    if (same) return;
+    struct amount total = h->total;
+    h->total = was.total;
+    room_leave(work, host);
+    h->total = total;
+    number_zones(work, h);
+    if (h->standing == STANDING_USABLE) room_enter(work, host);
+    if (was.standing != STANDING_DOWN && h->standing == STANDING_DOWN) index_push(&work->down, host);
+    for (size_t n = 0; n < h->instances.length; n++)
+        work_dirty(work, work->instances[h->instances.items[n]].farm);
+}
+
+void work_dirty(struct work *work, size_t farm)
+{
+    struct work_farm *f = &work->farms[farm];
+    f->dirty = true;
+    if (f->listed) return;
+    f->listed = true;
+    index_push(&work->attention, farm);
 }
 
 void work_set_host(struct work *work, size_t instance, size_t host)
 {
     struct work_instance *i = &work->instances[instance];
-    account(work, instance, -1);
+    if (i->host != NONE) {
+        struct work_host *was = &work->hosts[i->host];
+        size_t last = was->instances.items[--was->instances.length];
+        was->instances.items[i->host_at] = last;
+        work->instances[last].host_at = i->host_at;
+        account(work, instance, -1);
+    }
     i->host = host;
-    i->record.host = host == NONE ? "" : work->hosts[host].name;
+    if (host == NONE) return;
+    i->host_at = work->hosts[host].instances.length;
+    index_push(&work->hosts[host].instances, instance);
     account(work, instance, 1);
 }
 
-size_t work_add(struct work *work, const struct instance *record, size_t farm, size_t tier)
+void work_count_spread(struct work *work, size_t tier)
 {
-    if (work->instances_length == work->instances_capacity) {
-        size_t capacity = work->instances_capacity ? 2 * work->instances_capacity : 16;
-        struct work_instance *items = arena_alloc_array(work->arena, capacity, sizeof(*items));
-        if (work->instances_length) memcpy(items, work->instances, work->instances_length * sizeof(*items));
-        work->instances = items;
-        work->instances_capacity = capacity;
+    if (work->spread_tier == tier) return;
+    for (size_t n = 0; n < work->spread_hosts.length; n++) {
+        const struct work_host *host = &work->hosts[work->spread_hosts.items[n]];
+        work->on_host[work->spread_hosts.items[n]] = 0;
+        for (unsigned d = 0; d < host->depth; d++)
+            work->in_zone[host->zones[d]] = 0;
     }
-    size_t instance = work->instances_length++;
-    work->instances[instance] = (struct work_instance){.record = *record,
-                                                       .farm = farm,
-                                                       .tier = tier,
-                                                       .host = NONE,
-                                                       .from = NONE,
-                                                       .promise = NONE,
-                                                       .action = NONE};
-    if (tier != NONE) {
-        struct work_tier *t = &work->tiers[tier];
-        index_add(work->arena, &t->members, instance);
-        if (t->number_next <= record->number) t->number_next = record->number + 1;
+    work->spread_hosts.length = 0;
+    work->spread_tier = tier;
+    if (tier == NONE) return;
+    const struct index *members = &work->tiers[tier].members;
+    for (size_t m = 0; m < members->length; m++) {
+        const struct work_instance *i = &work->instances[members->items[m]];
+        if (i->host != NONE) count_spread(work, i->host, 1);
     }
-    work->farms[farm].living++;
-    return instance;
 }
 
-void work_again(struct work *work, int64_t at_ms)
+const struct image *work_image(const struct work *work, const char *party, const char *name)
 {
-    if (work->again_ms == 0 || at_ms < work->again_ms) work->again_ms = at_ms;
+    CLEANUP_BUF struct buf key = {0};
+    buf_printf(&key, "%s/%s", party, name);
+    const struct image *image = map_get(work->image_by_name, buf_text(&key));
+    if (image != NULL) return image;
+    buf_clear(&key);
+    buf_printf(&key, PARTY_LANDLORD "/%s", name);
+    return map_get(work->image_by_name, buf_text(&key));
 }
 
 void index_add(struct arena *arena, struct index *index, size_t item)
@@ -97,6 +264,21 @@ void index_add(struct arena *arena, struct index *index, size_t item)
         index->capacity = capacity;
     }
     index->items[index->length++] = item;
+}
+
+void index_push(struct index *index, size_t item)
+{
+    if (index->length == index->capacity) {
+        index->capacity = index->capacity ? 2 * index->capacity : 2;
+        index->items = mem_realloc_array(index->items, index->capacity, sizeof(*index->items));
+    }
+    index->items[index->length++] = item;
+}
+
+void index_free(struct index *index)
+{
+    mem_free(index->items);
+    *index = (struct index){0};
 }
 
 struct ranked {
@@ -117,7 +299,7 @@ void work_sort_by_priority(const struct work *work, size_t *items, size_t length
     struct ranked *ranked = arena_alloc_array(work->arena, length + 1, sizeof(*ranked));
     for (size_t n = 0; n < length; n++)
         ranked[n] = (struct ranked){work_priority(work, &work->instances[items[n]]),
-                                    work->instances[items[n]].record.name, items[n]};
+                                    work->instances[items[n]].record->name, items[n]};
     array_sort(ranked, length, sizeof(*ranked), compare_ranked);
     for (size_t n = 0; n < length; n++)
         items[n] = ranked[n].instance;
@@ -126,54 +308,42 @@ void work_sort_by_priority(const struct work *work, size_t *items, size_t length
 const struct tier *balance_tier(struct arena *arena, const struct farm *farm)
 {
     struct tier *tier = arena_alloc(arena, sizeof(*tier));
-    *tier = (struct tier){
-        .name = TIER_BALANCE,
-        .image = "croft-balancer:1",
-        .driver = COMPUTE_CONTAINER,
-        .count = {1, 1, 1},
-        .size = {BALANCER_CPUS_MILLIS, BALANCER_MEMORY_BYTES, BALANCER_DISK_BYTES, 0},
-        .health = {.kind = HEALTH_TCP, .path = "", .every_ms = 1000, .timeout_ms = 500, .fails = 3},
-        .spread = {.by = ""},
-        .priority = 60,
-    };
-    ASSERT(farm->balance_length > 0);
-    tier->health.port = farm->balance[0].port;
+    *tier = balance_tier_of(farm);
     return tier;
 }
 
-/* Hosts of intent, of fact and those that only an instance names. The array is made large enough before, so
- * that pointers into it hold. */
-static void add_hosts(struct work *work)
+struct tier balance_tier_of(const struct farm *farm)
 {
-    const struct snapshot *s = work->snapshot;
-    size_t capacity = s->hosts_length + s->host_facts_length + s->instances_length + 1;
-    work->hosts = arena_alloc_array(work->arena, capacity, sizeof(*work->hosts));
-    for (size_t n = 0; n < s->hosts_length; n++)
-        work->hosts[host_get(work, s->hosts[n].name)].intent = &s->hosts[n];
-    for (size_t n = 0; n < s->host_facts_length; n++)
-        work->hosts[host_get(work, s->host_facts[n].name)].fact = &s->host_facts[n];
-    for (size_t n = 0; n < s->instances_length; n++)
-        if (s->instances[n].host[0] != '\0') host_get(work, s->instances[n].host);
-    for (size_t n = 0; n < work->hosts_length; n++)
-        host_finish(work, &work->hosts[n]);
-    number_zones(work);
-    work->on_host = arena_alloc_array(work->arena, work->hosts_length + 1, sizeof(*work->on_host));
-    work->in_zone = arena_alloc_array(work->arena, work->zones_length + 1, sizeof(*work->in_zone));
+    ASSERT(farm->balance_length > 0);
+    return (struct tier){
+        .name = TIER_BALANCE,
+        .image = BALANCER_IMAGE,
+        .driver = COMPUTE_CONTAINER,
+        .count = {1, 1, 1},
+        .size = {BALANCER_CPUS_MILLIS, BALANCER_MEMORY_BYTES, BALANCER_DISK_BYTES, 0},
+        .health = {.kind = HEALTH_TCP,
+                   .path = "",
+                   .port = farm->balance[0].port,
+                   .every_ms = 1000,
+                   .timeout_ms = 500,
+                   .fails = 3},
+        .spread = {.by = ""},
+        .priority = 60,
+    };
 }
 
-static size_t host_get(struct work *work, const char *name)
+/* Room for one more behind length. */
+static void *grow(void *items, size_t length, size_t *capacity, size_t size)
 {
-    struct work_host *host = map_get(work->host_by_name, name);
-    if (host == NULL) {
-        host = &work->hosts[work->hosts_length++];
-        *host = (struct work_host){.name = name, .zone = "", .pool = "", .class_name = ""};
-        map_put(work->host_by_name, name, host);
-    }
-    return (size_t)(host - work->hosts);
+    if (length < *capacity) return items;
+    *capacity = *capacity ? 2 * *capacity : 16;
+    return mem_realloc_array(items, *capacity, size);
 }
 
-static void host_finish(struct work *work, struct work_host *host)
+static void host_means(struct work_host *host)
 {
+    host->total = (struct amount){{0}};
+    host->zone = host->pool = host->class_name = "";
     if (host->intent) {
         struct amount capacity = amount_of(&host->intent->capacity);
         struct amount reserve = amount_of(&host->intent->reserve);
@@ -207,128 +377,79 @@ static enum standing standing_of(const struct work_host *host)
 }
 
 /* One number for every prefix of every zone path, so that "same zone at depth d" is one comparison. */
-static void number_zones(struct work *work)
+static void number_zones(struct work *work, struct work_host *host)
 {
-    CLEANUP(map_freep) struct map *numbers = map_new();
-    for (size_t n = 0; n < work->hosts_length; n++) {
-        struct work_host *host = &work->hosts[n];
-        size_t at = 0, size = strlen(host->zone);
-        do {
-            const char *slash = strchr(host->zone + at, '/');
-            bool last = slash == NULL || host->depth + 1 == ZONE_DEPTH_MAX;
-            at = last ? size : (size_t)(slash - host->zone) + 1;
-            const char *prefix = arena_printf(work->arena, "%.*s", (int)(last ? at : at - 1), host->zone);
-            uintptr_t number = (uintptr_t)map_get(numbers, prefix);
-            if (number == 0) {
-                number = ++work->zones_length;
-                map_put(numbers, prefix, (void *)number);
-            }
-            host->zones[host->depth++] = (uint32_t)(number - 1);
-        } while (at < size);
+    CLEANUP_BUF struct buf prefix = {0};
+    size_t at = 0, size = strlen(host->zone);
+    uint32_t zones[ZONE_DEPTH_MAX] = {0};
+    unsigned depth = 0;
+
+    do {
+        const char *slash = strchr(host->zone + at, '/');
+        bool last = slash == NULL || depth + 1 == ZONE_DEPTH_MAX;
+        at = last ? size : (size_t)(slash - host->zone) + 1;
+        buf_clear(&prefix);
+        buf_add(&prefix, host->zone, last ? at : at - 1);
+        zones[depth++] = zone_number(work, buf_text(&prefix));
+    } while (at < size);
+    /* Counts go by these numbers. */
+    if (depth != host->depth || memcmp(zones, host->zones, sizeof(zones)) != 0) work_count_spread(work, NONE);
+    memcpy(host->zones, zones, sizeof(zones));
+    host->depth = depth;
+}
+
+static uint32_t zone_number(struct work *work, const char *prefix)
+{
+    uintptr_t number = (uintptr_t)map_get(work->zone_numbers, prefix);
+    if (number == 0) {
+        number = ++work->zones_length;
+        work->in_zone = grow(work->in_zone, number - 1, &work->zones_capacity, sizeof(*work->in_zone));
+        work->in_zone[number - 1] = 0;
+        map_put(work->zone_numbers, prefix, (void *)number);
     }
+    return (uint32_t)(number - 1);
 }
 
-static void add_farms(struct work *work)
+/* Where an instance of the name stands among those that were told, or would. They mostly come in order. */
+static bool instance_at(const struct work *work, const struct work_farm *farm, const char *name,
+                        size_t *ret_at)
 {
-    const struct snapshot *s = work->snapshot;
-    size_t tiers = 0;
-    work->farms = arena_alloc_array(
-        work->arena, s->farms_length + s->farm_facts_length + s->instances_length + 1, sizeof(*work->farms));
-    for (size_t n = 0; n < s->farms_length; n++) {
-        work->farms[farm_get(work, s->farms[n].full_name)].intent = &s->farms[n];
-        tiers += s->farms[n].tiers_length + 1;
+    size_t low = 0, high = farm->told_length;
+    if (high > 0 &&
+        text_compare_natural(work->instances[farm->instances.items[high - 1]].told->name, name) < 0)
+        low = high;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = text_compare_natural(work->instances[farm->instances.items[middle]].told->name, name);
+        if (order == 0) {
+            *ret_at = middle;
+            return true;
+        }
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    for (size_t n = 0; n < s->farm_facts_length; n++)
-        work->farms[farm_get(work, s->farm_facts[n].name)].fact = s->farm_facts[n];
-    for (size_t n = 0; n < s->instances_length; n++)
-        farm_get(work, s->instances[n].farm);
-    work->tiers = arena_alloc_array(work->arena, tiers + 1, sizeof(*work->tiers));
-    for (size_t f = 0; f < work->farms_length; f++)
-        if (work->farms[f].intent) add_tiers(work, f);
-}
-
-static size_t farm_get(struct work *work, const char *name)
-{
-    struct work_farm *farm = map_get(work->farm_by_name, name);
-    if (farm == NULL) {
-        farm = &work->farms[work->farms_length++];
-        *farm = (struct work_farm){.name = name};
-        map_put(work->farm_by_name, name, farm);
-    }
-    return (size_t)(farm - work->farms);
-}
-
-static void add_tiers(struct work *work, size_t farm)
-{
-    const struct farm *intent = work->farms[farm].intent;
-    work->farms[farm].tier_first = work->tiers_length;
-    for (size_t t = 0; t < intent->tiers_length; t++)
-        add_tier(work, farm, &intent->tiers[t], false);
-    if (intent->balance_length > 0) add_tier(work, farm, balance_tier(work->arena, intent), true);
-    work->farms[farm].tiers_length = work->tiers_length - work->farms[farm].tier_first;
-}
-
-static void add_tier(struct work *work, size_t farm, const struct tier *tier, bool is_balance)
-{
-    const struct work_farm *f = &work->farms[farm];
-    struct work_tier *t = &work->tiers[work->tiers_length++];
-    bool runs = f->intent->state == FARM_RUNNING;
-    *t = (struct work_tier){.farm = farm,
-                            .intent = tier,
-                            .is_balance = is_balance,
-                            .want = runs ? tier->count.committed : 0,
-                            .warm = runs ? tier->warm : 0,
-                            .number_next = 1};
-    for (size_t b = 0; b < f->intent->balance_length; b++)
-        t->is_balanced |= !is_balance && text_equal(f->intent->balance[b].to_tier, tier->name);
-    for (size_t c = 0; c < f->fact.counters_length; c++)
-        if (text_equal(f->fact.counters[c].tier, tier->name)) t->number_next = f->fact.counters[c].next;
-    if (t->number_next < 1) t->number_next = 1;
-    t->image = personality_image(work->snapshot, f->intent->party, tier->image);
-    t->digest = t->image ? t->image->digest : NULL;
-}
-
-static void add_instances(struct work *work)
-{
-    const struct snapshot *s = work->snapshot;
-    size_t hint = 0;
-    work->instances_capacity = s->instances_length + 16;
-    work->instances = arena_alloc_array(work->arena, work->instances_capacity, sizeof(*work->instances));
-    for (size_t n = 0; n < s->instances_length; n++) {
-        const struct instance *record = &s->instances[n];
-        size_t farm = farm_get(work, record->farm);
-        size_t tier = tier_find(work, farm, record->tier, hint);
-        size_t instance = work_add(work, record, farm, tier);
-        hint = tier == NONE ? hint : tier;
-        if (record->host[0] != '\0') work_set_host(work, instance, work_host(work, record->host));
-    }
-    for (size_t f = 0; f < work->farms_length; f++)
-        address_open(work, f);
-    for (size_t n = 0; n < work->instances_length; n++)
-        address_take(work, n);
-}
-
-static size_t tier_find(const struct work *work, size_t farm, const char *name, size_t hint)
-{
-    const struct work_farm *f = &work->farms[farm];
-    size_t end = f->tier_first + f->tiers_length;
-    if (hint >= f->tier_first && hint < end && text_equal(work->tiers[hint].intent->name, name)) return hint;
-    for (size_t t = f->tier_first; t < end; t++)
-        if (text_equal(work->tiers[t].intent->name, name)) return t;
-    return NONE;
+    *ret_at = low;
+    return false;
 }
 
 static void account(struct work *work, size_t instance, int sign)
 {
     const struct work_instance *i = &work->instances[instance];
-    if (i->host == NONE) return;
     struct work_host *host = &work->hosts[i->host];
-    struct amount size = amount_of(&i->record.size);
+    struct amount size = amount_of(&i->record->size);
     for (size_t d = 0; d < DIMENSIONS; d++)
         host->used.of[d] += sign * size.of[d];
+    if (i->tier != NONE && i->tier == work->spread_tier) count_spread(work, i->host, sign);
     room_change(work, i->host);
-    if (i->tier == NONE || i->tier != work->spread_tier) return;
-    work->on_host[i->host] = (uint32_t)((int64_t)work->on_host[i->host] + sign);
-    for (unsigned d = 0; d < host->depth; d++)
-        work->in_zone[host->zones[d]] = (uint32_t)((int64_t)work->in_zone[host->zones[d]] + sign);
+}
+
+static void count_spread(struct work *work, size_t host, int sign)
+{
+    const struct work_host *h = &work->hosts[host];
+    if (sign > 0 && work->on_host[host] == 0) index_push(&work->spread_hosts, host);
+    work->on_host[host] = (uint32_t)((int64_t)work->on_host[host] + sign);
+    for (unsigned d = 0; d < h->depth; d++)
+        work->in_zone[h->zones[d]] = (uint32_t)((int64_t)work->in_zone[h->zones[d]] + sign);
 }

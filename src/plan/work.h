@@ -1,10 +1,14 @@
-/* The planner's working copy of a snapshot: dense arrays, one number a thing, so that rules read and change
- * it without a search. Only for files of this room; everything belongs to the plan's arena. */
+/* What the planner knows and the working copy of what a plan changes: dense arrays, one number a thing, so
+ * that rules read and change it without a search. Only for files of this room.
+ *
+ * Two lives: what was told (hosts, farms, instances, accounts, groups of hosts) stays from plan to plan; a
+ * plan opens the farms that it has to look at, works on them (tiers, members, edited records), and closes
+ * them again, which puts back what was told. README.md says which farms those are. */
 #ifndef CROFT_PLAN_WORK_H
 #define CROFT_PLAN_WORK_H
 
 #include "base/vec.h"
-#include "plan/plan.h"
+#include "plan/planner.h"
 
 #include <string.h>
 
@@ -41,33 +45,52 @@ enum standing {
     STANDING_LOST,    /* known to run nothing */
 };
 
+struct index {
+    size_t *items;
+    size_t length, capacity;
+};
+
 struct work_host {
-    const char *name, *zone, *pool, *class_name;
-    const struct host *intent;    /* NULL: not wanted */
-    const struct host_fact *fact; /* NULL: never heard of */
+    const char *name, *zone, *pool, *class_name; /* zone, pool and class are the intent's */
+    const struct host *intent;                   /* NULL: not wanted */
+    const struct host_fact *fact;                /* NULL: never heard of */
     enum standing standing;
     struct amount total; /* capacity less reserve */
     struct amount used;
     struct amount promised;         /* kept for instances that are on their way here */
     uint32_t zones[ZONE_DEPTH_MAX]; /* number of the path's first n + 1 elements */
     unsigned depth;                 /* elements of the path, at least 1 */
+    struct index instances;         /* on it, in no order that means anything */
     const char *fence_reason;       /* set when this plan fences it */
     size_t group, column;           /* place/room.h; NONE: not usable */
 };
 
 struct work_farm {
     const char *name;
-    const struct farm *intent; /* NULL: deleted */
-    struct farm_fact fact;     /* vni 0: none */
+    const struct farm *intent;    /* NULL: deleted */
+    const struct farm_fact *told; /* NULL: none */
+    struct index instances;       /* all that have a record, by name; behind them those that this plan made */
+    size_t told_length;           /* so many of them were told */
+    struct tier *balance;         /* what its balancer is made from; NULL: it has none */
+    size_t tier_first, tiers_length, tiers_capacity;
+    /* Why the next plan looks at it. */
+    bool listed;      /* in work->attention */
+    bool dirty;       /* told of something that touches it, or the last plan wanted something of it */
+    bool stuck;       /* something waits for what others may free or take */
+    int64_t again_ms; /* wall clock at which it has to be looked at again; 0: never */
+    /* While a plan has it open. */
+    bool open;
+    bool acted, explained; /* this plan has an action of it; this pass says why something stays as it is */
+    struct farm_fact fact; /* vni 0: none */
     bool fact_changed;
     const char *fact_reason;
-    size_t tier_first, tiers_length;
     size_t living; /* instances that have a record */
     bool *taken;   /* addresses by offset in the subnet */
     size_t taken_length, address_next;
     const char *conflict; /* why its balancer cannot have the addresses that it asks for, or NULL */
 };
 
+/* Of an open farm; else only its place in the array means something. */
 struct work_tier {
     size_t farm;
     const struct tier *intent;
@@ -76,21 +99,20 @@ struct work_tier {
     const struct image *image;
     int64_t want, warm;
     int64_t number_next;
-    struct index {
-        size_t *items;
-        size_t length, capacity;
-    } members;
+    struct index members; /* by number */
     /* Census of a pass, over members that have a record. */
     int64_t current, outdated, returning, dying; /* serving or to serve: see scale/census.c */
     int64_t warm_now, healthy, motion, surplus;
 };
 
 struct work_instance {
-    struct instance record;
-    size_t farm, tier; /* tier NONE: nobody wants it any more */
-    size_t host;
-    size_t from;    /* where it was before this plan took it from there */
-    size_t promise; /* host that keeps room for it */
+    const struct instance *record; /* what was told, or what this plan made of it; NULL: the place is free */
+    const struct instance *told;   /* NULL: this plan made it */
+    size_t farm, tier;             /* tier NONE: nobody wants it any more */
+    size_t told_host;              /* where it was told to be */
+    size_t host, host_at;          /* host_at: its place in the host's instances */
+    size_t from;                   /* where it was before this plan took it from there */
+    size_t promise;                /* host that keeps room for it */
     bool forgotten, dies, outdated;
     size_t action;        /* the last one about it */
     const char *made_for; /* why this plan created it */
@@ -100,45 +122,89 @@ struct work_instance {
 };
 
 struct room;
+struct claims;
 
 struct work {
-    struct arena *arena;
-    const struct snapshot *snapshot;
-    int64_t now_ms, again_ms;
+    /* What was told. */
+    struct arena *names; /* of hosts, farms, zones */
     struct work_host *hosts;
-    size_t hosts_length;
-    size_t zones_length;
+    size_t hosts_length, hosts_capacity;
     struct work_farm *farms;
-    size_t farms_length;
+    size_t farms_length, farms_capacity;
     struct work_tier *tiers;
-    size_t tiers_length;
+    size_t tiers_length, tiers_capacity;
     struct work_instance *instances;
     size_t instances_length, instances_capacity;
+    size_t farm_last;                        /* that work_farm_get() found */
+    struct index farms_free, instances_free; /* places to use again */
+    struct map *host_by_name, *farm_by_name; /* number + 1 */
+    struct map *party_by_name;               /* const struct party */
+    struct map *pool_by_name;                /* const struct pool */
+    struct map *image_by_name;               /* "party/name" -> const struct image */
+    struct map *zone_numbers;                /* path -> number + 1 */
+    size_t zones_length, zones_capacity;
+    struct room *room;      /* place/room.h */
+    struct claims *claims;  /* scale/claims.h: networks and published addresses */
+    struct index down;      /* hosts that were STANDING_DOWN; they may be no more */
+    struct index attention; /* farms that are dirty, stuck or due at some time */
+    /* How many members of the tier `spread_tier` each host and zone holds; others are 0. */
+    size_t spread_tier;
+    uint32_t *on_host, *in_zone;
+    struct index doubtful;     /* place/find.c: groups that a search has to look at again */
+    struct index spread_hosts; /* where on_host is not 0, maybe more than once */
+    size_t lengths[RECORD_KINDS];
+
+    /* A plan. */
+    struct arena *arena;
+    int64_t now_ms;
+    struct index active;    /* open farms, by name */
+    struct index list;      /* instances of open farms: in this order rules look at them */
+    struct index tier_list; /* tiers of open farms */
     struct action *actions;
     size_t actions_length, actions_capacity;
     size_t changes; /* counts decisions: a pass without one ends the plan */
-    struct map *host_by_name, *farm_by_name;
-    struct amount largest; /* of any host, by dimension: what fit is measured against */
-    struct room *room;     /* place/room.h */
-    /* How many members of the tier `spread_tier` each host and zone holds. */
-    size_t spread_tier;
-    uint32_t *on_host, *in_zone;
 };
 
-/* work.c */
-struct work *work_new(struct arena *arena, const struct snapshot *snapshot, int64_t now_ms);
-void work_end(struct work *work);                            /* frees what is not the arena's */
+/* work.c: what was told */
+void work_open(struct work *work, struct arena *names);
+void work_close(struct work *work);
 size_t work_host(const struct work *work, const char *name); /* NONE when unknown */
+size_t work_host_get(struct work *work, const char *name);   /* made when unknown */
+size_t work_farm(const struct work *work, const char *name); /* NONE when unknown */
+size_t work_farm_get(struct work *work, const char *name);   /* made when unknown */
+/* NONE when the farm has none of the name. */
+size_t work_instance(const struct work *work, size_t farm, const char *name);
+size_t work_tell(struct work *work, size_t farm, const struct instance *record); /* new to the farm */
+void work_tell_again(struct work *work, size_t instance, const struct instance *record);
+void work_untell(struct work *work, size_t instance);
+/* Either may be NULL. */
+void work_tell_host(struct work *work, size_t host, const struct host *intent, const struct host_fact *fact);
+void work_dirty(struct work *work, size_t farm);
 /* Gives the instance another host (NONE: none) and keeps the accounts. */
 void work_set_host(struct work *work, size_t instance, size_t host);
+/* Counts members of the tier in on_host and in_zone, unless they are counted already; NONE: of no tier. */
+void work_count_spread(struct work *work, size_t tier);
+/* The image that NAME:TAG means for the party: its own, else the landlord's, else NULL. */
+const struct image *work_image(const struct work *work, const char *party, const char *name);
+
+/* farms.c: what a plan works on */
+void work_begin(struct work *work, struct arena *arena, int64_t now_ms); /* opens what needs attention */
+void work_flatten(struct work *work);            /* begin of a pass: list, tier_list */
+void work_end(struct work *work);                /* closes all; notes what the next plan has to look at */
+void work_touch(struct work *work, size_t farm); /* opens it in the middle of a plan */
 size_t work_add(struct work *work, const struct instance *record, size_t farm, size_t tier);
-void work_again(struct work *work, int64_t at_ms);
-void index_add(struct arena *arena, struct index *index, size_t item);
+struct instance *work_edit(struct work *work, size_t instance); /* its record, to be changed */
+void work_again(struct work *work, size_t farm, int64_t at_ms);
+
+void index_add(struct arena *arena, struct index *index, size_t item); /* items belong to the arena */
+void index_push(struct index *index, size_t item);                     /* items are freed by index_free() */
+void index_free(struct index *index);
 /* Numbers of instances sorted by priority, highest first, then name. */
 void work_sort_by_priority(const struct work *work, size_t *items, size_t length);
 
 /* What a balancer is made from: constants of one place. */
 const struct tier *balance_tier(struct arena *arena, const struct farm *farm);
+struct tier balance_tier_of(const struct farm *farm);
 
 static inline struct amount amount_of(const struct resources *r)
 {
@@ -165,7 +231,7 @@ static inline const struct tier *work_tier_of(const struct work *work, const str
 
 static inline int64_t work_priority(const struct work *work, const struct work_instance *i)
 {
-    return i->tier == NONE ? i->record.priority : work->tiers[i->tier].intent->priority;
+    return i->tier == NONE ? i->record->priority : work->tiers[i->tier].intent->priority;
 }
 
 static inline bool work_placed(const struct work *work, const struct work_instance *i)

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "base/vec.h"
+#include "spec/document.h"
 
 #include <string.h>
 
@@ -83,10 +84,7 @@ bool spec_check(const struct snapshot *snapshot, const struct documents *documen
     map_free(grid.farms);
     map_free(grid.parties);
     if (done) return true;
-    size_t size = strnlen(file, sizeof(err->file) - 1);
-    memcpy(err->file, file, size);
-    err->file[size] = '\0';
-    return false;
+    return document_error_in(err, file);
 }
 
 static void gather(struct grid *grid, const struct snapshot *snapshot, const struct documents *documents)
@@ -136,6 +134,7 @@ static bool check_references(struct grid *grid, const struct document *document,
 {
     switch (document->kind->kind) {
     case KIND_HOST:
+    case KIND_POOL: /* its hosts may come later */
         return true;
     case KIND_PARTY:
         return check_parents(grid, document, err);

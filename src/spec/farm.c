@@ -104,7 +104,7 @@ static bool check_files(const struct subject *subject, size_t tier, struct error
             good = error_set(err, ERROR_INVALID, "another of the tier's files has the path \"%s\" already",
                              path);
         if (good) continue;
-        schema_error_at(err, node_get(&list->items[i], "path"),
+        schema_error_at(err, list == NULL ? NULL : node_get(&list->items[i], "path"),
                         arena_printf(subject->arena, "tiers[%zu].files[%zu].path", tier, i));
     }
     map_free(seen);
@@ -121,7 +121,7 @@ static bool check_needs(const struct subject *subject, struct error *err)
             size_t found;
             if (find_tier(subject, tier->needs[k], &found)) continue;
             refuse_unknown(subject, tier->needs[k], NULL, err);
-            return schema_error_at(err, &list->items[k],
+            return schema_error_at(err, list == NULL ? NULL : &list->items[k],
                                    arena_printf(subject->arena, "tiers[%zu].needs[%zu]", i, k));
         }
     }
@@ -292,6 +292,7 @@ static bool find_tier(const struct subject *subject, const char *name, size_t *r
 
 static const struct node *item_of(const struct subject *subject, const char *list, size_t index)
 {
+    if (subject->node == NULL) return NULL;
     const struct node *items = node_get(subject->node, list);
     ASSERT(items != NULL && index < items->length);
     return &items->items[index];

@@ -4,7 +4,7 @@
 
 #include "model/schemas.h"
 
-/* node is the map that the farm was read from. */
+/* node is the map that the farm was read from, or NULL: then a failure has no place. */
 MUST_CHECK bool farm_check(struct arena *arena, const struct node *node, const struct farm *farm,
                            struct error *err);
 

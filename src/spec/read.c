@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "base/vec.h"
+#include "spec/document.h"
 #include "spec/farm.h"
 
 #include <string.h>
@@ -20,19 +21,15 @@ static bool read_document(struct reading *reading, const struct node *node, stru
 static const struct node *without_status(struct arena *arena, const struct node *node);
 static bool find_kind(struct arena *arena, const struct node *node, const struct kind **ret_kind,
                       struct error *err);
-static bool check_document(struct arena *arena, const struct document *document, void *object,
-                           struct error *err);
 static const char *name_document(struct arena *arena, struct document *document, void *object);
 static bool check_first(struct reading *reading, const struct document *document, struct error *err);
-static void set_file(struct error *err, const char *file);
 
 bool spec_read(struct arena *arena, const char *file, const char *text, size_t size,
                struct documents *ret_documents, struct error *err)
 {
     struct node stream;
     if (!spec_read_yaml(arena, text, size, &stream, err)) {
-        set_file(err, file);
-        return false;
+        return document_error_in(err, file);
     }
     struct reading reading = {.arena = arena, .documents = VEC_OF(struct document), .seen = map_new()};
     bool done = read_all(&reading, &stream, err);
@@ -42,7 +39,7 @@ bool spec_read(struct arena *arena, const char *file, const char *text, size_t s
         memcpy(items, reading.documents.items, length * sizeof(*items));
         *ret_documents = (struct documents){.items = items, .length = length};
     } else {
-        set_file(err, file);
+        document_error_in(err, file);
     }
     vec_free(&reading.documents);
     map_free(reading.seen);
@@ -89,7 +86,7 @@ static bool read_document(struct reading *reading, const struct node *node, stru
     void *object = arena_alloc(reading->arena, document.kind->schema->size);
     if (!schema_read(document.kind->schema, reading->arena, node, object, err)) return false;
     document.name = name_document(reading->arena, &document, object);
-    if (!check_document(reading->arena, &document, object, err)) return false;
+    if (!document_check(reading->arena, document.kind->kind, node, object, err)) return false;
     if (!check_first(reading, &document, err)) return false;
     *(struct document *)vec_push(&reading->documents) = document;
     return true;
@@ -121,7 +118,7 @@ static bool find_kind(struct arena *arena, const struct node *node, const struct
     }
     const struct node *kind_node = node_get(node, "kind");
     if (kind_node == NULL) {
-        error_set(err, ERROR_INVALID, "missing: what the document is, Host, Party, Farm or Image");
+        error_set(err, ERROR_INVALID, "missing: what the document is, Host, Party, Farm, Image or Pool");
         return schema_error_at(err, node, "kind");
     }
     const struct kind *kind = kind_node->kind == NODE_STRING ? kind_by_name(kind_node->text) : NULL;
@@ -140,25 +137,25 @@ static bool find_kind(struct arena *arena, const struct node *node, const struct
     }
     const char *nearest =
         kind_node->kind == NODE_STRING ? text_nearest(kind_node->text, names, LENGTH(names)) : NULL;
-    error_set(err, ERROR_INVALID, "expected Host, Party, Farm or Image, found %s%s%s%s",
+    error_set(err, ERROR_INVALID, "expected Host, Party, Farm, Image or Pool, found %s%s%s%s",
               node_describe(arena, kind_node), nearest == NULL ? "" : ", did you mean \"",
               nearest == NULL ? "" : nearest, nearest == NULL ? "" : "\"?");
     return schema_error_at(err, kind_node, "kind");
 }
 
-static bool check_document(struct arena *arena, const struct document *document, void *object,
-                           struct error *err)
+bool document_check(struct arena *arena, enum document_kind kind, const struct node *node, void *object,
+                    struct error *err)
 {
-    if (document->kind->kind == KIND_FARM) return farm_check(arena, document->node, object, err);
-    if (document->kind->kind != KIND_PARTY) return true;
+    if (kind == KIND_FARM) return farm_check(arena, node, object, err);
+    if (kind != KIND_PARTY) return true;
     const struct party *party = object;
     if (text_equal(party->name, PARTY_LANDLORD)) {
         error_set(err, ERROR_INVALID, "the party landlord is built in, choose another name");
-        return schema_error_at(err, node_get(document->node, "name"), "name");
+        return schema_error_at(err, node_get(node, "name"), "name");
     }
     if (text_equal(party->name, party->parent)) {
         error_set(err, ERROR_INVALID, "a party cannot be its own parent");
-        return schema_error_at(err, node_get(document->node, "parent"), "parent");
+        return schema_error_at(err, node_get(node, "parent"), "parent");
     }
     return true;
 }
@@ -180,6 +177,9 @@ static const char *name_document(struct arena *arena, struct document *document,
         document->image = object;
         if (text_equal(document->image->party, PARTY_LANDLORD)) return document->image->name;
         return arena_printf(arena, "%s/%s", document->image->party, document->image->name);
+    case KIND_POOL:
+        document->pool = object;
+        return document->pool->name;
     case KIND_COUNT:
         break;
     }
@@ -195,9 +195,17 @@ static bool check_first(struct reading *reading, const struct document *document
     return schema_error_at(err, node_get(document->node, "name"), "name");
 }
 
-static void set_file(struct error *err, const char *file)
+bool document_error_in(struct error *err, const char *file)
 {
     size_t size = strnlen(file, sizeof(err->file) - 1);
     memcpy(err->file, file, size);
     err->file[size] = '\0';
+    return false;
+}
+
+bool document_is_later(const char *kind)
+{
+    for (size_t i = 0; i < LENGTH(later_kinds); i++)
+        if (text_equal(kind, later_kinds[i])) return true;
+    return false;
 }

@@ -14,6 +14,7 @@ struct document {
         struct party *party;
         struct farm *farm;
         struct image *image;
+        struct pool *pool;
     };
 };
 

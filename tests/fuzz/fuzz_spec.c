@@ -12,6 +12,7 @@ static void write_document(const struct document *document, struct buf *json)
     const void *object = document->kind->kind == KIND_HOST    ? (const void *)document->host
                          : document->kind->kind == KIND_PARTY ? (const void *)document->party
                          : document->kind->kind == KIND_FARM  ? (const void *)document->farm
+                         : document->kind->kind == KIND_POOL  ? (const void *)document->pool
                                                               : (const void *)document->image;
     schema_write(document->kind->schema, document->kind->name, object, json);
 }

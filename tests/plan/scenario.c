@@ -15,7 +15,7 @@ static const char expect_mark[] = "---\nkind: Expect\n";
 
 struct reading {
     struct arena *arena;
-    struct vec hosts, host_facts, farms, farm_facts, images, instances;
+    struct vec hosts, pools, host_facts, farms, farm_facts, images, instances;
     const struct node *scenario;
 };
 
@@ -36,6 +36,7 @@ bool scenario_read(struct arena *arena, const char *text, size_t size, struct sc
 {
     struct reading r = {.arena = arena,
                         .hosts = VEC_OF(struct host),
+                        .pools = VEC_OF(struct pool),
                         .host_facts = VEC_OF(struct host_fact),
                         .farms = VEC_OF(struct farm),
                         .farm_facts = VEC_OF(struct farm_fact),
@@ -58,6 +59,8 @@ bool scenario_read(struct arena *arena, const char *text, size_t size, struct sc
             .input_size = input_size,
             .snapshot = {.hosts = kept(arena, &r.hosts),
                          .hosts_length = r.hosts.length,
+                         .pools = kept(arena, &r.pools),
+                         .pools_length = r.pools.length,
                          .host_facts = kept(arena, &r.host_facts),
                          .host_facts_length = r.host_facts.length,
                          .images = kept(arena, &r.images),
@@ -71,7 +74,8 @@ bool scenario_read(struct arena *arena, const char *text, size_t size, struct sc
         };
         serve_members(arena, &ret_scenario->snapshot);
     }
-    struct vec *const all[] = {&r.hosts, &r.host_facts, &r.farms, &r.farm_facts, &r.images, &r.instances};
+    struct vec *const all[] = {&r.hosts,      &r.pools,  &r.host_facts, &r.farms,
+                               &r.farm_facts, &r.images, &r.instances};
     for (size_t n = 0; n < LENGTH(all); n++)
         vec_free(all[n]);
     return good;
@@ -99,6 +103,7 @@ static bool read_one(struct reading *reading, const struct node *node, struct er
         struct vec *to;
     } rows[] = {
         {"Host", &schema_host, &reading->hosts},
+        {"Pool", &schema_pool, &reading->pools},
         {"HostFact", &schema_host_fact, &reading->host_facts},
         {"Farm", &schema_farm, &reading->farms},
         {"FarmFact", &schema_farm_fact, &reading->farm_facts},

@@ -1,3 +1,4 @@
+#include "plan/document/document.h"
 #include "base/text.h"
 #include "plan/document/find.h"
 #include "plan/document/frontend.h"
@@ -19,10 +20,20 @@ static void fill_env(struct arena *arena, const struct image *image, const struc
                      struct personality *personality);
 static void add_image(const struct snapshot *s, const struct instance *instance, struct image *images,
                       size_t *length);
+static void add_balancer_image(const struct snapshot *s, struct image *images, size_t *length);
 static void add_peers(struct arena *arena, const struct snapshot *s, struct host_document *document);
 
 struct host_document plan_host_document(struct arena *arena, const struct snapshot *snapshot,
                                         const char *host)
+{
+    bool balanced = false;
+    for (size_t f = 0; !balanced && f < snapshot->farms_length; f++)
+        balanced = snapshot->farms[f].balance_length > 0;
+    return document_make(arena, snapshot, host, balanced);
+}
+
+struct host_document document_make(struct arena *arena, const struct snapshot *snapshot, const char *host,
+                                   bool balanced)
 {
     struct host_document document = {.host = host};
     size_t length = 0;
@@ -44,9 +55,7 @@ struct host_document plan_host_document(struct arena *arena, const struct snapsh
     }
     /* Any host may have to take a lost one's balancer over, and its callers wait: it has the image already.
      */
-    for (size_t n = 0; n < snapshot->instances_length; n++)
-        if (text_equal(snapshot->instances[n].tier, TIER_BALANCE))
-            add_image(snapshot, &snapshot->instances[n], images, &document.images_length);
+    if (balanced) add_balancer_image(snapshot, images, &document.images_length);
     document.instances = instances;
     document.farms = farms;
     document.images = images;
@@ -196,6 +205,16 @@ static void add_image(const struct snapshot *s, const struct instance *instance,
         if (text_equal(images[n].digest, instance->digest)) return;
     const struct image *image = image_of(s, instance);
     if (image) images[(*length)++] = *image;
+}
+
+/* What the next balancer of a farm will be made from. */
+static void add_balancer_image(const struct snapshot *s, struct image *images, size_t *length)
+{
+    const struct image *image = personality_image(s, PARTY_LANDLORD, BALANCER_IMAGE);
+    if (image == NULL) return;
+    for (size_t n = 0; n < *length; n++)
+        if (text_equal(images[n].digest, image->digest)) return;
+    images[(*length)++] = *image;
 }
 
 static void add_peers(struct arena *arena, const struct snapshot *s, struct host_document *document)

@@ -2,7 +2,7 @@
 
 #include "plan/place/address.h"
 #include "plan/place/place.h"
-#include "plan/place/room.h"
+#include "plan/recover/recover.h"
 
 #include "base/text.h"
 
@@ -10,6 +10,7 @@ static struct action *push(struct work *work, enum action_kind kind, size_t inst
 static bool fold(struct work *work, enum action_kind kind, size_t instance, const char *reason);
 static void explain(struct work *work, size_t instance, enum instance_state state, const char *reason,
                     const char *move_to);
+static bool is_same_cause(const char *was, const char *is);
 static bool is_obstacle(const char *reason);
 static void grow(struct work *work);
 static void set_state(struct work *work, struct instance *record, enum instance_state state);
@@ -39,7 +40,7 @@ size_t act_create(struct work *work, size_t tier, enum instance_wanted wanted, c
     place_renew(work, tier, &record);
     size_t instance = work_add(work, &record, t->farm, tier);
     /* Without an address left it waits: place.c asks again and says so. */
-    if (!address_give(work, instance)) work->instances[instance].record.address = 0;
+    if (!address_give(work, instance)) work_edit(work, instance)->address = 0;
     work->instances[instance].made_for = reason;
     push(work, ACTION_CREATE, instance, reason);
     return instance;
@@ -48,16 +49,11 @@ size_t act_create(struct work *work, size_t tier, enum instance_wanted wanted, c
 void act_place(struct work *work, size_t instance, size_t host, int step, const char *reason)
 {
     struct work_instance *i = &work->instances[instance];
-    struct instance *record = &i->record;
     bool is_new = i->action != NONE && work->actions[i->action].kind == ACTION_CREATE;
 
-    if (i->promise != NONE) {
-        for (size_t d = 0; d < DIMENSIONS; d++)
-            work->hosts[i->promise].promised.of[d] -= amount_of(&record->size).of[d];
-        room_change(work, i->promise);
-        i->promise = NONE;
-    }
+    recover_break_promise(work, instance);
     work_set_host(work, instance, NONE); /* the old size leaves the accounts before the new one enters */
+    struct instance *record = work_edit(work, instance);
     place_renew(work, i->tier, record);
     record->incarnation++;
     record->wanted = record->wanted == WANTED_WARM ? WANTED_WARM : WANTED_RUN;
@@ -71,6 +67,7 @@ void act_place(struct work *work, size_t instance, size_t host, int step, const 
     record->since_ms = work->now_ms;
     if (is_new) reason = arena_printf(work->arena, "%s; %s", i->made_for, reason);
     record->reason = reason;
+    record->host = work->hosts[host].name;
     work_set_host(work, instance, host);
     if (is_new) {
         fold(work, ACTION_PLACE, instance, reason);
@@ -81,7 +78,7 @@ void act_place(struct work *work, size_t instance, size_t host, int step, const 
 
 void act_activate(struct work *work, size_t instance, const char *reason)
 {
-    struct instance *record = &work->instances[instance].record;
+    struct instance *record = work_edit(work, instance);
     if (record->state == INSTANCE_DRAINING) set_state(work, record, INSTANCE_RUNNING);
     record->wanted = WANTED_RUN;
     record->drained = false;
@@ -91,7 +88,7 @@ void act_activate(struct work *work, size_t instance, const char *reason)
 
 void act_drain(struct work *work, size_t instance, const char *reason)
 {
-    struct instance *record = &work->instances[instance].record;
+    struct instance *record = work_edit(work, instance);
     record->wanted = WANTED_DRAIN;
     record->drained = false;
     set_state(work, record, INSTANCE_DRAINING);
@@ -101,7 +98,7 @@ void act_drain(struct work *work, size_t instance, const char *reason)
 
 void act_stop(struct work *work, size_t instance, const char *reason)
 {
-    struct instance *record = &work->instances[instance].record;
+    struct instance *record = work_edit(work, instance);
     record->wanted = WANTED_GONE;
     set_state(work, record, INSTANCE_WIPING);
     record->reason = reason;
@@ -113,11 +110,13 @@ void act_unplace(struct work *work, size_t instance, const char *reason)
     struct work_instance *i = &work->instances[instance];
     i->from = i->host;
     work_set_host(work, instance, NONE);
-    i->record.wanted = WANTED_RUN;
-    i->record.health = HEALTH_UNKNOWN;
-    i->record.drained = false;
-    set_state(work, &i->record, INSTANCE_PENDING);
-    i->record.reason = reason;
+    struct instance *record = work_edit(work, instance);
+    record->host = "";
+    record->wanted = WANTED_RUN;
+    record->health = HEALTH_UNKNOWN;
+    record->drained = false;
+    set_state(work, record, INSTANCE_PENDING);
+    record->reason = reason;
     push(work, ACTION_UNPLACE, instance, reason);
 }
 
@@ -126,6 +125,7 @@ void act_forget(struct work *work, size_t instance, const char *reason)
     struct work_instance *i = &work->instances[instance];
     address_release(work, instance);
     work_set_host(work, instance, NONE);
+    work_edit(work, instance)->host = "";
     push(work, ACTION_FORGET, instance, reason);
     i->forgotten = true;
     work->farms[i->farm].living--;
@@ -136,7 +136,7 @@ void act_explain(struct work *work, size_t instance, enum instance_state state, 
 {
     struct work_instance *i = &work->instances[instance];
     if (i->why && text_equal(move_to, i->why_move_to)) return;
-    if (i->why && !text_equal(i->why_move_to, i->record.move_to)) return;
+    if (i->why && !text_equal(i->why_move_to, i->record->move_to)) return;
     i->why = reason;
     i->why_state = state;
     i->why_move_to = move_to;
@@ -144,13 +144,15 @@ void act_explain(struct work *work, size_t instance, enum instance_state state, 
 
 void act_explain_all(struct work *work)
 {
-    for (size_t n = 0; n < work->instances_length; n++) {
+    for (size_t k = 0; k < work->list.length; k++) {
+        size_t n = work->list.items[k];
         struct work_instance *i = &work->instances[n];
         if (i->forgotten) continue;
         if (i->why)
             explain(work, n, i->why_state, i->why, i->why_move_to);
-        else if (i->host != NONE && is_obstacle(i->record.reason))
-            explain(work, n, i->record.state, "what stood in its way is gone", i->record.move_to);
+        else if (i->host != NONE && is_obstacle(i->record->reason))
+            explain(work, n, i->record->state, "what stood in its way is gone", i->record->move_to);
+        work->farms[i->farm].explained |= i->why != NULL;
         i->why = NULL;
     }
 }
@@ -167,13 +169,28 @@ void act_fence(struct work *work, size_t host, const char *reason)
 static void explain(struct work *work, size_t instance, enum instance_state state, const char *reason,
                     const char *move_to)
 {
-    struct instance *record = &work->instances[instance].record;
-    if (record->state == state && text_equal(record->reason, reason) && text_equal(record->move_to, move_to))
+    const struct instance *was = work->instances[instance].record;
+    if (was->state == state && is_same_cause(was->reason, reason) && text_equal(was->move_to, move_to))
         return;
+    struct instance *record = work_edit(work, instance);
     if (record->state != state) set_state(work, record, state);
     record->reason = reason;
     record->move_to = move_to;
     if (!fold(work, ACTION_EXPLAIN, instance, reason)) push(work, ACTION_EXPLAIN, instance, reason);
+}
+
+/* Where there is no room the figures change with every placement anywhere; a new explanation is only worth
+ * its while when another thing is missing. */
+static bool is_same_cause(const char *was, const char *is)
+{
+    static const char *const causes[] = {"cpus (most",    "memory (most", "disk (most",
+                                         "network (most", "which spread", "of another class"};
+    const char *detail = strstr(is, ": of ");
+    if (text_equal(was, is)) return true;
+    if (detail == NULL || strncmp(was, is, (size_t)(detail - is) + strlen(": of ")) != 0) return false;
+    for (size_t n = 0; n < LENGTH(causes); n++)
+        if ((strstr(was, causes[n]) != NULL) != (strstr(is, causes[n]) != NULL)) return false;
+    return true;
 }
 
 /* Something stood in the way of a change to an instance that runs: true only as long as a pass says it again.
@@ -195,11 +212,12 @@ static struct action *push(struct work *work, enum action_kind kind, size_t inst
     i->action = work->actions_length;
     struct action *action = &work->actions[work->actions_length++];
     *action = (struct action){.kind = kind,
-                              .name = i->record.name,
-                              .host = i->record.host,
+                              .name = i->record->name,
+                              .host = i->record->host,
                               .reason = reason,
-                              .instance = i->record};
+                              .instance = *i->record};
     work->changes++;
+    work->farms[i->farm].acted = true;
     return action;
 }
 
@@ -214,9 +232,9 @@ static bool fold(struct work *work, enum action_kind kind, size_t instance, cons
                  (kind == ACTION_EXPLAIN && action->kind == ACTION_UNPLACE);
     if (!takes) return false;
     i->why = NULL;
-    action->host = i->record.host;
+    action->host = i->record->host;
     action->reason = reason;
-    action->instance = i->record;
+    action->instance = *i->record;
     work->changes++;
     return true;
 }

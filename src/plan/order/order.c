@@ -12,11 +12,11 @@ struct plan order_plan(struct work *work)
 {
     size_t length = 0, urgent_length = 0;
     struct action *actions =
-        arena_alloc_array(work->arena, work->actions_length + work->farms_length + 1, sizeof(*actions));
+        arena_alloc_array(work->arena, work->actions_length + work->active.length + 1, sizeof(*actions));
     enum group *groups = arena_alloc_array(work->arena, work->actions_length + 1, sizeof(*groups));
 
-    for (size_t f = 0; f < work->farms_length; f++) {
-        const struct work_farm *farm = &work->farms[f];
+    for (size_t k = 0; k < work->active.length; k++) {
+        const struct work_farm *farm = &work->farms[work->active.items[k]];
         if (!farm->fact_changed || farm->fact.vni == 0) continue;
         actions[length++] = (struct action){.kind = ACTION_FARM,
                                             .name = farm->name,
@@ -31,8 +31,8 @@ struct plan order_plan(struct work *work)
             if (work->actions[a].name != NULL && groups[a] == (enum group)group)
                 actions[length++] = work->actions[a];
     }
-    for (size_t f = 0; f < work->farms_length; f++) {
-        const struct work_farm *farm = &work->farms[f];
+    for (size_t k = 0; k < work->active.length; k++) {
+        const struct work_farm *farm = &work->farms[work->active.items[k]];
         if (!farm->fact_changed || farm->fact.vni != 0) continue;
         actions[length++] = (struct action){.kind = ACTION_FARM,
                                             .name = farm->name,
@@ -40,10 +40,7 @@ struct plan order_plan(struct work *work)
                                             .reason = farm->fact_reason,
                                             .farm_fact = {.name = farm->name}};
     }
-    return (struct plan){.actions = actions,
-                         .actions_length = length,
-                         .urgent_length = urgent_length,
-                         .again_ms = work->again_ms};
+    return (struct plan){.actions = actions, .actions_length = length, .urgent_length = urgent_length};
 }
 
 /* A creation that is the newest word on its instance is the only one. */
@@ -51,10 +48,10 @@ static void sort(const struct work *work, enum group *ret_groups)
 {
     for (size_t a = 0; a < work->actions_length; a++)
         ret_groups[a] = work->actions[a].kind == ACTION_FENCE ? GROUP_FENCE : GROUP_INSTANCES;
-    for (size_t n = 0; n < work->instances_length; n++) {
-        const struct work_instance *i = &work->instances[n];
+    for (size_t k = 0; k < work->list.length; k++) {
+        const struct work_instance *i = &work->instances[work->list.items[k]];
         if (i->action != NONE && work->actions[i->action].kind == ACTION_CREATE &&
-            i->record.wanted == WANTED_WARM)
+            i->record->wanted == WANTED_WARM)
             ret_groups[i->action] = GROUP_WARM;
     }
 }

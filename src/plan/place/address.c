@@ -22,8 +22,7 @@ void address_take(struct work *work, size_t instance)
 
 bool address_give(struct work *work, size_t instance)
 {
-    struct work_instance *i = &work->instances[instance];
-    struct work_farm *farm = &work->farms[i->farm];
+    struct work_farm *farm = &work->farms[work->instances[instance].farm];
     uint32_t address = 0;
     if (farm->intent == NULL) return false;
     uint64_t size = 1ULL << (32 - farm->intent->subnet.bits);
@@ -34,8 +33,9 @@ bool address_give(struct work *work, size_t instance)
     }
     address = farm->intent->subnet.address + (uint32_t)farm->address_next;
     farm->taken[farm->address_next] = true;
-    i->record.address = address;
-    i->record.mac = mac_of(farm->fact.vni, address);
+    struct instance *record = work_edit(work, instance);
+    record->address = address;
+    record->mac = mac_of(farm->fact.vni, address);
     return true;
 }
 
@@ -52,8 +52,8 @@ void address_release(struct work *work, size_t instance)
 static bool offset_of(const struct work *work, const struct work_instance *i, size_t *ret_offset)
 {
     const struct work_farm *farm = &work->farms[i->farm];
-    if (farm->intent == NULL || i->record.address < farm->intent->subnet.address) return false;
-    *ret_offset = i->record.address - farm->intent->subnet.address;
+    if (farm->intent == NULL || i->record->address < farm->intent->subnet.address) return false;
+    *ret_offset = i->record->address - farm->intent->subnet.address;
     return *ret_offset >= ADDRESS_OFFSET_FIRST;
 }
 

@@ -27,13 +27,20 @@ struct key {
     int64_t left; /* of the tightest dimension, after */
 };
 
+struct best {
+    size_t host; /* NONE: none yet */
+    struct key key;
+};
+
 static struct search search_of(struct work *work, const struct place_ask *ask);
 static struct key group_key(const struct work *work, const struct search *search, size_t group);
-static size_t best_in_group(struct work *work, const struct search *search, size_t group,
-                            struct key *ret_key);
+static size_t ask_memory(struct work *work, const struct search *search, size_t group, struct key *ret_key,
+                         bool *ret_remembered);
+static bool has_exception(const struct work *work, const struct search *search, size_t group);
+static bool is_worse(const struct best *best, const struct key *key);
+static void take_better(const struct work *work, struct best *best, size_t host, const struct key *key);
 static bool is_in(const struct work *work, size_t host, size_t group);
 static size_t scan_group(struct work *work, const struct search *search, size_t group, struct key *ret_key);
-static void count_tier(struct work *work, size_t tier);
 static int spread_level(const struct tier *tier);
 static uint32_t zone_count(const struct work *work, const struct search *search, size_t host);
 static int compare_keys(const struct key *a, const struct key *b);
@@ -44,26 +51,35 @@ static struct amount ask_size(const struct work *work, const struct place_ask *a
 static int64_t free_of(const struct work *work, const struct place_ask *ask, size_t host, size_t dimension);
 static void say_most(struct buf *text, size_t dimension, int64_t amount);
 
+/* What the room remembers first, so that few groups are left in which a search of host by host is worth
+ * while. */
 size_t place_find(struct work *work, const struct place_ask *ask, int *ret_step)
 {
     struct search search = search_of(work, ask);
-    size_t best = NONE;
-    struct key best_key = {0};
+    struct best best = {.host = NONE};
+    bool remembered = false;
 
+    work->doubtful.length = 0;
     for (size_t g = 0; g < work->room->groups_length; g++) {
-        struct key key = group_key(work, &search, g);
-        if (key.step > 3 || (best != NONE && compare_keys(&key, &best_key) > 0)) continue;
+        if (work->room->groups[g].length == 0) continue;
         if (ask->only != NONE && work->hosts[ask->only].group != g) continue;
-        size_t host = best_in_group(work, &search, g, &key);
-        if (host == NONE) continue;
-        int order = best == NONE ? -1 : compare_keys(&key, &best_key);
-        if (order > 0) continue;
-        if (order == 0 && text_compare_natural(work->hosts[host].name, work->hosts[best].name) > 0) continue;
-        best = host;
-        best_key = key;
+        struct key key = group_key(work, &search, g);
+        if (key.step > 3 || (search.strict && key.in_zone > 0) || is_worse(&best, &key)) continue;
+        size_t host = ask_memory(work, &search, g, &key, &remembered);
+        if (remembered)
+            take_better(work, &best, host, &key);
+        else
+            index_push(&work->doubtful, g);
     }
-    if (best != NONE && ret_step) *ret_step = best_key.step;
-    return best;
+    for (size_t n = 0; n < work->doubtful.length; n++) {
+        size_t g = work->doubtful.items[n];
+        struct key key = group_key(work, &search, g);
+        /* No host of the group can be fuller than the fullest that has room. */
+        if (!has_exception(work, &search, g)) key.left = room_best(work, g, &search.size)->left;
+        if (!is_worse(&best, &key)) take_better(work, &best, scan_group(work, &search, g, &key), &key);
+    }
+    if (best.host != NONE && ret_step) *ret_step = best.key.step;
+    return best.host;
 }
 
 bool place_breaks_spread(struct work *work, const struct place_ask *ask, size_t host)
@@ -90,9 +106,9 @@ const char *place_why_not(struct work *work, const struct place_ask *ask)
     struct amount size = ask_size(work, ask), most = {{0}};
     CLEANUP_BUF struct buf text = {0};
 
-    for (size_t n = 0; n < work->room->length; n++) {
-        size_t host = work->room->hosts[n], d = 0;
-        if (host == ask->avoid) continue;
+    for (size_t n = 0; n < work->hosts_length; n++) {
+        size_t host = n, d = 0;
+        if (host == ask->avoid || work->hosts[host].group == NONE) continue;
         counted++;
         if (!place_fits(work, ask, host, &d)) {
             int64_t left = free_of(work, ask, host, d);
@@ -145,7 +161,7 @@ static struct search search_of(struct work *work, const struct place_ask *ask)
                             .promise = ask->instance == NONE ? NONE : work->instances[ask->instance].promise,
                             .level = spread_level(tier)};
     search.strict = tier->spread.strict && search.level != LEVEL_NONE;
-    if (search.level != LEVEL_NONE) count_tier(work, ask->tier);
+    if (search.level != LEVEL_NONE) work_count_spread(work, ask->tier);
     return search;
 }
 
@@ -153,7 +169,7 @@ static struct search search_of(struct work *work, const struct place_ask *ask)
  * none on the host itself. */
 static struct key group_key(const struct work *work, const struct search *search, size_t group)
 {
-    const struct work_host *any = &work->hosts[work->room->hosts[work->room->groups[group].first]];
+    const struct work_host *any = &work->hosts[work->room->groups[group].hosts[0]];
     size_t near = search->ask->near;
     struct key key = {0};
     if (search->level != LEVEL_HOST) key.in_zone = zone_count(work, search, (size_t)(any - work->hosts));
@@ -163,23 +179,38 @@ static struct key group_key(const struct work *work, const struct search *search
     return key;
 }
 
-/* Where no exception concerns the group, the room remembers the answer. */
-static size_t best_in_group(struct work *work, const struct search *search, size_t group, struct key *ret_key)
+/* The room remembers the best host of a group for anybody: right for this request when nothing of the request
+ * lies in the group, and that host has no member of the tier. NONE: none has room. */
+static size_t ask_memory(struct work *work, const struct search *search, size_t group, struct key *ret_key,
+                         bool *ret_remembered)
+{
+    *ret_remembered = false;
+    if (has_exception(work, search, group)) return NONE;
+    const struct room_memo *memo = room_best(work, group, &search->size);
+    size_t host = memo->column == NONE ? NONE : work->room->groups[group].hosts[memo->column];
+    *ret_remembered = host == NONE || search->level == LEVEL_NONE || work->on_host[host] == 0;
+    ret_key->left = memo->left;
+    return host;
+}
+
+static bool has_exception(const struct work *work, const struct search *search, size_t group)
 {
     const struct place_ask *ask = search->ask;
-    bool exception = ask->only != NONE || is_in(work, ask->avoid, group) || is_in(work, search->own, group) ||
-                     is_in(work, search->promise, group);
+    return ask->only != NONE || is_in(work, ask->avoid, group) || is_in(work, search->own, group) ||
+           is_in(work, search->promise, group);
+}
 
-    if (search->strict && ret_key->in_zone > 0) return NONE;
-    if (exception) return scan_group(work, search, group, ret_key);
-    const struct room_memo *memo =
-        room_best(work, group, &search->size, search->level == LEVEL_NONE ? NONE : ask->tier);
-    if (memo->host == NONE || (search->strict && search->level == LEVEL_HOST && memo->on_host > 0))
-        return NONE;
-    ret_key->on_host = memo->on_host;
-    ret_key->left = memo->left;
-    if (search->level == LEVEL_HOST) ret_key->in_zone = memo->on_host;
-    return memo->host;
+static bool is_worse(const struct best *best, const struct key *key)
+{
+    return best->host != NONE && compare_keys(key, &best->key) > 0;
+}
+
+static void take_better(const struct work *work, struct best *best, size_t host, const struct key *key)
+{
+    int order = best->host == NONE ? -1 : compare_keys(key, &best->key);
+    if (host == NONE || order > 0) return;
+    if (order == 0 && text_compare_natural(work->hosts[host].name, work->hosts[best->host].name) > 0) return;
+    *best = (struct best){host, *key};
 }
 
 static bool is_in(const struct work *work, size_t host, size_t group)
@@ -194,8 +225,8 @@ static size_t scan_group(struct work *work, const struct search *search, size_t 
     struct key best_key = {0};
     size_t best = NONE;
 
-    for (size_t n = g->first; n < g->first + g->length; n++) {
-        size_t host = work->room->hosts[n];
+    for (size_t n = 0; n < g->length; n++) {
+        size_t host = g->hosts[n];
         if (host == ask->avoid || (ask->only != NONE && host != ask->only)) continue;
         struct key key = *ret_key;
         key.left = left_of(work, search, host);
@@ -209,23 +240,6 @@ static size_t scan_group(struct work *work, const struct search *search, size_t 
     }
     if (best != NONE) *ret_key = best_key;
     return best;
-}
-
-/* Fills on_host and in_zone for the tier, unless they are its already. */
-static void count_tier(struct work *work, size_t tier)
-{
-    if (work->spread_tier == tier) return;
-    memset(work->on_host, 0, work->hosts_length * sizeof(*work->on_host));
-    memset(work->in_zone, 0, work->zones_length * sizeof(*work->in_zone));
-    work->spread_tier = tier;
-    const struct index *members = &work->tiers[tier].members;
-    for (size_t m = 0; m < members->length; m++) {
-        const struct work_instance *i = &work->instances[members->items[m]];
-        if (i->host == NONE) continue;
-        work->on_host[i->host]++;
-        for (unsigned d = 0; d < work->hosts[i->host].depth; d++)
-            work->in_zone[work->hosts[i->host].zones[d]]++;
-    }
 }
 
 static int spread_level(const struct tier *tier)
@@ -281,16 +295,14 @@ static int step_of(const struct work_host *lost, const struct work_host *host)
  * does not fit. The host that keeps room for the instance has that room for it besides. */
 static int64_t left_of(const struct work *work, const struct search *search, size_t host)
 {
-    struct room room = *work->room;
-    size_t column = work->hosts[host].column;
-    if (search->promise != host) return room_left(work->room, column, &search->size);
-    if (!place_fits(work, search->ask, host, NULL)) return -1;
-    int64_t free[DIMENSIONS];
-    for (size_t d = 0; d < DIMENSIONS; d++) {
-        free[d] = room.free[d][column] + search->size.of[d];
-        room.free[d] = &free[d];
+    const struct work_host *h = &work->hosts[host];
+    struct amount free = room_free_at(&work->room->groups[h->group], h->column);
+    if (search->promise == host) {
+        if (!place_fits(work, search->ask, host, NULL)) return -1;
+        for (size_t d = 0; d < DIMENSIONS; d++)
+            free.of[d] += search->size.of[d];
     }
-    return room_left(&room, 0, &search->size);
+    return room_left(work->room, &free, &search->size);
 }
 
 static struct amount ask_size(const struct work *work, const struct place_ask *ask)
@@ -304,7 +316,7 @@ static int64_t free_of(const struct work *work, const struct place_ask *ask, siz
     int64_t left = h->total.of[dimension] - h->used.of[dimension] - h->promised.of[dimension];
     if (ask->instance == NONE) return left;
     const struct work_instance *i = &work->instances[ask->instance];
-    if (i->promise == host) left += amount_of(&i->record.size).of[dimension];
+    if (i->promise == host) left += amount_of(&i->record->size).of[dimension];
     return left;
 }
 

@@ -14,8 +14,9 @@ static const char *waits_for_need(struct work *work, size_t tier);
 void place_all(struct work *work)
 {
     struct index waiting = {0};
-    for (size_t n = 0; n < work->instances_length; n++)
-        if (waits_for_place(work, &work->instances[n])) index_add(work->arena, &waiting, n);
+    for (size_t k = 0; k < work->list.length; k++)
+        if (waits_for_place(work, &work->instances[work->list.items[k]]))
+            index_add(work->arena, &waiting, work->list.items[k]);
     work_sort_by_priority(work, waiting.items, waiting.length);
     for (size_t n = 0; n < waiting.length; n++)
         place_one(work, waiting.items[n]);
@@ -64,13 +65,13 @@ static void place_one(struct work *work, size_t instance)
         wait_for_place(work, instance, blocked);
         return;
     }
-    if (i->record.address == 0 && !address_give(work, instance)) {
+    if (i->record->address == 0 && !address_give(work, instance)) {
         wait_for_place(work, instance, "waits for an address: the farm's subnet is full");
         return;
     }
     size_t host = NONE;
-    if (i->record.move_to[0] != '\0') {
-        ask.only = work_host(work, i->record.move_to);
+    if (i->record->move_to[0] != '\0') {
+        ask.only = work_host(work, i->record->move_to);
         if (ask.only != NONE) host = place_find(work, &ask, &step);
         ask.only = NONE;
     }
@@ -103,7 +104,7 @@ static size_t with_sockets(const struct work *work, size_t tier)
     const struct index *members = &work->tiers[tier].members;
     for (size_t m = 0; m < members->length; m++) {
         const struct work_instance *i = &work->instances[members->items[m]];
-        if (!i->forgotten && work_placed(work, i) && !instance_leaving(&i->record)) return i->host;
+        if (!i->forgotten && work_placed(work, i) && !instance_leaving(i->record)) return i->host;
     }
     return NONE;
 }
@@ -111,7 +112,7 @@ static size_t with_sockets(const struct work *work, size_t tier)
 static void wait_for_place(struct work *work, size_t instance, const char *why)
 {
     struct work_instance *i = &work->instances[instance];
-    act_explain(work, instance, INSTANCE_PENDING, why, i->record.move_to);
+    act_explain(work, instance, INSTANCE_PENDING, why, i->record->move_to);
 }
 
 static const char *how(struct work *work, const struct work_instance *i, size_t host, int step)

@@ -1,45 +1,72 @@
 #include "plan/place/room.h"
 
+#include "base/buf.h"
 #include "base/text.h"
 
-struct sorted {
-    const struct work_host *host;
-    size_t number;
-};
+static size_t group_of(struct work *work, const struct work_host *host);
+static void insert(struct work *work, struct room_group *group, size_t host);
+static void forget_memos(struct room_group *group);
+static void update(const struct room *room, struct room_memo *memo, size_t column, const struct amount *free);
+static void search(const struct room *room, const struct room_group *group, struct room_memo *memo);
+static struct amount free_of(const struct work_host *host);
 
-static int compare_places(const struct work_host *a, const struct work_host *b);
-static int compare_sorted(const void *a, const void *b);
-static void set_weights(struct work *work);
-static int64_t free_of(const struct work_host *host, size_t dimension);
-static void search(const struct work *work, const struct room_group *group, struct room_memo *memo);
-
-void room_open(struct work *work)
+struct room *room_new(void)
 {
-    struct room *room = arena_alloc(work->arena, sizeof(*room));
-    struct sorted *sorted = arena_alloc_array(work->arena, work->hosts_length + 1, sizeof(*sorted));
+    struct room *room = mem_alloc(sizeof(*room));
+    room->group_by_place = map_new();
+    return room;
+}
 
-    work->room = room;
-    for (size_t n = 0; n < work->hosts_length; n++) {
-        work->hosts[n].column = work->hosts[n].group = NONE;
-        if (work->hosts[n].standing == STANDING_USABLE)
-            sorted[room->length++] = (struct sorted){&work->hosts[n], n};
-    }
-    array_sort(sorted, room->length, sizeof(*sorted), compare_sorted);
-    set_weights(work);
-    room->hosts = arena_alloc_array(work->arena, room->length + 1, sizeof(*room->hosts));
-    room->groups = arena_alloc_array(work->arena, room->length + 1, sizeof(*room->groups));
-    for (size_t d = 0; d < DIMENSIONS; d++)
-        room->free[d] = arena_alloc_array(work->arena, room->length + 1, sizeof(*room->free[d]));
-    for (size_t n = 0; n < room->length; n++) {
-        struct work_host *host = &work->hosts[sorted[n].number];
-        if (n == 0 || compare_places(sorted[n - 1].host, sorted[n].host) != 0)
-            room->groups[room->groups_length++] = (struct room_group){.first = n, .version = 1};
-        room->groups[room->groups_length - 1].length++;
-        room->hosts[n] = sorted[n].number;
-        host->column = n;
-        host->group = room->groups_length - 1;
+void room_free(struct room *room)
+{
+    if (room == NULL) return;
+    for (size_t g = 0; g < room->groups_length; g++) {
+        mem_free(room->groups[g].hosts);
+        mem_free(room->groups[g].memos);
         for (size_t d = 0; d < DIMENSIONS; d++)
-            room->free[d][n] = free_of(host, d);
+            mem_free(room->groups[g].free[d]);
+    }
+    mem_free(room->groups);
+    map_free(room->group_by_place);
+    mem_free(room);
+}
+
+void room_enter(struct work *work, size_t host)
+{
+    struct work_host *h = &work->hosts[host];
+    struct room *room = work->room;
+
+    h->group = group_of(work, h);
+    insert(work, &room->groups[h->group], host);
+    room->hosts_length++;
+    room->version++;
+    for (size_t d = 0; d < DIMENSIONS; d++) {
+        room->weighed &= h->total.of[d] <= room->largest.of[d] || h->total.of[d] == UNCOUNTED;
+        room->largest_length[d] += h->total.of[d] == room->largest.of[d];
+    }
+}
+
+void room_leave(struct work *work, size_t host)
+{
+    struct work_host *h = &work->hosts[host];
+    struct room *room = work->room;
+    if (h->group == NONE) return;
+    struct room_group *group = &room->groups[h->group];
+
+    group->length--;
+    for (size_t n = h->column; n < group->length; n++) {
+        group->hosts[n] = group->hosts[n + 1];
+        for (size_t d = 0; d < DIMENSIONS; d++)
+            group->free[d][n] = group->free[d][n + 1];
+        work->hosts[group->hosts[n]].column = n;
+    }
+    forget_memos(group);
+    h->group = h->column = NONE;
+    room->hosts_length--;
+    room->version++;
+    for (size_t d = 0; d < DIMENSIONS; d++) {
+        room->largest_length[d] -= h->total.of[d] == room->largest.of[d];
+        room->weighed &= room->largest_length[d] > 0 || room->largest.of[d] == 0;
     }
 }
 
@@ -47,35 +74,68 @@ void room_change(struct work *work, size_t host)
 {
     const struct work_host *h = &work->hosts[host];
     struct room *room = work->room;
+    if (h->group == NONE) return;
+    struct room_group *group = &room->groups[h->group];
+    struct amount free = free_of(h);
 
-    if (room == NULL || h->column == NONE) return;
     for (size_t d = 0; d < DIMENSIONS; d++)
-        room->free[d][h->column] = free_of(h, d);
-    room->groups[h->group].version++;
+        group->free[d][h->column] = free.of[d];
+    room->version++;
+    for (size_t m = 0; m < group->memos_length; m++)
+        if (group->memos[m].known) update(room, &group->memos[m], h->column, &free);
 }
 
-const struct room_memo *room_best(struct work *work, size_t group, const struct amount *size, size_t tier)
+void room_weigh(struct work *work)
+{
+    struct room *room = work->room;
+    if (room->weighed) return;
+    struct amount largest = {{0}};
+    size_t lengths[DIMENSIONS] = {0};
+    for (size_t g = 0; g < room->groups_length; g++) {
+        for (size_t n = 0; n < room->groups[g].length; n++) {
+            const struct amount *total = &work->hosts[room->groups[g].hosts[n]].total;
+            for (size_t d = 0; d < DIMENSIONS; d++) {
+                if (total->of[d] == UNCOUNTED || total->of[d] < largest.of[d]) continue;
+                lengths[d] = total->of[d] == largest.of[d] ? lengths[d] + 1 : 1;
+                largest.of[d] = total->of[d];
+            }
+        }
+        forget_memos(&room->groups[g]);
+    }
+    room->largest = largest;
+    memcpy(room->largest_length, lengths, sizeof(lengths));
+    for (size_t d = 0; d < DIMENSIONS; d++) {
+        int64_t whole = largest.of[d];
+        room->shift[d] = 0;
+        while (whole >> room->shift[d] >= 1LL << 20)
+            room->shift[d]++;
+        room->weight[d] = whole > 0 ? (1LL << 40) / (whole >> room->shift[d]) : 0;
+    }
+    room->weighed = true;
+}
+
+const struct room_memo *room_best(struct work *work, size_t group, const struct amount *size)
 {
     struct room_group *g = &work->room->groups[group];
     struct room_memo *memo = NULL;
 
-    for (size_t m = 0; memo == NULL && m < ROOM_MEMOS; m++)
-        if (g->memos[m].version != 0 && g->memos[m].tier == tier &&
-            memcmp(&g->memos[m].size, size, sizeof(*size)) == 0)
-            memo = &g->memos[m];
-    if (memo != NULL && memo->version == g->version) return memo;
-    if (memo == NULL) memo = &g->memos[g->memo_next++ % ROOM_MEMOS];
-    *memo = (struct room_memo){.size = *size, .tier = tier, .version = g->version};
-    search(work, g, memo);
+    for (size_t m = 0; memo == NULL && m < g->memos_length; m++)
+        if (memcmp(&g->memos[m].size, size, sizeof(*size)) == 0) memo = &g->memos[m];
+    if (memo == NULL) {
+        size_t next = g->memos_length < ROOM_MEMOS ? g->memos_length++ : g->memo_next++ % ROOM_MEMOS;
+        memo = &g->memos[next];
+        *memo = (struct room_memo){.size = *size};
+    }
+    if (!memo->known) search(work->room, g, memo);
     return memo;
 }
 
-int64_t room_left(const struct room *room, size_t column, const struct amount *size)
+int64_t room_left(const struct room *room, const struct amount *free, const struct amount *size)
 {
     int64_t least = INT64_MAX;
 
     for (size_t d = 0; d < DIMENSIONS; d++) {
-        int64_t left = room->free[d][column] - size->of[d];
+        int64_t left = free->of[d] - size->of[d];
         if (size->of[d] == 0 || left > UNCOUNTED / 2) continue;
         if (left < 0) return -1;
         int64_t part = (left >> room->shift[d]) * room->weight[d];
@@ -84,56 +144,95 @@ int64_t room_left(const struct room *room, size_t column, const struct amount *s
     return least;
 }
 
-static void search(const struct work *work, const struct room_group *group, struct room_memo *memo)
+struct amount room_free_at(const struct room_group *group, size_t column)
 {
-    const struct room *room = work->room;
+    struct amount free;
+    for (size_t d = 0; d < DIMENSIONS; d++)
+        free.of[d] = group->free[d][column];
+    return free;
+}
 
-    memo->host = NONE;
-    for (size_t n = group->first; n < group->first + group->length; n++) {
-        uint32_t on_host = memo->tier == NONE ? 0 : work->on_host[room->hosts[n]];
-        if (memo->host != NONE && on_host > memo->on_host) continue;
-        int64_t left = room_left(room, n, &memo->size);
-        if (left < 0 || (memo->host != NONE && on_host == memo->on_host && left >= memo->left)) continue;
-        memo->host = room->hosts[n];
-        memo->on_host = on_host;
+static size_t group_of(struct work *work, const struct work_host *host)
+{
+    struct room *room = work->room;
+    CLEANUP_BUF struct buf place = {0};
+    buf_printf(&place, "%u\n%s\n%s", host->zones[host->depth - 1], host->pool, host->class_name);
+    uintptr_t number = (uintptr_t)map_get(room->group_by_place, buf_text(&place));
+    if (number != 0) return number - 1;
+    if (room->groups_length == room->groups_capacity) {
+        room->groups_capacity = room->groups_capacity ? 2 * room->groups_capacity : 8;
+        room->groups = mem_realloc_array(room->groups, room->groups_capacity, sizeof(*room->groups));
+    }
+    room->groups[room->groups_length++] =
+        (struct room_group){.memos = mem_alloc_array(ROOM_MEMOS, sizeof(struct room_memo))};
+    map_put(room->group_by_place, buf_text(&place), (void *)room->groups_length);
+    return room->groups_length - 1;
+}
+
+/* Mostly behind the last: hosts come in the order of their names. */
+static void insert(struct work *work, struct room_group *group, size_t host)
+{
+    struct work_host *h = &work->hosts[host];
+    size_t at = group->length;
+
+    if (group->length == group->capacity) {
+        group->capacity = group->capacity ? 2 * group->capacity : 8;
+        group->hosts = mem_realloc_array(group->hosts, group->capacity, sizeof(*group->hosts));
+        for (size_t d = 0; d < DIMENSIONS; d++)
+            group->free[d] = mem_realloc_array(group->free[d], group->capacity, sizeof(*group->free[d]));
+    }
+    for (; at > 0 && text_compare_natural(work->hosts[group->hosts[at - 1]].name, h->name) > 0; at--) {
+        group->hosts[at] = group->hosts[at - 1];
+        for (size_t d = 0; d < DIMENSIONS; d++)
+            group->free[d][at] = group->free[d][at - 1];
+        work->hosts[group->hosts[at]].column = at;
+    }
+    struct amount free = free_of(h);
+    group->hosts[at] = host;
+    for (size_t d = 0; d < DIMENSIONS; d++)
+        group->free[d][at] = free.of[d];
+    h->column = at;
+    group->length++;
+    forget_memos(group);
+}
+
+static void forget_memos(struct room_group *group)
+{
+    for (size_t m = 0; m < group->memos_length; m++)
+        group->memos[m].known = false;
+}
+
+/* One host changed: it is the best now, or still, or the best has to be searched again. */
+static void update(const struct room *room, struct room_memo *memo, size_t column, const struct amount *free)
+{
+    int64_t left = room_left(room, free, &memo->size);
+    if (memo->column == column) {
+        memo->known = left >= 0 && left <= memo->left;
+        memo->left = left;
+    } else if (left >= 0 &&
+               (memo->column == NONE || left < memo->left || (left == memo->left && column < memo->column))) {
+        memo->column = column;
         memo->left = left;
     }
 }
 
-static int64_t free_of(const struct work_host *host, size_t dimension)
+static void search(const struct room *room, const struct room_group *group, struct room_memo *memo)
 {
-    return host->total.of[dimension] - host->used.of[dimension] - host->promised.of[dimension];
-}
-
-static void set_weights(struct work *work)
-{
-    for (size_t n = 0; n < work->hosts_length; n++) {
-        const struct work_host *host = &work->hosts[n];
-        if (host->standing != STANDING_USABLE) continue;
-        for (size_t d = 0; d < DIMENSIONS; d++)
-            if (host->total.of[d] > work->largest.of[d] && host->total.of[d] != UNCOUNTED)
-                work->largest.of[d] = host->total.of[d];
-    }
-    for (size_t d = 0; d < DIMENSIONS; d++) {
-        int64_t whole = work->largest.of[d];
-        while (whole >> work->room->shift[d] >= 1LL << 20)
-            work->room->shift[d]++;
-        if (whole > 0) work->room->weight[d] = (1LL << 40) / (whole >> work->room->shift[d]);
+    memo->known = true;
+    memo->column = NONE;
+    for (size_t n = 0; n < group->length; n++) {
+        struct amount free = room_free_at(group, n);
+        int64_t left = room_left(room, &free, &memo->size);
+        if (left < 0 || (memo->column != NONE && left >= memo->left)) continue;
+        memo->column = n;
+        memo->left = left;
     }
 }
 
-static int compare_places(const struct work_host *a, const struct work_host *b)
+static struct amount free_of(const struct work_host *host)
 {
-    for (unsigned d = 0; d < a->depth && d < b->depth; d++)
-        if (a->zones[d] != b->zones[d]) return a->zones[d] < b->zones[d] ? -1 : 1;
-    if (a->depth != b->depth) return a->depth < b->depth ? -1 : 1;
-    int order = strcmp(a->pool, b->pool);
-    return order != 0 ? order : strcmp(a->class_name, b->class_name);
-}
-
-static int compare_sorted(const void *a, const void *b)
-{
-    const struct sorted *x = a, *y = b;
-    int order = compare_places(x->host, y->host);
-    return order != 0 ? order : text_compare_natural(x->host->name, y->host->name);
+    struct amount free;
+    for (size_t d = 0; d < DIMENSIONS; d++)
+        free.of[d] = host->total.of[d] - host->used.of[d] - host->promised.of[d];
+    return free;
 }

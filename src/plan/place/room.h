@@ -5,44 +5,52 @@
 
 #include "plan/work.h"
 
-enum { ROOM_MEMOS = 8 };
+enum { ROOM_MEMOS = 32 };
 
-/* The best host of a group for a size, until something changes in the group. */
+/* The best host of a group for a size; kept true while hosts change, until only a search can tell. */
 struct room_memo {
     struct amount size;
-    size_t tier;      /* whose members stay apart; NONE: of any tier */
-    uint64_t version; /* of the group; 0: nothing is noted */
-    size_t host;      /* NONE: none fits */
-    uint32_t on_host; /* members of the tier there */
-    int64_t left;     /* room_left() of it */
+    bool known;
+    size_t column; /* of the host; NONE: it fits nowhere */
+    int64_t left;  /* room_left() there */
 };
 
 struct room_group {
-    size_t first, length; /* in the columns, in the order of the names */
-    uint64_t version;     /* counts changes of what its hosts have free, from 1 */
-    struct room_memo memos[ROOM_MEMOS];
-    size_t memo_next;
+    size_t *hosts; /* by name */
+    size_t length, capacity;
+    int64_t *free[DIMENSIONS]; /* of each: total less used and promised; about UNCOUNTED: not counted */
+    struct room_memo *memos;   /* ROOM_MEMOS of them */
+    size_t memos_length, memo_next;
 };
 
 struct room {
-    struct room_group *groups;
-    size_t groups_length;
-    size_t *hosts; /* the usable ones, by group, then name */
-    size_t length;
-    int64_t
-        *free[DIMENSIONS]; /* of each of them: total less used and promised; about UNCOUNTED: not counted */
-    unsigned shift[DIMENSIONS]; /* makes the largest host less than 2^20 */
-    int64_t weight[DIMENSIONS]; /* makes the largest host about 2^40: fit without a division */
+    struct room_group *groups; /* a group without hosts stays */
+    size_t groups_length, groups_capacity;
+    struct map *group_by_place;        /* number + 1 */
+    size_t hosts_length;               /* usable ones */
+    struct amount largest;             /* of any of them, by dimension: what fit is measured against */
+    size_t largest_length[DIMENSIONS]; /* so many hosts are that large */
+    bool weighed;                      /* largest, shift and weight are right */
+    uint64_t version;                  /* counts changes of any host */
+    unsigned shift[DIMENSIONS];        /* makes the largest host less than 2^20 */
+    int64_t weight[DIMENSIONS];        /* makes the largest host about 2^40: fit without a division */
 };
 
-void room_open(struct work *work);
+struct room *room_new(void);
+void room_free(struct room *room);
+/* A host becomes usable, or ceases to be (or to be the same). Between the two its means do not change. */
+void room_enter(struct work *work, size_t host);
+void room_leave(struct work *work, size_t host);
 /* To be called whenever used or promised of the host has changed. */
 void room_change(struct work *work, size_t host);
-/* The best host of the group for the size: with a tier the one with the fewest members of it (work->on_host
- * has to be the tier's), then the one with the least left, then by name. */
-const struct room_memo *room_best(struct work *work, size_t group, const struct amount *size, size_t tier);
+/* To be called before the first search of a plan. */
+void room_weigh(struct work *work);
+/* The best host of the group for the size: with the least left, then by name. Its column is NONE when it fits
+ * on none; good until something changes. */
+const struct room_memo *room_best(struct work *work, size_t group, const struct amount *size);
 /* What is left in the tightest dimension when the size is placed there, in parts of the largest host's; below
  * 0: it does not fit. */
-int64_t room_left(const struct room *room, size_t column, const struct amount *size);
+int64_t room_left(const struct room *room, const struct amount *free, const struct amount *size);
+struct amount room_free_at(const struct room_group *group, size_t column);
 
 #endif

@@ -19,20 +19,15 @@ static bool nothing_sends_away(const struct work *work, const struct work_instan
 
 void recover_promise(struct work *work)
 {
-    static const struct amount none = {{0}};
-    for (size_t h = 0; h < work->hosts_length; h++) {
-        struct amount *promised = &work->hosts[h].promised;
-        if (memcmp(promised, &none, sizeof(none)) == 0) continue;
-        *promised = none;
-        room_change(work, h);
-    }
-    for (size_t n = 0; n < work->instances_length; n++) {
+    for (size_t k = 0; k < work->list.length; k++)
+        recover_break_promise(work, work->list.items[k]);
+    for (size_t k = 0; k < work->list.length; k++) {
+        size_t n = work->list.items[k];
         struct work_instance *i = &work->instances[n];
-        i->promise = NONE;
         if (!is_traveller(work, i)) continue;
         struct place_ask ask = {
             .tier = i->tier, .instance = n, .near = i->host, .avoid = i->host, .only = NONE};
-        if (i->record.move_to[0] != '\0') ask.only = work_host(work, i->record.move_to);
+        if (i->record->move_to[0] != '\0') ask.only = work_host(work, i->record->move_to);
         size_t host = place_find(work, &ask, NULL);
         if (host != NONE) promise(work, n, host);
     }
@@ -40,17 +35,18 @@ void recover_promise(struct work *work)
 
 void recover_leave(struct work *work)
 {
-    for (size_t n = 0; n < work->instances_length; n++) {
+    for (size_t k = 0; k < work->list.length; k++) {
+        size_t n = work->list.items[k];
         const struct work_instance *i = &work->instances[n];
         if (i->forgotten || i->dies || i->tier == NONE || i->host == NONE) continue;
         enum standing standing = work->hosts[i->host].standing;
         if (standing != STANDING_USABLE && standing != STANDING_LEAVING) continue;
-        if (instance_leaving(&i->record)) {
-            if (i->record.wanted == WANTED_DRAIN && i->record.move_to[0] != '\0') move_asked(work, n);
-        } else if (i->record.wanted == WANTED_WARM && standing == STANDING_LEAVING) {
-            act_stop(work, n, arena_printf(work->arena, "%s is to be emptied", i->record.host));
-        } else if (i->record.wanted == WANTED_RUN) {
-            if (i->record.move_to[0] != '\0')
+        if (instance_leaving(i->record)) {
+            if (i->record->wanted == WANTED_DRAIN && i->record->move_to[0] != '\0') move_asked(work, n);
+        } else if (i->record->wanted == WANTED_WARM && standing == STANDING_LEAVING) {
+            act_stop(work, n, arena_printf(work->arena, "%s is to be emptied", i->record->host));
+        } else if (i->record->wanted == WANTED_RUN) {
+            if (i->record->move_to[0] != '\0')
                 move_asked(work, n);
             else if (standing == STANDING_LEAVING)
                 leave_host(work, n);
@@ -62,21 +58,22 @@ void recover_leave(struct work *work)
 
 void recover_drained(struct work *work)
 {
-    for (size_t n = 0; n < work->instances_length; n++) {
+    for (size_t k = 0; k < work->list.length; k++) {
+        size_t n = work->list.items[k];
         const struct work_instance *i = &work->instances[n];
-        if (i->forgotten || i->record.wanted != WANTED_DRAIN || !work_placed(work, i)) continue;
-        int64_t until_ms = i->record.since_ms + DRAIN_MS_MAX;
-        bool running = i->record.state == INSTANCE_RUNNING || i->record.state == INSTANCE_DRAINING;
+        if (i->forgotten || i->record->wanted != WANTED_DRAIN || !work_placed(work, i)) continue;
+        int64_t until_ms = i->record->since_ms + DRAIN_MS_MAX;
+        bool running = i->record->state == INSTANCE_RUNNING || i->record->state == INSTANCE_DRAINING;
         if (nothing_sends_away(work, i))
             act_activate(work, n, "nothing sends it away any more");
-        else if (i->record.drained)
+        else if (i->record->drained)
             act_stop(work, n, "it has no connections left");
         else if (!running || !scale_balancer_runs(work, i->farm))
             act_stop(work, n, "nobody uses it");
         else if (work->now_ms >= until_ms)
             act_stop(work, n, "its connections did not end within 30s");
         else
-            work_again(work, until_ms);
+            work_again(work, i->farm, until_ms);
     }
 }
 
@@ -84,7 +81,7 @@ void recover_drained(struct work *work)
 static bool is_traveller(const struct work *work, const struct work_instance *i)
 {
     return !i->forgotten && !i->dies && i->tier != NONE && work_placed(work, i) &&
-           instance_leaving(&i->record);
+           instance_leaving(i->record);
 }
 
 static void promise(struct work *work, size_t instance, size_t host)
@@ -92,8 +89,18 @@ static void promise(struct work *work, size_t instance, size_t host)
     struct work_instance *i = &work->instances[instance];
     i->promise = host;
     for (size_t d = 0; d < DIMENSIONS; d++)
-        work->hosts[host].promised.of[d] += amount_of(&i->record.size).of[d];
+        work->hosts[host].promised.of[d] += amount_of(&i->record->size).of[d];
     room_change(work, host);
+}
+
+void recover_break_promise(struct work *work, size_t instance)
+{
+    struct work_instance *i = &work->instances[instance];
+    if (i->promise == NONE) return;
+    for (size_t d = 0; d < DIMENSIONS; d++)
+        work->hosts[i->promise].promised.of[d] -= amount_of(&i->record->size).of[d];
+    room_change(work, i->promise);
+    i->promise = NONE;
 }
 
 static void leave_host(struct work *work, size_t instance)
@@ -109,33 +116,33 @@ static void leave_host(struct work *work, size_t instance)
         if (to == NONE) why = place_why_not(work, &ask);
     }
     if (why)
-        act_explain(work, instance, i->record.state,
-                    arena_printf(work->arena, "%s is to be emptied, but: %s", i->record.host, why), "");
+        act_explain(work, instance, i->record->state,
+                    arena_printf(work->arena, "%s is to be emptied, but: %s", i->record->host, why), "");
     else
-        start(work, instance, to, arena_printf(work->arena, "%s is to be emptied", i->record.host));
+        start(work, instance, to, arena_printf(work->arena, "%s is to be emptied", i->record->host));
 }
 
 static void move_asked(struct work *work, size_t instance)
 {
     const struct work_instance *i = &work->instances[instance];
-    size_t to = work_host(work, i->record.move_to);
+    size_t to = work_host(work, i->record->move_to);
     struct place_ask ask = {
         .tier = i->tier, .instance = instance, .near = NONE, .avoid = i->host, .only = to};
     const char *refusal = move_refusal(work, &ask, to);
     if (refusal) {
-        act_explain(work, instance, i->record.state,
-                    arena_printf(work->arena, "not moved to %s: %s", i->record.move_to, refusal), "");
+        act_explain(work, instance, i->record->state,
+                    arena_printf(work->arena, "not moved to %s: %s", i->record->move_to, refusal), "");
         return;
     }
-    if (i->record.wanted != WANTED_RUN) return;
+    if (i->record->wanted != WANTED_RUN) return;
     const char *why = busy(work, instance);
     if (!why) why = place_blocked(work, i->tier);
     if (why)
-        act_explain(work, instance, i->record.state,
-                    arena_printf(work->arena, "its move to %s waits: %s", i->record.move_to, why),
-                    i->record.move_to);
+        act_explain(work, instance, i->record->state,
+                    arena_printf(work->arena, "its move to %s waits: %s", i->record->move_to, why),
+                    i->record->move_to);
     else
-        start(work, instance, to, arena_printf(work->arena, "it is to move to %s", i->record.move_to));
+        start(work, instance, to, arena_printf(work->arena, "it is to move to %s", i->record->move_to));
 }
 
 static const char *move_refusal(struct work *work, const struct place_ask *ask, size_t to)
@@ -157,22 +164,22 @@ static const char *move_refusal(struct work *work, const struct place_ask *ask, 
 static void wander(struct work *work, size_t instance)
 {
     const struct work_instance *i = &work->instances[instance];
-    bool bad = i->record.state == INSTANCE_FAILED ||
-               (i->record.state == INSTANCE_RUNNING && i->record.health == HEALTH_BAD);
-    if (!bad || i->record.restarts < RESTARTS_MAX) return;
-    int64_t due_ms = i->record.since_ms + wander_ms(i->record.wanders);
-    if (work->now_ms < due_ms && i->record.restarts < wander_restarts(i->record.wanders)) {
-        work_again(work, due_ms);
+    bool bad = i->record->state == INSTANCE_FAILED ||
+               (i->record->state == INSTANCE_RUNNING && i->record->health == HEALTH_BAD);
+    if (!bad || i->record->restarts < RESTARTS_MAX) return;
+    int64_t due_ms = i->record->since_ms + wander_ms(i->record->wanders);
+    if (work->now_ms < due_ms && i->record->restarts < wander_restarts(i->record->wanders)) {
+        work_again(work, i->farm, due_ms);
         return;
     }
     struct place_ask ask = {
         .tier = i->tier, .instance = instance, .near = i->host, .avoid = i->host, .only = NONE};
     size_t to = place_find(work, &ask, NULL);
     if (to == NONE || place_blocked(work, i->tier) || busy(work, instance)) return;
-    work->instances[instance].record.wanders++;
+    work_edit(work, instance)->wanders++;
     start(work, instance, to,
-          arena_printf(work->arena, "it did not come up on %s in %lld starts", i->record.host,
-                       (long long)i->record.restarts));
+          arena_printf(work->arena, "it did not come up on %s in %lld starts", i->record->host,
+                       (long long)i->record->restarts));
 }
 
 /* The same wait, counted in starts: each of them begins a new state, so the time in one state alone is never
@@ -196,7 +203,7 @@ static int64_t wander_ms(int64_t wanders)
 static const char *busy(struct work *work, size_t instance)
 {
     const struct work_tier *tier = &work->tiers[work->instances[instance].tier];
-    const struct instance *record = &work->instances[instance].record;
+    const struct instance *record = work->instances[instance].record;
     bool self = record->state != INSTANCE_FAILED && !instance_healthy(record, tier->intent) &&
                 !(record->health == HEALTH_BAD && record->state == INSTANCE_RUNNING &&
                   work->now_ms - record->since_ms >= BAD_MS_MAX);
@@ -213,6 +220,6 @@ static void start(struct work *work, size_t instance, size_t to, const char *rea
 
 static bool nothing_sends_away(const struct work *work, const struct work_instance *i)
 {
-    return !i->dies && !i->outdated && i->record.move_to[0] == '\0' &&
+    return !i->dies && !i->outdated && i->record->move_to[0] == '\0' &&
            work->hosts[i->host].standing == STANDING_USABLE;
 }

@@ -13,9 +13,18 @@ static bool in_motion(struct work *work, const struct work_tier *tier, const str
  *   dying     on the way out for good */
 void scale_census(struct work *work)
 {
-    for (size_t n = 0; n < work->instances_length; n++)
-        work->instances[n].dies = work->instances[n].tier == NONE;
-    for (size_t t = 0; t < work->tiers_length; t++) {
+    for (size_t a = 0; a < work->active.length; a++)
+        scale_census_farm(work, work->active.items[a]);
+}
+
+void scale_census_farm(struct work *work, size_t farm)
+{
+    const struct work_farm *f = &work->farms[farm];
+    for (size_t n = 0; n < f->instances.length; n++) {
+        struct work_instance *i = &work->instances[f->instances.items[n]];
+        i->dies = i->tier == NONE;
+    }
+    for (size_t t = f->tier_first; t < f->tier_first + f->tiers_length; t++) {
         struct work_tier *tier = &work->tiers[t];
         size_t kept = 0;
         tier->current = tier->outdated = tier->returning = tier->dying = 0;
@@ -33,13 +42,14 @@ void scale_census(struct work *work)
 
 void scale_settle(struct work *work)
 {
-    for (size_t n = 0; n < work->instances_length; n++) {
+    for (size_t k = 0; k < work->list.length; k++) {
+        size_t n = work->list.items[k];
         struct work_instance *i = &work->instances[n];
         if (i->forgotten || i->host == NONE) continue;
         const char *host = work->hosts[i->host].name;
         bool lost = work->hosts[i->host].standing == STANDING_LOST;
-        bool wiped = i->record.wanted == WANTED_GONE && i->record.state == INSTANCE_STOPPED;
-        if (lost && i->record.wanted == WANTED_WARM)
+        bool wiped = i->record->wanted == WANTED_GONE && i->record->state == INSTANCE_STOPPED;
+        if (lost && i->record->wanted == WANTED_WARM)
             act_forget(work, n,
                        arena_printf(work->arena, "%s is lost, and it only waited at the door", host));
         else if (lost && i->dies)
@@ -53,7 +63,7 @@ void scale_settle(struct work *work)
 
 static void count_one(struct work *work, struct work_tier *tier, struct work_instance *i)
 {
-    const struct instance *record = &i->record;
+    const struct instance *record = i->record;
     i->outdated = work_placed(work, i) && tier->personality && record->personality[0] != '\0' &&
                   !text_equal(record->personality, tier->personality);
     if (record->wanted == WANTED_WARM) {
@@ -86,7 +96,7 @@ static void mark_leavers(struct work *work, struct work_tier *tier)
     tier->surplus = tier->current + tier->outdated + tier->returning - tier->want - spare;
     for (size_t m = tier->members.length; m > 0 && tier->surplus > 0; m--) {
         struct work_instance *i = &work->instances[tier->members.items[m - 1]];
-        if (i->dies || !instance_leaving(&i->record)) continue;
+        if (i->dies || !instance_leaving(i->record)) continue;
         i->dies = true;
         tier->returning--;
         tier->dying++;
@@ -101,6 +111,6 @@ static bool in_motion(struct work *work, const struct work_tier *tier, const str
     if (record->state == INSTANCE_FAILED || instance_healthy(record, tier->intent)) return false;
     if (record->health != HEALTH_BAD || record->state != INSTANCE_RUNNING) return true;
     if (work->now_ms - record->since_ms >= BAD_MS_MAX) return false;
-    work_again(work, record->since_ms + BAD_MS_MAX);
+    work_again(work, tier->farm, record->since_ms + BAD_MS_MAX);
     return true;
 }

@@ -10,8 +10,10 @@ static bool can_surge(struct work *work, size_t tier, size_t old);
 
 void scale_roll(struct work *work)
 {
-    for (size_t t = 0; t < work->tiers_length; t++)
-        if (work->tiers[t].outdated > 0 && work->tiers[t].want > 0) roll(work, t);
+    for (size_t k = 0; k < work->tier_list.length; k++) {
+        const struct work_tier *tier = &work->tiers[work->tier_list.items[k]];
+        if (tier->outdated > 0 && tier->want > 0) roll(work, work->tier_list.items[k]);
+    }
 }
 
 /* One step: a new one first where there is room, else an old one goes first. Nothing while the last step is
@@ -28,14 +30,14 @@ static void roll(struct work *work, size_t tier)
     if (old == NONE || t->dying > 0 || t->returning > 0 || waits) return;
     /* A balancer is followed where it is: while its host is silent nobody can be, and it serves. */
     if (t->is_balance && work->hosts[work->instances[old].host].standing == STANDING_SILENT) return;
-    const struct instance *record = &work->instances[old].record;
+    const struct instance *record = work->instances[old].record;
     if (blocked) {
         act_explain(work, old, record->state, arena_printf(work->arena, "keeps its older form: %s", blocked),
                     record->move_to);
         return;
     }
     if (stuck != NONE && (healthy || there <= t->want)) {
-        const struct instance *new = &work->instances[stuck].record;
+        const struct instance *new = work->instances[stuck].record;
         act_explain(work, old, record->state,
                     arena_printf(work->arena, "keeps its older form: the roll-out stopped because %s %s",
                                  new->name, new->state == INSTANCE_FAILED ? "failed" : "is not healthy"),
@@ -61,10 +63,10 @@ static size_t stuck_new(const struct work *work, const struct work_tier *tier, b
     size_t stuck = NONE;
     for (size_t m = 0; m < tier->members.length; m++) {
         const struct work_instance *i = &work->instances[tier->members.items[m]];
-        if (i->forgotten || i->outdated || i->record.wanted != WANTED_RUN) continue;
-        if (i->record.state == INSTANCE_FAILED || i->record.health == HEALTH_BAD)
+        if (i->forgotten || i->outdated || i->record->wanted != WANTED_RUN) continue;
+        if (i->record->state == INSTANCE_FAILED || i->record->health == HEALTH_BAD)
             stuck = stuck == NONE ? tier->members.items[m] : stuck;
-        else if (work_placed(work, i) && !instance_healthy(&i->record, tier->intent))
+        else if (work_placed(work, i) && !instance_healthy(i->record, tier->intent))
             *ret_waits = true;
     }
     return stuck;
@@ -76,9 +78,9 @@ static size_t next_old(const struct work *work, const struct work_tier *tier, bo
     size_t best = NONE;
     for (size_t m = 0; m < tier->members.length; m++) {
         const struct work_instance *i = &work->instances[tier->members.items[m]];
-        if (i->forgotten || !i->outdated || i->record.wanted != WANTED_RUN) continue;
+        if (i->forgotten || !i->outdated || i->record->wanted != WANTED_RUN) continue;
         /* What its check was in the older form is not known any more: only what the check says counts. */
-        bool healthy = i->record.state == INSTANCE_RUNNING && i->record.health != HEALTH_BAD;
+        bool healthy = i->record->state == INSTANCE_RUNNING && i->record->health != HEALTH_BAD;
         if (best == NONE || (!healthy && *ret_healthy)) {
             best = tier->members.items[m];
             *ret_healthy = healthy;

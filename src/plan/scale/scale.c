@@ -10,6 +10,7 @@ struct victim {
     size_t host_nth;
     int64_t number;
     size_t instance;
+    size_t host, zone; /* number + 1; 0: it has no place */
 };
 
 static bool has_successor(const struct work *work, const struct work_instance *i);
@@ -18,18 +19,21 @@ static void more(struct work *work, size_t tier);
 static void warm_level(struct work *work, size_t tier);
 static size_t best_warm(const struct work *work, const struct work_tier *tier);
 static struct victim victim_of(const struct work *work, size_t instance);
-static void count_crowds(struct work *work, struct victim *victims, size_t length);
+static void count_crowds(const struct work *work, struct victim *victims, size_t length);
 static int compare_victims(const void *a, const void *b);
-static int compare_numbers(const void *a, const void *b);
+static int compare_hosts(const void *a, const void *b);
+static int compare_zones(const void *a, const void *b);
 
 void scale_counts(struct work *work)
 {
-    for (size_t t = 0; t < work->tiers_length; t++) {
+    for (size_t k = 0; k < work->tier_list.length; k++) {
+        size_t t = work->tier_list.items[k];
         if (work->tiers[t].surplus > 0) fewer(work, t);
         more(work, t);
         warm_level(work, t);
     }
-    for (size_t n = 0; n < work->instances_length; n++) {
+    for (size_t k = 0; k < work->list.length; k++) {
+        size_t n = work->list.items[k];
         const struct work_instance *i = &work->instances[n];
         if (i->forgotten || i->tier != NONE) continue;
         bool deleted = work->farms[i->farm].intent == NULL;
@@ -44,14 +48,14 @@ void scale_remove(struct work *work, size_t instance, const char *reason)
         act_forget(work, instance, reason);
         return;
     }
-    if (i->record.wanted == WANTED_GONE) return;
+    if (i->record->wanted == WANTED_GONE) return;
     const struct work_farm *farm = &work->farms[i->farm];
     bool serves = i->tier != NONE && work->tiers[i->tier].is_balanced &&
-                  i->record.state == INSTANCE_RUNNING && i->record.wanted == WANTED_RUN &&
+                  i->record->state == INSTANCE_RUNNING && i->record->wanted == WANTED_RUN &&
                   farm->intent->state == FARM_RUNNING;
     if ((serves && scale_balancer_runs(work, i->farm)) || has_successor(work, i))
         act_drain(work, instance, reason);
-    else if (i->record.wanted != WANTED_DRAIN || i->tier == NONE)
+    else if (i->record->wanted != WANTED_DRAIN || i->tier == NONE)
         act_stop(work, instance, reason);
 }
 
@@ -59,14 +63,14 @@ void scale_remove(struct work *work, size_t instance, const char *reason)
  * then. */
 static bool has_successor(const struct work *work, const struct work_instance *i)
 {
-    if (i->tier == NONE || !work->tiers[i->tier].is_balance || i->record.wanted != WANTED_RUN ||
-        i->record.state != INSTANCE_RUNNING)
+    if (i->tier == NONE || !work->tiers[i->tier].is_balance || i->record->wanted != WANTED_RUN ||
+        i->record->state != INSTANCE_RUNNING)
         return false;
     const struct work_tier *t = &work->tiers[i->tier];
     for (size_t m = 0; m < t->members.length; m++) {
         const struct work_instance *other = &work->instances[t->members.items[m]];
-        if (other != i && !other->forgotten && other->host == i->host && other->record.wanted == WANTED_RUN &&
-            instance_healthy(&other->record, t->intent))
+        if (other != i && !other->forgotten && other->host == i->host &&
+            other->record->wanted == WANTED_RUN && instance_healthy(other->record, t->intent))
             return t->want > 0;
     }
     return false;
@@ -87,7 +91,7 @@ static void fewer(struct work *work, size_t tier)
     size_t length = 0;
     for (size_t m = 0; m < t->members.length; m++) {
         const struct work_instance *i = &work->instances[t->members.items[m]];
-        if (i->forgotten || i->record.wanted != WANTED_RUN) continue;
+        if (i->forgotten || i->record->wanted != WANTED_RUN) continue;
         victims[length++] = victim_of(work, t->members.items[m]);
     }
     count_crowds(work, victims, length);
@@ -130,7 +134,7 @@ static void warm_level(struct work *work, size_t tier)
     for (size_t m = t->members.length; m > 0; m--) {
         size_t instance = t->members.items[m - 1];
         const struct work_instance *i = &work->instances[instance];
-        if (i->forgotten || i->record.wanted != WANTED_WARM) continue;
+        if (i->forgotten || i->record->wanted != WANTED_WARM) continue;
         if (!i->outdated && t->warm_now <= t->warm) continue;
         scale_remove(work, instance,
                      i->outdated ? "its form is not today's"
@@ -152,10 +156,10 @@ static size_t best_warm(const struct work *work, const struct work_tier *tier)
     for (size_t m = 0; m < tier->members.length; m++) {
         size_t instance = tier->members.items[m];
         const struct work_instance *i = &work->instances[instance];
-        if (i->forgotten || i->outdated || i->record.wanted != WANTED_WARM) continue;
+        if (i->forgotten || i->outdated || i->record->wanted != WANTED_WARM) continue;
         if (!work_placed(work, i) || work->hosts[i->host].standing != STANDING_USABLE) continue;
-        if (i->record.state == INSTANCE_RUNNING) return instance;
-        if (best == NONE && i->record.state != INSTANCE_FAILED) best = instance;
+        if (i->record->state == INSTANCE_RUNNING) return instance;
+        if (best == NONE && i->record->state != INSTANCE_FAILED) best = instance;
     }
     return best;
 }
@@ -163,7 +167,7 @@ static size_t best_warm(const struct work *work, const struct work_tier *tier)
 static struct victim victim_of(const struct work *work, size_t instance)
 {
     const struct work_instance *i = &work->instances[instance];
-    const struct instance *record = &i->record;
+    const struct instance *record = i->record;
     bool running = record->state == INSTANCE_RUNNING;
     int rank = !work_placed(work, i)                              ? 0
                : !running && record->state != INSTANCE_FAILED     ? 1
@@ -175,18 +179,24 @@ static struct victim victim_of(const struct work *work, size_t instance)
 
 /* Numbers the members of each host and zone. Taking those with the highest numbers first is the same as
  * taking one from the most crowded place again and again, without counting again. */
-static void count_crowds(struct work *work, struct victim *victims, size_t length)
+static void count_crowds(const struct work *work, struct victim *victims, size_t length)
 {
-    uint32_t *hosts = arena_alloc_array(work->arena, work->hosts_length + 1, sizeof(*hosts));
-    uint32_t *zones = arena_alloc_array(work->arena, work->zones_length + 1, sizeof(*zones));
-    array_sort(victims, length, sizeof(*victims), compare_numbers);
     for (size_t v = 0; v < length; v++) {
         size_t host = work->instances[victims[v].instance].host;
         if (host == NONE) continue;
-        const struct work_host *h = &work->hosts[host];
-        victims[v].host_nth = ++hosts[host];
-        victims[v].zone_nth = ++zones[h->zones[h->depth - 1]];
+        victims[v].host = host + 1;
+        victims[v].zone = (size_t)work->hosts[host].zones[work->hosts[host].depth - 1] + 1;
     }
+    array_sort(victims, length, sizeof(*victims), compare_hosts);
+    for (size_t v = 0; v < length; v++)
+        if (victims[v].host)
+            victims[v].host_nth =
+                v > 0 && victims[v].host == victims[v - 1].host ? victims[v - 1].host_nth + 1 : 1;
+    array_sort(victims, length, sizeof(*victims), compare_zones);
+    for (size_t v = 0; v < length; v++)
+        if (victims[v].zone)
+            victims[v].zone_nth =
+                v > 0 && victims[v].zone == victims[v - 1].zone ? victims[v - 1].zone_nth + 1 : 1;
 }
 
 static int compare_victims(const void *a, const void *b)
@@ -198,8 +208,16 @@ static int compare_victims(const void *a, const void *b)
     return x->number > y->number ? -1 : x->number < y->number;
 }
 
-static int compare_numbers(const void *a, const void *b)
+static int compare_hosts(const void *a, const void *b)
 {
     const struct victim *x = a, *y = b;
+    if (x->host != y->host) return x->host < y->host ? -1 : 1;
+    return x->number < y->number ? -1 : x->number > y->number;
+}
+
+static int compare_zones(const void *a, const void *b)
+{
+    const struct victim *x = a, *y = b;
+    if (x->zone != y->zone) return x->zone < y->zone ? -1 : 1;
     return x->number < y->number ? -1 : x->number > y->number;
 }

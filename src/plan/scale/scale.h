@@ -8,6 +8,7 @@
 void scale_farms(struct work *work);
 /* Counts what there is, and marks what is not to live on. First step of every pass. */
 void scale_census(struct work *work);
+void scale_census_farm(struct work *work, size_t farm);
 /* Ends what is wiped: forgets it, or takes its host away so that it is placed again. */
 void scale_settle(struct work *work);
 /* More, fewer, warm and cold. */

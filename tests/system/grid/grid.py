@@ -258,9 +258,9 @@ class Load:
 # ---------------------------------------------------------------- the grid
 
 class Grid:
-    def __init__(self, croft, hosts=4, racks=2):
+    def __init__(self, croft, hosts=4, racks=2, capacity=None):
         self.croft = os.path.abspath(croft)
-        self.hosts_wanted, self.racks = hosts, racks
+        self.hosts_wanted, self.racks, self.capacity = hosts, racks, capacity
         self.state = tempfile.mkdtemp(prefix='grid-', dir='/tmp')
         self.before = machine()
         self.seen = {}       # processes of ours, by number and start
@@ -294,7 +294,8 @@ class Grid:
             # In a session of its own, so that who kills the test's process group leaves it the time to take everything down.
             self.process = subprocess.Popen(
                 ['setpriv', '--pdeathsig', 'TERM', '--', self.croft, 'up', '--hosts', str(self.hosts_wanted), '--racks',
-                 str(self.racks), '--state', self.state, '--listen', self.address], text=True, stdin=subprocess.DEVNULL,
+                 str(self.racks), '--state', self.state, '--listen', self.address,
+                 *(['--capacity', self.capacity] if self.capacity else [])], text=True, stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE, stderr=stderr, start_new_session=True)
         line = self.process.stdout.readline()
         assert line == f'ready http://{self.address}\n', f'croft up: {line!r}, {log.read_text()}'

@@ -159,7 +159,7 @@ def openapi(grid):
     equal(answer.status, 200)
     about = answer.json
     assert about['openapi'].startswith('3.1'), about['openapi']
-    values = {'/v1/hosts': 'h1', '/v1/parties': 'acme', '/v1/farms': 'acme/shop', '/v1/images': 'landlord/hello:1',
+    values = {'/v1/hosts': 'h1', '/v1/parties': 'acme', '/v1/pools': 'general', '/v1/farms': 'acme/shop', '/v1/images': 'landlord/hello:1',
               '/v1/instances': 'acme/shop/web-1', '/v1/explain': 'acme/shop', '/v1/blobs': grid.api('GET', '/v1/images/landlord/hello:1').json['layers'][0],
               '/v1/tokens': 'none'}
     for path, methods in about['paths'].items():
@@ -250,7 +250,7 @@ def exit_codes(grid):
     equal((nobody.returncode, nobody.stderr.count('\n')), (5, 1), f'{nobody}')
     result = grid.cli('apply', '-f', '-', '--wait=1s', stdin=grid.farm('big', web={'count': 1, 'size': {'cpus': 64}}))
     equal(result.returncode, 6, f'{result}')
-    for kind in 'hosts', 'farms', 'instances', 'parties', 'images':
+    for kind in 'hosts', 'farms', 'instances', 'parties', 'images', 'pools':
         flat = json.loads(grid.do('get', kind, '-o', 'json'))
         assert isinstance(flat, list) and flat and all('name' in item for item in flat), f'{kind}: {flat}'
     host = json.loads(grid.do('get', 'hosts', '-o', 'json'))[0]
@@ -259,6 +259,9 @@ def exit_codes(grid):
     instance = json.loads(grid.do('get', 'instances', '-o', 'json'))[0]
     for key in 'name farm tier host zone address driver image state health since restarts reason warm'.split():
         assert key in instance, f'{key} of an instance: {instance}'
+    pool = json.loads(grid.do('get', 'pool', 'general', '-o', 'json'))[0]
+    for key in 'name survive hosts capacity used kept'.split():
+        assert key in pool, f'{key} of a pool: {pool}'
     event = json.loads(grid.do('events', '-o', 'json'))[0]
     for key in 'time revision kind name what reason'.split():
         assert key in event, f'{key} of an event: {event}'

@@ -59,6 +59,7 @@ static char *real_path(const char *path)
 {
     static const char *const names[][2] = {{"hosts/{name}", "hosts/h1"},
                                            {"parties/{name}", "parties/acme"},
+                                           {"pools/{name}", "pools/general"},
                                            {"farms/{party}/{name}", "farms/acme/blog"},
                                            {"images/{party}/{name}", "images/landlord/hello:2"},
                                            {"instances/{party}/{farm}/{name}", "instances/acme/shop/web-1"},
@@ -224,6 +225,7 @@ static void test_tenants(void **state)
                                          "/v1/explain/h1",
                                          "/v1/hosts/h1",
                                          "/v1/parties/beta",
+                                         "/v1/pools/general",
                                          "/v1/instances/beta/exec/db-1/log",
                                          "/v1/instances/beta/exec/db-1/exec/0123"};
 
@@ -233,6 +235,9 @@ static void test_tenants(void **state)
         assert_non_null(strstr(expect(world, 200, landlord, "GET", lists[i], NULL), "beta"));
     }
     assert_string_equal(expect(world, 200, fixture->acme, "GET", "/v1/hosts", NULL), "[]");
+    assert_string_equal(expect(world, 200, fixture->acme, "GET", "/v1/pools", NULL), "[]");
+    expect(world, 403, fixture->acme, "PUT", "/v1/pools/general", "kind: Pool\nname: general\n");
+    expect(world, 404, fixture->acme, "DELETE", "/v1/pools/general", NULL);
     for (size_t i = 0; i < LENGTH(hidden); i++) {
         const char *text = expect(world, 404, fixture->acme, "GET", hidden[i], NULL);
         check_problem(text, 404);

@@ -10,7 +10,7 @@
 #include <string.h>
 
 static const char documents[] =
-    "kind: Party\nname: beta\n---\n"
+    "kind: Party\nname: beta\n---\nkind: Pool\nname: general\nsurvive: host\n---\n"
     "kind: Farm\nname: shop\nparty: acme\nsubnet: 10.0.0.0/24\n"
     "tiers: [{name: web, image: \"hello:1\", count: 2, size: {cpus: 0.5, memory: 64Mi}}]\n"
     "balance: [{name: www, port: 80, to: \"web:80\", publish: \"127.0.0.1:8080\"}]\n";
@@ -143,6 +143,7 @@ static char *real_path(const struct fixture *fixture, const char *path, bool the
     const char *const names[][3] = {
         {"hosts/{name}", "hosts/h3", "hosts/h9"},
         {"parties/{name}", "parties/beta", "parties/none"},
+        {"pools/{name}", "pools/general", "pools/none"},
         {"farms/{party}/{name}", "farms/acme/shop", "farms/acme/none"},
         {"images/{party}/{name}", "images/landlord/hello:1", "images/acme/none:1"},
         {"instances/{party}/{farm}/{name}", "instances/acme/shop/web-1", "instances/acme/shop/none-1"},

@@ -177,6 +177,37 @@ static void test_two_die(void **state)
     }
 }
 
+/* Who is asked first about one of them does not answer, so that it is found a round later. */
+static void lose_first_looks(void *ctx, const char *from, const char *to, const struct request *request,
+                             struct sim_fate *ret_fate)
+{
+    struct looks *looks = ctx;
+    if (!text_equal(request->path, "/agent/look")) return;
+    CLEANUP_MEM char *mark = mem_printf("\"host\":\"%s\"", looks->host);
+    if (strstr(request->body, mark)) ret_fate->lose_answer = looks->delayed++ < 2;
+}
+
+/* What dies together is noted together, whoever is found first. */
+static void test_one_loss(void **state)
+{
+    for (size_t second = 1; second < 5; second++) {
+        struct world *world = quiet(5);
+        const char *other = world->boxes[second].name;
+        struct looks looks = {.world = world, .host = other};
+        sim_net_meddle(world->net, lose_first_looks, &looks);
+        box_die(&world->boxes[0]);
+        box_die(&world->boxes[second]);
+        for (int ms = 0; !fact_of(world, "h1")->fenced && !fact_of(world, other)->fenced; ms++) {
+            world_run_ms(world, 1);
+            assert_true(ms < 3000);
+        }
+        assert_true(fact_of(world, "h1")->fenced);
+        assert_true(fact_of(world, other)->fenced);
+        assert_int_equal(told(world, other, "fenced"), 1);
+        world_free(world);
+    }
+}
+
 /* Those who look do not say what they see. Their silence is not the host's. */
 static void lose_looks(void *ctx, const char *from, const char *to, const struct request *request,
                        struct sim_fate *ret_fate)
@@ -249,11 +280,11 @@ static void test_damaged_document(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_asked_early),      cmocka_unit_test(test_late_beat),
-        cmocka_unit_test(test_only_beats_lost),  cmocka_unit_test(test_controller_cut_off),
-        cmocka_unit_test(test_line_breaks),      cmocka_unit_test(test_two_die),
-        cmocka_unit_test(test_lookers_silent),   cmocka_unit_test(test_too_busy),
-        cmocka_unit_test(test_damaged_document),
+        cmocka_unit_test(test_asked_early),     cmocka_unit_test(test_late_beat),
+        cmocka_unit_test(test_only_beats_lost), cmocka_unit_test(test_controller_cut_off),
+        cmocka_unit_test(test_line_breaks),     cmocka_unit_test(test_two_die),
+        cmocka_unit_test(test_one_loss),        cmocka_unit_test(test_lookers_silent),
+        cmocka_unit_test(test_too_busy),        cmocka_unit_test(test_damaged_document),
     };
     if (getenv("CMOCKA_ONLY")) cmocka_set_test_filter(getenv("CMOCKA_ONLY"));
     return cmocka_run_group_tests(tests, NULL, NULL);

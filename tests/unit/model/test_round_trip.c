@@ -17,6 +17,7 @@ static const struct {
     {&schema_image,
      "{'name':'hello:1','party':'a','digest':'" DIGEST "','layers':['" DIGEST "'],'size':'5Mi',"
      "'command':['a','b'],'env':{'A':'1'},'directory':'/srv','user':'1:2'}"},
+    {&schema_pool, "{'name':'p','survive':'2'}"},
     {&schema_farm,
      "{'name':'f','party':'p','sla':'gold','state':'stopped','subnet':'10.1.0.0/16','tiers':[{'name':'t',"
      "'image':'i:1','driver':'vm','count':{'committed':1,'guaranteed':2,'max':3},"

@@ -2,9 +2,12 @@
 
 #include "base/buf.h"
 #include "base/text.h"
+#include "base/vec.h"
+#include "model/schemas.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,6 +17,18 @@ enum { GRID_START_MS = 1000000 };
 
 static const char *const action_names[] = {"create",  "place",  "activate", "drain", "stop",
                                            "unplace", "forget", "explain",  "fence", "farm"};
+
+/* What the planner that stays was told last. */
+struct told {
+    enum record_kind kind;
+    const char *name;
+    const void *object;
+    uint64_t round;
+};
+
+static void tell_all(struct grid *grid);
+static void compare_plans(const struct plan *one, const struct plan *other);
+static void compare_documents(struct grid *grid);
 
 struct grid *grid_new(void)
 {
@@ -31,11 +46,15 @@ struct grid *grid_new(void)
     grid->now.hosts = grid->hosts;
     grid->now.host_facts = grid->facts;
     grid->now.farms = grid->farms;
+    grid->planner = planner_new();
+    grid->told = map_new();
     return grid;
 }
 
 void grid_free(struct grid *grid)
 {
+    planner_free(grid->planner);
+    map_free(grid->told);
     arena_free(grid->arena);
     mem_free(grid);
 }
@@ -145,14 +164,133 @@ void grid_delete_farm(struct grid *grid, struct farm *farm)
 void grid_plan(struct grid *grid)
 {
     grid->plan = plan_make(grid->arena, &grid->now, grid->now_ms);
+    tell_all(grid);
+    struct plan same = planner_plan(grid->planner, grid->arena, grid->now_ms);
+    compare_plans(&grid->plan, &same);
     grid->now = plan_apply(grid->arena, &grid->now, &grid->plan);
+    /* Half of the plans are taken as they are, half are told like everything else. */
+    for (size_t a = 0; grid->round % 2 && a < same.actions_length; a++)
+        planner_take(grid->planner, grid->arena, &same.actions[a]);
     struct plan again = plan_make(grid->arena, &grid->now, grid->now_ms);
     for (size_t a = 0; a < again.actions_length; a++)
         print_error("wanted again: %s %s: %s\n", action_names[again.actions[a].kind], again.actions[a].name,
                     again.actions[a].reason);
     assert_int_equal(again.actions_length, 0);
     assert_int_equal(again.again_ms, grid->plan.again_ms);
+    tell_all(grid);
+    compare_documents(grid);
+    struct plan same_again = planner_plan(grid->planner, grid->arena, grid->now_ms);
+    compare_plans(&again, &same_again);
     grid_check(grid);
+}
+
+static const void *copy_of(struct grid *grid, enum record_kind kind, const void *object, size_t size)
+{
+    void *copy = arena_alloc(grid->arena, size);
+    memcpy(copy, object, size);
+    if (kind == RECORD_FARM) { /* the test changes tiers where they are */
+        struct farm *farm = copy;
+        struct tier *tiers = arena_alloc_array(grid->arena, farm->tiers_length + 1, sizeof(*tiers));
+        struct balance *balance = arena_alloc_array(grid->arena, farm->balance_length + 1, sizeof(*balance));
+        if (farm->tiers_length) memcpy(tiers, farm->tiers, farm->tiers_length * sizeof(*tiers));
+        if (farm->balance_length) memcpy(balance, farm->balance, farm->balance_length * sizeof(*balance));
+        farm->tiers = tiers;
+        farm->balance = balance;
+    }
+    return copy;
+}
+
+static bool is_same(enum record_kind kind, const void *one, const void *other, size_t size)
+{
+    if (kind != RECORD_FARM) return memcmp(one, other, size) == 0;
+    const struct farm *a = one, *b = other;
+    struct farm plain = *a;
+    plain.tiers = b->tiers;
+    plain.balance = b->balance;
+    return memcmp(&plain, b, size) == 0 &&
+           (a->tiers_length == 0 || memcmp(a->tiers, b->tiers, a->tiers_length * sizeof(*a->tiers)) == 0) &&
+           (a->balance_length == 0 ||
+            memcmp(a->balance, b->balance, a->balance_length * sizeof(*a->balance)) == 0);
+}
+
+/* name_offset: of the name in the struct. */
+static void tell(struct grid *grid, enum record_kind kind, const void *items, size_t length, size_t size,
+                 size_t name_offset)
+{
+    for (size_t n = 0; n < length; n++) {
+        const char *object = (const char *)items + n * size;
+        const char *name = NULL;
+        memcpy(&name, object + name_offset, sizeof(name));
+        if (kind == RECORD_IMAGE) name = arena_printf(grid->arena, "landlord/%s", name);
+        const char *key = arena_printf(grid->arena, "%d %s", (int)kind, name);
+        struct told *told = map_get(grid->told, key);
+        if (told == NULL) {
+            told = arena_alloc(grid->arena, sizeof(*told));
+            *told = (struct told){.kind = kind, .name = name};
+            map_put(grid->told, key, told);
+        }
+        told->round = grid->round;
+        const void *known = planner_get(grid->planner, kind, name);
+        if (known && is_same(kind, known, object, size)) continue;
+        planner_put(grid->planner, kind, copy_of(grid, kind, object, size));
+        grid->puts++;
+    }
+}
+
+static void tell_all(struct grid *grid)
+{
+    const struct snapshot *s = &grid->now;
+    size_t cursor = 0;
+    const char *key = NULL;
+    void *value = NULL;
+
+    grid->round++;
+    tell(grid, RECORD_INSTANCE, s->instances, s->instances_length, sizeof(struct instance),
+         offsetof(struct instance, name));
+    tell(grid, RECORD_HOST, s->hosts, s->hosts_length, sizeof(struct host), offsetof(struct host, name));
+    tell(grid, RECORD_HOST_FACT, s->host_facts, s->host_facts_length, sizeof(struct host_fact),
+         offsetof(struct host_fact, name));
+    tell(grid, RECORD_IMAGE, s->images, s->images_length, sizeof(struct image), offsetof(struct image, name));
+    tell(grid, RECORD_FARM, s->farms, s->farms_length, sizeof(struct farm), offsetof(struct farm, full_name));
+    tell(grid, RECORD_FARM_FACT, s->farm_facts, s->farm_facts_length, sizeof(struct farm_fact),
+         offsetof(struct farm_fact, name));
+    while (map_next(grid->told, &cursor, &key, &value)) {
+        const struct told *told = value;
+        if (told->round == grid->round) continue;
+        planner_delete(grid->planner, told->kind, told->name);
+        map_remove(grid->told, key);
+    }
+}
+
+/* A host's document is the same from what the planner was told as from the whole grid. */
+static void compare_documents(struct grid *grid)
+{
+    const char *host = grid->now.hosts[grid->round % grid->now.hosts_length].name;
+    struct host_document one = plan_host_document(grid->arena, &grid->now, host);
+    struct host_document other = planner_host_document(grid->planner, grid->arena, &grid->now, host);
+    CLEANUP_BUF struct buf one_text = {0};
+    CLEANUP_BUF struct buf other_text = {0};
+    schema_write(&schema_host_document, "HostDocument", &one, &one_text);
+    schema_write(&schema_host_document, "HostDocument", &other, &other_text);
+    assert_string_equal(buf_text(&one_text), buf_text(&other_text));
+}
+
+static void compare_plans(const struct plan *one, const struct plan *other)
+{
+    for (size_t a = 0; a < one->actions_length || a < other->actions_length; a++) {
+        const struct action *x = a < one->actions_length ? &one->actions[a] : NULL;
+        const struct action *y = a < other->actions_length ? &other->actions[a] : NULL;
+        if (x && y && x->kind == y->kind && text_equal(x->name, y->name) && text_equal(x->host, y->host) &&
+            text_equal(x->reason, y->reason) && x->step == y->step)
+            continue;
+        print_error("from scratch: %s %s %s: %s\n", x ? action_names[x->kind] : "", x ? x->name : "nothing",
+                    x ? x->host : "", x ? x->reason : "");
+        print_error("incremental:  %s %s %s: %s\n", y ? action_names[y->kind] : "", y ? y->name : "nothing",
+                    y ? y->host : "", y ? y->reason : "");
+        fail();
+    }
+    assert_int_equal(one->again_ms, other->again_ms);
+    assert_int_equal(one->urgent_length, other->urgent_length);
 }
 
 /* A balancer that runs has all that its host's document gives it. */

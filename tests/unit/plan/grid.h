@@ -2,7 +2,7 @@
 #ifndef CROFT_TESTS_PLAN_GRID_H
 #define CROFT_TESTS_PLAN_GRID_H
 
-#include "plan/plan.h"
+#include "plan/planner.h"
 
 enum { GRID_HOSTS_MAX = 256, GRID_FARMS_MAX = 64, GRID_TIERS_MAX = 4 };
 
@@ -17,6 +17,10 @@ struct grid {
     struct balance balance[GRID_FARMS_MAX];
     struct image images[4];
     struct plan plan; /* the last one */
+    /* Is told of what changed, and has to decide what plan_make() does. */
+    struct planner *planner;
+    struct map *told; /* kind and name -> struct told */
+    uint64_t round, puts;
 };
 
 struct grid *grid_new(void); /* with images hello:1 and croft-balancer:1 */
@@ -33,7 +37,8 @@ void grid_balance(struct grid *grid, struct farm *farm, const char *to, const ch
 struct tier *grid_tier_of(struct grid *grid, struct farm *farm, const char *name);
 void grid_delete_farm(struct grid *grid, struct farm *farm);
 
-/* Plans, applies, and fails the test when the same plan made again wants something. */
+/* Plans, applies, and fails the test when the same plan made again wants something, or when the planner that
+ * stays decides anything else. */
 void grid_plan(struct grid *grid);
 /* What agents do with the documents until nothing changes; plans in between. */
 void grid_settle(struct grid *grid);

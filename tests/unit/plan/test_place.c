@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/text.h"
+#include "plan/planner.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -153,6 +154,23 @@ static void names_lead_to_members_that_serve(void **state)
     expect_aside(grid, "");
 }
 
+static void keeps_pools(void **state)
+{
+    const struct pool first = {"general", "host"}, second = {"spare", "none"}, changed = {"general", "rack"};
+    struct planner *planner = planner_new();
+    size_t cursor = 0;
+    planner_put(planner, RECORD_POOL, &first);
+    planner_put(planner, RECORD_POOL, &second);
+    planner_put(planner, RECORD_POOL, &changed);
+    assert_int_equal(planner_length(planner, RECORD_POOL), 2);
+    assert_ptr_equal(planner_get(planner, RECORD_POOL, "general"), &changed);
+    planner_delete(planner, RECORD_POOL, "general");
+    assert_null(planner_get(planner, RECORD_POOL, "general"));
+    assert_ptr_equal(planner_next(planner, RECORD_POOL, &cursor), &second);
+    assert_null(planner_next(planner, RECORD_POOL, &cursor));
+    planner_free(planner);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -161,6 +179,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(says_what_lacks, setup, teardown),
         cmocka_unit_test_setup_teardown(balancer_stays_when_its_tier_changes, setup, teardown),
         cmocka_unit_test_setup_teardown(names_lead_to_members_that_serve, setup, teardown),
+        cmocka_unit_test(keeps_pools),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,6 +33,7 @@ static inline const char *check_write(struct arena *arena, const struct document
     const void *object = document->kind->kind == KIND_HOST    ? (const void *)document->host
                          : document->kind->kind == KIND_PARTY ? (const void *)document->party
                          : document->kind->kind == KIND_FARM  ? (const void *)document->farm
+                         : document->kind->kind == KIND_POOL  ? (const void *)document->pool
                                                               : (const void *)document->image;
     schema_write(document->kind->schema, document->kind->name, object, &json);
     return arena_strdup(arena, buf_text(&json));

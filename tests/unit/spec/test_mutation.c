@@ -1,4 +1,5 @@
 #include "check.h"
+#include "mutate.h"
 
 /* Texts that are valid, broken at random: the reader neither crashes nor fails without a place. */
 static const char *const seeds[] = {
@@ -17,39 +18,7 @@ static const char *const seeds[] = {
     "[{\"kind\":\"Party\",\"name\":\"a\\u00e4\\ud83d\\ude00\"},{\"kind\":\"Party\",\"name\":\"b\"}]",
 };
 
-/* SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014). */
-static uint64_t draw(uint64_t *state)
-{
-    uint64_t z = *state += 0x9e3779b97f4a7c15ULL;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-    return z ^ (z >> 31);
-}
-
-static void mutate(uint64_t *random, char *text, size_t *size, size_t capacity)
-{
-    static const char alphabet[] = "{}[]:,-#&*!|>'\"%@ \n\t\r\\0189azAZ/.~<\x80\xff\x01";
-    size_t at = (size_t)(draw(random) % *size);
-    switch (draw(random) % 4) {
-    case 0:
-        text[at] = alphabet[draw(random) % (sizeof(alphabet) - 1)];
-        break;
-    case 1: /* a piece goes */
-        if (*size < 20) break;
-        size_t gone = 1 + (size_t)(draw(random) % 8);
-        if (at + gone > *size) at = *size - gone;
-        memmove(text + at, text + at + gone, *size - at - gone);
-        *size -= gone;
-        break;
-    case 2: /* a piece comes twice */
-        if (*size + 16 > capacity || at + 16 > *size) break;
-        memmove(text + at + 16, text + at, *size - at);
-        *size += 16;
-        break;
-    default: /* cut */
-        if (draw(random) % 8 == 0) *size = at + 1;
-    }
-}
+static const char alphabet[] = "{}[]:,-#&*!|>'\"%@ \n\t\r\\0189azAZ/.~<\x80\xff\x01";
 
 static void survives(void **state)
 {
@@ -62,7 +31,7 @@ static void survives(void **state)
         size_t size = strlen(seed);
         memcpy(text, seed, size);
         for (uint64_t changes = draw(&random) % 4; changes > 0; changes--)
-            mutate(&random, text, &size, sizeof(text));
+            mutate(&random, alphabet, sizeof(alphabet) - 1, text, &size, sizeof(text));
         CLEANUP_ARENA struct arena *arena = arena_new();
         struct documents documents = {0};
         struct error err;

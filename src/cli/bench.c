@@ -1,0 +1,331 @@
+/* `croft bench …`: how fast this machine decides, on a grid made by lot. */
+#include "base/text.h"
+#include "cli/cli.h"
+#include "cli/made.h"
+#include "plan/planner.h"
+#include "plan/whatif/bound.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+enum { PLANS_MAX = 100, ONES_MAX = 1000, ONES_SECONDS = 10, HOSTS_MAX = 1000000, INSTANCES_MAX = 20000000 };
+
+struct bench {
+    struct arena *grid;  /* what the planner was told */
+    struct arena *plans; /* what it said */
+    struct planner *planner;
+    struct made_options options;
+    int64_t now_ms;
+};
+
+static bool open_bench(struct cli *cli, struct bench *bench, struct error *err);
+static void close_bench(struct bench *bench);
+static bool read_number(struct cli *cli, const char *option, uint64_t most, size_t *ret_number,
+                        struct error *err);
+static void tell_planner(struct planner *planner, const struct snapshot *snapshot);
+static size_t decide(struct bench *bench);
+static double hosts_used(const struct bench *bench, double *ret_least);
+static size_t placed(const struct bench *bench);
+static size_t place_one_by_one(struct bench *bench, double *ret_p50_us, double *ret_p99_us);
+static void settle(struct bench *bench);
+static size_t lose_rack(struct bench *bench, const char **ret_rack, size_t *ret_hosts);
+static double seconds_now(void);
+static size_t peak_bytes(void);
+static int compare_doubles(const void *a, const void *b);
+static int say(struct cli *cli, const struct buf *json, const char *sentence);
+
+int bench_place_run(struct cli *cli)
+{
+    struct bench bench = {0};
+    double p50 = 0, p99 = 0, least = 0;
+    CLEANUP_BUF struct buf json = {0};
+    struct error err;
+
+    if (!open_bench(cli, &bench, &err)) return cli_fail(cli, &err);
+    double begin = seconds_now();
+    struct snapshot snapshot = made_grid(bench.grid, &bench.options);
+    double made = seconds_now();
+    tell_planner(bench.planner, &snapshot);
+    double told = seconds_now();
+    decide(&bench);
+    double seconds = seconds_now() - told;
+    double used = hosts_used(&bench, &least);
+    size_t count = placed(&bench), peak = peak_bytes();
+    size_t ones = place_one_by_one(&bench, &p50, &p99);
+    double packing = least > 0 ? used / least : 1;
+    buf_printf(&json,
+               "{\"placed\": %zu, \"seconds\": %.6f, \"placements_per_s\": %.1f, \"peak_bytes\": %zu, "
+               "\"packing\": %.5f, \"wanted\": %zu, \"hosts\": %zu, \"hosts_used\": %.0f, "
+               "\"hosts_least\": %.3f, \"make_seconds\": %.6f, \"tell_seconds\": %.6f, \"ones\": %zu, "
+               "\"one_us_p50\": %.1f, \"one_us_p99\": %.1f}",
+               count, seconds, (double)count / seconds, peak, packing, bench.options.instances,
+               bench.options.hosts, used, least, made - begin, told - made, ones, p50, p99);
+    const char *sentence = arena_printf(
+        cli->arena,
+        "%zu of %zu instances placed on %.0f of %zu hosts in %.2f s: %.0f a second; %.3f times the least "
+        "number of hosts; %zu MiB at most; %zu more, one at a time: median %.0f, 99th percentile %.0f µs",
+        count, bench.options.instances, used, bench.options.hosts, seconds, (double)count / seconds, packing,
+        peak >> 20, ones, p50, p99);
+    close_bench(&bench);
+    return say(cli, &json, sentence);
+}
+
+int bench_lost_rack_run(struct cli *cli)
+{
+    struct bench bench = {0};
+    const char *rack = "";
+    size_t hosts = 0, waiting = 0;
+    CLEANUP_BUF struct buf json = {0};
+    struct error err;
+
+    if (!open_bench(cli, &bench, &err)) return cli_fail(cli, &err);
+    struct snapshot snapshot = made_grid(bench.grid, &bench.options);
+    tell_planner(bench.planner, &snapshot);
+    decide(&bench);
+    settle(&bench);
+    size_t count = placed(&bench);
+    double begin = seconds_now();
+    size_t lost = lose_rack(&bench, &rack, &hosts);
+    size_t actions = decide(&bench);
+    double seconds = seconds_now() - begin;
+    waiting = count - placed(&bench);
+    buf_printf(&json,
+               "{\"rack\": \"%s\", \"failed_hosts\": %zu, \"instances\": %zu, \"lost\": %zu, "
+               "\"without_place\": %zu, \"actions\": %zu, \"seconds_to_answer\": %.6f, \"peak_bytes\": %zu}",
+               rack, hosts, count, lost, waiting, actions, seconds, peak_bytes());
+    const char *sentence = arena_printf(
+        cli->arena,
+        "zone/%s lost with %zu hosts: all but %zu of its %zu instances, of %zu in the grid, have "
+        "a new place; decided in %.3f s",
+        rack, hosts, waiting, lost, count, seconds);
+    close_bench(&bench);
+    return say(cli, &json, sentence);
+}
+
+static bool open_bench(struct cli *cli, struct bench *bench, struct error *err)
+{
+    size_t seed = 7;
+    struct made_options options = {.hosts = 1000, .instances = 10000, .zones = 3, .racks = 40};
+
+    if (!read_number(cli, "hosts", HOSTS_MAX, &options.hosts, err) ||
+        !read_number(cli, "instances", INSTANCES_MAX, &options.instances, err) ||
+        !read_number(cli, "zones", HOSTS_MAX, &options.zones, err) ||
+        !read_number(cli, "racks", HOSTS_MAX, &options.racks, err) ||
+        !read_number(cli, "seed", INT64_MAX, &seed, err))
+        return false;
+    if (options.zones * options.racks > options.hosts)
+        return error_set(err, ERROR_USAGE, "%s: %zu zones of %zu racks are more racks than %zu hosts",
+                         cli->arguments->command->name, options.zones, options.racks, options.hosts);
+    options.seed = seed;
+    *bench = (struct bench){.grid = arena_new(),
+                            .plans = arena_new(),
+                            .planner = planner_new(),
+                            .options = options,
+                            .now_ms = MADE_NOW_MS};
+    return true;
+}
+
+static void close_bench(struct bench *bench)
+{
+    planner_free(bench->planner);
+    arena_free(bench->plans);
+    arena_free(bench->grid);
+}
+
+static bool read_number(struct cli *cli, const char *option, uint64_t most, size_t *ret_number,
+                        struct error *err)
+{
+    const char *text = arguments_text(cli->arguments, option);
+    uint64_t value = 0;
+
+    if (!text) return true;
+    if (!text_parse_u64(text, &value) || value < 1 || value > most)
+        return error_set(err, ERROR_USAGE, "%s: --%s takes a number from 1 to %llu, not \"%s\"",
+                         cli->arguments->command->name, option, (unsigned long long)most, text);
+    *ret_number = (size_t)value;
+    return true;
+}
+
+static void tell_planner(struct planner *planner, const struct snapshot *s)
+{
+    for (size_t n = 0; n < s->parties_length; n++)
+        planner_put(planner, RECORD_PARTY, &s->parties[n]);
+    for (size_t n = 0; n < s->images_length; n++)
+        planner_put(planner, RECORD_IMAGE, &s->images[n]);
+    for (size_t n = 0; n < s->hosts_length; n++)
+        planner_put(planner, RECORD_HOST, &s->hosts[n]);
+    for (size_t n = 0; n < s->host_facts_length; n++)
+        planner_put(planner, RECORD_HOST_FACT, &s->host_facts[n]);
+    for (size_t n = 0; n < s->farms_length; n++)
+        planner_put(planner, RECORD_FARM, &s->farms[n]);
+}
+
+/* Plans, and takes all of it, until nothing is left to decide. How many decisions. */
+static size_t decide(struct bench *bench)
+{
+    size_t decisions = 0;
+    for (int n = 0; n < PLANS_MAX; n++) {
+        struct plan plan = planner_plan(bench->planner, bench->plans, bench->now_ms);
+        if (plan.actions_length == 0) break;
+        for (size_t a = 0; a < plan.actions_length; a++)
+            planner_take(bench->planner, bench->grid, &plan.actions[a]);
+        decisions += plan.actions_length;
+    }
+    return decisions;
+}
+
+/* Hosts with an instance, and the least that all placed instances need. */
+static double hosts_used(const struct bench *bench, double *ret_least)
+{
+    CLEANUP(map_freep) struct map *used = map_new();
+    struct vec shapes = VEC_OF(struct bound_shape);
+    struct fleet_size demand = {{0}};
+    const struct instance *instance = NULL;
+    const struct host *host = NULL;
+
+    for (size_t cursor = 0; (instance = planner_next(bench->planner, RECORD_INSTANCE, &cursor)) != NULL;) {
+        if (instance->host[0] == '\0') continue;
+        struct fleet_size size = fleet_size_of(&instance->size);
+        for (size_t d = 0; d < FLEET_DIMENSIONS; d++)
+            demand.of[d] += size.of[d];
+        map_put(used, instance->host, bench->planner);
+    }
+    for (size_t cursor = 0; (host = planner_next(bench->planner, RECORD_HOST, &cursor)) != NULL;) {
+        struct fleet_size size = fleet_size_of(&host->capacity);
+        size_t at = 0;
+        while (at < shapes.length &&
+               memcmp(&((struct bound_shape *)vec_at(&shapes, at))->size, &size, sizeof(size)) != 0)
+            at++;
+        if (at == shapes.length) ((struct bound_shape *)vec_push(&shapes))->size = size;
+        ((struct bound_shape *)vec_at(&shapes, at))->count++;
+    }
+    *ret_least = bound_hosts(shapes.items, shapes.length, &demand);
+    vec_free(&shapes);
+    return (double)map_length(used);
+}
+
+static size_t placed(const struct bench *bench)
+{
+    const struct instance *instance = NULL;
+    size_t count = 0;
+    for (size_t cursor = 0; (instance = planner_next(bench->planner, RECORD_INSTANCE, &cursor)) != NULL;)
+        count += instance->host[0] != '\0';
+    return count;
+}
+
+/* Farms of one instance, a tenth of what is there at most, each asked for by itself: from the question to its
+ * decision taken. Ends early where a question takes so long that nobody would wait for a thousand. */
+static size_t place_one_by_one(struct bench *bench, double *ret_p50_us, double *ret_p99_us)
+{
+    const struct made_options one = {
+        .hosts = 1, .instances = 40 * ONES_MAX, .zones = 1, .racks = 1, .seed = 1};
+    struct snapshot more = made_grid(bench->grid, &one);
+    double took[ONES_MAX], end = seconds_now() + ONES_SECONDS;
+    size_t count = 0, most = 1 + bench->options.instances / 10;
+
+    if (most > ONES_MAX) most = ONES_MAX;
+    while (count < most && count < more.farms_length && seconds_now() < end) {
+        struct farm *farm = arena_alloc(bench->grid, sizeof(*farm));
+        struct tier *tier = arena_alloc(bench->grid, sizeof(*tier));
+        *tier = more.farms[count].tiers[0];
+        tier->count = (struct count){1, 1, 1};
+        *farm = more.farms[count];
+        farm->full_name = arena_printf(bench->grid, "one/%s", farm->name);
+        farm->party = "one";
+        farm->tiers = tier;
+        farm->tiers_length = 1;
+        double begin = seconds_now();
+        planner_put(bench->planner, RECORD_FARM, farm);
+        struct plan plan = planner_plan(bench->planner, bench->plans, bench->now_ms);
+        for (size_t a = 0; a < plan.actions_length; a++)
+            planner_take(bench->planner, bench->grid, &plan.actions[a]);
+        took[count++] = (seconds_now() - begin) * 1e6;
+    }
+    array_sort(took, count, sizeof(*took), compare_doubles);
+    *ret_p50_us = took[count / 2];
+    *ret_p99_us = took[count - 1 - count / 100];
+    return count;
+}
+
+/* All that has a place runs there and is well. */
+static void settle(struct bench *bench)
+{
+    const struct instance *instance = NULL;
+    size_t length = planner_length(bench->planner, RECORD_INSTANCE), n = 0;
+    struct instance *records = arena_alloc_array(bench->grid, length + 1, sizeof(*records));
+
+    for (size_t cursor = 0; (instance = planner_next(bench->planner, RECORD_INSTANCE, &cursor)) != NULL;) {
+        if (instance->host[0] == '\0') continue;
+        records[n] = *instance;
+        records[n].state = INSTANCE_RUNNING;
+        records[n].health = HEALTH_GOOD;
+        records[n].since_ms = bench->now_ms;
+        records[n++].reason = "";
+    }
+    for (size_t i = 0; i < n; i++)
+        planner_put(bench->planner, RECORD_INSTANCE, &records[i]);
+    bench->now_ms += 3600 * 1000;
+    decide(bench);
+}
+
+/* The rack of the host that comes first: all its hosts are down and known to run nothing. How many instances
+ * were there. */
+static size_t lose_rack(struct bench *bench, const char **ret_rack, size_t *ret_hosts)
+{
+    CLEANUP(map_freep) struct map *lost = map_new();
+    const struct host *host = NULL;
+    const struct instance *instance = NULL;
+    const char *rack = NULL, *name = NULL;
+    void *value = NULL;
+    size_t count = 0;
+
+    for (size_t cursor = 0; (host = planner_next(bench->planner, RECORD_HOST, &cursor)) != NULL;) {
+        if (rack == NULL) rack = host->zone;
+        if (text_equal(rack, host->zone)) map_put(lost, host->name, bench->planner);
+    }
+    for (size_t cursor = 0; (instance = planner_next(bench->planner, RECORD_INSTANCE, &cursor)) != NULL;)
+        count += map_get(lost, instance->host) != NULL;
+    for (size_t cursor = 0; map_next(lost, &cursor, &name, &value);) {
+        struct host_fact *fact = arena_alloc(bench->grid, sizeof(*fact));
+        *fact = *(const struct host_fact *)planner_get(bench->planner, RECORD_HOST_FACT, name);
+        fact->state = HOST_DOWN;
+        fact->fenced = true;
+        fact->since_ms = bench->now_ms;
+        planner_put(bench->planner, RECORD_HOST_FACT, fact);
+    }
+    *ret_rack = rack;
+    *ret_hosts = map_length(lost);
+    return count;
+}
+
+static double seconds_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static size_t peak_bytes(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (size_t)usage.ru_maxrss * 1024;
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static int say(struct cli *cli, const struct buf *json, const char *sentence)
+{
+    struct node node;
+    struct error err;
+
+    if (!node_from_json(cli->arena, buf_text(json), json->size, &node, &err)) return cli_fail(cli, &err);
+    if (!cli_print_node(cli, &node)) fprintf(cli->out, "%s\n", sentence);
+    return 0;
+}

@@ -1,0 +1,89 @@
+/* Documents of hosts from what a planner was told: the cost of a host, not of the grid. */
+#include "plan/document/document.h"
+#include "plan/inside.h"
+
+#include "base/text.h"
+
+#include <string.h>
+
+static size_t farms_on(const struct work *work, struct arena *arena, size_t host, size_t **ret_farms);
+static void add_farm(const struct work *work, const struct work_farm *farm, struct snapshot *part,
+                     struct farm *farms, struct farm_fact *facts, struct instance *instances);
+static int compare_named(const void *a, const void *b);
+
+struct host_document planner_host_document(const struct planner *planner, struct arena *arena,
+                                           const struct snapshot *grid, const char *host)
+{
+    const struct work *work = &planner->work;
+    size_t number = work_host(work, host), *on = NULL, length = 0, instances_length = 0;
+    struct snapshot part = {.host_facts = grid->host_facts,
+                            .host_facts_length = grid->host_facts_length,
+                            .images = grid->images,
+                            .images_length = grid->images_length};
+
+    if (number != NONE) length = farms_on(work, arena, number, &on);
+    for (size_t n = 0; n < length; n++)
+        instances_length += work->farms[on[n]].told_length;
+    struct farm *farms = arena_alloc_array(arena, length + 1, sizeof(*farms));
+    struct farm_fact *facts = arena_alloc_array(arena, length + 1, sizeof(*facts));
+    struct instance *instances = arena_alloc_array(arena, instances_length + 1, sizeof(*instances));
+    for (size_t n = 0; n < length; n++)
+        add_farm(work, &work->farms[on[n]], &part, farms, facts, instances);
+    part.farms = farms;
+    part.farm_facts = facts;
+    part.instances = instances;
+    return document_make(arena, &part, host, planner->balanced_length > 0);
+}
+
+size_t planner_hosts_of(const struct planner *planner, struct arena *arena, const char *farm,
+                        const char ***ret_hosts)
+{
+    const struct work *work = &planner->work;
+    size_t number = work_farm(work, farm), length = 0;
+    if (number == NONE) return 0;
+    const struct work_farm *f = &work->farms[number];
+    const char **hosts = arena_alloc_array(arena, f->told_length + 1, sizeof(*hosts));
+    for (size_t n = 0; n < f->told_length; n++) {
+        size_t host = work->instances[f->instances.items[n]].told_host;
+        if (host != NONE) hosts[length++] = work->hosts[host].name;
+    }
+    *ret_hosts = hosts;
+    return length;
+}
+
+struct named {
+    const char *name;
+    size_t farm;
+};
+
+/* In the order of their names, each once. */
+static size_t farms_on(const struct work *work, struct arena *arena, size_t host, size_t **ret_farms)
+{
+    const struct index *instances = &work->hosts[host].instances;
+    struct named *named = arena_alloc_array(arena, instances->length + 1, sizeof(*named));
+    size_t *farms = arena_alloc_array(arena, instances->length + 1, sizeof(*farms)), length = 0;
+
+    for (size_t n = 0; n < instances->length; n++) {
+        size_t farm = work->instances[instances->items[n]].farm;
+        named[n] = (struct named){work->farms[farm].name, farm};
+    }
+    array_sort(named, instances->length, sizeof(*named), compare_named);
+    for (size_t n = 0; n < instances->length; n++)
+        if (n == 0 || named[n].farm != named[n - 1].farm) farms[length++] = named[n].farm;
+    *ret_farms = farms;
+    return length;
+}
+
+static void add_farm(const struct work *work, const struct work_farm *farm, struct snapshot *part,
+                     struct farm *farms, struct farm_fact *facts, struct instance *instances)
+{
+    if (farm->intent) farms[part->farms_length++] = *farm->intent;
+    if (farm->told) facts[part->farm_facts_length++] = *farm->told;
+    for (size_t n = 0; n < farm->told_length; n++)
+        instances[part->instances_length++] = *work->instances[farm->instances.items[n]].told;
+}
+
+static int compare_named(const void *a, const void *b)
+{
+    return text_compare_natural(((const struct named *)a)->name, ((const struct named *)b)->name);
+}

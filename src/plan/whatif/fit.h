@@ -1,0 +1,32 @@
+/* How many more instances of one size a grid takes. */
+#ifndef CROFT_PLAN_WHATIF_FIT_H
+#define CROFT_PLAN_WHATIF_FIT_H
+
+#include "base/mem.h"
+#include "model/state.h"
+
+enum fit_survive { FIT_SURVIVE_NONE, FIT_SURVIVE_HOST, FIT_SURVIVE_RACK, FIT_SURVIVE_SITE };
+
+/* Hosts that can stand in for each other by recovery steps 1 to 3, directly or over others. */
+struct fit_part {
+    const char *pool, *class_name; /* of its first host by name */
+    int64_t count;
+};
+
+struct fit {
+    int64_t count;
+    const char *limited_by; /* "cpus", "memory", "disk", "network", "survive", or "hosts": none is usable */
+    const char *reason;     /* a sentence about it */
+    const struct fit_part *parts;
+    size_t parts_length;
+};
+
+/* The snapshot is taken as it is: what waits for a host takes no room. With FIT_SURVIVE_NONE the count is
+ * exact. Else, with so many of priority 50 and without spread in each part, packed as the planner packs,
+ * whatever one host, rack (whole zone path) or site is lost, the planner finds room for all that ran there by
+ * recovery steps 1 to 3; README.md says how near to the most that is. The size asks for something. Texts are
+ * the arena's. */
+struct fit fit_count(struct arena *arena, const struct snapshot *snapshot, const struct resources *size,
+                     enum fit_survive survive);
+
+#endif

@@ -1,0 +1,234 @@
+/* The search: over groups of hosts that preferences do not tell apart, then inside the best of them. */
+#include "base/text.h"
+#include "plan/whatif/fleet.h"
+
+#include <string.h>
+
+/* Smaller is better, field by field: the planner's order. */
+struct key {
+    int step;
+    uint32_t in_zone;
+    unsigned distance;
+    uint32_t on_host;
+    int64_t left;
+};
+
+struct search {
+    struct fleet *fleet;
+    const struct fleet_size *size;
+    int level;
+    bool strict;
+};
+
+static void count_members(struct fleet *fleet, size_t instance, int sign);
+static size_t best_of(const struct search *search, size_t group, struct key *key);
+static size_t scan(const struct search *search, const struct fleet_group *group, struct key *ret_key);
+static const struct fleet_memo *remembered(struct fleet *fleet, struct fleet_group *group,
+                                           const struct fleet_size *size);
+static uint32_t zone_members(const struct search *search, const struct fleet_host *host);
+static int compare_keys(const struct key *a, const struct key *b);
+static unsigned distance_of(const struct fleet_host *a, const struct fleet_host *b);
+static int step_of(const struct fleet_host *lost, const struct fleet_host *host);
+
+void fleet_take(struct fleet *fleet, size_t host, const struct fleet_size *size, int sign)
+{
+    struct fleet_host *h = &fleet->hosts[host];
+    for (size_t d = 0; d < FLEET_DIMENSIONS; d++)
+        h->free.of[d] -= sign * size->of[d];
+    if (h->group != FLEET_NONE) fleet->groups[h->group].version = ++fleet->versions;
+}
+
+void fleet_set_usable(struct fleet *fleet, size_t host, bool usable)
+{
+    struct fleet_host *h = &fleet->hosts[host];
+    if (h->group == FLEET_NONE) return;
+    h->usable = usable;
+    fleet->groups[h->group].version = ++fleet->versions;
+}
+
+int64_t fleet_slots(const struct fleet *fleet, size_t host, const struct fleet_size *size)
+{
+    const struct fleet_host *h = &fleet->hosts[host];
+    int64_t least = INT64_MAX;
+
+    if (!h->usable) return 0;
+    for (size_t d = 0; d < FLEET_DIMENSIONS; d++) {
+        if (size->of[d] == 0) continue;
+        int64_t slots = h->free.of[d] < 0 ? 0 : h->free.of[d] / size->of[d];
+        if (slots < least) least = slots;
+    }
+    return least;
+}
+
+int64_t fleet_left(const struct fleet *fleet, size_t host, const struct fleet_size *size)
+{
+    const struct fleet_host *h = &fleet->hosts[host];
+    int64_t least = INT64_MAX;
+
+    if (!h->usable) return -1;
+    for (size_t d = 0; d < FLEET_DIMENSIONS; d++) {
+        int64_t left = h->free.of[d] - size->of[d];
+        if (size->of[d] == 0 || left > FLEET_UNCOUNTED / 2) continue;
+        if (left < 0) return -1;
+        int64_t part = (left >> fleet->shift[d]) * fleet->weight[d];
+        if (part < least) least = part;
+    }
+    return least;
+}
+
+size_t fleet_find(struct fleet *fleet, const struct fleet_size *size, size_t near, size_t instance)
+{
+    const struct fleet_host *lost = &fleet->hosts[near];
+    size_t tier = instance == FLEET_NONE ? FLEET_NONE : fleet->instances[instance].tier;
+    struct search search = {.fleet = fleet, .size = size, .level = FLEET_APART_NOT};
+    struct key best_key = {0};
+    size_t best = FLEET_NONE;
+
+    if (tier != FLEET_NONE) {
+        search.level = fleet->tiers[tier].level;
+        search.strict = fleet->tiers[tier].strict;
+    }
+    if (search.level != FLEET_APART_NOT) count_members(fleet, instance, 1);
+    for (size_t g = 0; g < fleet->groups_length; g++) {
+        const struct fleet_host *any = &fleet->hosts[fleet->columns[fleet->groups[g].first]];
+        struct key key = {.step = step_of(lost, any), .distance = distance_of(lost, any)};
+        if (key.step > 3) continue;
+        if (search.level != FLEET_APART_HOST) key.in_zone = zone_members(&search, any);
+        if (best != FLEET_NONE && compare_keys(&key, &best_key) > 0) continue;
+        size_t host = best_of(&search, g, &key);
+        if (host == FLEET_NONE) continue;
+        int order = best == FLEET_NONE ? -1 : compare_keys(&key, &best_key);
+        if (order > 0 || (order == 0 && host > best)) continue; /* hosts stand by name */
+        best = host;
+        best_key = key;
+    }
+    if (search.level != FLEET_APART_NOT) count_members(fleet, instance, -1);
+    return best;
+}
+
+size_t fleet_neighbours(const struct fleet *fleet, size_t instance, size_t host)
+{
+    const struct fleet_instance *i = &fleet->instances[instance];
+    const struct fleet_host *to = &fleet->hosts[host];
+    size_t count = 0;
+
+    if (i->tier == FLEET_NONE || fleet->tiers[i->tier].level == FLEET_APART_NOT) return 0;
+    const struct fleet_tier *tier = &fleet->tiers[i->tier];
+    for (size_t m = 0; m < tier->members.length; m++) {
+        size_t other = tier->members.items[m];
+        if (other == instance || fleet->instances[other].host == FLEET_NONE) continue;
+        const struct fleet_host *at = &fleet->hosts[fleet->instances[other].host];
+        if (tier->level == FLEET_APART_HOST) {
+            count += at == to;
+            continue;
+        }
+        unsigned d = (unsigned)tier->level < to->depth ? (unsigned)tier->level : to->depth - 1;
+        count += d < at->depth && at->zones[d] == to->zones[d];
+    }
+    return count;
+}
+
+/* Notes (sign 1) or forgets (sign -1) where the tier's other members are. */
+static void count_members(struct fleet *fleet, size_t instance, int sign)
+{
+    const struct fleet_list *members = &fleet->tiers[fleet->instances[instance].tier].members;
+
+    for (size_t m = 0; m < members->length; m++) {
+        size_t other = members->items[m], at = fleet->instances[other].host;
+        if (other == instance || at == FLEET_NONE) continue;
+        struct fleet_host *host = &fleet->hosts[at];
+        host->members_scratch += (uint32_t)sign;
+        for (unsigned d = 0; d < host->depth; d++)
+            fleet->zones_scratch[host->zones[d]] += (uint32_t)sign;
+    }
+}
+
+static size_t best_of(const struct search *search, size_t group, struct key *key)
+{
+    struct fleet *fleet = search->fleet;
+    struct fleet_group *g = &fleet->groups[group];
+    const struct fleet_host *any = &fleet->hosts[fleet->columns[g->first]];
+
+    if (search->strict && key->in_zone > 0) return FLEET_NONE;
+    /* Where no member is near, all hosts of the group are the same to spread. */
+    if (search->level != FLEET_APART_NOT && fleet->zones_scratch[any->zones[any->depth - 1]] > 0)
+        return scan(search, g, key);
+    const struct fleet_memo *memo = remembered(fleet, g, search->size);
+    key->left = memo->left;
+    return memo->host;
+}
+
+static size_t scan(const struct search *search, const struct fleet_group *group, struct key *ret_key)
+{
+    const struct fleet *fleet = search->fleet;
+    struct key best_key = {0};
+    size_t best = FLEET_NONE;
+
+    for (size_t n = group->first; n < group->first + group->length; n++) {
+        size_t host = fleet->columns[n];
+        struct key key = *ret_key;
+        key.left = fleet_left(fleet, host, search->size);
+        if (key.left < 0) continue;
+        key.on_host = fleet->hosts[host].members_scratch;
+        if (search->level == FLEET_APART_HOST) key.in_zone = key.on_host;
+        if (search->strict && key.in_zone > 0) continue;
+        if (best != FLEET_NONE && compare_keys(&key, &best_key) >= 0) continue; /* names come in order */
+        best = host;
+        best_key = key;
+    }
+    if (best != FLEET_NONE) *ret_key = best_key;
+    return best;
+}
+
+static const struct fleet_memo *remembered(struct fleet *fleet, struct fleet_group *g,
+                                           const struct fleet_size *size)
+{
+    struct fleet_memo *memo = NULL;
+
+    for (size_t m = 0; memo == NULL && m < FLEET_MEMOS; m++)
+        if (g->memos[m].version != 0 && memcmp(&g->memos[m].size, size, sizeof(*size)) == 0)
+            memo = &g->memos[m];
+    if (memo != NULL && memo->version == g->version) return memo;
+    if (memo == NULL) memo = &g->memos[g->memo_next++ % FLEET_MEMOS];
+    *memo = (struct fleet_memo){.size = *size, .version = g->version, .host = FLEET_NONE, .left = -1};
+    for (size_t n = g->first; n < g->first + g->length; n++) {
+        int64_t left = fleet_left(fleet, fleet->columns[n], size);
+        if (left < 0 || (memo->host != FLEET_NONE && left >= memo->left)) continue;
+        memo->host = fleet->columns[n];
+        memo->left = left;
+    }
+    return memo;
+}
+
+static uint32_t zone_members(const struct search *search, const struct fleet_host *host)
+{
+    if (search->level < 0) return 0;
+    unsigned d = (unsigned)search->level < host->depth ? (unsigned)search->level : host->depth - 1;
+    return search->fleet->zones_scratch[host->zones[d]];
+}
+
+static int compare_keys(const struct key *a, const struct key *b)
+{
+    if (a->step != b->step) return a->step < b->step ? -1 : 1;
+    if (a->in_zone != b->in_zone) return a->in_zone < b->in_zone ? -1 : 1;
+    if (a->distance != b->distance) return a->distance < b->distance ? -1 : 1;
+    if (a->on_host != b->on_host) return a->on_host < b->on_host ? -1 : 1;
+    if (a->left != b->left) return a->left < b->left ? -1 : 1;
+    return 0;
+}
+
+/* Levels to climb from a to the first zone that holds b too; 0: the same zone. */
+static unsigned distance_of(const struct fleet_host *a, const struct fleet_host *b)
+{
+    unsigned common = 0;
+    while (common < a->depth && common < b->depth && a->zones[common] == b->zones[common])
+        common++;
+    return common == a->depth && common == b->depth ? 0 : 1 + a->depth - common;
+}
+
+/* planning.md, Recovery; 4: another class, which is no host for it without yielding. */
+static int step_of(const struct fleet_host *lost, const struct fleet_host *host)
+{
+    if (text_equal(lost->pool, host->pool)) return distance_of(lost, host) == 0 ? 1 : 2;
+    return text_equal(lost->class_name, host->class_name) ? 3 : 4;
+}

@@ -12,12 +12,9 @@ extern const struct schema schema_host;
 extern const struct schema schema_party;
 extern const struct schema schema_farm;
 extern const struct schema schema_image;
-<<<<<<< HEAD
 extern const struct schema schema_pool;
-=======
 extern const struct schema schema_tier;
 extern const struct schema schema_size; /* struct resources of a tier */
->>>>>>> gridfile
 extern const struct schema schema_instance;
 extern const struct schema schema_host_fact;
 extern const struct schema schema_farm_fact;

@@ -2,21 +2,27 @@
 
 #include "base/attr.h"
 #include "base/mem.h"
-#include "base/vec.h"
 
 struct timer {
+    size_t place; /* in the heap */
+    void (*fire)(void *ctx);
+    void *ctx; /* of a free one: the next free one */
+};
+
+/* When it fires stands beside it, so that the heap is settled without a look at the timers. */
+struct slot {
     int64_t at_us;
     uint64_t order; /* of asking: breaks ties */
-    size_t place;   /* in the heap */
-    void (*fire)(void *ctx);
-    void *ctx;
+    struct timer *timer;
 };
 
 struct sim_clock {
     struct clock_port port;
     int64_t now_us, wall_at_start_ms;
     uint64_t asked;
-    struct vec heap; /* struct timer *, the next one first (Williams, 1964) */
+    struct slot *heap; /* the next one first (Williams, 1964) */
+    size_t length, capacity;
+    struct timer *free; /* kept for the next ones */
     void (*judge)(void *ctx);
     void *judge_ctx;
 };
@@ -27,10 +33,8 @@ static struct timer *after(void *self, int64_t delay_us, void (*fire)(void *ctx)
 static struct timer *after_together(void *self, int64_t delay_us, int64_t step_us, void (*fire)(void *ctx),
                                     void *ctx);
 static void cancel(void *self, struct timer *timer);
-static struct timer **slot(const struct sim_clock *clock, size_t place);
-static bool before(const struct timer *a, const struct timer *b);
-static void settle(struct sim_clock *clock, size_t place);
-static void swap(struct sim_clock *clock, size_t a, size_t b);
+static bool before(const struct slot *a, const struct slot *b);
+static void settle(struct sim_clock *clock, size_t place, struct slot moved);
 
 struct sim_clock *sim_clock_new(int64_t wall_at_start_ms)
 {
@@ -38,16 +42,20 @@ struct sim_clock *sim_clock_new(int64_t wall_at_start_ms)
     clock->port = (struct clock_port){clock, wall_ms, steady_us, after, after_together, cancel};
     clock->wall_at_start_ms = wall_at_start_ms;
     clock->now_us = 1; /* 0 means "never" to many */
-    clock->heap = VEC_OF(struct timer *);
     return clock;
 }
 
 void sim_clock_free(struct sim_clock *clock)
 {
     if (!clock) return;
-    for (size_t i = 0; i < clock->heap.length; i++)
-        mem_free(*slot(clock, i));
-    vec_free(&clock->heap);
+    for (size_t i = 0; i < clock->length; i++)
+        mem_free(clock->heap[i].timer);
+    while (clock->free) {
+        struct timer *next = clock->free->ctx;
+        mem_free(clock->free);
+        clock->free = next;
+    }
+    mem_free(clock->heap);
     mem_free(clock);
 }
 
@@ -58,12 +66,12 @@ const struct clock_port *sim_clock_port(struct sim_clock *clock)
 
 bool sim_clock_step(struct sim_clock *clock)
 {
-    if (clock->heap.length == 0) return false;
-    struct timer *timer = *slot(clock, 0);
+    if (clock->length == 0) return false;
+    struct timer *timer = clock->heap[0].timer;
     void (*fire)(void *ctx) = timer->fire;
     void *ctx = timer->ctx;
 
-    if (timer->at_us > clock->now_us) clock->now_us = timer->at_us; /* else it was spent */
+    if (clock->heap[0].at_us > clock->now_us) clock->now_us = clock->heap[0].at_us; /* else it was spent */
     cancel(clock, timer);
     fire(ctx);
     if (clock->judge) clock->judge(clock->judge_ctx);
@@ -73,7 +81,7 @@ bool sim_clock_step(struct sim_clock *clock)
 void sim_clock_run(struct sim_clock *clock, int64_t us)
 {
     int64_t end_us = clock->now_us + us;
-    while (clock->heap.length > 0 && (*slot(clock, 0))->at_us <= end_us)
+    while (clock->length > 0 && clock->heap[0].at_us <= end_us)
         sim_clock_step(clock);
     if (end_us > clock->now_us) clock->now_us = end_us;
 }
@@ -82,7 +90,7 @@ bool sim_clock_run_until(struct sim_clock *clock, int64_t us, bool (*reached)(vo
 {
     int64_t end_us = clock->now_us + us;
     while (!reached(ctx)) {
-        if (clock->heap.length == 0 || (*slot(clock, 0))->at_us > end_us) return false;
+        if (clock->length == 0 || clock->heap[0].at_us > end_us) return false;
         sim_clock_step(clock);
     }
     return true;
@@ -112,7 +120,7 @@ void sim_clock_jump(struct sim_clock *clock, int64_t ms)
 
 size_t sim_clock_waiting(const struct sim_clock *clock)
 {
-    return clock->heap.length;
+    return clock->length;
 }
 
 static int64_t wall_ms(void *self)
@@ -137,60 +145,58 @@ static struct timer *after_together(void *self, int64_t delay_us, int64_t step_u
 static struct timer *after(void *self, int64_t delay_us, void (*fire)(void *ctx), void *ctx)
 {
     struct sim_clock *clock = self;
-    struct timer *timer = mem_alloc(sizeof(*timer));
+    struct timer *timer = clock->free;
 
     ASSERT(delay_us >= 0);
-    *timer = (struct timer){clock->now_us + delay_us, clock->asked++, clock->heap.length, fire, ctx};
-    *(struct timer **)vec_push(&clock->heap) = timer;
-    settle(clock, timer->place);
+    if (timer)
+        clock->free = timer->ctx;
+    else
+        timer = mem_alloc(sizeof(*timer));
+    *timer = (struct timer){0, fire, ctx};
+    if (clock->length == clock->capacity) {
+        clock->capacity = clock->capacity ? 2 * clock->capacity : 64;
+        clock->heap = mem_realloc_array(clock->heap, clock->capacity, sizeof(*clock->heap));
+    }
+    settle(clock, clock->length++, (struct slot){clock->now_us + delay_us, clock->asked++, timer});
     return timer;
 }
 
 static void cancel(void *self, struct timer *timer)
 {
     struct sim_clock *clock = self;
+
     if (!timer) return;
-    size_t place = timer->place, last = clock->heap.length - 1;
-
-    ASSERT(place <= last && *slot(clock, place) == timer);
-    swap(clock, place, last);
-    vec_remove(&clock->heap, last);
-    if (place < last) settle(clock, place);
-    mem_free(timer);
+    size_t place = timer->place;
+    ASSERT(place < clock->length && clock->heap[place].timer == timer);
+    struct slot last = clock->heap[--clock->length];
+    if (place < clock->length) settle(clock, place, last);
+    timer->place = SIZE_MAX; /* cancelled twice: asserted */
+    timer->ctx = clock->free;
+    clock->free = timer;
 }
 
-static struct timer **slot(const struct sim_clock *clock, size_t place)
-{
-    return vec_at(&clock->heap, place);
-}
-
-static bool before(const struct timer *a, const struct timer *b)
+static bool before(const struct slot *a, const struct slot *b)
 {
     return a->at_us != b->at_us ? a->at_us < b->at_us : a->order < b->order;
 }
 
-/* Moves the timer at `place` up or down to where it belongs. */
-static void settle(struct sim_clock *clock, size_t place)
+/* Puts the slot into the free place, and from there up or down to where it belongs. */
+static void settle(struct sim_clock *clock, size_t place, struct slot moved)
 {
-    while (place > 0 && before(*slot(clock, place), *slot(clock, (place - 1) / 2))) {
-        swap(clock, place, (place - 1) / 2);
+    struct slot *heap = clock->heap;
+
+    while (place > 0 && before(&moved, &heap[(place - 1) / 2])) {
+        heap[place] = heap[(place - 1) / 2];
+        heap[place].timer->place = place;
         place = (place - 1) / 2;
     }
-    for (;;) {
-        size_t first = place;
-        for (size_t child = 2 * place + 1; child <= 2 * place + 2 && child < clock->heap.length; child++)
-            if (before(*slot(clock, child), *slot(clock, first))) first = child;
-        if (first == place) return;
-        swap(clock, place, first);
-        place = first;
+    for (size_t child = 2 * place + 1; child < clock->length; child = 2 * place + 1) {
+        if (child + 1 < clock->length && before(&heap[child + 1], &heap[child])) child++;
+        if (before(&moved, &heap[child])) break;
+        heap[place] = heap[child];
+        heap[place].timer->place = place;
+        place = child;
     }
-}
-
-static void swap(struct sim_clock *clock, size_t a, size_t b)
-{
-    struct timer *left = *slot(clock, a), *right = *slot(clock, b);
-    *slot(clock, a) = right;
-    *slot(clock, b) = left;
-    right->place = a;
-    left->place = b;
+    heap[place] = moved;
+    moved.timer->place = place;
 }

@@ -3,11 +3,9 @@
 #include "base/attr.h"
 #include "base/text.h"
 
-#include <stdio.h>
-
 static void forget_all(struct sim_machine *machine, bool tell);
 static void stop_listening(struct sim_machine *machine);
-static bool is_cut(const struct sim_net *net, const char *from, const char *to, int path);
+static unsigned char *way(struct sim_net *net, const struct sim_machine *from, const struct sim_machine *to);
 
 struct sim_net *sim_net_new(const struct clock_port *clock, struct sim_random *random)
 {
@@ -17,7 +15,6 @@ struct sim_net *sim_net_new(const struct clock_port *clock, struct sim_random *r
     net->weather = (struct sim_weather){.latency_us_min = 100, .latency_us_max = 300};
     net->machines = map_new();
     net->places = map_new();
-    net->cuts = map_new();
     return net;
 }
 
@@ -42,7 +39,7 @@ void sim_net_free(struct sim_net *net)
         mem_free(value);
     map_free(net->machines);
     map_free(net->places);
-    map_free(net->cuts);
+    mem_free(net->cuts);
     mem_free(net);
 }
 
@@ -62,14 +59,18 @@ void sim_net_meddle(struct sim_net *net,
 
 void sim_net_cut(struct sim_net *net, const char *from, const char *to, int path, bool cut)
 {
-    for (int i = 0; i < 2; i++) {
-        CLEANUP_MEM char *key = mem_printf("%s>%s/%d", from, to, i);
-        if (path >= 0 && path != i) continue;
-        if (cut)
-            map_put(net->cuts, key, net);
-        else
-            map_remove(net->cuts, key);
+    struct sim_machine *a = text_equal(from, "*") ? NULL : sim_net_machine(net, from);
+    struct sim_machine *b = text_equal(to, "*") ? NULL : sim_net_machine(net, to);
+    unsigned paths = path < 0 ? 3 : 1U << path;
+
+    ASSERT(a || b);
+    if (a && b) {
+        unsigned char *ways = way(net, a, b);
+        *ways = (unsigned char)(cut ? *ways | paths : *ways & ~paths);
+        return;
     }
+    unsigned *ways = a ? &a->cut_out : &b->cut_in;
+    *ways = cut ? *ways | paths : *ways & ~paths;
 }
 
 void sim_net_cut_off(struct sim_net *net, const char *machine, int path, bool cut)
@@ -93,6 +94,7 @@ struct sim_machine *sim_net_machine(struct sim_net *net, const char *name)
     machine->calls = VEC_OF(struct call *);
     machine->exchanges = VEC_OF(struct exchange *);
     machine->second = map_new();
+    machine->number = net->machines_length++;
     map_put(net->machines, name, machine);
     return machine;
 }
@@ -148,8 +150,10 @@ bool net_reaches(const struct sim_machine *from, const struct sim_machine *to, i
 {
     const struct sim_net *net = from->net;
     if (!from->on || !to->on) return false;
-    return from == to || !(is_cut(net, from->name, to->name, path) || is_cut(net, from->name, "*", path) ||
-                           is_cut(net, "*", to->name, path));
+    unsigned cut = from->cut_out | to->cut_in;
+    if (net->cuts && from->number < net->machines_capacity && to->number < net->machines_capacity)
+        cut |= net->cuts[from->number * net->machines_capacity + to->number];
+    return from == to || !(cut & 1U << path);
 }
 
 int64_t net_latency_us(struct sim_net *net)
@@ -179,8 +183,18 @@ static void stop_listening(struct sim_machine *machine)
         if (((struct place *)value)->machine == machine) ((struct place *)value)->handler = NULL;
 }
 
-static bool is_cut(const struct sim_net *net, const char *from, const char *to, int path)
+/* Made large enough for all machines that are there. */
+static unsigned char *way(struct sim_net *net, const struct sim_machine *from, const struct sim_machine *to)
 {
-    CLEANUP_MEM char *key = mem_printf("%s>%s/%d", from, to, path);
-    return map_get(net->cuts, key) != NULL;
+    if (net->machines_capacity < net->machines_length) {
+        size_t capacity = 2 * net->machines_length;
+        unsigned char *cuts = mem_alloc_array(capacity * capacity, 1);
+        for (size_t i = 0; i < net->machines_capacity; i++)
+            for (size_t j = 0; j < net->machines_capacity; j++)
+                cuts[i * capacity + j] = net->cuts[i * net->machines_capacity + j];
+        mem_free(net->cuts);
+        net->cuts = cuts;
+        net->machines_capacity = capacity;
+    }
+    return &net->cuts[from->number * net->machines_capacity + to->number];
 }

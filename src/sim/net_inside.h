@@ -15,7 +15,9 @@ struct sim_net {
     void *meddle_ctx;
     struct map *machines; /* name -> struct sim_machine */
     struct map *places;   /* address -> struct place */
-    struct map *cuts;     /* "from>to/path" -> the net */
+    size_t machines_length;
+    unsigned char *cuts; /* [from][to] of machines_capacity squared: a bit a path */
+    size_t machines_capacity;
 };
 
 struct sim_machine {
@@ -24,6 +26,8 @@ struct sim_machine {
     char *name;
     enum role role; /* of its certificate, and its name there */
     char *certificate_name;
+    size_t number;
+    unsigned cut_out, cut_in; /* from it to any, from any to it: a bit a path */
     bool on;
     struct vec calls;     /* struct call *: made here */
     struct vec exchanges; /* struct exchange *: being served here */

@@ -8,7 +8,8 @@
 #include <stdio.h>
 
 enum {
-    FOUND_MS = 120 * 1000, /* that hosts and tenants may take to be there at first */
+    FOUND_MS = 120 * 1000,    /* that hosts and tenants may take to be there at first */
+    AFTERMATH_MS = 20 * 1000, /* for what the storm had set going: doubts, switches, late messages */
     CALM_MS = 240 * 1000,
     MINUTE_MS = 60 * 1000,
 };
@@ -117,7 +118,8 @@ static void go(struct run *run, int64_t end_us)
     while (!run->report->violated && run_now(run) < end_us) {
         int64_t storm_end_us =
             run_now(run) + run_draw(run, run->swarm->storm_ms / 2, run->swarm->storm_ms) * 1000;
-        if (storm_end_us > end_us - CALM_MS * 1000) storm_end_us = end_us - CALM_MS * 1000;
+        if (storm_end_us > end_us - (AFTERMATH_MS + CALM_MS) * 1000)
+            storm_end_us = end_us - (AFTERMATH_MS + CALM_MS) * 1000;
         if (storm_end_us > run_now(run)) {
             run_tell(run, "a storm begins");
             run->storm = true;
@@ -126,8 +128,11 @@ static void go(struct run *run, int64_t end_us)
         }
         if (run->report->violated) return;
         run->storm = false;
+        run->calm_since_us = 0;
         faults_end(run);
         clerk_calm(run);
+        pass(run, run_now(run) + AFTERMATH_MS * 1000);
+        faults_end(run); /* a host that was switched off after a doubt of before */
         run_tell(run, "calm");
         run->calm_since_us = run_now(run);
         int64_t calm_end_us = run_now(run) + CALM_MS * 1000;

@@ -13,7 +13,6 @@
 static bool ask(struct cli *cli, struct planner *planner, struct whatif_answer *ret_answer,
                 struct error *err);
 static bool read_grid(struct cli *cli, struct grid_file *ret_grid, struct error *err);
-static void load(struct planner *planner, const struct snapshot *snapshot);
 static bool read_documents(struct cli *cli, const struct snapshot *snapshot, const struct planner *planner,
                            struct whatif_question *question, struct error *err);
 static bool add_files(struct cli *cli, const char *option, struct sources *sources, struct error *err);
@@ -55,7 +54,7 @@ static bool ask(struct cli *cli, struct planner *planner, struct whatif_answer *
     if (!read_grid(cli, &grid, err)) return false;
     cli_progress(cli, "thinking about %zu hosts and %zu instances", grid.snapshot.hosts_length,
                  grid.snapshot.instances_length);
-    load(planner, &grid.snapshot);
+    planner_put_all(planner, &grid.snapshot);
     return read_documents(cli, &grid.snapshot, planner, &question, err) &&
            whatif_ask(planner, cli->arena, &question, grid.now_ms, ret_answer, err);
 }
@@ -80,24 +79,6 @@ static bool read_grid(struct cli *cli, struct grid_file *ret_grid, struct error 
     grid.now_ms = listing_now_ms();
     *ret_grid = grid;
     return true;
-}
-
-static void load(struct planner *planner, const struct snapshot *s)
-{
-    for (size_t n = 0; n < s->parties_length; n++)
-        planner_put(planner, RECORD_PARTY, &s->parties[n]);
-    for (size_t n = 0; n < s->hosts_length; n++)
-        planner_put(planner, RECORD_HOST, &s->hosts[n]);
-    for (size_t n = 0; n < s->host_facts_length; n++)
-        planner_put(planner, RECORD_HOST_FACT, &s->host_facts[n]);
-    for (size_t n = 0; n < s->images_length; n++)
-        planner_put(planner, RECORD_IMAGE, &s->images[n]);
-    for (size_t n = 0; n < s->farms_length; n++)
-        planner_put(planner, RECORD_FARM, &s->farms[n]);
-    for (size_t n = 0; n < s->farm_facts_length; n++)
-        planner_put(planner, RECORD_FARM_FACT, &s->farm_facts[n]);
-    for (size_t n = 0; n < s->instances_length; n++)
-        planner_put(planner, RECORD_INSTANCE, &s->instances[n]);
 }
 
 /* Both kinds of files are one text: what is added may be named by what is applied. */
@@ -164,6 +145,8 @@ static struct whatif_document document_of(const struct document *document)
         return (struct whatif_document){RECORD_PARTY, document->party};
     case KIND_FARM:
         return (struct whatif_document){RECORD_FARM, document->farm};
+    case KIND_POOL:
+        return (struct whatif_document){RECORD_POOL, document->pool};
     case KIND_IMAGE:
         return (struct whatif_document){RECORD_IMAGE, document->image};
     case KIND_COUNT:

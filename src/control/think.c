@@ -19,12 +19,18 @@ struct news {
     char *text; /* NULL once it was written and given */
 };
 
+/* Of which the planner was told what was decided, before the store knows. */
+struct taken {
+    enum record_kind kind;
+    const char *name;
+};
+
 static void think_now(void *ctx);
 static void think_again(void *ctx);
 static bool decide(struct controller *controller, bool *ret_changed, struct error *err);
 static bool commit(struct controller *controller, const struct plan *plan, int64_t now_ms, struct vec *news,
                    bool *ret_changed, struct error *err);
-static void fence(struct controller *controller, struct arena *arena, const struct plan *plan);
+static void fence(struct controller *controller, const struct plan *plan);
 static void write_down(struct controller *controller, struct change *change, const struct plan *plan,
                        int64_t now_ms);
 static bool says_nothing_new(const struct controller *controller, const struct action *action);
@@ -32,9 +38,9 @@ static void write_action(const struct planner *planner, struct change *change, c
                          int64_t now_ms);
 static const char *action_what(struct arena *arena, const struct action *action);
 static void find_news(struct controller *controller, struct arena *arena, struct vec *ret_news);
-static void take(struct controller *controller, struct arena *arena, const struct plan *plan);
-static void settle(struct controller *controller, const struct plan *plan);
-static void tell(struct controller *controller, enum record_kind kind, const char *name);
+static void take(struct controller *controller, struct arena *arena, const struct plan *plan,
+                 struct vec *ret_taken);
+static void settle(struct controller *controller, const struct vec *taken);
 static void publish_apart(struct controller *controller, struct vec *news);
 static void put_news(struct change *change, const struct news *news);
 static void give_news(struct news *news);
@@ -128,7 +134,7 @@ static bool decide(struct controller *controller, bool *ret_changed, struct erro
 {
     const struct clock_port *clock = controller->options.clock;
     CLEANUP_ARENA struct arena *arena = arena_new();
-    struct vec news = VEC_OF(struct news);
+    struct vec news = VEC_OF(struct news), taken = VEC_OF(struct taken);
     int64_t now_ms = clock->wall_ms(clock->self);
     struct plan plan = planner_plan(controller->planner, arena, now_ms);
     bool cut = plan.actions_length > ACTIONS_MAX;
@@ -136,7 +142,7 @@ static bool decide(struct controller *controller, bool *ret_changed, struct erro
     if (cut) plan.actions_length = ACTIONS_MAX;
     /* A host that lets in a warm instance hears of it before it has to make room for the next one. */
     if (plan.urgent_length > 0 && !cut) plan.actions_length = plan.urgent_length;
-    take(controller, arena, &plan);
+    take(controller, arena, &plan, &taken);
     clock->cancel(clock->self, controller->think_later);
     controller->think_later = NULL;
     if (plan.again_ms > 0) {
@@ -153,53 +159,50 @@ static bool decide(struct controller *controller, bool *ret_changed, struct erro
     }
     vec_free(&news);
     if (good) control_dispatch(controller);
-    settle(controller, &plan);
+    settle(controller, &taken);
+    vec_free(&taken);
     if (!good) return false;
     *ret_changed &= !cut;
-    fence(controller, arena, &plan);
+    fence(controller, &plan);
     control_dispatch(controller);
     return true;
 }
 
 /* The planner goes on as if all that was decided were in the store: documents follow from that. Being fenced
- * is no decision but a fact to come. */
-static void take(struct controller *controller, struct arena *arena, const struct plan *plan)
+ * is no decision but a fact to come. ret_taken: struct taken, what has to be settled. */
+static void take(struct controller *controller, struct arena *arena, const struct plan *plan,
+                 struct vec *ret_taken)
 {
     for (size_t i = 0; i < plan->actions_length; i++) {
         const struct action *action = &plan->actions[i];
         if (action->kind == ACTION_FENCE) continue;
-        if (action->kind == ACTION_FARM)
-            news_of(controller, RECORD_FARM_FACT, action->name, &action->farm_fact);
-        else
-            news_of(controller, RECORD_INSTANCE, action->name,
-                    action->kind == ACTION_FORGET ? NULL : &action->instance);
+        bool is_farm = action->kind == ACTION_FARM, is_gone = action->kind == ACTION_FORGET;
+        enum record_kind kind = is_farm ? RECORD_FARM_FACT : RECORD_INSTANCE;
+        news_of(controller, kind, action->name,
+                is_farm   ? (const void *)&action->farm_fact
+                : is_gone ? NULL
+                          : (const void *)&action->instance);
         planner_take(controller->planner, arena, action);
+        /* Copies: what they were read from is freed when the mirror takes in what follows. */
+        *(struct taken *)vec_push(ret_taken) = (struct taken){kind, arena_strdup(arena, action->name)};
+        if (action->kind == ACTION_CREATE)
+            *(struct taken *)vec_push(ret_taken) =
+                (struct taken){RECORD_FARM_FACT, arena_strdup(arena, action->instance.farm)};
     }
 }
 
 /* What was taken lives in the plan's arena; from here on the planner knows what the mirror knows, whatever
  * became of the decision. */
-static void settle(struct controller *controller, const struct plan *plan)
+static void settle(struct controller *controller, const struct vec *taken)
 {
-    for (size_t i = 0; i < plan->actions_length; i++) {
-        const struct action *action = &plan->actions[i];
-        if (action->kind == ACTION_FENCE) continue;
-        if (action->kind == ACTION_FARM) {
-            tell(controller, RECORD_FARM_FACT, action->name);
-            continue;
-        }
-        tell(controller, RECORD_INSTANCE, action->name);
-        if (action->kind == ACTION_CREATE) tell(controller, RECORD_FARM_FACT, action->instance.farm);
+    for (size_t i = 0; i < taken->length; i++) {
+        const struct taken *item = vec_at(taken, i);
+        const struct record *record = mirror_get(controller->mirror, item->kind, item->name);
+        if (record)
+            planner_put(controller->planner, item->kind, record->object);
+        else
+            planner_delete(controller->planner, item->kind, item->name);
     }
-}
-
-static void tell(struct controller *controller, enum record_kind kind, const char *name)
-{
-    const struct record *record = mirror_get(controller->mirror, kind, name);
-    if (record)
-        planner_put(controller->planner, kind, record->object);
-    else
-        planner_delete(controller->planner, kind, name);
 }
 
 /* What is decided, its events and the documents that follow are one transaction: a host never does what the
@@ -229,19 +232,11 @@ static bool commit(struct controller *controller, const struct plan *plan, int64
     return true;
 }
 
-/* What is noted of one host renews the mirror's snapshot, into which the names of the others point. */
-static void fence(struct controller *controller, struct arena *arena, const struct plan *plan)
+static void fence(struct controller *controller, const struct plan *plan)
 {
-    struct action *fences = arena_alloc_array(arena, plan->actions_length, sizeof(*fences));
-    size_t length = 0;
-
-    for (size_t i = 0; i < plan->actions_length; i++) {
-        if (plan->actions[i].kind != ACTION_FENCE) continue;
-        fences[length].name = arena_strdup(arena, plan->actions[i].name);
-        fences[length++].reason = arena_strdup(arena, plan->actions[i].reason);
-    }
-    for (size_t i = 0; i < length; i++)
-        hosts_fence(controller, fences[i].name, fences[i].reason);
+    for (size_t i = 0; i < plan->actions_length; i++)
+        if (plan->actions[i].kind == ACTION_FENCE)
+            hosts_fence(controller, plan->actions[i].name, plan->actions[i].reason);
 }
 
 static void write_down(struct controller *controller, struct change *change, const struct plan *plan,

@@ -357,7 +357,7 @@ static bool scan_escapes(struct cursor *c, struct piece *ret_piece)
 static bool scan_plain(struct cursor *c, struct piece *ret_piece, enum node_kind *ret_kind)
 {
     const char *start = c->at;
-    while (c->at < c->end && *c->at > ' ' && memchr(",:]}", *c->at, 4) == NULL)
+    while (c->at<c->end && * c->at> ' ' && memchr(",:]}", *c->at, 4) == NULL)
         c->at++;
     struct piece piece = {start, (size_t)(c->at - start)};
     bool is_bool = piece_is(&piece, "true") || piece_is(&piece, "false");

@@ -234,8 +234,10 @@ static void close_farm(struct work *work, size_t farm)
         close_instance(work, f->instances.items[n]);
     f->instances.length = f->told_length;
     if (f->fact_changed) {
+        struct farm_fact told = f->told ? *f->told : (struct farm_fact){0};
+        if (f->fact.vni == 0) told.vni = 0; /* a network's number is not returned in the middle of a plan */
         claims_return(work, farm, &f->fact);
-        if (f->told) claims_take(work, farm, f->told);
+        claims_take(work, farm, &told);
     }
     f->open = false;
 }

@@ -6,6 +6,14 @@ static void put_all(struct planner *planner, enum record_kind kind, const void *
 struct plan plan_make(struct arena *arena, const struct snapshot *s, int64_t now_ms)
 {
     struct planner *planner = planner_new_in(arena);
+    planner_put_all(planner, s);
+    struct plan plan = planner_plan(planner, arena, now_ms);
+    planner_free(planner);
+    return plan;
+}
+
+void planner_put_all(struct planner *planner, const struct snapshot *s)
+{
     put_all(planner, RECORD_HOST, s->hosts, s->hosts_length, sizeof(*s->hosts));
     put_all(planner, RECORD_HOST_FACT, s->host_facts, s->host_facts_length, sizeof(*s->host_facts));
     put_all(planner, RECORD_PARTY, s->parties, s->parties_length, sizeof(*s->parties));
@@ -14,9 +22,6 @@ struct plan plan_make(struct arena *arena, const struct snapshot *s, int64_t now
     put_all(planner, RECORD_FARM, s->farms, s->farms_length, sizeof(*s->farms));
     put_all(planner, RECORD_FARM_FACT, s->farm_facts, s->farm_facts_length, sizeof(*s->farm_facts));
     put_all(planner, RECORD_INSTANCE, s->instances, s->instances_length, sizeof(*s->instances));
-    struct plan plan = planner_plan(planner, arena, now_ms);
-    planner_free(planner);
-    return plan;
 }
 
 static void put_all(struct planner *planner, enum record_kind kind, const void *items, size_t length,

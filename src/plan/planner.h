@@ -17,6 +17,7 @@ void planner_free(struct planner *planner); /* NULL is fine */
  * farm_fact, by kind. It is borrowed: it and its texts have to stay until the call that replaces or deletes
  * it has returned (or planner_free()). Saying the same again is no change. */
 void planner_put(struct planner *planner, enum record_kind kind, const void *object);
+void planner_put_all(struct planner *planner, const struct snapshot *snapshot);
 /* The name is that of the object; of an image "party/name". What is not there is no error. */
 void planner_delete(struct planner *planner, enum record_kind kind, const char *name);
 /* NULL when there is none. Valid until the next put or delete of it. */

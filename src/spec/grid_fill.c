@@ -57,6 +57,8 @@ bool grid_finish(struct grid *grid, struct grid_file *ret_grid, struct error *er
                      .host_facts_length = t[RECORD_HOST_FACT].length,
                      .images = t[RECORD_IMAGE].items,
                      .images_length = t[RECORD_IMAGE].length,
+                     .pools = t[RECORD_POOL].items,
+                     .pools_length = t[RECORD_POOL].length,
                      .farms = t[RECORD_FARM].items,
                      .farms_length = t[RECORD_FARM].length,
                      .farm_facts = t[RECORD_FARM_FACT].items,

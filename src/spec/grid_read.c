@@ -222,7 +222,7 @@ static bool kind_of_tree(struct arena *arena, const struct node *node, enum reco
         *ret_kind = (enum record_kind)i;
         return true;
     }
-    static const char all[] = "Host, Party, Farm, Image, HostFact, FarmFact or Instance";
+    static const char all[] = "Host, Party, Farm, Image, Pool, HostFact, FarmFact or Instance";
     if (kind == NULL) {
         error_set(err, ERROR_INVALID, "missing: what the document is, %s", all);
         return schema_error_at(err, node, "kind");
@@ -276,6 +276,7 @@ static bool check(struct lines *lines, enum record_kind kind, const struct node 
         return check_range(((struct farm_fact *)object)->vni, VNI_MAX, "vni", err);
     case RECORD_HOST:
     case RECORD_IMAGE:
+    case RECORD_POOL:
         return true;
     case RECORD_KINDS:
         break;

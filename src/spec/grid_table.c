@@ -25,7 +25,7 @@ const struct schema *grid_schema(enum record_kind kind)
         [RECORD_HOST] = &schema_host,           [RECORD_PARTY] = &schema_party,
         [RECORD_FARM] = &schema_farm,           [RECORD_IMAGE] = &schema_image,
         [RECORD_INSTANCE] = &schema_instance,   [RECORD_HOST_FACT] = &schema_host_fact,
-        [RECORD_FARM_FACT] = &schema_farm_fact,
+        [RECORD_FARM_FACT] = &schema_farm_fact, [RECORD_POOL] = &schema_pool,
     };
     return schemas[kind];
 }
@@ -108,6 +108,8 @@ static struct key key_of(enum record_kind kind, const void *item)
     case RECORD_IMAGE:
         return (struct key){.name = ((const struct image *)item)->name,
                             .party = ((const struct image *)item)->party};
+    case RECORD_POOL:
+        return (struct key){.name = ((const struct pool *)item)->name, .party = ""};
     case RECORD_INSTANCE:
         return (struct key){.name = ((const struct instance *)item)->name, .party = ""};
     case RECORD_HOST_FACT:

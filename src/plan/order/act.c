@@ -169,9 +169,10 @@ void act_fence(struct work *work, size_t host, const char *reason)
 static void explain(struct work *work, size_t instance, enum instance_state state, const char *reason,
                     const char *move_to)
 {
-    const struct instance *was = work->instances[instance].record;
-    if (was->state == state && is_same_cause(was->reason, reason) && text_equal(was->move_to, move_to))
-        return;
+    const struct work_instance *i = &work->instances[instance];
+    const struct instance *was = i->record;
+    if (i->told && is_same_cause(i->told->reason, reason)) reason = i->told->reason;
+    if (was->state == state && text_equal(was->reason, reason) && text_equal(was->move_to, move_to)) return;
     struct instance *record = work_edit(work, instance);
     if (record->state != state) set_state(work, record, state);
     record->reason = reason;

@@ -1,12 +1,15 @@
 #include "plan/order/act.h"
 
+#include "base/text.h"
+
 /* What comes before what: a farm's network before its first instance, all that ends before its network is
  * returned, and what is decided about one instance in the order in which it was decided. These groups keep
  * all of it; inside a group the order of decision stays, in which room is freed before it is taken. The last
  * one is what only fills the pool of warm instances: nobody waits for it. */
 enum group { GROUP_FENCE, GROUP_INSTANCES, GROUP_WARM, GROUPS };
 
-static void sort(const struct work *work, enum group *ret_groups);
+static void sort(struct work *work, enum group *ret_groups);
+static bool says_nothing(const struct work *work, const struct work_instance *i);
 
 struct plan order_plan(struct work *work)
 {
@@ -44,14 +47,25 @@ struct plan order_plan(struct work *work)
 }
 
 /* A creation that is the newest word on its instance is the only one. */
-static void sort(const struct work *work, enum group *ret_groups)
+static void sort(struct work *work, enum group *ret_groups)
 {
     for (size_t a = 0; a < work->actions_length; a++)
         ret_groups[a] = work->actions[a].kind == ACTION_FENCE ? GROUP_FENCE : GROUP_INSTANCES;
     for (size_t k = 0; k < work->list.length; k++) {
         const struct work_instance *i = &work->instances[work->list.items[k]];
-        if (i->action != NONE && work->actions[i->action].kind == ACTION_CREATE &&
-            i->record->wanted == WANTED_WARM)
+        if (i->action == NONE) continue;
+        struct action *action = &work->actions[i->action];
+        if (action->kind == ACTION_CREATE && i->record->wanted == WANTED_WARM)
             ret_groups[i->action] = GROUP_WARM;
+        if (action->kind == ACTION_EXPLAIN && says_nothing(work, i)) action->name = NULL;
     }
+}
+
+/* Passes that explained one thing and then what is known already decided nothing. */
+static bool says_nothing(const struct work *work, const struct work_instance *i)
+{
+    const struct instance *told = i->told, *is = i->record;
+    return told && !i->forgotten && told->state == is->state && told->wanted == is->wanted &&
+           i->host == i->told_host && told->incarnation == is->incarnation &&
+           text_equal(told->reason, is->reason) && text_equal(told->move_to, is->move_to);
 }

@@ -27,7 +27,10 @@ void scale_farms(struct work *work)
                 changed(work, farm,
                         farm->fact_changed ? farm->fact_reason : "its published addresses changed");
         } else if (!farm->intent && farm->fact.vni && farm->living == 0) {
-            claims_return(work, f, &farm->fact);
+            /* The network's number is free for the next plan only: two networks of one number must not be. */
+            claims_return(work, f,
+                          &(struct farm_fact){.endpoints = farm->fact.endpoints,
+                                              .endpoints_length = farm->fact.endpoints_length});
             farm->fact = (struct farm_fact){.name = farm->name};
             changed(work, farm, "the farm is deleted and all of it is wiped");
         }

@@ -35,7 +35,7 @@ struct node {
     double pull; /* how much it lowers the score to take load from it, to first order */
 };
 
-struct pool {
+struct cluster {
     struct node *nodes; /* by name */
     size_t length;
     size_t candidates; /* instances that may move */
@@ -60,21 +60,21 @@ struct balancer {
 
 static void measure_hosts(struct balancer *b, const struct snapshot *snapshot);
 static void choose_movable(struct balancer *b);
-static struct pool **add_pools(struct balancer *b, size_t *ret_length);
-static void measure(const struct balancer *b, struct pool *pool);
-static void level(struct balancer *b, struct pool *pool, size_t moves_max);
-static struct choice best_choice(struct balancer *b, struct pool *pool);
-static void sort_by_pull(struct balancer *b, struct pool *pool);
-static void try_node(struct balancer *b, struct pool *pool, struct node *from, struct node **ends,
+static struct cluster **add_pools(struct balancer *b, size_t *ret_length);
+static void measure(const struct balancer *b, struct cluster *pool);
+static void level(struct balancer *b, struct cluster *pool, size_t moves_max);
+static struct choice best_choice(struct balancer *b, struct cluster *pool);
+static void sort_by_pull(struct balancer *b, struct cluster *pool);
+static void try_node(struct balancer *b, struct cluster *pool, struct node *from, struct node **ends,
                      size_t length, struct choice *best);
 static bool tried_before(const struct balancer *b, const struct fleet_list *on, size_t at);
-static double score_after(const struct balancer *b, const struct pool *pool, const struct fleet_size *size,
+static double score_after(const struct balancer *b, const struct cluster *pool, const struct fleet_size *size,
                           const struct node *from, const struct node *to);
 static struct values change_of(const struct balancer *b, size_t host, const struct fleet_size *size);
 static bool better(const struct choice *best, double score, size_t instance, size_t to);
-static bool allowed(const struct balancer *b, const struct pool *pool, size_t instance,
+static bool allowed(const struct balancer *b, const struct cluster *pool, size_t instance,
                     const struct node *to);
-static void apply(struct balancer *b, struct pool *pool, const struct choice *choice);
+static void apply(struct balancer *b, struct cluster *pool, const struct choice *choice);
 static void list_remove(struct fleet_list *list, size_t item);
 static void list_add(struct arena *arena, struct fleet_list *list, size_t item);
 static int compare_pulls(const void *a, const void *b);
@@ -88,7 +88,7 @@ struct balancing balance_make(struct arena *arena, const struct snapshot *snapsh
     b.fleet = fleet_new(arena, snapshot);
     measure_hosts(&b, snapshot);
     choose_movable(&b);
-    struct pool **pools = add_pools(&b, &length);
+    struct cluster **pools = add_pools(&b, &length);
     for (size_t p = 0; p < length; p++) {
         measure(&b, pools[p]);
         balance.score_before += pools[p]->score;
@@ -152,16 +152,17 @@ static void choose_movable(struct balancer *b)
         if (fleet->instances[n].tier != FLEET_NONE && busy[fleet->instances[n].tier]) b->may_move[n] = false;
 }
 
-static struct pool **add_pools(struct balancer *b, size_t *ret_length)
+static struct cluster **add_pools(struct balancer *b, size_t *ret_length)
 {
     CLEANUP(map_freep) struct map *by_name = map_new();
-    struct pool **pools = arena_alloc_array(b->arena, b->fleet->hosts_length + 1, sizeof(struct pool *));
+    struct cluster **pools =
+        arena_alloc_array(b->arena, b->fleet->hosts_length + 1, sizeof(struct cluster *));
     size_t length = 0;
 
     for (size_t n = 0; n < b->fleet->hosts_length; n++) {
         const struct fleet_host *host = &b->fleet->hosts[n];
         if (!host->usable) continue;
-        struct pool *pool = map_get(by_name, host->pool);
+        struct cluster *pool = map_get(by_name, host->pool);
         if (pool == NULL) {
             pool = pools[length++] = arena_alloc(b->arena, sizeof(*pool));
             map_put(by_name, host->pool, pool);
@@ -176,7 +177,7 @@ static struct pool **add_pools(struct balancer *b, size_t *ret_length)
     for (size_t n = 0; n < b->fleet->hosts_length; n++) {
         const struct fleet_host *host = &b->fleet->hosts[n];
         if (!host->usable) continue;
-        struct pool *pool = map_get(by_name, host->pool);
+        struct cluster *pool = map_get(by_name, host->pool);
         pool->nodes[pool->length++].host = n;
         for (size_t i = 0; i < host->on.length; i++)
             pool->candidates += b->may_move[host->on.items[i]];
@@ -186,7 +187,7 @@ static struct pool **add_pools(struct balancer *b, size_t *ret_length)
 }
 
 /* All from the beginning, so that no error of rounding grows. */
-static void measure(const struct balancer *b, struct pool *pool)
+static void measure(const struct balancer *b, struct cluster *pool)
 {
     memset(&pool->mean, 0, sizeof(pool->mean));
     memset(&pool->sum_of_squares, 0, sizeof(pool->sum_of_squares));
@@ -217,7 +218,7 @@ static void measure(const struct balancer *b, struct pool *pool)
         pool->score += weights[p] * sqrt(pool->sum_of_squares.of[p] / (double)pool->length);
 }
 
-static void level(struct balancer *b, struct pool *pool, size_t moves_max)
+static void level(struct balancer *b, struct cluster *pool, size_t moves_max)
 {
     for (size_t n = 0; n < moves_max; n++) {
         struct choice choice = best_choice(b, pool);
@@ -236,7 +237,7 @@ static void level(struct balancer *b, struct pool *pool, size_t moves_max)
 
 /* Small pools: all. Large ones: from hosts that it helps most to take load from, to those that it helps most
  * to give it to; more of both where that finds nothing. */
-static struct choice best_choice(struct balancer *b, struct pool *pool)
+static struct choice best_choice(struct balancer *b, struct cluster *pool)
 {
     struct choice best = {.instance = FLEET_NONE, .score = pool->score};
     size_t ends = pool->length;
@@ -253,7 +254,7 @@ static struct choice best_choice(struct balancer *b, struct pool *pool)
 }
 
 /* The derivative of the score by load that is taken from the host: weight / deviation * what it is above. */
-static void sort_by_pull(struct balancer *b, struct pool *pool)
+static void sort_by_pull(struct balancer *b, struct cluster *pool)
 {
     double slope[PARTS];
 
@@ -273,7 +274,7 @@ static void sort_by_pull(struct balancer *b, struct pool *pool)
     array_sort(pool->by_pull, pool->length, sizeof(struct node *), compare_pulls);
 }
 
-static void try_node(struct balancer *b, struct pool *pool, struct node *from, struct node **ends,
+static void try_node(struct balancer *b, struct cluster *pool, struct node *from, struct node **ends,
                      size_t length, struct choice *best)
 {
     const struct fleet_list *on = &b->fleet->hosts[from->host].on;
@@ -307,7 +308,7 @@ static bool tried_before(const struct balancer *b, const struct fleet_list *on, 
 }
 
 /* Of two hosts changed, by sums of squares around the old mean: Steiner's theorem puts the new mean right. */
-static double score_after(const struct balancer *b, const struct pool *pool, const struct fleet_size *size,
+static double score_after(const struct balancer *b, const struct cluster *pool, const struct fleet_size *size,
                           const struct node *from, const struct node *to)
 {
     struct values less = change_of(b, from->host, size), more = change_of(b, to->host, size);
@@ -341,7 +342,8 @@ static bool better(const struct choice *best, double score, size_t instance, siz
     return instance != best->instance ? instance < best->instance : to < best->to;
 }
 
-static bool allowed(const struct balancer *b, const struct pool *pool, size_t instance, const struct node *to)
+static bool allowed(const struct balancer *b, const struct cluster *pool, size_t instance,
+                    const struct node *to)
 {
     const struct fleet_instance *i = &b->fleet->instances[instance];
     if (i->tier == FLEET_NONE || b->fleet->tiers[i->tier].level == FLEET_APART_NOT) return true;
@@ -350,7 +352,7 @@ static bool allowed(const struct balancer *b, const struct pool *pool, size_t in
     return !b->fleet->tiers[i->tier].strict && there <= fleet_neighbours(b->fleet, instance, i->host);
 }
 
-static void apply(struct balancer *b, struct pool *pool, const struct choice *choice)
+static void apply(struct balancer *b, struct cluster *pool, const struct choice *choice)
 {
     struct fleet_instance *i = &b->fleet->instances[choice->instance];
     size_t from = pool->nodes[choice->from].host, to = pool->nodes[choice->to].host;

@@ -308,6 +308,8 @@ static const char *name_of(const struct world *world, enum record_kind kind, con
         return ((const struct host *)object)->name;
     case RECORD_PARTY:
         return ((const struct party *)object)->name;
+    case RECORD_POOL:
+        return ((const struct pool *)object)->name;
     case RECORD_FARM:
         return ((const struct farm *)object)->full_name;
     case RECORD_IMAGE: {

@@ -13,29 +13,17 @@
 
 #include <cmocka.h>
 
-static struct planner *planner_of(const struct snapshot *s)
+/* Names in the answer may be the planner's. */
+static struct planner *planner_of(struct grid *grid)
 {
-    struct planner *planner = planner_new();
-    for (size_t n = 0; n < s->parties_length; n++)
-        planner_put(planner, RECORD_PARTY, &s->parties[n]);
-    for (size_t n = 0; n < s->hosts_length; n++)
-        planner_put(planner, RECORD_HOST, &s->hosts[n]);
-    for (size_t n = 0; n < s->host_facts_length; n++)
-        planner_put(planner, RECORD_HOST_FACT, &s->host_facts[n]);
-    for (size_t n = 0; n < s->images_length; n++)
-        planner_put(planner, RECORD_IMAGE, &s->images[n]);
-    for (size_t n = 0; n < s->farms_length; n++)
-        planner_put(planner, RECORD_FARM, &s->farms[n]);
-    for (size_t n = 0; n < s->farm_facts_length; n++)
-        planner_put(planner, RECORD_FARM_FACT, &s->farm_facts[n]);
-    for (size_t n = 0; n < s->instances_length; n++)
-        planner_put(planner, RECORD_INSTANCE, &s->instances[n]);
+    struct planner *planner = planner_new_in(grid->arena);
+    planner_put_all(planner, &grid->now);
     return planner;
 }
 
 static struct whatif_answer ask(struct grid *grid, const struct whatif_question *question)
 {
-    struct planner *planner = planner_of(&grid->now);
+    struct planner *planner = planner_of(grid);
     struct whatif_answer answer;
     struct error err = {0};
     if (!whatif_ask(planner, grid->arena, question, grid->now_ms, &answer, &err)) fail_msg("%s", err.message);
@@ -223,7 +211,7 @@ static void names_that_mean_nothing(void **state)
         {"x", "x is not a name here: it is host/NAME, zone/PATH, site/NAME or instance/PARTY/FARM/NAME"},
     };
     struct grid *grid = three_racks(*state);
-    struct planner *planner = planner_of(&grid->now);
+    struct planner *planner = planner_of(grid);
     for (size_t n = 0; n < LENGTH(cases); n++) {
         struct whatif_answer answer;
         struct error err = {0};

@@ -26,6 +26,28 @@ void committed_look(struct run *run)
     }
 }
 
+void quota_look(struct run *run)
+{
+    size_t cursor = 0;
+    const char *party = NULL;
+    void *value = NULL;
+
+    if (run_now(run) - run->calm_since_us < COMMITTED_US || !run->world->controller) return;
+    const struct mirror *mirror = controller_mirror(run->world->controller);
+    while (map_next(run->judges->used, &cursor, &party, &value)) {
+        const struct resources *used = value;
+        const struct record *record = mirror_get(mirror, RECORD_PARTY, party);
+        if (!record) continue;
+        const struct quota *quota = &((const struct party *)record->object)->quota;
+        if (!resources_fit(used, &quota->resources))
+            run_violated(run, "quota",
+                         "party %s runs %" PRId64 " of %" PRId64 " millicores and %" PRId64 " of %" PRId64
+                         " bytes of memory",
+                         party, used->cpus_millis, quota->resources.cpus_millis, used->memory_bytes,
+                         quota->resources.memory_bytes);
+    }
+}
+
 void converges_look(struct run *run)
 {
     CLEANUP_ARENA struct arena *arena = arena_new();

@@ -7,10 +7,7 @@
 #include <stdio.h>
 
 static struct wire *wire_get(struct judges *judges, int64_t vni);
-static struct resources counted_use(const struct snapshot *snapshot, const char *party);
-static uintptr_t documented(const struct snapshot *snapshot, const struct instance *instance);
 static void count_port(struct run *run, const struct fake_change *change, bool more);
-static bool fits(const struct resources *used, const struct resources *of);
 static void add(struct resources *sum, const struct resources *size, int sign);
 
 void one_and_only_one_step(struct run *run)
@@ -39,7 +36,9 @@ void boundary_changed(struct run *run, const struct fake_change *change)
     }
 }
 
-/* What runs on a host is within what it has, and what runs of a party within what it may have. */
+/* What runs on a host is within what it has. Of a party it is summed up here, and judged in calms: quotas are
+ * checked when documents are applied, and what replaces another member or is on its way out is not in them.
+ */
 void quota_changed(struct run *run, const struct fake_change *change)
 {
     struct judges *judges = run->judges;
@@ -57,58 +56,12 @@ void quota_changed(struct run *run, const struct fake_change *change)
     add(used, &change->size, change->kind == FAKE_STARTED ? 1 : -1);
     if (change->kind == FAKE_ENDED) return;
     add(&room, &host->reserve, -1);
-    if (!fits(&held->runs, &room))
+    if (!resources_fit(&held->runs, &room))
         run_violated(run, "quota",
                      "%s runs %" PRId64 " of %" PRId64 " millicores and %" PRId64 " of %" PRId64
                      " bytes of memory with %s",
                      change->host, held->runs.cpus_millis, room.cpus_millis, held->runs.memory_bytes,
                      room.memory_bytes, change->instance);
-    if (!run->world->controller) return;
-    struct mirror *mirror = controller_mirror(run->world->controller);
-    const struct record *record = mirror_get(mirror, RECORD_PARTY, change->party);
-    if (!record) return;
-    const struct quota *quota = &((const struct party *)record->object)->quota;
-    if (fits(used, &quota->resources)) return;
-    struct resources counted = counted_use(mirror_snapshot(mirror), change->party);
-    if (!fits(&counted, &quota->resources))
-        run_violated(run, "quota",
-                     "party %s has %" PRId64 " of %" PRId64 " millicores and %" PRId64 " of %" PRId64
-                     " bytes of memory with %s",
-                     change->party, counted.cpus_millis, quota->resources.cpus_millis, counted.memory_bytes,
-                     quota->resources.memory_bytes, change->instance);
-}
-
-/* Quotas are checked when documents are applied, against what they ask for. So neither what is on its way out
- * counts, nor, of each tier, one that replaces another. */
-static struct resources counted_use(const struct snapshot *snapshot, const char *party)
-{
-    struct resources sum = {0};
-    CLEANUP(map_freep) struct map *tiers = map_new(); /* of a farm, and how many of it */
-
-    for (size_t i = 0; i < snapshot->instances_length; i++) {
-        const struct instance *instance = &snapshot->instances[i];
-        bool stays = instance->wanted == WANTED_RUN || instance->wanted == WANTED_WARM;
-        if (!text_equal(instance->party, party) || !instance->host[0] || !stays) continue;
-        CLEANUP_MEM char *tier = mem_printf("%s/%s", instance->farm, instance->tier);
-        uintptr_t more = (uintptr_t)map_get(tiers, tier) + 1;
-        map_put(tiers, tier, (void *)more);
-        if (more != documented(snapshot, instance) + 1) add(&sum, &instance->size, 1);
-    }
-    return sum;
-}
-
-/* How many members the tier's document asks for. */
-static uintptr_t documented(const struct snapshot *snapshot, const struct instance *instance)
-{
-    for (size_t i = 0; i < snapshot->farms_length; i++) {
-        const struct farm *farm = &snapshot->farms[i];
-        if (!text_equal(farm->full_name, instance->farm)) continue;
-        if (text_equal(instance->tier, TIER_BALANCE)) return farm->balance_length > 0;
-        for (size_t j = 0; j < farm->tiers_length; j++)
-            if (text_equal(farm->tiers[j].name, instance->tier))
-                return (uintptr_t)(farm->tiers[j].count.committed + farm->tiers[j].warm);
-    }
-    return 0;
 }
 
 static void count_port(struct run *run, const struct fake_change *change, bool more)
@@ -146,7 +99,7 @@ static struct wire *wire_get(struct judges *judges, int64_t vni)
 }
 
 /* Of a limit below 0 there is none; a capacity is never below. */
-static bool fits(const struct resources *used, const struct resources *of)
+bool resources_fit(const struct resources *used, const struct resources *of)
 {
     return (of->cpus_millis < 0 || used->cpus_millis <= of->cpus_millis) &&
            (of->memory_bytes < 0 || used->memory_bytes <= of->memory_bytes) &&

@@ -10,6 +10,7 @@ enum { LOOK_US = 1000 * 1000 };
 
 static void one_leader_step(struct run *run);
 static void no_leak_step(struct run *run);
+static void quota_step(struct run *run);
 static void committed_step(struct run *run);
 static void converges_step(struct run *run);
 static void changed(void *ctx, const struct fake_change *change);
@@ -21,7 +22,7 @@ static const struct invariant invariants[] = {
     {"one-and-only-one", NULL, NULL, one_and_only_one_step},
     {"boundary", boundary_changed, NULL, NULL},
     {"no-leak", no_leak_changed, no_leak_stored, no_leak_step},
-    {"quota", quota_changed, NULL, NULL},
+    {"quota", quota_changed, NULL, quota_step},
     {"committed", NULL, NULL, committed_step},
     {"acknowledged", NULL, clerk_stored, clerk_judge},
     {"one-leader", NULL, NULL, one_leader_step},
@@ -123,6 +124,12 @@ static void no_leak_step(struct run *run)
 {
     if (run_now(run) - run->judges->look_us < LOOK_US) return;
     no_leak_look(run);
+}
+
+static void quota_step(struct run *run)
+{
+    if (run_now(run) - run->judges->look_us < LOOK_US) return;
+    if (!run->storm && run->calm_since_us) quota_look(run);
 }
 
 static void committed_step(struct run *run)

@@ -54,11 +54,13 @@ struct invariant {
 void one_and_only_one_step(struct run *run);
 void boundary_changed(struct run *run, const struct fake_change *change);
 void quota_changed(struct run *run, const struct fake_change *change);
+bool resources_fit(const struct resources *used, const struct resources *of);
 /* judge_leak.c */
 void no_leak_changed(struct run *run, const struct fake_change *change);
 void no_leak_stored(struct run *run, const struct store_item *item);
 void no_leak_look(struct run *run); /* for what is left for too long */
 /* judge_calm.c */
+void quota_look(struct run *run);
 void committed_look(struct run *run);
 void converges_look(struct run *run);
 

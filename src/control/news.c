@@ -89,6 +89,6 @@ static bool is_news_to_others(const struct host_fact *was, const struct host_fac
 {
     if (was == NULL || is == NULL) return true;
     return was->underlay != is->underlay || was->fenced != is->fenced || was->state != is->state ||
-           !text_equal(was->addresses[0], is->addresses[0]) ||
+           was->given_up != is->given_up || !text_equal(was->addresses[0], is->addresses[0]) ||
            !text_equal(was->addresses[1], is->addresses[1]);
 }

@@ -300,7 +300,7 @@ static int64_t coarse(int64_t value)
 static bool try_loss(struct survey *survey, const struct unit *unit)
 {
     CLEANUP_ARENA struct arena *arena = arena_new();
-    CLEANUP_WORLD struct world *world = world_new(survey->planner, arena, survey->now_ms);
+    CLEANUP_WORLD struct world *world = whatif_world_new(survey->planner, arena, survey->now_ms);
     lose(world, survey, unit);
     world_settle(world);
     bool lost = survive_lost(world, survey->planner);
@@ -355,7 +355,7 @@ static int compare_down(const void *a, const void *b)
 static size_t bound_by_losses(struct survey *survey)
 {
     CLEANUP_ARENA struct arena *arena = arena_new();
-    CLEANUP_WORLD struct world *world = world_new(survey->planner, arena, survey->now_ms);
+    CLEANUP_WORLD struct world *world = whatif_world_new(survey->planner, arena, survey->now_ms);
     size_t count = 0;
     while (count < survey->units_length && count < LOSSES_MAX) {
         lose(world, survey, &survey->units[count]);

@@ -39,7 +39,7 @@ static int compare_losses(const void *a, const void *b);
 bool whatif_ask(struct planner *planner, struct arena *arena, const struct whatif_question *question,
                 int64_t now_ms, struct whatif_answer *ret_answer, struct error *err)
 {
-    CLEANUP_WORLD struct world *first = world_new(planner, arena, now_ms);
+    CLEANUP_WORLD struct world *first = whatif_world_new(planner, arena, now_ms);
     CLEANUP(map_freep) struct map *failed = map_new();
     CLEANUP(map_freep) struct map *drained = map_new();
     CLEANUP(map_freep) struct map *ended = map_new();
@@ -56,7 +56,7 @@ bool whatif_ask(struct planner *planner, struct arena *arena, const struct whati
 
     world_wake(first);
     world_settle(first);
-    CLEANUP_WORLD struct world *world = world_new(planner, arena, world_now_ms(first));
+    CLEANUP_WORLD struct world *world = whatif_world_new(planner, arena, world_now_ms(first));
     asking.world = world;
     asking.before = ledger_new(planner, arena);
     put_documents(&asking);

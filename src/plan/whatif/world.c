@@ -40,7 +40,7 @@ static bool rests(const struct world *world, const struct instance *instance);
 static int64_t start_ms(const char *host, struct map *starts);
 static const char *name_of(const struct world *world, enum record_kind kind, const void *object);
 
-struct world *world_new(struct planner *planner, struct arena *arena, int64_t now_ms)
+struct world *whatif_world_new(struct planner *planner, struct arena *arena, int64_t now_ms)
 {
     struct world *world = mem_alloc(sizeof(*world));
     *world = (struct world){.planner = planner,
@@ -54,7 +54,7 @@ struct world *world_new(struct planner *planner, struct arena *arena, int64_t no
     return world;
 }
 
-void world_free(struct world *world)
+void whatif_world_free(struct world *world)
 {
     if (world == NULL) return;
     for (size_t kind = 0; kind < RECORD_KINDS; kind++)
@@ -65,7 +65,7 @@ void world_free(struct world *world)
 
 void world_freep(struct world **world)
 {
-    world_free(*world);
+    whatif_world_free(*world);
 }
 
 void world_undo(struct world *world)

@@ -21,8 +21,8 @@ struct world_change {
 
 /* What happens is allocated in arena, and so has to live until world_undo() or as long as the planner. Time
  * begins at now_ms (wall clock) and goes on by what the work is known to take. */
-struct world *world_new(struct planner *planner, struct arena *arena, int64_t now_ms);
-void world_free(struct world *world); /* NULL is fine; the planner keeps what happened */
+struct world *whatif_world_new(struct planner *planner, struct arena *arena, int64_t now_ms);
+void whatif_world_free(struct world *world); /* NULL is fine; the planner keeps what happened */
 void world_freep(struct world **world);
 #define CLEANUP_WORLD CLEANUP(world_freep)
 /* The planner is as it was when the world began. */

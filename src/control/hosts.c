@@ -51,6 +51,7 @@ static void doubt_end(struct session *session);
 static void fenced(void *ctx, const struct error *err);
 static void losses_note(struct controller *controller);
 static bool loss_is_open(struct session *session, int64_t now_us);
+static void give_up_run(struct host_fact *fact);
 static void loss_put(struct session *session, struct change *change);
 static const struct host_fact *fact_of(struct controller *controller, const char *host);
 
@@ -210,11 +211,8 @@ bool hosts_set_state(struct controller *controller, const char *host, enum host_
     if (fact.state == state && fact.fenced == is_fenced && text_equal(fact.reason, reason)) return true;
     if (fact.state != state) fact.since_ms = now_ms;
     fact.state = state;
-    fact.fenced = is_fenced;
-    if (is_fenced) { /* what that run of it still has under way to here is no news */
-        fact.given_up = true;
-        fact.boot = "";
-    }
+    fact.fenced = false;
+    if (is_fenced) give_up_run(&fact);
     fact.reason = reason;
     change_put(change, RECORD_HOST_FACT, host, &fact);
     change_event(change, now_ms, "croft", "host", host, is_fenced ? "fenced" : whats[state], reason);
@@ -483,6 +481,13 @@ static bool loss_is_open(struct session *session, int64_t now_us)
     return last_us > 0 && late_us >= 0 && late_us < LOSSES_US;
 }
 
+/* What that run of the host still has under way to here is no news. */
+static void give_up_run(struct host_fact *fact)
+{
+    fact->fenced = fact->given_up = true;
+    fact->boot = "";
+}
+
 static void loss_put(struct session *session, struct change *change)
 {
     static const char reason[] = "given up and powered off";
@@ -493,7 +498,7 @@ static void loss_put(struct session *session, struct change *change)
     session->off_us = 0;
     if (!was || was->state != HOST_DOWN || was->fenced) return; /* switched off as asked meanwhile */
     struct host_fact fact = *was;
-    fact.fenced = true;
+    give_up_run(&fact);
     fact.reason = reason;
     change_put(change, RECORD_HOST_FACT, session->host, &fact);
     change_event(change, clock->wall_ms(clock->self), "croft", "host", session->host, "fenced", reason);

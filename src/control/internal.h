@@ -50,9 +50,10 @@ struct controller {
     int64_t denied_told_us;
     struct timer *think_soon, *think_later, *tick, *keep;
     uint64_t thought_revision; /* of the store after the last decision */
-    int rounds;                /* decisions since something else changed */
-    struct vec looks;          /* struct look * under way */
-    struct vec orders;         /* struct order * to switches, under way */
+    /* Documents are compared with what is to be only when something changed that may stand in one. */
+    int rounds;        /* decisions since something else changed */
+    struct vec looks;  /* struct look * under way */
+    struct vec orders; /* struct order * to switches, under way */
     int64_t started_us, ticked_us;
 };
 

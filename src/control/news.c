@@ -88,7 +88,7 @@ static void note_host(struct controller *controller, const char *host)
 static bool is_news_to_others(const struct host_fact *was, const struct host_fact *is)
 {
     if (was == NULL || is == NULL) return true;
-    return was->underlay != is->underlay || was->fenced != is->fenced || was->state != is->state ||
-           was->given_up != is->given_up || !text_equal(was->addresses[0], is->addresses[0]) ||
+    return was->underlay != is->underlay || was->fenced != is->fenced || was->given_up != is->given_up ||
+           was->state != is->state || !text_equal(was->addresses[0], is->addresses[0]) ||
            !text_equal(was->addresses[1], is->addresses[1]);
 }

@@ -33,7 +33,6 @@ static bool commit(struct controller *controller, const struct plan *plan, int64
 static void fence(struct controller *controller, const struct plan *plan);
 static void write_down(struct controller *controller, struct change *change, const struct plan *plan,
                        int64_t now_ms);
-static bool says_nothing_new(const struct controller *controller, const struct action *action);
 static void write_action(const struct planner *planner, struct change *change, const struct action *action,
                          int64_t now_ms);
 static const char *action_what(struct arena *arena, const struct action *action);
@@ -243,23 +242,7 @@ static void write_down(struct controller *controller, struct change *change, con
                        int64_t now_ms)
 {
     for (size_t i = 0; i < plan->actions_length; i++)
-        if (!says_nothing_new(controller, &plan->actions[i]))
-            write_action(controller->planner, change, &plan->actions[i], now_ms);
-}
-
-/* An explanation that ends, after several passes of the plan, as what is known is no decision: to write it
- * down would be a change, and so a reason to plan again, for ever. */
-static bool says_nothing_new(const struct controller *controller, const struct action *action)
-{
-    const struct record *record = mirror_get(controller->mirror, RECORD_INSTANCE, action->name);
-    CLEANUP_BUF struct buf json = {0};
-
-    if (action->kind != ACTION_EXPLAIN || !record) return false;
-    const struct instance *known = record->object;
-    if (known->state != action->instance.state || !text_equal(known->reason, action->instance.reason))
-        return false;
-    schema_write(&schema_instance, "Instance", &action->instance, &json);
-    return text_equal(record->json, buf_text(&json));
+        write_action(controller->planner, change, &plan->actions[i], now_ms);
 }
 
 static void write_action(const struct planner *planner, struct change *change, const struct action *action,

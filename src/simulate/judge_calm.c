@@ -26,25 +26,27 @@ void committed_look(struct run *run)
     }
 }
 
+/* Of what serves. Those at the door are nobody's promise, and in no quota (spec/check.c). */
 void quota_look(struct run *run)
 {
-    size_t cursor = 0;
-    const char *party = NULL;
-    void *value = NULL;
-
     if (run_now(run) - run->calm_since_us < COMMITTED_US || !run->world->controller) return;
-    const struct mirror *mirror = controller_mirror(run->world->controller);
-    while (map_next(run->judges->used, &cursor, &party, &value)) {
-        const struct resources *used = value;
-        const struct record *record = mirror_get(mirror, RECORD_PARTY, party);
-        if (!record) continue;
-        const struct quota *quota = &((const struct party *)record->object)->quota;
-        if (!resources_fit(used, &quota->resources))
+    const struct snapshot *snapshot = mirror_snapshot(controller_mirror(run->world->controller));
+    for (size_t i = 0; i < snapshot->parties_length; i++) {
+        const struct party *party = &snapshot->parties[i];
+        struct resources used = {0};
+        for (size_t j = 0; j < snapshot->instances_length; j++) {
+            const struct instance *instance = &snapshot->instances[j];
+            if (!text_equal(instance->party, party->name) || instance->wanted != WANTED_RUN) continue;
+            used.cpus_millis += instance->size.cpus_millis;
+            used.memory_bytes += instance->size.memory_bytes;
+            used.disk_bytes += instance->size.disk_bytes;
+        }
+        if (!resources_fit(&used, &party->quota.resources))
             run_violated(run, "quota",
-                         "party %s runs %" PRId64 " of %" PRId64 " millicores and %" PRId64 " of %" PRId64
+                         "party %s has %" PRId64 " of %" PRId64 " millicores and %" PRId64 " of %" PRId64
                          " bytes of memory",
-                         party, used->cpus_millis, quota->resources.cpus_millis, used->memory_bytes,
-                         quota->resources.memory_bytes);
+                         party->name, used.cpus_millis, party->quota.resources.cpus_millis, used.memory_bytes,
+                         party->quota.resources.memory_bytes);
     }
 }
 

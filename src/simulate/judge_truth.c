@@ -36,7 +36,7 @@ void boundary_changed(struct run *run, const struct fake_change *change)
     }
 }
 
-/* What runs on a host is within what it has. Of a party it is summed up here, and judged in calms: quotas are
+/* What runs on a host is within what it has. Of a party it is judged in calms: quotas are
  * checked when documents are applied, and what replaces another member or is on its way out is not in them.
  */
 void quota_changed(struct run *run, const struct fake_change *change)
@@ -47,13 +47,7 @@ void quota_changed(struct run *run, const struct fake_change *change)
     struct resources room = host->capacity;
 
     if (change->kind != FAKE_STARTED && change->kind != FAKE_ENDED) return;
-    struct resources *used = map_get(judges->used, change->party);
-    if (!used) {
-        used = mem_alloc(sizeof(*used));
-        map_put(judges->used, change->party, used);
-    }
     add(&held->runs, &change->size, change->kind == FAKE_STARTED ? 1 : -1);
-    add(used, &change->size, change->kind == FAKE_STARTED ? 1 : -1);
     if (change->kind == FAKE_ENDED) return;
     add(&room, &host->reserve, -1);
     if (!resources_fit(&held->runs, &room))

@@ -42,7 +42,6 @@ struct judges *judges_new(struct run *run)
     judges->held = map_new();
     judges->wires = map_new();
     judges->believed = map_new();
-    judges->used = map_new();
     for (size_t i = 0; i < run->world->boxes_length; i++) {
         struct held *held = mem_alloc(sizeof(*held));
         held->box = &run->world->boxes[i];
@@ -70,12 +69,9 @@ void judges_free(struct judges *judges)
         mem_free(((struct believed *)value)->host);
         mem_free(value);
     }
-    for (cursor = 0; map_next(judges->used, &cursor, NULL, &value);)
-        mem_free(value);
     map_free(judges->held);
     map_free(judges->wires);
     map_free(judges->believed);
-    map_free(judges->used);
     mem_free(judges);
 }
 

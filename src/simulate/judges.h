@@ -35,7 +35,6 @@ struct judges {
     struct map *held;     /* host -> struct held */
     struct map *wires;    /* VNI as text -> struct wire */
     struct map *believed; /* instance -> struct believed */
-    struct map *used;     /* party -> struct resources: of what runs */
     struct store_watch *watch;
     uint64_t revision; /* that the store was seen at */
     int64_t look_us;   /* of the last look at everything, in calms */

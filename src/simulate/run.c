@@ -182,11 +182,7 @@ static void finish(struct run *run)
 {
     sim_clock_after_step(run->world->clock, NULL, NULL);
     fake_world_watch(run->world->truth, NULL, NULL);
-    for (size_t i = 0; i < fault_table_length; i++)
-        run_cancel(run, run->faults[i].next);
-    for (size_t i = 0; i < run->troubles.length; i++)
-        mem_free(*(struct trouble **)vec_at(&run->troubles, i));
-    vec_free(&run->troubles);
+    faults_free(run);
     clerk_free(run->clerk);
     judges_free(run->judges);
     world_free(run->world);

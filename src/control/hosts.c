@@ -1,4 +1,5 @@
 /* Life of hosts: beats, doubt, looks by others, fencing. README.md has the drawing of the states. */
+#include "base/planted.h"
 #include "base/text.h"
 #include "control/internal.h"
 
@@ -190,6 +191,10 @@ void hosts_fence(struct controller *controller, const char *host, const char *re
         return;
     }
     session->fencing = true;
+    if (PLANTED(lost_fence)) { /* started elsewhere before it is off */
+        fenced(order_new(controller, host, POWER_OFF), NULL);
+        return;
+    }
     power->order(power->self, host, POWER_OFF, fenced, order_new(controller, host, POWER_OFF));
 }
 

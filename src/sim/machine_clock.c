@@ -105,9 +105,9 @@ static struct timer *after(void *self, int64_t delay_us, void (*fire)(void *ctx)
     struct timer *timer = clock->free;
     int64_t now_us = under->steady_us(under->self), wait_us = delay_us;
 
-    if (clock->rate_us != SECOND_US)
-        wait_us =
-            delay_us / clock->rate_us * SECOND_US + delay_us % clock->rate_us * SECOND_US / clock->rate_us;
+    if (clock->rate_us != SECOND_US) /* rounded up: it never fires before its time by this clock */
+        wait_us = delay_us / clock->rate_us * SECOND_US +
+                  (delay_us % clock->rate_us * SECOND_US + clock->rate_us - 1) / clock->rate_us;
     if (clock->held_until_us > now_us) wait_us += clock->held_until_us - now_us;
     if (timer)
         clock->free = timer->next_free;

@@ -230,11 +230,16 @@ static void create(void *self, const struct personality *personality, const stru
     bool fails = fails_now(&script->create_fails);
     struct buf json = {0};
     const char *slash = strrchr(personality->instance, '/');
+    struct trace *left = map_get(compute->host->traces, personality->instance);
 
     ASSERT(has_image(self, image->digest));
     ASSERT(place->net_ns_path &&
            fake_host_has_port(compute->host, personality->farm, slash ? slash + 1 : personality->instance));
-    ASSERT(!map_get(compute->host->traces, personality->instance));
+    ASSERT(!left || compute->host->world->changed); /* else nobody would judge it */
+    if (left) {
+        trace_end(left);
+        trace_free(map_remove(compute->host->traces, personality->instance));
+    }
     compute->host->counts.creates++;
     struct trace *trace = trace_new(compute->host, personality->instance);
     trace->incarnation = personality->incarnation;

@@ -1,6 +1,7 @@
 #include "plan/place/room.h"
 
 #include "base/buf.h"
+#include "base/planted.h"
 #include "base/text.h"
 
 static size_t group_of(struct work *work, const struct work_host *host);
@@ -137,6 +138,7 @@ int64_t room_left(const struct room *room, const struct amount *free, const stru
     for (size_t d = 0; d < DIMENSIONS; d++) {
         int64_t left = free->of[d] - size->of[d];
         if (size->of[d] == 0 || left > UNCOUNTED / 2) continue;
+        if (PLANTED(quota_off_by_one) && left + size->of[d] >= 0 && left < 0) left = 0; /* one too many */
         if (left < 0) return -1;
         int64_t part = (left >> room->shift[d]) * room->weight[d];
         if (part < least) least = part;

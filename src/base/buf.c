@@ -8,7 +8,8 @@
 
 enum { LIKELY_SIZE = 64 }; /* of what one printf adds */
 
-static void reserve(struct buf *buf, size_t more);
+static inline void reserve(struct buf *buf, size_t more);
+static void grow(struct buf *buf, size_t more);
 static size_t utf8_size(const unsigned char *text);
 
 void buf_free(struct buf *buf)
@@ -39,7 +40,9 @@ void buf_add_text(struct buf *buf, const char *text)
 
 void buf_add_char(struct buf *buf, char c)
 {
-    buf_add(buf, &c, 1);
+    reserve(buf, 1);
+    buf->data[buf->size++] = c;
+    buf->data[buf->size] = '\0';
 }
 
 void buf_printf(struct buf *buf, const char *format, ...)
@@ -126,8 +129,14 @@ char *buf_take(struct buf *buf)
     return text;
 }
 
-/* Room for `more` bytes and the zero behind them. Doubles, so that adding is linear over all. */
-static void reserve(struct buf *buf, size_t more)
+/* Room for `more` bytes and the zero behind them. */
+static inline void reserve(struct buf *buf, size_t more)
+{
+    if (buf->capacity - buf->size <= more) grow(buf, more);
+}
+
+/* Doubles, so that adding is linear over all. */
+static void grow(struct buf *buf, size_t more)
 {
     size_t needed;
     bool overflow = __builtin_add_overflow(buf->size, more, &needed);

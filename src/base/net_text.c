@@ -1,9 +1,6 @@
 #include "base/text.h"
 
-#include <stdio.h>
 #include <string.h>
-
-#define TEXT_SIZE 32u /* what text.h promises the outputs hold */
 
 static bool parse_address(const char *text, uint32_t *ret_address, const char **ret_rest);
 static bool parse_part(const char **text, uint32_t value_max, uint32_t *ret_value);
@@ -30,21 +27,31 @@ bool text_parse_ipv4_prefix(const char *text, uint32_t *ret_address, unsigned *r
     return true;
 }
 
+/* By hand: host documents are full of them. */
 char *text_format_ipv4(char *out, uint32_t address)
 {
-    int length = snprintf(out, TEXT_SIZE, "%u.%u.%u.%u", address >> 24, address >> 16 & 255,
-                          address >> 8 & 255, address & 255);
-    ASSERT(length > 0 && (size_t)length < TEXT_SIZE);
+    char *at = out;
+
+    for (int shift = 24; shift >= 0; shift -= 8) {
+        unsigned byte = address >> shift & 255;
+        if (byte >= 100) *at++ = (char)('0' + byte / 100);
+        if (byte >= 10) *at++ = (char)('0' + byte / 10 % 10);
+        *at++ = (char)('0' + byte % 10);
+        *at++ = shift > 0 ? '.' : '\0';
+    }
     return out;
 }
 
 char *text_format_mac(char *out, uint64_t mac)
 {
-    unsigned high = (unsigned)(mac >> 24 & 0xffffff);
-    unsigned low = (unsigned)(mac & 0xffffff);
-    int length = snprintf(out, TEXT_SIZE, "%02x:%02x:%02x:%02x:%02x:%02x", high >> 16, high >> 8 & 255,
-                          high & 255, low >> 16, low >> 8 & 255, low & 255);
-    ASSERT(length > 0 && (size_t)length < TEXT_SIZE);
+    static const char digits[] = "0123456789abcdef";
+    char *at = out;
+
+    for (int shift = 40; shift >= 0; shift -= 8) {
+        *at++ = digits[mac >> (shift + 4) & 15];
+        *at++ = digits[mac >> shift & 15];
+        *at++ = shift > 0 ? ':' : '\0';
+    }
     return out;
 }
 

@@ -1,6 +1,7 @@
 /* `croft bench …`: how fast this machine decides, on a grid made by lot. */
 #include "base/text.h"
 #include "cli/cli.h"
+#include "cli/grid_read.h"
 #include "cli/made.h"
 #include "plan/planner.h"
 #include "plan/whatif/bound.h"
@@ -25,6 +26,7 @@ static void close_bench(struct bench *bench);
 static bool read_number(struct cli *cli, const char *option, uint64_t most, size_t *ret_number,
                         struct error *err);
 static void tell_planner(struct planner *planner, const struct snapshot *snapshot);
+static const void *all_of(const struct bench *bench, enum record_kind kind, size_t size, size_t *ret_length);
 static size_t decide(struct bench *bench);
 static double hosts_used(const struct bench *bench, double *ret_least);
 static size_t placed(const struct bench *bench);
@@ -104,6 +106,53 @@ int bench_lost_rack_run(struct cli *cli)
     return say(cli, &json, sentence);
 }
 
+/* The made grid, when all of it runs, as lines. */
+int bench_grid_run(struct cli *cli)
+{
+    struct bench bench = {0};
+    CLEANUP_BUF struct buf lines = {0};
+    struct error err;
+
+    if (!open_bench(cli, &bench, &err)) return cli_fail(cli, &err);
+    struct snapshot snapshot = made_grid(bench.grid, &bench.options);
+    tell_planner(bench.planner, &snapshot);
+    decide(&bench);
+    settle(&bench);
+    snapshot.farm_facts =
+        all_of(&bench, RECORD_FARM_FACT, sizeof(struct farm_fact), &snapshot.farm_facts_length);
+    snapshot.instances = all_of(&bench, RECORD_INSTANCE, sizeof(struct instance), &snapshot.instances_length);
+    grid_file_write(&snapshot, &lines);
+    fwrite(buf_text(&lines), 1, lines.size, cli->out);
+    close_bench(&bench);
+    return 0;
+}
+
+int bench_load_run(struct cli *cli)
+{
+    struct planner *planner = NULL;
+    struct grid_file grid;
+    CLEANUP_BUF struct buf json = {0};
+    struct error err;
+
+    double begin = seconds_now();
+    if (!grid_read(cli, &grid, &err)) return cli_fail(cli, &err);
+    double read = seconds_now();
+    planner = planner_new();
+    tell_planner(planner, &grid.snapshot);
+    double told = seconds_now();
+    size_t hosts = grid.snapshot.hosts_length, instances = grid.snapshot.instances_length;
+    buf_printf(&json,
+               "{\"hosts\": %zu, \"instances\": %zu, \"read_seconds\": %.6f, \"tell_seconds\": %.6f, "
+               "\"seconds\": %.6f, \"peak_bytes\": %zu}",
+               hosts, instances, read - begin, told - read, told - begin, peak_bytes());
+    const char *sentence = arena_printf(
+        cli->arena,
+        "%zu hosts and %zu instances read in %.2f s, told to a planner in %.2f s; %zu MiB at most", hosts,
+        instances, read - begin, told - read, peak_bytes() >> 20);
+    planner_free(planner);
+    return say(cli, &json, sentence);
+}
+
 static bool open_bench(struct cli *cli, struct bench *bench, struct error *err)
 {
     size_t seed = 7;
@@ -160,6 +209,23 @@ static void tell_planner(struct planner *planner, const struct snapshot *s)
         planner_put(planner, RECORD_HOST_FACT, &s->host_facts[n]);
     for (size_t n = 0; n < s->farms_length; n++)
         planner_put(planner, RECORD_FARM, &s->farms[n]);
+    for (size_t n = 0; n < s->farm_facts_length; n++)
+        planner_put(planner, RECORD_FARM_FACT, &s->farm_facts[n]);
+    for (size_t n = 0; n < s->instances_length; n++)
+        planner_put(planner, RECORD_INSTANCE, &s->instances[n]);
+}
+
+/* As an array, in the order in which the planner has them. */
+static const void *all_of(const struct bench *bench, enum record_kind kind, size_t size, size_t *ret_length)
+{
+    size_t length = planner_length(bench->planner, kind), cursor = 0;
+    char *items = arena_alloc_array(bench->grid, length + 1, size);
+    const void *object = NULL;
+
+    for (size_t n = 0; (object = planner_next(bench->planner, kind, &cursor)) != NULL; n++)
+        memcpy(items + n * size, object, size);
+    *ret_length = length;
+    return items;
 }
 
 /* Plans, and takes all of it, until nothing is left to decide. How many decisions. */

@@ -54,6 +54,7 @@ struct thing {
 /* ERROR_USAGE with the nearest spelling. */
 MUST_CHECK bool cli_thing(const char *text, const struct thing **ret_thing, struct error *err);
 extern const char *const cli_thing_names[]; /* plurals, NULL-terminated */
+extern const char *const fit_survivals[];   /* of `fit --survive`, NULL-terminated */
 
 /* As `croft get KIND` (a plural). The exit code. */
 int get_list(struct cli *cli, const char *kind);
@@ -89,8 +90,12 @@ int image_remove_run(struct cli *cli);
 int token_create_run(struct cli *cli);
 int token_list_run(struct cli *cli);
 int token_delete_run(struct cli *cli);
+int fit_run(struct cli *cli);
+int balance_run(struct cli *cli);
 int bench_place_run(struct cli *cli);
 int bench_lost_rack_run(struct cli *cli);
+int bench_grid_run(struct cli *cli);
+int bench_load_run(struct cli *cli);
 int version_run(struct cli *cli);
 int doctor_run(struct cli *cli);
 int sim_run(struct cli *cli);

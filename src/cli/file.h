@@ -9,7 +9,8 @@
  * refused. */
 MUST_CHECK bool user_file_read(const char *path, struct buf *ret_text, struct error *err);
 
-/* A large file, such as a grid: in memory as the system maps it where that is possible, else read once. */
+/* A large file, such as a grid: in memory as the system maps it where that is possible, else read once.
+ * Whoever cuts the file meanwhile ends the program that has it mapped. */
 struct user_text {
     const char *data;
     size_t size;

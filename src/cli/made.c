@@ -6,15 +6,14 @@ enum { TIERS_MAX = 3, MEMBERS_MAX = 40, FARMS_OF_PARTY = 64 };
 
 #define GI (1LL << 30)
 
-/* What is bought together: cpus and memory are balanced in most, one has much memory, one many disks. */
+/* What is bought together, for about the same money: balanced, much memory, many cpus. */
 static const struct {
     unsigned percent;
     struct resources capacity;
 } shapes[] = {
-    {40, {32 * 1000, 128 * GI, 2048 * GI, 0}},
-    {30, {64 * 1000, 256 * GI, 4096 * GI, 0}},
-    {20, {48 * 1000, 384 * GI, 2048 * GI, 0}},
-    {10, {96 * 1000, 192 * GI, 8192 * GI, 0}},
+    {60, {64 * 1000, 256 * GI, 4096 * GI, 0}},
+    {25, {48 * 1000, 384 * GI, 4096 * GI, 0}},
+    {15, {96 * 1000, 192 * GI, 4096 * GI, 0}},
 };
 
 /* Sizes as providers sell them: each number with its share of a hundred. */
@@ -24,7 +23,7 @@ struct share {
 };
 static const struct share cpus[] = {{30, 1}, {25, 2}, {25, 4}, {15, 8}, {5, 16}};
 static const struct share gi_of_cpu[] = {{30, 2}, {50, 4}, {20, 8}};
-static const struct share disk_gi[] = {{40, 16}, {30, 64}, {20, 256}, {10, 1024}};
+static const struct share disk_gi_of_cpu[] = {{30, 16}, {40, 32}, {30, 64}};
 static const struct share priorities[] = {{10, 80}, {70, 50}, {20, 20}};
 
 /* Where members must not or should not stand together. */
@@ -117,8 +116,13 @@ static void add_hosts(struct arena *arena, const struct made_options *options, u
 
 static void add_images(struct arena *arena, struct snapshot *snapshot)
 {
-    static const struct image images[] = {
-        {.name = "app:1", .party = PARTY_LANDLORD, .digest = "sha256:1", .directory = "/", .user = "0"}};
+    static const struct image images[] = {{.name = "app:1",
+                                           .party = PARTY_LANDLORD,
+                                           .digest = "sha256:"
+                                                     "0123456789abcdef0123456789abcdef"
+                                                     "0123456789abcdef0123456789abcdef",
+                                           .directory = "/",
+                                           .user = "0"}};
     snapshot->images = images;
     snapshot->images_length = LENGTH(images);
 }
@@ -173,7 +177,7 @@ static struct tier tier_of(uint64_t *random, size_t number, size_t members)
         .image = "app:1",
         .driver = COMPUTE_CONTAINER,
         .count = {(int64_t)members, (int64_t)members, (int64_t)members},
-        .size = {cpu * 1000, memory * GI, choose(random, disk_gi) * GI, 0},
+        .size = {cpu * 1000, memory * GI, cpu * choose(random, disk_gi_of_cpu) * GI, 0},
         .health = {.kind = HEALTH_NONE, .path = "", .every_ms = 1000, .timeout_ms = 500, .fails = 3},
         .spread = spreads[spread].spread,
         .priority = choose(random, priorities)};

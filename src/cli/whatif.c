@@ -62,15 +62,17 @@ static bool ask(struct cli *cli, struct planner *planner, struct whatif_answer *
 static bool read_grid(struct cli *cli, struct grid_file *ret_grid, struct error *err)
 {
     const char *file = arguments_text(cli->arguments, "grid");
-    CLEANUP_BUF struct buf text = {0};
+    struct user_text text = {0};
     struct client_reply reply;
     struct grid_file grid;
 
     if (file) {
-        cli_progress(cli, "reading %s", file);
-        return user_file_read(file, &text, err) &&
-               grid_file_read(cli->arena, text_equal(file, "-") ? "standard input" : file, buf_text(&text),
-                              text.size, ret_grid, err);
+        const char *shown = text_equal(file, "-") ? "standard input" : file;
+        cli_progress(cli, "reading %s", shown);
+        bool good = user_text_open(file, &text, err) &&
+                    grid_file_read(cli->arena, shown, text.data, text.size, ret_grid, err);
+        user_text_close(&text);
+        return good;
     }
     cli_progress(cli, "reading the live grid");
     if (!cli_ask_text(cli, "GET", "/v1/export", NULL, &reply, err) ||

@@ -30,8 +30,9 @@ static const char *zone_cell(struct arena *arena, const struct whatif_zone *zone
 static const char *hosts_cell(struct arena *arena, const struct whatif_zone *zone);
 static const char *share_cell(struct arena *arena, int64_t used_before, int64_t total_before,
                               int64_t used_after, int64_t total_after);
-static const char *bar_cell(struct arena *arena, int64_t used, int64_t total);
+static const char *bar_cell(struct arena *arena, const struct whatif_zone *zone);
 static const char *percent(struct arena *arena, int64_t used, int64_t total);
+static double share(int64_t used, int64_t total);
 static void add_moves(const struct whatif_answer *answer, const struct style *style, struct buf *ret_text);
 static void add_losses(const struct whatif_answer *answer, const struct style *style, struct buf *ret_text);
 static void add_sums(const struct whatif_answer *answer, const struct style *style, struct buf *ret_text);
@@ -117,7 +118,7 @@ static void add_picture(const struct whatif_answer *answer, const struct style *
                        zone->used_after.cpus_millis, zone->total_after.cpus_millis),
             share_cell(arena, zone->used_before.memory_bytes, zone->total_before.memory_bytes,
                        zone->used_after.memory_bytes, zone->total_after.memory_bytes),
-            bar_cell(arena, zone->used_after.memory_bytes, zone->total_after.memory_bytes)};
+            bar_cell(arena, zone)};
         table_row(table, cells);
         shown++;
     }
@@ -181,17 +182,25 @@ static const char *share_cell(struct arena *arena, int64_t used_before, int64_t 
 static const char *percent(struct arena *arena, int64_t used, int64_t total)
 {
     if (total <= 0) return "  –";
-    return arena_printf(arena, "%2.0f%%", 100.0 * (double)used / (double)total);
+    return arena_printf(arena, "%2.0f%%", 100.0 * share(used, total));
 }
 
-static const char *bar_cell(struct arena *arena, int64_t used, int64_t total)
+/* Of what is scarcer. */
+static const char *bar_cell(struct arena *arena, const struct whatif_zone *zone)
 {
     CLEANUP_BUF struct buf text = {0};
-    double full = total > 0 ? (double)used / (double)total * BAR_WIDTH : 0;
-    if (total <= 0) return "";
+    double cpus = share(zone->used_after.cpus_millis, zone->total_after.cpus_millis);
+    double memory = share(zone->used_after.memory_bytes, zone->total_after.memory_bytes);
+    double full = (cpus > memory ? cpus : memory) * BAR_WIDTH;
+    if (zone->total_after.cpus_millis <= 0) return " "; /* an empty cell would be shown as "-" */
     for (int n = 0; n < BAR_WIDTH; n++)
         buf_add_text(&text, n + 0.5 <= full ? "█" : "░");
     return arena_strdup(arena, buf_text(&text));
+}
+
+static double share(int64_t used, int64_t total)
+{
+    return total > 0 ? (double)used / (double)total : 0;
 }
 
 static void add_moves(const struct whatif_answer *answer, const struct style *style, struct buf *ret_text)

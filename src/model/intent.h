@@ -45,11 +45,10 @@ struct quota { /* -1: no limit */
 /* Names with a meaning of their own inside a farm; no tier may have them. */
 #define TIER_BALANCE "balance"
 #define TIER_INTERNET "internet"
-/* What balancers are made from. */
-#define BALANCER_IMAGE "croft-balancer:1"
-/* What the balancer of a farm takes of its party's quota and of its host. */
+/* What balancers are made from, and how important they are. */
 #define BALANCER_IMAGE "croft-balancer:1"
 #define BALANCER_PRIORITY 60
+/* What the balancer of a farm takes of its party's quota and of its host. */
 enum { BALANCER_CPUS_MILLIS = 500, BALANCER_MEMORY_BYTES = 96 << 20, BALANCER_DISK_BYTES = 8 << 20 };
 
 struct party {

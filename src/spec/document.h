@@ -13,4 +13,9 @@ bool document_error_in(struct error *err, const char *file);
 /* True when the name is that of a kind that this version knows by name only. */
 bool document_is_later(const char *kind);
 
+/* A user's text for a message: at most 100 bytes of it, and nothing that breaks the line or steers a
+ * terminal. */
+enum { SHOWN_SIZE = 101 };
+const char *document_shown(char out[SHOWN_SIZE], const char *text);
+
 #endif

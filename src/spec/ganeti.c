@@ -79,7 +79,8 @@ static bool read_cluster(struct cluster *c, struct error *err);
 static const struct ganeti_row *row_at(const struct cluster *c, enum ganeti_section section, size_t index);
 static bool name_all(struct cluster *c, enum ganeti_section section, const char **ret_names,
                      struct error *err);
-static const char *croft_name(struct cluster *c, const struct map *taken, const char *name);
+static const char *croft_name(struct cluster *c, const struct map *taken, struct map *numbers,
+                              const char *name);
 static bool read_groups(struct cluster *c, struct error *err);
 static bool read_policies(struct cluster *c, struct error *err);
 static bool read_nodes(struct cluster *c, struct error *err);
@@ -116,7 +117,7 @@ bool ganeti_read(struct arena *arena, const char *file, const char *text, size_t
     map_free(c.group_by_uuid);
     map_free(c.node_by_name);
     texts_free(c.grid.texts);
-    for (size_t kind = 0; kind < RECORD_KINDS; kind++)
+    for (enum record_kind kind = 0; kind < RECORD_KINDS; kind++)
         mem_free(c.grid.tables[kind].rows);
     return done || document_error_in(err, file);
 }
@@ -139,6 +140,7 @@ static bool name_all(struct cluster *c, enum ganeti_section section, const char 
 {
     CLEANUP(map_freep) struct map *originals = map_new();
     CLEANUP(map_freep) struct map *taken = map_new();
+    CLEANUP(map_freep) struct map *numbers = map_new();
     size_t length = c->sections[section].length;
     for (size_t i = 0; i < length; i++) {
         const struct ganeti_row *row = row_at(c, section, i);
@@ -157,15 +159,17 @@ static bool name_all(struct cluster *c, enum ganeti_section section, const char 
     }
     for (size_t i = 0; i < length; i++) {
         const char *name = ganeti_text(row_at(c, section, i), 0);
-        ret_names[i] =
-            text_is_name(name) ? texts_keep(c->grid.texts, name, strlen(name)) : croft_name(c, taken, name);
+        ret_names[i] = text_is_name(name) ? texts_keep(c->grid.texts, name, strlen(name))
+                                          : croft_name(c, taken, numbers, name);
         if (!text_is_name(name)) map_put(taken, ret_names[i], taken);
     }
     return true;
 }
 
-/* Small letters, digits, and - for all else; with a number behind it where that is another's name. */
-static const char *croft_name(struct cluster *c, const struct map *taken, const char *name)
+/* Small letters, digits, and - for all else; with a number behind it where that is another's name. numbers:
+ * the last one behind each name. */
+static const char *croft_name(struct cluster *c, const struct map *taken, struct map *numbers,
+                              const char *name)
 {
     char base[NAME_SIZE] = "";
     size_t size = 0;
@@ -175,7 +179,8 @@ static const char *croft_name(struct cluster *c, const struct map *taken, const 
         bool good = (letter >= 'a' && letter <= 'z') || (letter >= '0' && letter <= '9');
         if (good || size > 0) base[size++] = good ? letter : '-';
     }
-    for (uint64_t number = 1;; number++) {
+    base[size] = '\0';
+    for (uintptr_t number = (uintptr_t)map_get(numbers, base) + 1;; number++) {
         char suffix[24] = "";
         if (number > 1) {
             CLEANUP_MEM char *text = mem_printf("-%llu", (unsigned long long)number);
@@ -187,7 +192,9 @@ static const char *croft_name(struct cluster *c, const struct map *taken, const 
             keep--;
         const char *made = arena_printf(c->grid.arena, "%.*s%s", (int)(keep == 0 ? 1 : keep),
                                         keep == 0 ? "x" : base, suffix);
-        if (map_get(taken, made) == NULL) return texts_keep(c->grid.texts, made, strlen(made));
+        if (map_get(taken, made) != NULL) continue;
+        map_put(numbers, base, (void *)number);
+        return texts_keep(c->grid.texts, made, strlen(made));
     }
 }
 
@@ -440,13 +447,9 @@ static void add_host(struct cluster *c, const struct place *node)
                      node->offline ? ", offline" : "");
 }
 
-/* At most 100 bytes, without what could steer a terminal. */
 static const char *printable(struct arena *arena, const char *text)
 {
-    char *copy = arena_strndup(arena, text, 100);
-    for (size_t i = 0; copy[i] != '\0'; i++)
-        if (copy[i] < ' ' || copy[i] >= 0x7f) copy[i] = '?';
-    return copy;
+    return document_shown(arena_alloc(arena, SHOWN_SIZE), text);
 }
 
 static int64_t at_least(int64_t a, int64_t b)

@@ -4,11 +4,11 @@
 
 #include "base/text.h"
 #include "model/schema.h"
+#include "spec/document.h"
 
 #include <string.h>
 
 #define LINE_SIZE_MAX (64 * 1024)
-#define SHOWN_MAX 60
 
 static const char *const section_names[GANETI_SECTIONS] = {"groups", "nodes", "instances", "tags",
                                                            "policies"};
@@ -29,7 +29,6 @@ static const size_t cells_min[GANETI_SECTIONS] = {4, 9, 10, 0, 6};
 static bool split_line(struct arena *arena, enum ganeti_section section, unsigned number, const char *line,
                        size_t size, struct vec *rows, struct error *err);
 static bool fail_at(unsigned line, unsigned column, const char *field, struct error *err);
-static const char *shown(struct buf *buf, const char *text);
 
 bool ganeti_split(struct arena *arena, const char *text, size_t size, struct vec sections[GANETI_SECTIONS],
                   struct error *err)
@@ -87,9 +86,9 @@ bool ganeti_number(const struct ganeti_row *row, size_t cell, int64_t fallback, 
         *ret_number = (int64_t)number;
         return true;
     }
-    CLEANUP_BUF struct buf buf = {0};
+    char shown[SHOWN_SIZE];
     error_set(err, ERROR_INVALID, "expected a number from 0 to %lld, found \"%s\"", (long long)max,
-              shown(&buf, text));
+              document_shown(shown, text));
     return ganeti_fail(row, cell, err);
 }
 
@@ -108,9 +107,9 @@ bool ganeti_decimal(const struct ganeti_row *row, size_t cell, int64_t max, int6
         *ret_thousandths = thousandths;
         return true;
     }
-    CLEANUP_BUF struct buf buf = {0};
+    char shown[SHOWN_SIZE];
     error_set(err, ERROR_INVALID, "expected a number above 0 and up to %lld, found \"%s\"",
-              (long long)(max / 1000), shown(&buf, text));
+              (long long)(max / 1000), document_shown(shown, text));
     return ganeti_fail(row, cell, err);
 }
 
@@ -127,11 +126,12 @@ bool ganeti_word(const struct ganeti_row *row, size_t cell, const char *const *w
         }
         buf_printf(&all, "%s%s", length == 0 ? "" : words[length + 1] == NULL ? " or " : ", ", words[length]);
     }
-    CLEANUP_BUF struct buf buf = {0};
-    const char *nearest = text_nearest(text, words, length);
-    error_set(err, ERROR_INVALID, "expected %s, found \"%s\"%s%s%s", buf_text(&all), shown(&buf, text),
-              nearest == NULL ? "" : ", did you mean \"", nearest == NULL ? "" : nearest,
-              nearest == NULL ? "" : "\"?");
+    char shown[SHOWN_SIZE];
+    const char *nearest =
+        strlen(text) > 1 ? text_nearest(text, words, length) : NULL; /* a letter is near to any */
+    error_set(err, ERROR_INVALID, "expected %s, found \"%s\"%s%s%s", buf_text(&all),
+              document_shown(shown, text), nearest == NULL ? "" : ", did you mean \"",
+              nearest == NULL ? "" : nearest, nearest == NULL ? "" : "\"?");
     return ganeti_fail(row, cell, err);
 }
 
@@ -174,12 +174,4 @@ static bool split_line(struct arena *arena, enum ganeti_section section, unsigne
 static bool fail_at(unsigned line, unsigned column, const char *field, struct error *err)
 {
     return schema_error_at(err, &(struct node){.line = line, .column = column}, field);
-}
-
-/* Cut, and without what could steer a terminal. */
-static const char *shown(struct buf *buf, const char *text)
-{
-    for (size_t i = 0; text[i] != '\0' && i < SHOWN_MAX; i++)
-        buf_add_char(buf, text[i] >= ' ' && text[i] < 0x7f ? text[i] : '?');
-    return buf_text(buf);
 }

@@ -1,5 +1,6 @@
 /* What farms of a grid lack: a document where only instances name one, a network, addresses, images. */
 #include "base/text.h"
+#include "spec/document.h"
 #include "spec/grid.h"
 
 #include <stdio.h>
@@ -93,8 +94,9 @@ static bool make_tier(struct filling *filling, const struct grid_seat *seat, str
                       struct error *err)
 {
     if (!is_image_name(seat->image)) {
-        error_set(err, ERROR_INVALID, "expected an image as NAME:TAG such as hello:1, found \"%.100s\"",
-                  seat->image);
+        char shown[SHOWN_SIZE];
+        error_set(err, ERROR_INVALID, "expected an image as NAME:TAG such as hello:1, found \"%s\"",
+                  document_shown(shown, seat->image));
         return grid_refuse(filling->grid, RECORD_INSTANCE, seat->first, "image", err);
     }
     struct tier tier;

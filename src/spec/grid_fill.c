@@ -2,6 +2,7 @@
  * from the rest. Names of hosts and farms are kept once, and each has a note: so an instance finds both
  * without a search. */
 #include "base/text.h"
+#include "spec/document.h"
 #include "spec/grid.h"
 
 #include <string.h>
@@ -12,7 +13,7 @@
 static bool fill(struct filling *filling, struct error *err);
 static void fill_hosts(struct grid *grid);
 static bool check_parties(struct filling *filling, struct error *err);
-static bool check_parent(const struct filling *filling, size_t index, struct error *err);
+static bool check_parent(const struct filling *filling, size_t index, uint32_t *lines, struct error *err);
 static bool check_party(const struct filling *filling, enum record_kind kind, size_t index, const char *party,
                         const char *field, struct error *err);
 static void open_farms(struct filling *filling);
@@ -73,8 +74,8 @@ bool grid_finish(struct grid *grid, struct grid_file *ret_grid, struct error *er
 static bool fill(struct filling *filling, struct error *err)
 {
     struct grid *grid = filling->grid;
-    for (size_t kind = 0; kind < RECORD_KINDS; kind++)
-        if (!grid_sort(grid, (enum record_kind)kind, err)) return false;
+    for (enum record_kind kind = 0; kind < RECORD_KINDS; kind++)
+        if (!grid_sort(grid, kind, err)) return false;
     fill_hosts(grid);
     if (!check_parties(filling, err)) return false;
     open_farms(filling);
@@ -109,8 +110,9 @@ static bool check_parties(struct filling *filling, struct error *err)
         struct party *party = grid_at(grid, RECORD_PARTY, i);
         map_put(filling->parties, party->name, party);
     }
+    CLEANUP_MEM uint32_t *lines = mem_alloc_array(grid->tables[RECORD_PARTY].length, sizeof(*lines));
     for (size_t i = 0; i < grid->tables[RECORD_PARTY].length; i++)
-        if (!check_parent(filling, i, err)) return false;
+        if (!check_parent(filling, i, lines, err)) return false;
     for (size_t i = 0; i < grid->tables[RECORD_FARM].length; i++) {
         const struct farm *farm = grid_at(grid, RECORD_FARM, i);
         if (!check_party(filling, RECORD_FARM, i, farm->party, "party", err)) return false;
@@ -122,19 +124,22 @@ static bool check_parties(struct filling *filling, struct error *err)
     return true;
 }
 
-/* Every line of parents ends at the landlord. */
-static bool check_parent(const struct filling *filling, size_t index, struct error *err)
+/* Every line of parents ends at the landlord. lines[i]: the number, from 1, of the party whose line was the
+ * first to come by party i; so each is come by once, and who comes by his own line is in a circle. */
+static bool check_parent(const struct filling *filling, size_t index, uint32_t *lines, struct error *err)
 {
-    const struct party *party = grid_at(filling->grid, RECORD_PARTY, index);
-    if (!check_party(filling, RECORD_PARTY, index, party->parent, "parent", err)) return false;
-    const struct party *above = map_get(filling->parties, party->parent);
-    for (size_t steps = 0; above != NULL; steps++) {
-        if (above == party || steps > map_length(filling->parties)) {
+    const struct party *parties = grid_at(filling->grid, RECORD_PARTY, 0);
+    uint32_t line = (uint32_t)index + 1;
+    if (!check_party(filling, RECORD_PARTY, index, parties[index].parent, "parent", err)) return false;
+    for (const struct party *at = &parties[index]; at != NULL; at = map_get(filling->parties, at->parent)) {
+        uint32_t *before = &lines[at - parties];
+        if (*before == line) {
             error_set(err, ERROR_INVALID, "parties are under each other in a circle, %s is one of them",
-                      party->name);
-            return grid_refuse(filling->grid, RECORD_PARTY, index, "parent", err);
+                      at->name);
+            return grid_refuse(filling->grid, RECORD_PARTY, (size_t)(at - parties), "parent", err);
         }
-        above = map_get(filling->parties, above->parent);
+        if (*before != 0) return true;
+        *before = line;
     }
     return true;
 }
@@ -247,18 +252,19 @@ static bool check_host(const struct grid *grid, size_t instance, const char *hos
 {
     if (host[0] == '\0' || texts_note(host) == NOTE_HOST) return true;
     size_t length = grid->tables[RECORD_HOST].length;
+    char shown[SHOWN_SIZE];
     if (length == 0) {
         error_set(err, ERROR_INVALID,
-                  "there is no host \"%.100s\", and no Host at all: what a tenant exports has none, "
+                  "there is no host \"%s\", and no Host at all: what a tenant exports has none, "
                   "export with the landlord's token",
-                  host);
+                  document_shown(shown, host));
         return grid_refuse(grid, RECORD_INSTANCE, instance, field, err);
     }
     CLEANUP_MEM const char **names = mem_alloc_array(length, sizeof(*names));
     for (size_t i = 0; i < length; i++)
         names[i] = ((struct host *)grid_at(grid, RECORD_HOST, i))->name;
     const char *nearest = text_nearest(host, names, length);
-    error_set(err, ERROR_INVALID, "there is no host \"%.100s\" in this grid%s%s%s", host,
+    error_set(err, ERROR_INVALID, "there is no host \"%s\" in this grid%s%s%s", document_shown(shown, host),
               nearest == NULL ? "" : ", did you mean \"", nearest == NULL ? "" : nearest,
               nearest == NULL ? "" : "\"?");
     return grid_refuse(grid, RECORD_INSTANCE, instance, field, err);

@@ -1,10 +1,10 @@
 #include "base/text.h"
+#include "spec/document.h"
 #include "spec/grid.h"
 
 #include <string.h>
 
 #define NUMBER_MAX (1LL << 53)
-#define SHOWN_MAX 100 /* bytes of a user's text in a message */
 
 static bool split(struct texts *texts, const char *name, struct instance *ret_parts);
 static bool is_name(const char *text, size_t size);
@@ -14,10 +14,10 @@ static bool fail(struct error *err, const char *field);
 bool grid_name_instance(struct texts *texts, struct instance *instance, struct error *err)
 {
     struct instance parts = {0};
+    char shown[SHOWN_SIZE];
     if (!split(texts, instance->name, &parts)) {
-        error_set(err, ERROR_INVALID,
-                  "expected PARTY/FARM/TIER-NUMBER such as acme/shop/web-1, found \"%.*s\"", SHOWN_MAX,
-                  instance->name);
+        error_set(err, ERROR_INVALID, "expected PARTY/FARM/TIER-NUMBER such as acme/shop/web-1, found \"%s\"",
+                  document_shown(shown, instance->name));
         return fail(err, "name");
     }
     const char *farm = strchr(parts.farm, '/') + 1;
@@ -65,11 +65,13 @@ static bool is_name(const char *text, size_t size)
 
 static bool agree(const char **said, const char *named, const char *field, struct error *err)
 {
+    char shown[SHOWN_SIZE];
     if (*said == named || (*said)[0] == '\0' || text_equal(*said, named)) {
         *said = named;
         return true;
     }
-    error_set(err, ERROR_INVALID, "\"%.*s\" is not what the name says, \"%s\"", SHOWN_MAX, *said, named);
+    error_set(err, ERROR_INVALID, "\"%s\" is not what the name says, \"%s\"", document_shown(shown, *said),
+              named);
     return fail(err, field);
 }
 

@@ -51,7 +51,7 @@ bool grid_file_read(struct arena *arena, const char *file, const char *text, siz
     bool done = read_lines(&lines, err) && grid_finish(&lines.grid, ret_grid, err);
     scan_free(lines.scan);
     texts_free(lines.grid.texts);
-    for (size_t kind = 0; kind < RECORD_KINDS; kind++)
+    for (enum record_kind kind = 0; kind < RECORD_KINDS; kind++)
         mem_free(lines.grid.tables[kind].rows);
     return done || document_error_in(err, file);
 }
@@ -74,7 +74,7 @@ static bool read_lines(struct lines *lines, struct error *err)
         }
         at = stop + 1;
     }
-    for (size_t kind = 0; kind < RECORD_KINDS; kind++)
+    for (enum record_kind kind = 0; kind < RECORD_KINDS; kind++)
         some = some || lines->grid.tables[kind].length > 0;
     if (some) return true;
     error_set(err, ERROR_INVALID, "expected a document a line, found none");
@@ -98,7 +98,7 @@ static void make_tables(struct lines *lines)
             unknown++;
         at = stop + 1;
     }
-    for (size_t kind = 0; kind < RECORD_KINDS; kind++) {
+    for (enum record_kind kind = 0; kind < RECORD_KINDS; kind++) {
         struct grid_table *table = &grid->tables[kind];
         table->capacity += unknown;
         if (kind == RECORD_HOST_FACT) table->capacity += grid->tables[RECORD_HOST].capacity;
@@ -135,11 +135,11 @@ static bool find_kind(const char *line, size_t size, enum record_kind *ret_kind)
     if (at == NULL || (size_t)(end - at) < sizeof(key) || memcmp(at, key, sizeof(key) - 1) != 0) return false;
     at = skip(at + sizeof(key) - 1, end, ':');
     at = at == NULL ? NULL : skip(at, end, '"');
-    for (size_t kind = 0; at != NULL && kind < RECORD_KINDS; kind++) {
+    for (enum record_kind kind = 0; at != NULL && kind < RECORD_KINDS; kind++) {
         const char *name = grid_schema(kind)->name;
         size_t length = strlen(name);
         if ((size_t)(end - at) <= length || memcmp(at, name, length) != 0 || at[length] != '"') continue;
-        *ret_kind = (enum record_kind)kind;
+        *ret_kind = kind;
         return true;
     }
     return false;
@@ -174,7 +174,7 @@ static bool read_tree(struct lines *lines, const char *line, size_t size, bool e
     /* YAML knows more than JSON does; what is not JSON stops here. */
     if (!node_from_json(scratch, line, size, &node, err)) {
         if (err->column == 0) err->column = 1;
-        if (!ended && strstr(err->message, "end of file") != NULL)
+        if (!ended && strstr(err->message, "near end of file") != NULL)
             error_wrap(err, "the last line may be cut off, it has no end");
         return schema_error_at(err, &(struct node){.line = 1, .column = err->column}, "");
     }
@@ -216,10 +216,10 @@ static bool kind_of_tree(struct arena *arena, const struct node *node, enum reco
         return schema_error_at(err, node, "");
     }
     const struct node *kind = node_get(node, "kind");
-    for (size_t i = 0; i < RECORD_KINDS; i++) {
+    for (enum record_kind i = 0; i < RECORD_KINDS; i++) {
         names[i] = grid_schema(i)->name;
         if (kind == NULL || kind->kind != NODE_STRING || !text_equal(kind->text, names[i])) continue;
-        *ret_kind = (enum record_kind)i;
+        *ret_kind = i;
         return true;
     }
     static const char all[] = "Host, Party, Farm, Image, Pool, HostFact, FarmFact or Instance";

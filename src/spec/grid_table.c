@@ -1,6 +1,7 @@
 /* The objects of a grid by kind, their order, and where they stand in the text. */
 #include "base/text.h"
 #include "base/vec.h"
+#include "spec/document.h"
 #include "spec/grid.h"
 #include "spec/spec.h"
 
@@ -176,8 +177,9 @@ static bool refuse_twice(const struct grid *grid, enum record_kind kind, size_t 
     const struct grid_row *rows = grid->tables[kind].rows;
     size_t later = rows[index].line > rows[index - 1].line ? index : index - 1;
     size_t first = later == index ? index - 1 : index;
-    error_set(err, ERROR_INVALID, "line %u is for %s \"%.100s\" already", rows[first].line,
-              grid_schema(kind)->name, key_of(kind, grid_at(grid, kind, index)).name);
+    char shown[SHOWN_SIZE];
+    error_set(err, ERROR_INVALID, "line %u is for %s \"%s\" already", rows[first].line,
+              grid_schema(kind)->name, document_shown(shown, key_of(kind, grid_at(grid, kind, index)).name));
     return grid_refuse(grid, kind, later, "name", err);
 }
 

@@ -209,3 +209,12 @@ bool document_is_later(const char *kind)
         if (text_equal(kind, later_kinds[i])) return true;
     return false;
 }
+
+const char *document_shown(char out[SHOWN_SIZE], const char *text)
+{
+    size_t size = strnlen(text, SHOWN_SIZE - 1);
+    for (size_t i = 0; i < size; i++)
+        out[i] = text[i] >= ' ' && text[i] < 0x7f ? text[i] : '?';
+    out[size] = '\0';
+    return out;
+}

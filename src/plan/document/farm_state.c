@@ -114,7 +114,10 @@ static void tally_one(struct arena *arena, const struct snapshot *s, const struc
         return;
     }
     tally->healthy += healthy;
-    if (instance->host[0] != '\0' && personality && !text_equal(instance->personality, personality))
+    /* Of what somebody else wrote down nobody knows the form: the planner takes it as it is (scale/census.c).
+     */
+    if (instance->host[0] != '\0' && personality && instance->personality[0] != '\0' &&
+        !text_equal(instance->personality, personality))
         tally->moving = true;
     /* Who is told "ready" asks at once: what a balancer has to serve, its host must have said that it does.
      */

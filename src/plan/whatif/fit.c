@@ -24,11 +24,7 @@ struct placed {
 };
 
 struct undo {
-    size_t host;
-    struct fleet_size size;
-    int64_t times;
-    size_t instance; /* whose place it was; FLEET_NONE: a new one's */
-    size_t was;
+    size_t instance, was; /* its host */
 };
 
 /* Hosts of one part are asked about by themselves: nothing of theirs is recovered elsewhere. */
@@ -68,8 +64,8 @@ static bool survives(struct question *q, const struct part *part, const struct d
 static void lose(struct question *q, const struct domain *domain);
 static bool recover_instances(struct question *q, size_t first, size_t end, const char **ret_who);
 static bool recover_new(struct question *q, const struct domain *domain, const char **ret_who);
-static void note(struct question *q, const struct undo *undo);
-static void undo_all(struct question *q, const struct domain *domain);
+static void take_new(struct question *q, size_t host, int64_t count);
+static void undo_all(struct question *q);
 static const char *domain_name(struct question *q, const struct domain *domain);
 static int64_t times(int64_t a, int64_t b);
 static int64_t plus(int64_t a, int64_t b);
@@ -214,10 +210,7 @@ static void fill_to(struct question *q, struct part *part, int64_t count)
             f = &part->filled[part->at];
             if (-change > f->taken) change = -f->taken;
         }
-        struct fleet_size size = q->size;
-        for (size_t d = 0; d < FLEET_DIMENSIONS; d++)
-            size.of[d] *= change; /* at most what a host has */
-        fleet_take(q->fleet, f->host, &size, 1);
+        take_new(q, f->host, change);
         f->taken += change;
         part->count += change;
     }
@@ -323,7 +316,7 @@ static bool survives(struct question *q, const struct part *part, const struct d
         split++;
     bool good = recover_instances(q, 0, split, &who) && recover_new(q, domain, &who) &&
                 recover_instances(q, split, q->lost.length, &who);
-    undo_all(q, domain);
+    undo_all(q);
     if (good) return true;
     const char *when =
         part->count == 0 ? "as it is" : arena_printf(q->arena, "with %lld more", (long long)part->count);
@@ -337,12 +330,16 @@ static void lose(struct question *q, const struct domain *domain)
     vec_clear(&q->lost);
     for (size_t n = 0; n < domain->length; n++) {
         const struct fleet_list *on = &q->fleet->hosts[domain->hosts[n]].on;
-        fleet_set_usable(q->fleet, domain->hosts[n], false);
         for (size_t i = 0; i < on->length; i++) {
-            enum instance_wanted wanted = q->fleet->instances[on->items[i]].record->wanted;
-            if (wanted != WANTED_DRAIN && wanted != WANTED_GONE) *(size_t *)vec_push(&q->lost) = on->items[i];
+            const struct fleet_instance *instance = &q->fleet->instances[on->items[i]];
+            if (instance->record->wanted == WANTED_DRAIN || instance->record->wanted == WANTED_GONE) continue;
+            *(size_t *)vec_push(&q->lost) = on->items[i];
+            fleet_warm(q->fleet, domain->hosts[n], &instance->size);
         }
     }
+    fleet_try(q->fleet);
+    for (size_t n = 0; n < domain->length; n++)
+        fleet_set_usable(q->fleet, domain->hosts[n], false);
     if (domain->length > 1) vec_sort(&q->lost, compare_ranks);
 }
 
@@ -356,8 +353,9 @@ static bool recover_instances(struct question *q, size_t first, size_t end, cons
             *ret_who = i->record->name;
             return false;
         }
+        *(struct undo *)vec_push(&q->done) = (struct undo){instance, was};
         i->host = host;
-        note(q, &(struct undo){.host = host, .size = i->size, .times = 1, .instance = instance, .was = was});
+        fleet_take(q->fleet, host, &i->size, 1);
     }
     return true;
 }
@@ -376,32 +374,30 @@ static bool recover_new(struct question *q, const struct domain *domain, const c
             }
             int64_t slots = fleet_slots(q->fleet, host, &q->size);
             if (slots > rest) slots = rest;
-            note(q, &(struct undo){.host = host, .size = q->size, .times = slots, .instance = FLEET_NONE});
+            take_new(q, host, slots);
             rest -= slots;
         }
     }
     return true;
 }
 
-static void note(struct question *q, const struct undo *undo)
+/* At most what the host has. */
+static void take_new(struct question *q, size_t host, int64_t count)
 {
-    struct undo *done = vec_push(&q->done);
-    *done = *undo;
+    struct fleet_size size = q->size;
     for (size_t d = 0; d < FLEET_DIMENSIONS; d++)
-        done->size.of[d] *= undo->times;
-    fleet_take(q->fleet, done->host, &done->size, 1);
+        size.of[d] *= count;
+    fleet_take(q->fleet, host, &size, 1);
 }
 
-static void undo_all(struct question *q, const struct domain *domain)
+static void undo_all(struct question *q)
 {
     for (size_t n = 0; n < q->done.length; n++) {
         const struct undo *undo = vec_at(&q->done, n);
-        fleet_take(q->fleet, undo->host, &undo->size, -1);
-        if (undo->instance != FLEET_NONE) q->fleet->instances[undo->instance].host = undo->was;
+        q->fleet->instances[undo->instance].host = undo->was;
     }
     vec_clear(&q->done);
-    for (size_t n = 0; n < domain->length; n++)
-        fleet_set_usable(q->fleet, domain->hosts[n], true);
+    fleet_try_end(q->fleet);
 }
 
 static const char *domain_name(struct question *q, const struct domain *domain)

@@ -246,11 +246,13 @@ static void add_groups(struct fleet *fleet, struct arena *arena)
     for (size_t n = 0; n < fleet->columns_length; n++) {
         if (n == 0 || compare_places(sorted[n - 1], sorted[n]) != 0)
             fleet->groups[fleet->groups_length++] =
-                (struct fleet_group){.first = n, .version = ++fleet->versions};
+                (struct fleet_group){.first = n, .memos = arena_alloc(arena, sizeof(struct fleet_memos))};
         fleet->groups[fleet->groups_length - 1].length++;
         fleet->columns[n] = (size_t)(sorted[n] - fleet->hosts);
         sorted[n]->group = fleet->groups_length - 1;
     }
+    fleet->saved_hosts = arena_alloc_array(arena, fleet->hosts_length + 1, sizeof(*fleet->saved_hosts));
+    fleet->saved_groups = arena_alloc_array(arena, fleet->groups_length + 1, sizeof(*fleet->saved_groups));
 }
 
 static int compare_places(const struct fleet_host *a, const struct fleet_host *b)

@@ -10,7 +10,7 @@
 enum {
     FLEET_DIMENSIONS = 4, /* cpus, memory, disk, network, as in struct resources */
     FLEET_DEPTH_MAX = 8,  /* elements of a zone path that count */
-    FLEET_MEMOS = 8,
+    FLEET_MEMOS = 64,     /* sizes that a group remembers its best host for: more than a catalogue has */
     FLEET_APART_NOT = -2, /* levels of spread: none, by host; else an index into zones[] */
     FLEET_APART_HOST = -1,
 };
@@ -51,20 +51,38 @@ struct fleet_host {
     size_t group;             /* FLEET_NONE: it never takes any */
     struct fleet_list on;     /* instances, by rank */
     uint32_t members_scratch; /* of the tier that is being asked for */
+    uint64_t saved_in;        /* the last try that changed it */
 };
 
+/* The best host of a group for a size. */
 struct fleet_memo {
     struct fleet_size size;
-    uint64_t version;
+    bool known; /* else it has to be looked for again */
     size_t host;
     int64_t left;
 };
 
+struct fleet_memos {
+    struct fleet_memo items[FLEET_MEMOS];
+    size_t length, next; /* next: to be overwritten */
+};
+
 struct fleet_group {
     size_t first, length; /* in columns */
-    uint64_t version;
-    struct fleet_memo memos[FLEET_MEMOS];
-    size_t memo_next;
+    struct fleet_memos *memos;
+    uint64_t saved_in;
+};
+
+/* What to put back at the end of a try. */
+struct fleet_saved_host {
+    size_t host;
+    struct fleet_size free;
+    bool usable;
+};
+
+struct fleet_saved_group {
+    size_t group;
+    struct fleet_memos memos;
 };
 
 struct fleet {
@@ -78,7 +96,11 @@ struct fleet {
     size_t columns_length;
     struct fleet_group *groups;
     size_t groups_length;
-    uint64_t versions; /* handed out: none is used twice */
+    uint64_t tries; /* the number of the one that is under way, or was last */
+    bool trying;
+    struct fleet_saved_host *saved_hosts;
+    struct fleet_saved_group *saved_groups;
+    size_t saved_hosts_length, saved_groups_length;
     size_t zones_length;
     uint32_t *zones_scratch; /* members in each zone of the tier that is being asked for */
     unsigned shift[FLEET_DIMENSIONS];
@@ -87,6 +109,12 @@ struct fleet {
 
 /* Everything is the arena's; names stay the snapshot's. */
 struct fleet *fleet_new(struct arena *arena, const struct snapshot *snapshot);
+
+/* Between these two, what is taken and set aside is put back at the end. Not one in another. */
+void fleet_try(struct fleet *fleet);
+void fleet_try_end(struct fleet *fleet);
+/* Makes sure that the host's group knows its best host for the size, so that a try need not find it. */
+void fleet_warm(struct fleet *fleet, size_t host, const struct fleet_size *size);
 
 /* Takes the size from what the host has free (sign 1) or gives it back (sign -1). */
 void fleet_take(struct fleet *fleet, size_t host, const struct fleet_size *size, int sign);

@@ -20,30 +20,62 @@ struct search {
     bool strict;
 };
 
+static void try_group(const struct search *search, const struct fleet_host *lost, size_t group, size_t *best,
+                      struct key *best_key);
 static void count_members(struct fleet *fleet, size_t instance, int sign);
 static size_t best_of(const struct search *search, size_t group, struct key *key);
 static size_t scan(const struct search *search, const struct fleet_group *group, struct key *ret_key);
 static const struct fleet_memo *remembered(struct fleet *fleet, struct fleet_group *group,
                                            const struct fleet_size *size);
+static void note_change(struct fleet *fleet, size_t host);
+static void save(struct fleet *fleet, size_t host);
+static void copy_memos(struct fleet_memos *to, const struct fleet_memos *from);
 static uint32_t zone_members(const struct search *search, const struct fleet_host *host);
 static int compare_keys(const struct key *a, const struct key *b);
 static unsigned distance_of(const struct fleet_host *a, const struct fleet_host *b);
 static int step_of(const struct fleet_host *lost, const struct fleet_host *host);
 
+void fleet_try(struct fleet *fleet)
+{
+    ASSERT(!fleet->trying);
+    fleet->trying = true;
+    fleet->tries++;
+    fleet->saved_hosts_length = fleet->saved_groups_length = 0;
+}
+
+void fleet_try_end(struct fleet *fleet)
+{
+    ASSERT(fleet->trying);
+    fleet->trying = false;
+    for (size_t n = 0; n < fleet->saved_hosts_length; n++) {
+        const struct fleet_saved_host *saved = &fleet->saved_hosts[n];
+        fleet->hosts[saved->host].free = saved->free;
+        fleet->hosts[saved->host].usable = saved->usable;
+    }
+    for (size_t n = 0; n < fleet->saved_groups_length; n++)
+        copy_memos(fleet->groups[fleet->saved_groups[n].group].memos, &fleet->saved_groups[n].memos);
+}
+
+void fleet_warm(struct fleet *fleet, size_t host, const struct fleet_size *size)
+{
+    size_t group = fleet->hosts[host].group;
+    if (group != FLEET_NONE) remembered(fleet, &fleet->groups[group], size);
+}
+
 void fleet_take(struct fleet *fleet, size_t host, const struct fleet_size *size, int sign)
 {
-    struct fleet_host *h = &fleet->hosts[host];
+    save(fleet, host);
     for (size_t d = 0; d < FLEET_DIMENSIONS; d++)
-        h->free.of[d] -= sign * size->of[d];
-    if (h->group != FLEET_NONE) fleet->groups[h->group].version = ++fleet->versions;
+        fleet->hosts[host].free.of[d] -= sign * size->of[d];
+    note_change(fleet, host);
 }
 
 void fleet_set_usable(struct fleet *fleet, size_t host, bool usable)
 {
-    struct fleet_host *h = &fleet->hosts[host];
-    if (h->group == FLEET_NONE) return;
-    h->usable = usable;
-    fleet->groups[h->group].version = ++fleet->versions;
+    if (fleet->hosts[host].group == FLEET_NONE) return;
+    save(fleet, host);
+    fleet->hosts[host].usable = usable;
+    note_change(fleet, host);
 }
 
 int64_t fleet_slots(const struct fleet *fleet, size_t host, const struct fleet_size *size)
@@ -89,19 +121,10 @@ size_t fleet_find(struct fleet *fleet, const struct fleet_size *size, size_t nea
         search.strict = fleet->tiers[tier].strict;
     }
     if (search.level != FLEET_APART_NOT) count_members(fleet, instance, 1);
-    for (size_t g = 0; g < fleet->groups_length; g++) {
-        const struct fleet_host *any = &fleet->hosts[fleet->columns[fleet->groups[g].first]];
-        struct key key = {.step = step_of(lost, any), .distance = distance_of(lost, any)};
-        if (key.step > 3) continue;
-        if (search.level != FLEET_APART_HOST) key.in_zone = zone_members(&search, any);
-        if (best != FLEET_NONE && compare_keys(&key, &best_key) > 0) continue;
-        size_t host = best_of(&search, g, &key);
-        if (host == FLEET_NONE) continue;
-        int order = best == FLEET_NONE ? -1 : compare_keys(&key, &best_key);
-        if (order > 0 || (order == 0 && host > best)) continue; /* hosts stand by name */
-        best = host;
-        best_key = key;
-    }
+    /* Its own group first: where that has room, most others need no look. */
+    if (lost->group != FLEET_NONE) try_group(&search, lost, lost->group, &best, &best_key);
+    for (size_t g = 0; g < fleet->groups_length; g++)
+        if (g != lost->group) try_group(&search, lost, g, &best, &best_key);
     if (search.level != FLEET_APART_NOT) count_members(fleet, instance, -1);
     return best;
 }
@@ -126,6 +149,24 @@ size_t fleet_neighbours(const struct fleet *fleet, size_t instance, size_t host)
         count += d < at->depth && at->zones[d] == to->zones[d];
     }
     return count;
+}
+
+static void try_group(const struct search *search, const struct fleet_host *lost, size_t group, size_t *best,
+                      struct key *best_key)
+{
+    struct fleet *fleet = search->fleet;
+    const struct fleet_host *any = &fleet->hosts[fleet->columns[fleet->groups[group].first]];
+    struct key key = {.step = step_of(lost, any), .distance = distance_of(lost, any)};
+
+    if (key.step > 3) return;
+    if (search->level != FLEET_APART_HOST) key.in_zone = zone_members(search, any);
+    if (*best != FLEET_NONE && compare_keys(&key, best_key) > 0) return;
+    size_t host = best_of(search, group, &key);
+    if (host == FLEET_NONE) return;
+    int order = *best == FLEET_NONE ? -1 : compare_keys(&key, best_key);
+    if (order > 0 || (order == 0 && host > *best)) return; /* hosts stand by name */
+    *best = host;
+    *best_key = key;
 }
 
 /* Notes (sign 1) or forgets (sign -1) where the tier's other members are. */
@@ -183,14 +224,15 @@ static size_t scan(const struct search *search, const struct fleet_group *group,
 static const struct fleet_memo *remembered(struct fleet *fleet, struct fleet_group *g,
                                            const struct fleet_size *size)
 {
+    struct fleet_memos *memos = g->memos;
     struct fleet_memo *memo = NULL;
 
-    for (size_t m = 0; memo == NULL && m < FLEET_MEMOS; m++)
-        if (g->memos[m].version != 0 && memcmp(&g->memos[m].size, size, sizeof(*size)) == 0)
-            memo = &g->memos[m];
-    if (memo != NULL && memo->version == g->version) return memo;
-    if (memo == NULL) memo = &g->memos[g->memo_next++ % FLEET_MEMOS];
-    *memo = (struct fleet_memo){.size = *size, .version = g->version, .host = FLEET_NONE, .left = -1};
+    for (size_t m = 0; memo == NULL && m < memos->length; m++)
+        if (memcmp(&memos->items[m].size, size, sizeof(*size)) == 0) memo = &memos->items[m];
+    if (memo != NULL && memo->known) return memo;
+    if (memo == NULL && memos->length < FLEET_MEMOS) memo = &memos->items[memos->length++];
+    if (memo == NULL) memo = &memos->items[memos->next++ % FLEET_MEMOS];
+    *memo = (struct fleet_memo){.size = *size, .known = true, .host = FLEET_NONE, .left = -1};
     for (size_t n = g->first; n < g->first + g->length; n++) {
         int64_t left = fleet_left(fleet, fleet->columns[n], size);
         if (left < 0 || (memo->host != FLEET_NONE && left >= memo->left)) continue;
@@ -198,6 +240,49 @@ static const struct fleet_memo *remembered(struct fleet *fleet, struct fleet_gro
         memo->left = left;
     }
     return memo;
+}
+
+/* What the group remembers follows the change of one host: only where its best one has more left than before,
+ * or none, another may be the best now. */
+static void note_change(struct fleet *fleet, size_t host)
+{
+    size_t group = fleet->hosts[host].group;
+    if (group == FLEET_NONE) return;
+    struct fleet_memos *memos = fleet->groups[group].memos;
+    for (size_t m = 0; m < memos->length; m++) {
+        struct fleet_memo *memo = &memos->items[m];
+        if (!memo->known) continue;
+        int64_t left = fleet_left(fleet, host, &memo->size);
+        if (memo->host == host) {
+            memo->known = left >= 0 && left <= memo->left;
+            memo->left = left;
+        } else if (left >= 0 && (memo->host == FLEET_NONE || left < memo->left ||
+                                 (left == memo->left && host < memo->host))) {
+            memo->host = host;
+            memo->left = left;
+        }
+    }
+}
+
+static void save(struct fleet *fleet, size_t host)
+{
+    struct fleet_host *h = &fleet->hosts[host];
+
+    if (!fleet->trying || h->saved_in == fleet->tries) return;
+    h->saved_in = fleet->tries;
+    fleet->saved_hosts[fleet->saved_hosts_length++] = (struct fleet_saved_host){host, h->free, h->usable};
+    if (h->group == FLEET_NONE || fleet->groups[h->group].saved_in == fleet->tries) return;
+    fleet->groups[h->group].saved_in = fleet->tries;
+    struct fleet_saved_group *saved = &fleet->saved_groups[fleet->saved_groups_length++];
+    saved->group = h->group;
+    copy_memos(&saved->memos, fleet->groups[h->group].memos);
+}
+
+static void copy_memos(struct fleet_memos *to, const struct fleet_memos *from)
+{
+    to->length = from->length;
+    to->next = from->next;
+    memcpy(to->items, from->items, from->length * sizeof(*to->items));
 }
 
 static uint32_t zone_members(const struct search *search, const struct fleet_host *host)

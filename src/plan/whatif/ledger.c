@@ -2,15 +2,29 @@
 
 #include "base/text.h"
 
+/* What is the same for all members of a tier; they mostly come one after the other. */
+struct kin {
+    const struct farm *farm;
+    const char *tier; /* NULL: none yet */
+    bool alive, tied;
+};
+
 static void add_host(struct ledger *ledger, const struct planner *planner, const struct host *host);
-static void add_instance(struct ledger *ledger, const struct planner *planner,
-                         const struct instance *instance);
-static bool is_strict(const struct planner *planner, const struct instance *instance);
+static void find_alive(const struct planner *planner, struct map *alive);
+static void add_instance(struct ledger *ledger, const struct planner *planner, const struct map *alive,
+                         const struct instance *instance, struct kin *kin);
+static bool is_tied(const struct planner *planner, const struct map *alive, const struct instance *instance,
+                    const struct farm *farm);
+static bool has_image(const struct planner *planner, const char *party, const char *image);
+static const struct tier *tier_of(const struct farm *farm, const char *name);
+static bool is_kin(const struct kin *kin, const struct farm *farm, const char *tier);
 static int compare_hosts(const void *a, const void *b);
 
 struct ledger *ledger_new(const struct planner *planner, struct arena *arena)
 {
     struct ledger *ledger = arena_alloc(arena, sizeof(*ledger));
+    CLEANUP(map_freep) struct map *alive = map_new();
+    struct kin kin = {0};
     const struct host *host = NULL;
     const struct instance *instance = NULL;
     size_t cursor = 0;
@@ -23,9 +37,10 @@ struct ledger *ledger_new(const struct planner *planner, struct arena *arena)
     ledger->host_by_name = map_new();
     for (size_t h = 0; h < ledger->hosts_length; h++)
         map_put(ledger->host_by_name, ledger->hosts[h].name, &ledger->hosts[h]);
+    find_alive(planner, alive);
     cursor = 0;
     while ((instance = planner_next(planner, RECORD_INSTANCE, &cursor)) != NULL)
-        add_instance(ledger, planner, instance);
+        add_instance(ledger, planner, alive, instance, &kin);
     return ledger;
 }
 
@@ -65,9 +80,27 @@ static void add_host(struct ledger *ledger, const struct planner *planner, const
     if (capacity.of[DIMENSIONS - 1] == 0) to->total.of[DIMENSIONS - 1] = UNCOUNTED; /* as work.c */
 }
 
-static void add_instance(struct ledger *ledger, const struct planner *planner,
-                         const struct instance *instance)
+/* Tiers of which a member is well: "acme/shop/db". */
+static void find_alive(const struct planner *planner, struct map *alive)
 {
+    const struct instance *instance = NULL;
+    struct kin kin = {0};
+    size_t cursor = 0;
+    while ((instance = planner_next(planner, RECORD_INSTANCE, &cursor)) != NULL) {
+        const struct farm *farm = planner_get(planner, RECORD_FARM, instance->farm);
+        if (!is_kin(&kin, farm, instance->tier)) kin = (struct kin){farm, instance->tier, false, false};
+        if (farm == NULL || kin.alive || !ledger_runs(planner, instance)) continue;
+        if (!instance_healthy(instance, tier_of(farm, instance->tier))) continue;
+        CLEANUP_MEM char *name = mem_printf("%s/%s", farm->full_name, instance->tier);
+        map_put(alive, name, alive);
+        kin.alive = true;
+    }
+}
+
+static void add_instance(struct ledger *ledger, const struct planner *planner, const struct map *alive,
+                         const struct instance *instance, struct kin *kin)
+{
+    const struct farm *farm = planner_get(planner, RECORD_FARM, instance->farm);
     bool runs = ledger_runs(planner, instance);
     struct ledger_host *host = map_get(ledger->host_by_name, instance->host);
     struct amount size = amount_of(&instance->size);
@@ -80,15 +113,44 @@ static void add_instance(struct ledger *ledger, const struct planner *planner,
         if (size.of[d] > host->largest.of[d]) host->largest.of[d] = size.of[d];
     }
     host->instances++;
-    host->strict |= is_strict(planner, instance);
+    if (!is_kin(kin, farm, instance->tier))
+        *kin = (struct kin){farm, instance->tier, false, is_tied(planner, alive, instance, farm)};
+    host->tied |= kin->tied;
 }
 
-static bool is_strict(const struct planner *planner, const struct instance *instance)
+/* Room alone may not do when it is to be placed again: spread is strict, its image is gone, or it waits for a
+ * tier that does not run (place_blocked()). */
+static bool is_tied(const struct planner *planner, const struct map *alive, const struct instance *instance,
+                    const struct farm *farm)
 {
-    const struct farm *farm = planner_get(planner, RECORD_FARM, instance->farm);
+    const struct tier *tier = tier_of(farm, instance->tier);
+    if (farm == NULL || !has_image(planner, farm->party, tier ? tier->image : instance->image)) return true;
+    if (tier == NULL) return false;
+    for (size_t n = 0; n < tier->needs_length; n++) {
+        CLEANUP_MEM char *name = mem_printf("%s/%s", farm->full_name, tier->needs[n]);
+        if (!map_get(alive, name)) return true;
+    }
+    return tier->spread.strict;
+}
+
+static bool has_image(const struct planner *planner, const char *party, const char *image)
+{
+    CLEANUP_MEM char *own = mem_printf("%s/%s", party, image);
+    CLEANUP_MEM char *common = mem_printf("%s/%s", PARTY_LANDLORD, image);
+    return planner_get(planner, RECORD_IMAGE, own) || planner_get(planner, RECORD_IMAGE, common);
+}
+
+/* NULL: the balancer's, or none. */
+static const struct tier *tier_of(const struct farm *farm, const char *name)
+{
     for (size_t t = 0; farm && t < farm->tiers_length; t++)
-        if (text_equal(farm->tiers[t].name, instance->tier)) return farm->tiers[t].spread.strict;
-    return false;
+        if (text_equal(farm->tiers[t].name, name)) return &farm->tiers[t];
+    return NULL;
+}
+
+static bool is_kin(const struct kin *kin, const struct farm *farm, const char *tier)
+{
+    return kin->tier && kin->farm == farm && text_equal(kin->tier, tier);
 }
 
 static int compare_hosts(const void *a, const void *b)

@@ -15,7 +15,7 @@ struct ledger_host {
     struct amount runs;    /* of it, by what should run: ledger_runs() */
     struct amount largest; /* of what runs or is warm, in every dimension */
     size_t instances;      /* that run or are warm */
-    bool strict;           /* of what it holds something may not stand beside its like */
+    bool tied;             /* of what it holds something may want more than room: see ledger.c */
 };
 
 struct ledger {

@@ -9,8 +9,9 @@
 #include "base/text.h"
 
 enum {
-    SIZES_MAX = 256, /* different sizes to count slots of; units beyond are tried */
-    LOSSES_MAX = 32, /* in a row, for the bound */
+    SIZES_MAX = 256,            /* different sizes to count slots of; units beyond are tried */
+    LOSSES_MAX = 32,            /* in a row, for the bound */
+    LOST_INSTANCES_MAX = 10000, /* in all of these: a person waits */
     COARSE_BITS = 3, /* sizes are rounded up to so many leading bits, so that there are few of them */
 };
 
@@ -19,7 +20,7 @@ struct part {
     size_t class_index;
     size_t instances;
     struct amount runs, largest, total, room; /* room: total less what runs, of usable hosts */
-    bool strict;
+    bool tied;
 };
 
 struct unit {
@@ -138,7 +139,7 @@ static void add_host(struct survey *survey, int kind, size_t h)
     index_add(survey->arena, &unit->hosts, h);
     if (host->usable) index_add(survey->arena, &class_sum->hosts, h);
     part->instances += host->instances;
-    part->strict |= host->strict;
+    part->tied |= host->tied;
     for (size_t d = 0; d < DIMENSIONS; d++) {
         int64_t total = host->usable ? host->total.of[d] : 0;
         int64_t room = host->usable ? host->total.of[d] - host->runs.of[d] : 0;
@@ -237,7 +238,7 @@ static enum verdict judge(struct survey *survey, const struct unit *unit)
         for (size_t d = 0; d < DIMENSIONS; d++)
             if (!class_sum->uncounted[d] && part->runs.of[d] > class_sum->room.of[d] - part->room.of[d])
                 return VERDICT_DEADLY;
-        if (part->instances > 0 && (part->strict || !has_slots(survey, unit, part))) verdict = VERDICT_OPEN;
+        if (part->instances > 0 && (part->tied || !has_slots(survey, unit, part))) verdict = VERDICT_OPEN;
     }
     return verdict;
 }
@@ -351,18 +352,21 @@ static int compare_down(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
-/* Really loses one after the other, the worst first, until an instance is lost. */
+/* Really loses one after the other, the worst first, until an instance is lost. SIZE_MAX: none was found. */
 static size_t bound_by_losses(struct survey *survey)
 {
     CLEANUP_ARENA struct arena *arena = arena_new();
     CLEANUP_WORLD struct world *world = whatif_world_new(survey->planner, arena, survey->now_ms);
-    size_t count = 0;
-    while (count < survey->units_length && count < LOSSES_MAX) {
-        lose(world, survey, &survey->units[count]);
+    size_t count = 0, instances = 0;
+    bool lost = false;
+    while (!lost && count < survey->units_length && count < LOSSES_MAX && instances < LOST_INSTANCES_MAX) {
+        const struct unit *unit = &survey->units[count++];
+        for (size_t p = 0; p < unit->parts_length; p++)
+            instances += unit->parts[p].instances;
+        lose(world, survey, unit);
         world_settle(world);
-        if (survive_lost(world, survey->planner)) break;
-        count++;
+        lost = survive_lost(world, survey->planner);
     }
     world_undo(world);
-    return count < LOSSES_MAX ? count : SIZE_MAX;
+    return lost ? count - 1 : SIZE_MAX;
 }

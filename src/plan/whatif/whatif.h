@@ -83,9 +83,9 @@ struct whatif_answer {
 };
 
 /* The planner has been told of the grid; what it still wants to do is done first and is not of the question.
- * Afterwards it is as it was. The answer is allocated in arena; texts may point into what the planner was
- * told. False: ERROR_NOT_FOUND, a name that means nothing, with the nearest that does; ret_answer is
- * untouched. */
+ * Afterwards it is as it was. The answer is allocated in arena; its texts may point into what the planner was
+ * told and into its names (planner_new_in()). False: ERROR_NOT_FOUND, a name that means nothing, with the
+ * nearest that does; ret_answer is untouched. */
 MUST_CHECK bool whatif_ask(struct planner *planner, struct arena *arena,
                            const struct whatif_question *question, int64_t now_ms,
                            struct whatif_answer *ret_answer, struct error *err);

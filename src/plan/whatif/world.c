@@ -91,7 +91,7 @@ void world_put(struct world *world, enum record_kind kind, const void *object)
 {
     note(world, kind, name_of(world, kind, object));
     planner_put(world->planner, kind, object);
-    if (kind <= RECORD_IMAGE) world->waits = true;
+    if (kind < RECORD_INSTANCE) world->waits = true; /* intent */
 }
 
 void world_lose_host(struct world *world, const char *name)

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char farms[] = "kind: Party\nname: beta\n---\n"
+static const char farms[] = "kind: Party\nname: beta\n---\nkind: Pool\nname: general\nsurvive: host\n---\n"
                             "kind: Farm\nname: shop\nparty: acme\nsubnet: 10.0.0.0/24\n"
                             "tiers:\n  - {name: web, image: \"hello:1\", count: 3, size: {cpus: 0.5, memory: "
                             "64Mi}, needs: [db], warm: 1,\n"

@@ -109,6 +109,9 @@ static void wrong_lines_are_told(void **state)
         {"get hosts -o json -o yaml", "get: --output was given twice"},
         {"power h1 of", "power: ORDER cannot be \"of\": did you mean on?"},
         {"exec x", "exec: COMMAND is missing: see croft exec --help"},
+        {"whatif --fail host/h1 host/h2 -o json host/h3",
+         "whatif: \"host/h3\" is one argument too many: see croft whatif --help"},
+        {"whatif --fail host/h1 --drain", "whatif: --drain wants a value: --drain NAME"},
         {"--token x down", "down: there is no option --token: see croft down --help"},
     };
     for (size_t i = 0; i < LENGTH(cases); i++) {
@@ -192,12 +195,34 @@ static void right_lines_are_read(void **state)
     arguments_free(&arguments);
 }
 
+/* Words behind an option that takes several are its own, up to the next one. */
+static void several_values_are_read(void **state)
+{
+    static const char *const fail[] = {"host/h1", "host/h2", "host/h3", "site/east"};
+    char copy[] = "croft whatif --fail host/h1 host/h2 --drain=zone/a zone/b -ojson --fail host/h3 site/east";
+    char *argv[WORDS_MAX], *rest = NULL;
+    struct arguments arguments;
+    struct error err;
+    int argc = 0;
+
+    for (char *word = strtok_r(copy, " ", &rest); word; word = strtok_r(NULL, " ", &rest))
+        argv[argc++] = word;
+    assert_true(command_parse(argc, argv, &arguments, &err));
+    for (size_t i = 0; i < LENGTH(fail); i++)
+        assert_string_equal(arguments_nth(&arguments, "fail", i), fail[i]);
+    assert_null(arguments_nth(&arguments, "fail", LENGTH(fail)));
+    assert_string_equal(arguments_nth(&arguments, "drain", 0), "zone/a");
+    assert_string_equal(arguments_nth(&arguments, "drain", 1), "zone/b");
+    assert_null(arguments_positional(&arguments, 0));
+    arguments_free(&arguments);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_row_is_whole),   cmocka_unit_test(what_is_generated_names_all),
-        cmocka_unit_test(wrong_lines_are_told), cmocka_unit_test(usage_can_be_followed),
-        cmocka_unit_test(help_is_aligned),      cmocka_unit_test(help_of_two_words),
-        cmocka_unit_test(right_lines_are_read)};
+        cmocka_unit_test(every_row_is_whole),      cmocka_unit_test(what_is_generated_names_all),
+        cmocka_unit_test(several_values_are_read), cmocka_unit_test(wrong_lines_are_told),
+        cmocka_unit_test(usage_can_be_followed),   cmocka_unit_test(help_is_aligned),
+        cmocka_unit_test(help_of_two_words),       cmocka_unit_test(right_lines_are_read)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

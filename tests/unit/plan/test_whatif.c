@@ -240,6 +240,246 @@ static void zones_before_and_after(void **state)
     assert_int_equal(answer.zones[0].used_after.cpus_millis, 5500);
 }
 
+/* Marsaglia's xorshift64: "Xorshift RNGs", 2003 */
+static uint64_t draw(uint64_t *random, uint64_t below)
+{
+    *random ^= *random << 13;
+    *random ^= *random >> 7;
+    *random ^= *random << 17;
+    return *random % below;
+}
+
+static void build_random(struct grid *grid, uint64_t *random)
+{
+    static const char *const spreads[] = {"", "host", "rack", "site"};
+    static const char *const racks[] = {"east/b1/r1", "east/b1/r2", "east/b2/r1", "west/b1/r1"};
+    size_t hosts = 4 + draw(random, 6), farms = 1 + draw(random, 4);
+    for (size_t h = 0; h < hosts; h++)
+        grid_host(grid, arena_printf(grid->arena, "h%zu", h + 1), racks[draw(random, 4)],
+                  draw(random, 4) ? "general" : "spare", 2 + (int64_t)draw(random, 6), 16);
+    for (size_t f = 0; f < farms; f++) {
+        struct farm *farm = grid_farm(grid, arena_printf(grid->arena, "acme/f%zu", f));
+        for (size_t t = 0; t < 2; t++) {
+            struct tier *tier =
+                grid_tier(grid, farm, t ? "db" : "web", (int64_t)draw(random, 6),
+                          250 * (1 + (int64_t)draw(random, 8)), 256 * (1 + (int64_t)draw(random, 8)));
+            tier->spread.by = spreads[draw(random, 4)];
+            tier->spread.strict = tier->spread.by[0] != '\0' && draw(random, 3) == 0;
+            tier->priority = (int64_t)draw(random, 101);
+            tier->warm = draw(random, 4) == 0;
+        }
+        if (draw(random, 2)) grid_balance(grid, farm, "web", "auto");
+    }
+    grid_settle(grid);
+}
+
+static bool runs(struct grid *grid, const struct instance *instance)
+{
+    return instance && instance->wanted == WANTED_RUN && instance->host[0] != '\0' &&
+           grid_fact(grid, instance->host)->state == HOST_UP;
+}
+
+/* Where it runs after all, as the answer has it; NULL: nowhere. */
+static const char *foretold(const struct whatif_answer *answer, const char *name, const char *before)
+{
+    for (size_t n = 0; n < answer->moves_length; n++)
+        if (text_equal(answer->moves[n].instance, name)) return answer->moves[n].to;
+    for (size_t n = 0; n < answer->losses_length; n++)
+        if (text_equal(answer->losses[n].instance, name)) return NULL;
+    return before;
+}
+
+/* The tests' own world, which carries out all of every plan step by step, ends where the answer says. */
+static void comes_to_pass(void **state)
+{
+    grid_free(*state);
+    for (uint64_t seed = 1; seed <= 150; seed++) {
+        struct grid *grid = grid_new();
+        uint64_t random = seed * 0x9e3779b97f4a7c15ULL;
+        build_random(grid, &random);
+        struct snapshot before = grid->now;
+        const char *host = grid->hosts[draw(&random, before.hosts_length)].name;
+        bool rack = draw(&random, 2);
+        const char *zone = grid_intent(grid, host)->zone;
+        bool *ran = arena_alloc_array(grid->arena, before.instances_length + 1, sizeof(*ran));
+        for (size_t n = 0; n < before.instances_length; n++)
+            ran[n] = runs(grid, &before.instances[n]);
+        struct whatif_answer answer =
+            ask_fail(grid, arena_printf(grid->arena, rack ? "zone/%s" : "host/%s", rack ? zone : host));
+        for (size_t h = 0; h < before.hosts_length; h++) {
+            if (rack ? !text_equal(grid->hosts[h].zone, zone) : !text_equal(grid->hosts[h].name, host))
+                continue;
+            grid_fact(grid, grid->hosts[h].name)->state = HOST_DOWN;
+            grid_fact(grid, grid->hosts[h].name)->fenced = true;
+        }
+        grid_settle(grid);
+        for (size_t n = 0; n < before.instances_length; n++) {
+            const struct instance *was = &before.instances[n];
+            const struct instance *is = grid_instance(grid, was->name);
+            const char *place = foretold(&answer, was->name, was->host);
+            if (!ran[n]) continue;
+            if (text_equal(runs(grid, is) ? is->host : NULL, place)) continue;
+            fail_msg("seed %llu: %s is on %s, not on %s", (unsigned long long)seed, was->name,
+                     is ? is->host : "", place ? place : "no host");
+        }
+        grid_free(grid);
+    }
+    *state = grid_new();
+}
+
+/* 0 or more is exact: it is what trying every host, rack and site says. */
+static void survives_is_exact_for_one(void **state)
+{
+    static const char *const words[WHATIF_KINDS] = {"host", "zone", "site"};
+    size_t none[WHATIF_KINDS] = {0}, some[WHATIF_KINDS] = {0};
+    grid_free(*state);
+    for (uint64_t seed = 1; seed <= 100; seed++) {
+        struct grid *grid = grid_new();
+        uint64_t random = seed * 0x9e3779b97f4a7c15ULL;
+        build_random(grid, &random);
+        struct whatif_answer now = ask(grid, &(struct whatif_question){0});
+        for (int kind = 0; kind < WHATIF_KINDS; kind++) {
+            bool loses = false;
+            for (size_t h = 0; h < grid->now.hosts_length; h++) {
+                const struct host *host = &grid->hosts[h];
+                const char *name = kind == WHATIF_HOST ? host->name : host->zone;
+                if (kind == WHATIF_SITE) name = arena_strndup(grid->arena, name, strcspn(name, "/"));
+                loses |= ask_fail(grid, arena_printf(grid->arena, "%s/%s", words[kind], name)).lost > 0;
+            }
+            if ((now.survives[kind].count == 0) != loses)
+                fail_msg("seed %llu: survives %zu of %s", (unsigned long long)seed, now.survives[kind].count,
+                         words[kind]);
+            assert_true(now.survives[kind].exact || now.survives[kind].count > 1);
+            none[kind] += loses;
+            some[kind] += !loses;
+        }
+        grid_free(grid);
+    }
+    for (int kind = 0; kind < WHATIF_KINDS; kind++) /* both were drawn */
+        assert_true(none[kind] > 0 && some[kind] > 0);
+    *state = grid_new();
+}
+
+static void survives_several(void **state)
+{
+    struct grid *grid = *state;
+    for (int h = 0; h < 6; h++)
+        grid_host(grid, arena_printf(grid->arena, "h%d", h + 1),
+                  arena_printf(grid->arena, "%s/r%d", h < 3 ? "east" : "west", h), "general", 4, 16);
+    struct farm *farm = grid_farm(grid, "acme/shop");
+    grid_tier(grid, farm, "web", 6, 1000, 1024);
+    grid_settle(grid);
+    struct whatif_answer answer = ask(grid, &(struct whatif_question){0});
+    assert_int_equal(answer.survives[WHATIF_HOST].count, 4); /* two hosts have room for all */
+    assert_false(answer.survives[WHATIF_HOST].exact);
+    assert_int_equal(answer.survives[WHATIF_RACK].count, 4);
+    assert_int_equal(answer.survives[WHATIF_SITE].count, 1);
+    assert_true(answer.survives[WHATIF_SITE].exact);
+    answer = ask_fail(grid, "site/east");
+    assert_int_equal(answer.lost, 0);
+    assert_int_equal(answer.survives[WHATIF_HOST].count, 1);
+    assert_true(answer.survives[WHATIF_HOST].exact);
+    assert_int_equal(answer.survives[WHATIF_SITE].count, 0);
+    assert_true(answer.survives[WHATIF_SITE].exact);
+}
+
+/* Sums may not say "safe" where strict spread leaves no host. */
+static void survives_with_strict_spread(void **state)
+{
+    struct grid *grid = *state;
+    for (int h = 0; h < 3; h++)
+        grid_host(grid, arena_printf(grid->arena, "h%d", h + 1), arena_printf(grid->arena, "east/r%d", h),
+                  "general", 8, 16);
+    struct tier *web = grid_tier(grid, grid_farm(grid, "acme/shop"), "web", 3, 1000, 1024);
+    web->spread = (struct spread){"rack", true};
+    grid_settle(grid);
+    assert_int_equal(ask(grid, &(struct whatif_question){0}).survives[WHATIF_HOST].count, 0);
+    web->count = (struct count){2, 2, 2};
+    grid_settle(grid);
+    assert_int_equal(ask(grid, &(struct whatif_question){0}).survives[WHATIF_HOST].count, 1);
+}
+
+/* There is room enough, and none of it in one piece. */
+static void survives_no_crumbs(void **state)
+{
+    struct grid *grid = *state;
+    for (int h = 0; h < 3; h++)
+        grid_host(grid, arena_printf(grid->arena, "h%d", h + 1), "east/r1", "general", 4, 16);
+    struct farm *farm = grid_farm(grid, "acme/shop");
+    grid_tier(grid, farm, "web", 2, 3000, 1024)->priority = 90;
+    struct tier *db = grid_tier(grid, farm, "db", 1, 2000, 1024);
+    grid_settle(grid);
+    assert_int_equal(ask(grid, &(struct whatif_question){0}).survives[WHATIF_HOST].count, 0);
+    assert_int_equal(
+        ask_fail(grid, arena_printf(grid->arena, "host/%s", grid_instance(grid, "acme/shop/db-1")->host))
+            .lost,
+        1);
+    db->size.cpus_millis = 1000;
+    grid_tier_of(grid, farm, "web")->size.cpus_millis = 2000;
+    grid_settle(grid);
+    assert_int_equal(ask(grid, &(struct whatif_question){0}).survives[WHATIF_HOST].count, 1);
+}
+
+/* A grid that others wrote down does not say of which form an instance is. */
+static void forms_that_nobody_said(void **state)
+{
+    struct grid *grid = three_racks(*state);
+    for (int n = 1; n <= 3; n++)
+        grid_instance(grid, arena_printf(grid->arena, "acme/shop/web-%d", n))->personality = "";
+    struct whatif_answer answer = ask_fail(grid, "instance/acme/shop/web-1");
+    assert_string_equal(answer.farms[0].state_before, "ready");
+    assert_string_equal(answer.farms[0].state_after, "ready");
+    assert_int_equal(answer.kept, 5);
+}
+
+/* Room is not all that it takes to start again. */
+static void survives_only_what_can_start(void **state)
+{
+    static const char *const needs[] = {"db"};
+    struct grid *grid = *state;
+    for (int h = 0; h < 3; h++)
+        grid_host(grid, arena_printf(grid->arena, "h%d", h + 1), arena_printf(grid->arena, "east/r%d", h),
+                  "general", 8, 16);
+    struct farm *farm = grid_farm(grid, "acme/shop");
+    struct tier *web = grid_tier(grid, farm, "web", 3, 1000, 1024);
+    struct tier *db = grid_tier(grid, farm, "db", 1, 1000, 1024);
+    web->spread.by = "host";
+    web->needs = needs;
+    web->needs_length = 1;
+    grid_settle(grid);
+    assert_int_equal(ask(grid, &(struct whatif_question){0}).survives[WHATIF_HOST].count, 2);
+    grid_instance(grid, "acme/shop/db-1")->state = INSTANCE_FAILED;
+    assert_int_equal(ask(grid, &(struct whatif_question){0}).survives[WHATIF_HOST].count, 0);
+    grid_instance(grid, "acme/shop/db-1")->state = INSTANCE_RUNNING;
+    db->image = "hello:2";
+    grid_settle(grid);
+    assert_int_equal(ask(grid, &(struct whatif_question){0}).survives[WHATIF_HOST].count, 2);
+    grid->now.images_length = 2; /* hello:2 is taken out of the library */
+    assert_int_equal(ask(grid, &(struct whatif_question){0}).survives[WHATIF_HOST].count, 0);
+}
+
+/* An answer leaves no trace: asked again, and after another question, it is the same. */
+static void nothing_is_left_of_a_question(void **state)
+{
+    struct grid *grid = three_racks(*state);
+    struct planner *planner = planner_of(grid);
+    const char *const names[] = {"zone/east/b1/r2", "host/h1"};
+    const char *first = NULL;
+    for (int round = 0; round < 3; round++) {
+        struct whatif_question question = {.fail = &names[round % 2], .fail_length = 1};
+        struct whatif_answer answer;
+        struct error err;
+        assert_true(whatif_ask(planner, grid->arena, &question, grid->now_ms, &answer, &err));
+        if (round == 0) first = moves_of(grid, &answer);
+        if (round == 2) assert_string_equal(moves_of(grid, &answer), first);
+        assert_int_equal(planner_plan(planner, grid->arena, grid->now_ms).actions_length, 0);
+    }
+    for (size_t n = 0; n < grid->now.instances_length; n++)
+        assert_ptr_equal(planner_get(planner, RECORD_INSTANCE, grid->now.instances[n].name),
+                         &grid->now.instances[n]);
+    planner_free(planner);
+}
+
 static int setup(void **state)
 {
     *state = grid_new();
@@ -256,11 +496,23 @@ int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        CASE(nothing_happens),           CASE(a_host_fails),
-        CASE(a_zone_and_a_site_fail),    CASE(an_instance_fails),
-        CASE(a_host_is_drained),         CASE(what_waited_is_not_lost),
-        CASE(documents_of_the_question), CASE(names_that_mean_nothing),
+        CASE(nothing_happens),
+        CASE(a_host_fails),
+        CASE(a_zone_and_a_site_fail),
+        CASE(an_instance_fails),
+        CASE(a_host_is_drained),
+        CASE(what_waited_is_not_lost),
+        CASE(documents_of_the_question),
+        CASE(names_that_mean_nothing),
         CASE(zones_before_and_after),
+        CASE(comes_to_pass),
+        CASE(survives_is_exact_for_one),
+        CASE(survives_several),
+        CASE(survives_with_strict_spread),
+        CASE(forms_that_nobody_said),
+        CASE(survives_no_crumbs),
+        CASE(survives_only_what_can_start),
+        CASE(nothing_is_left_of_a_question),
     };
     return cmocka_run_group_tests_name("whatif", tests, NULL, NULL);
 }

@@ -22,6 +22,7 @@ static const struct {
      true},
     {&schema_party, "{\"kind\":\"Party\",\"name\":\"acme\",\"quota\":{\"cpus\":\"unlimited\",\"farms\":3}}",
      true},
+    {&schema_pool, "{\"kind\":\"Pool\",\"name\":\"general\",\"survive\":\"rack\"}", true},
     {&schema_party, "{\"name\":\"acme\",\"parent\":\"landlord\"}", true},
     {&schema_farm,
      "{\"kind\":\"Farm\",\"name\":\"shop\",\"party\":\"acme\",\"state\":\"running\",\"subnet\":\"10.0.0.0/"

@@ -9,7 +9,7 @@ static bool replied(void *ctx);
 
 struct world *small_world(size_t nodes)
 {
-    static char names[BOXES_MAX][8];
+    static char names[BOXES_MAX][24];
     static struct host hosts[BOXES_MAX];
     const struct world_options options = {.seed = 7, .hosts = hosts, .hosts_length = nodes};
 

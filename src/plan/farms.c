@@ -1,5 +1,8 @@
 /* The farms that a plan looks at: opened, worked on, closed. */
 #include "plan/place/address.h"
+#include "plan/place/keep.h"
+#include "plan/place/place.h"
+#include "plan/place/quota.h"
 #include "plan/place/room.h"
 #include "plan/recover/recover.h"
 #include "plan/scale/claims.h"
@@ -29,6 +32,9 @@ void work_begin(struct work *work, struct arena *arena, int64_t now_ms)
     work->actions = NULL;
     work->actions_length = work->actions_capacity = work->changes = 0;
     room_weigh(work);
+    quota_settle(work);
+    keep_settle(work);
+    whys_forget(work);
     for (size_t n = 0; n < work->attention.length; n++) {
         size_t f = work->attention.items[n];
         const struct work_farm *farm = &work->farms[f];
@@ -117,6 +123,7 @@ size_t work_add(struct work *work, const struct instance *record, size_t farm, s
                                                        .host = NONE,
                                                        .from = NONE,
                                                        .promise = NONE,
+                                                       .payer = NONE,
                                                        .action = NONE};
     index_push(&work->farms[farm].instances, instance);
     index_push(&work->list, instance);
@@ -249,6 +256,7 @@ static void close_instance(struct work *work, size_t instance)
     struct work_instance *i = &work->instances[instance];
 
     recover_break_promise(work, instance);
+    if (i->record != i->told) quota_leave(work, instance);
     bool moved = i->host != i->told_host ||
                  (i->told && memcmp(&i->record->size, &i->told->size, sizeof(i->record->size)) != 0);
     if (moved) work_set_host(work, instance, NONE);
@@ -257,6 +265,7 @@ static void close_instance(struct work *work, size_t instance)
     if (i->told == NULL) index_push(&work->instances_free, instance);
     i->from = i->action = NONE;
     i->forgotten = i->dies = i->outdated = false;
+    quota_enter(work, instance);
     i->made_for = i->why = i->why_move_to = NULL;
 }
 

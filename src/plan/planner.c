@@ -4,7 +4,9 @@
 #include "base/buf.h"
 #include "base/text.h"
 #include "plan/order/act.h"
+#include "plan/place/keep.h"
 #include "plan/place/place.h"
+#include "plan/place/quota.h"
 #include "plan/recover/recover.h"
 #include "plan/scale/claims.h"
 #include "plan/scale/scale.h"
@@ -295,6 +297,10 @@ static void put_farm(struct planner *planner, const char *name, const struct far
     planner->lengths[RECORD_FARM] += (size_t)(intent != NULL) - (size_t)(f->intent != NULL);
     planner->balanced_length +=
         (size_t)(intent && intent->balance_length > 0) - (size_t)(f->intent && f->intent->balance_length > 0);
+    keep_know(work, intent, 1);
+    keep_know(work, f->intent, -1);
+    quota_promise(work, f->intent, -1);
+    quota_promise(work, intent, 1);
     f->intent = intent;
     work_dirty(work, farm);
 }
@@ -348,6 +354,7 @@ static void put_image(struct planner *planner, const char *key, const struct ima
         if (work->farms[f].intent && is_made_from(work->farms[f].intent, name)) work_dirty(work, f);
 }
 
+/* Who runs goes on whatever the quota is; who waits for it is looked at by every plan. */
 static void put_party(struct planner *planner, const char *name, const struct party *party)
 {
     struct work *work = &planner->work;
@@ -356,8 +363,7 @@ static void put_party(struct planner *planner, const char *name, const struct pa
     else
         map_remove(work->party_by_name, name);
     planner->lengths[RECORD_PARTY] = map_length(work->party_by_name);
-    for (size_t f = 0; f < work->farms_length; f++)
-        if (work->farms[f].intent && text_equal(work->farms[f].intent->party, name)) work_dirty(work, f);
+    quota_tell(work, name, party);
 }
 
 static void put_pool(struct planner *planner, const char *name, const struct pool *pool)
@@ -368,6 +374,7 @@ static void put_pool(struct planner *planner, const char *name, const struct poo
     else
         map_remove(work->pool_by_name, name);
     planner->lengths[RECORD_POOL] = map_length(work->pool_by_name);
+    keep_tell(work, name, pool);
 }
 
 static bool is_made_from(const struct farm *farm, const char *image)

@@ -3,6 +3,9 @@
 #include "base/buf.h"
 #include "base/planted.h"
 #include "base/text.h"
+#include "plan/place/keep.h"
+#include "plan/place/place.h"
+#include "plan/place/quota.h"
 #include "plan/place/room.h"
 #include "plan/scale/claims.h"
 
@@ -26,6 +29,9 @@ void work_open(struct work *work, struct arena *names)
     work->image_by_name = map_new();
     work->zone_numbers = map_new();
     work->room = room_new();
+    work->quotas = quotas_new();
+    work->keeps = keeps_new();
+    work->whys = whys_new();
     work->claims = claims_new();
 }
 
@@ -59,6 +65,9 @@ void work_close(struct work *work)
     map_free(work->image_by_name);
     map_free(work->zone_numbers);
     room_free(work->room);
+    quotas_free(work->quotas);
+    keeps_free(work->keeps);
+    whys_free(work->whys);
     claims_free(work->claims);
 }
 
@@ -139,6 +148,7 @@ size_t work_tell(struct work *work, size_t farm, const struct instance *record)
                                                        .host = NONE,
                                                        .from = NONE,
                                                        .promise = NONE,
+                                                       .payer = NONE,
                                                        .action = NONE};
     index_push(&f->instances, instance);
     memmove(f->instances.items + at + 1, f->instances.items + at,
@@ -147,6 +157,7 @@ size_t work_tell(struct work *work, size_t farm, const struct instance *record)
     f->told_length++;
     if (record->host[0] != '\0') work_set_host(work, instance, work_host_get(work, record->host));
     work->instances[instance].told_host = work->instances[instance].host;
+    quota_enter(work, instance);
     return instance;
 }
 
@@ -155,9 +166,11 @@ void work_tell_again(struct work *work, size_t instance, const struct instance *
     struct work_instance *i = &work->instances[instance];
     size_t host = record->host[0] == '\0' ? NONE : work_host_get(work, record->host);
     bool same = host == i->host && memcmp(&i->record->size, &record->size, sizeof(record->size)) == 0;
+    quota_leave(work, instance);
     if (!same) work_set_host(work, instance, NONE);
     i->record = i->told = record;
     if (!same) work_set_host(work, instance, host);
+    quota_enter(work, instance);
     i->told_host = host;
 }
 
@@ -167,6 +180,7 @@ void work_untell(struct work *work, size_t instance)
     struct work_farm *f = &work->farms[i->farm];
     size_t at = 0;
     ASSERT(!f->open && instance_at(work, f, i->told->name, &at));
+    quota_leave(work, instance);
     work_set_host(work, instance, NONE);
     f->told_length--;
     memmove(f->instances.items + at, f->instances.items + at + 1,

@@ -113,6 +113,8 @@ struct work_instance {
     size_t host, host_at;          /* host_at: its place in the host's instances */
     size_t from;                   /* where it was before this plan took it from there */
     size_t promise;                /* host that keeps room for it */
+    size_t payer;                  /* whose quota it counts for: place/quota.c; NONE: it does not count */
+    bool pays_warm;                /* as one that waits at the door */
     bool forgotten, dies, outdated;
     size_t action;        /* the last one about it */
     const char *made_for; /* why this plan created it */
@@ -123,6 +125,9 @@ struct work_instance {
 
 struct room;
 struct claims;
+struct quotas;
+struct keeps;
+struct whys;
 
 struct work {
     /* What was told. */
@@ -144,6 +149,9 @@ struct work {
     struct map *zone_numbers;                /* path -> number + 1 */
     size_t zones_length, zones_capacity;
     struct room *room;      /* place/room.h */
+    struct quotas *quotas;  /* place/quota.h */
+    struct keeps *keeps;    /* place/keep.h */
+    struct whys *whys;      /* place/why.c */
     struct claims *claims;  /* scale/claims.h: networks and published addresses */
     struct index down;      /* hosts that were STANDING_DOWN; they may be no more */
     struct index attention; /* farms that are dirty, stuck or due at some time */

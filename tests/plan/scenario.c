@@ -15,7 +15,7 @@ static const char expect_mark[] = "---\nkind: Expect\n";
 
 struct reading {
     struct arena *arena;
-    struct vec hosts, pools, host_facts, farms, farm_facts, images, instances;
+    struct vec hosts, pools, parties, host_facts, farms, farm_facts, images, instances;
     const struct node *scenario;
 };
 
@@ -37,6 +37,7 @@ bool scenario_read(struct arena *arena, const char *text, size_t size, struct sc
     struct reading r = {.arena = arena,
                         .hosts = VEC_OF(struct host),
                         .pools = VEC_OF(struct pool),
+                        .parties = VEC_OF(struct party),
                         .host_facts = VEC_OF(struct host_fact),
                         .farms = VEC_OF(struct farm),
                         .farm_facts = VEC_OF(struct farm_fact),
@@ -61,6 +62,8 @@ bool scenario_read(struct arena *arena, const char *text, size_t size, struct sc
                          .hosts_length = r.hosts.length,
                          .pools = kept(arena, &r.pools),
                          .pools_length = r.pools.length,
+                         .parties = kept(arena, &r.parties),
+                         .parties_length = r.parties.length,
                          .host_facts = kept(arena, &r.host_facts),
                          .host_facts_length = r.host_facts.length,
                          .images = kept(arena, &r.images),
@@ -74,8 +77,8 @@ bool scenario_read(struct arena *arena, const char *text, size_t size, struct sc
         };
         serve_members(arena, &ret_scenario->snapshot);
     }
-    struct vec *const all[] = {&r.hosts,      &r.pools,  &r.host_facts, &r.farms,
-                               &r.farm_facts, &r.images, &r.instances};
+    struct vec *const all[] = {&r.hosts, &r.parties,    &r.pools,  &r.host_facts,
+                               &r.farms, &r.farm_facts, &r.images, &r.instances};
     for (size_t n = 0; n < LENGTH(all); n++)
         vec_free(all[n]);
     return good;
@@ -104,6 +107,7 @@ static bool read_one(struct reading *reading, const struct node *node, struct er
     } rows[] = {
         {"Host", &schema_host, &reading->hosts},
         {"Pool", &schema_pool, &reading->pools},
+        {"Party", &schema_party, &reading->parties},
         {"HostFact", &schema_host_fact, &reading->host_facts},
         {"Farm", &schema_farm, &reading->farms},
         {"FarmFact", &schema_farm_fact, &reading->farm_facts},
@@ -190,7 +194,7 @@ static void fill_instance(struct reading *reading, struct instance *i, size_t nt
     i->party = arena_strndup(reading->arena, i->name, strcspn(i->name, "/"));
     i->tier = arena_strndup(reading->arena, slash + 1, (size_t)(dash - slash - 1));
     i->number = strtol(dash + 1, NULL, 10);
-    if (i->incarnation == 0) i->incarnation = 1;
+    if (i->incarnation == 0 && i->host[0] != '\0') i->incarnation = 1;
     if (i->address == 0) i->address = 0x0a000003U + (uint32_t)nth;
     if (i->host[0] != '\0' && i->state == INSTANCE_PENDING && i->health == HEALTH_UNKNOWN &&
         i->wanted != WANTED_GONE) {
@@ -213,7 +217,8 @@ static void fill_instance(struct reading *reading, struct instance *i, size_t nt
     if (i->personality[0] == '\0')
         i->personality = plan_personality_hash(reading->arena, farm, tier, is_balance, i->digest, fact);
     i->image = tier->image;
-    i->size = tier->size;
+    static const struct resources none;
+    if (memcmp(&i->size, &none, sizeof(none)) == 0) i->size = tier->size;
     i->priority = tier->priority;
 }
 

@@ -2,6 +2,7 @@
 
 #include "plan/place/address.h"
 #include "plan/place/place.h"
+#include "plan/place/quota.h"
 #include "plan/recover/recover.h"
 
 #include "base/text.h"
@@ -52,7 +53,8 @@ void act_place(struct work *work, size_t instance, size_t host, int step, const 
     bool is_new = i->action != NONE && work->actions[i->action].kind == ACTION_CREATE;
 
     recover_break_promise(work, instance);
-    work_set_host(work, instance, NONE); /* the old size leaves the accounts before the new one enters */
+    quota_leave(work, instance); /* the old size leaves the accounts before the new one enters */
+    work_set_host(work, instance, NONE);
     struct instance *record = work_edit(work, instance);
     place_renew(work, i->tier, record);
     record->incarnation++;
@@ -69,6 +71,7 @@ void act_place(struct work *work, size_t instance, size_t host, int step, const 
     record->reason = reason;
     record->host = work->hosts[host].name;
     work_set_host(work, instance, host);
+    quota_enter(work, instance);
     if (is_new) {
         fold(work, ACTION_PLACE, instance, reason);
         return;
@@ -78,36 +81,43 @@ void act_place(struct work *work, size_t instance, size_t host, int step, const 
 
 void act_activate(struct work *work, size_t instance, const char *reason)
 {
+    quota_leave(work, instance);
     struct instance *record = work_edit(work, instance);
     if (record->state == INSTANCE_DRAINING) set_state(work, record, INSTANCE_RUNNING);
     record->wanted = WANTED_RUN;
     record->drained = false;
     record->reason = reason;
+    quota_enter(work, instance);
     push(work, ACTION_ACTIVATE, instance, reason);
 }
 
 void act_drain(struct work *work, size_t instance, const char *reason)
 {
+    quota_leave(work, instance);
     struct instance *record = work_edit(work, instance);
     record->wanted = WANTED_DRAIN;
     record->drained = false;
     set_state(work, record, INSTANCE_DRAINING);
     record->reason = reason;
+    quota_enter(work, instance);
     push(work, ACTION_DRAIN, instance, reason);
 }
 
 void act_stop(struct work *work, size_t instance, const char *reason)
 {
+    quota_leave(work, instance);
     struct instance *record = work_edit(work, instance);
     record->wanted = WANTED_GONE;
     set_state(work, record, INSTANCE_WIPING);
     record->reason = reason;
+    quota_enter(work, instance);
     push(work, ACTION_STOP, instance, reason);
 }
 
 void act_unplace(struct work *work, size_t instance, const char *reason)
 {
     struct work_instance *i = &work->instances[instance];
+    quota_leave(work, instance);
     i->from = i->host;
     work_set_host(work, instance, NONE);
     struct instance *record = work_edit(work, instance);
@@ -117,6 +127,7 @@ void act_unplace(struct work *work, size_t instance, const char *reason)
     record->drained = false;
     set_state(work, record, INSTANCE_PENDING);
     record->reason = reason;
+    quota_enter(work, instance);
     push(work, ACTION_UNPLACE, instance, reason);
 }
 
@@ -124,6 +135,7 @@ void act_forget(struct work *work, size_t instance, const char *reason)
 {
     struct work_instance *i = &work->instances[instance];
     address_release(work, instance);
+    quota_leave(work, instance);
     work_set_host(work, instance, NONE);
     work_edit(work, instance)->host = "";
     push(work, ACTION_FORGET, instance, reason);
@@ -184,8 +196,8 @@ static void explain(struct work *work, size_t instance, enum instance_state stat
  * its while when another thing is missing. */
 static bool is_same_cause(const char *was, const char *is)
 {
-    static const char *const causes[] = {"cpus (most",    "memory (most", "disk (most",
-                                         "network (most", "which spread", "of another class"};
+    static const char *const causes[] = {"cpus (most",   "memory (most",     "disk (most", "network (most",
+                                         "which spread", "of another class", "kept free"};
     const char *detail = strstr(is, ": of ");
     if (text_equal(was, is)) return true;
     if (detail == NULL || strncmp(was, is, (size_t)(detail - is) + strlen(": of ")) != 0) return false;

@@ -1,12 +1,10 @@
 /* The search: over groups of hosts that preferences do not tell apart, then inside the best of them.
  * README.md says what it costs. */
+#include "plan/place/keep.h"
 #include "plan/place/place.h"
 #include "plan/place/room.h"
 
-#include "base/buf.h"
 #include "base/text.h"
-
-enum { LEVEL_NONE = -2, LEVEL_HOST = -1 }; /* of spread; else an index into zones[] */
 
 /* What of the request is the same for every host. */
 struct search {
@@ -16,6 +14,7 @@ struct search {
     size_t promise; /* host that keeps room for it */
     int level;
     bool strict;
+    struct keep_claim claim;
 };
 
 /* Smaller is better, field by field. */
@@ -41,15 +40,11 @@ static bool is_worse(const struct best *best, const struct key *key);
 static void take_better(const struct work *work, struct best *best, size_t host, const struct key *key);
 static bool is_in(const struct work *work, size_t host, size_t group);
 static size_t scan_group(struct work *work, const struct search *search, size_t group, struct key *ret_key);
-static int spread_level(const struct tier *tier);
 static uint32_t zone_count(const struct work *work, const struct search *search, size_t host);
 static int compare_keys(const struct key *a, const struct key *b);
 static unsigned distance_of(const struct work_host *a, const struct work_host *b);
-static int step_of(const struct work_host *lost, const struct work_host *host);
 static int64_t left_of(const struct work *work, const struct search *search, size_t host);
 static struct amount ask_size(const struct work *work, const struct place_ask *ask);
-static int64_t free_of(const struct work *work, const struct place_ask *ask, size_t host, size_t dimension);
-static void say_most(struct buf *text, size_t dimension, int64_t amount);
 
 /* What the room remembers first, so that few groups are left in which a search of host by host is worth
  * while. */
@@ -59,11 +54,13 @@ size_t place_find(struct work *work, const struct place_ask *ask, int *ret_step)
     struct best best = {.host = NONE};
     bool remembered = false;
 
+    if (whys_in_vain(work, ask, &search.claim)) return NONE;
     work->doubtful.length = 0;
     for (size_t g = 0; g < work->room->groups_length; g++) {
         if (work->room->groups[g].length == 0) continue;
         if (ask->only != NONE && work->hosts[ask->only].group != g) continue;
         struct key key = group_key(work, &search, g);
+        if (!keep_allows(work, &search.claim, work->room->groups[g].pool)) continue;
         if (key.step > 3 || (search.strict && key.in_zone > 0) || is_worse(&best, &key)) continue;
         size_t host = ask_memory(work, &search, g, &key, &remembered);
         if (remembered)
@@ -78,6 +75,7 @@ size_t place_find(struct work *work, const struct place_ask *ask, int *ret_step)
         if (!has_exception(work, &search, g)) key.left = room_best(work, g, &search.size)->left;
         if (!is_worse(&best, &key)) take_better(work, &best, scan_group(work, &search, g, &key), &key);
     }
+    if (best.host == NONE) whys_note_vain(work, ask, &search.claim);
     if (best.host != NONE && ret_step) *ret_step = best.key.step;
     return best.host;
 }
@@ -92,64 +90,11 @@ bool place_fits(const struct work *work, const struct place_ask *ask, size_t hos
 {
     struct amount size = ask_size(work, ask);
     for (size_t d = 0; d < DIMENSIONS; d++) {
-        if (size.of[d] == 0 || size.of[d] <= free_of(work, ask, host, d)) continue;
+        if (size.of[d] == 0 || size.of[d] <= place_free(work, ask, host, d)) continue;
         if (ret_lacking) *ret_lacking = d;
         return false;
     }
     return true;
-}
-
-const char *place_why_not(struct work *work, const struct place_ask *ask)
-{
-    static const char *const names[DIMENSIONS] = {"cpus", "memory", "disk", "network"};
-    size_t lack[DIMENSIONS] = {0}, most_on[DIMENSIONS] = {0}, shared = 0, other_class = 0, counted = 0;
-    struct amount size = ask_size(work, ask), most = {{0}};
-    CLEANUP_BUF struct buf text = {0};
-
-    for (size_t n = 0; n < work->hosts_length; n++) {
-        size_t host = n, d = 0;
-        if (host == ask->avoid || work->hosts[host].group == NONE) continue;
-        counted++;
-        if (!place_fits(work, ask, host, &d)) {
-            int64_t left = free_of(work, ask, host, d);
-            int order = lack[d] == 0 ? 1 : (left > most.of[d]) - (left < most.of[d]);
-            if (order > 0 || (order == 0 && text_compare_natural(work->hosts[host].name,
-                                                                 work->hosts[most_on[d]].name) < 0)) {
-                most.of[d] = left;
-                most_on[d] = host;
-            }
-            lack[d]++;
-        } else if (ask->near != NONE && step_of(&work->hosts[ask->near], &work->hosts[host]) > 3) {
-            other_class++;
-        } else {
-            shared++;
-        }
-    }
-    if (counted == 0)
-        return ask->avoid == NONE ? "no host is up and active" : "no other host is up and active";
-    buf_add_text(&text, ask->avoid == NONE ? "no host has room for" : "no other host has room for");
-    for (size_t d = 0, said = 0; d < DIMENSIONS; d++) {
-        if (size.of[d] == 0) continue;
-        buf_printf(&text, "%s %s ", said++ ? "," : "", names[d]);
-        say_most(&text, d, size.of[d]);
-    }
-    buf_printf(&text, ": of %zu host%s", counted, counted == 1 ? "" : "s");
-    const char *comma = "";
-    for (size_t d = 0; d < DIMENSIONS; d++) {
-        if (lack[d] == 0) continue;
-        buf_printf(&text, "%s %zu lack%s %s (most free: ", comma, lack[d], lack[d] == 1 ? "s" : "", names[d]);
-        say_most(&text, d, most.of[d] < 0 ? 0 : most.of[d]);
-        buf_printf(&text, " on %s)", work->hosts[most_on[d]].name);
-        comma = ",";
-    }
-    if (shared) {
-        buf_printf(&text, "%s %zu would share a %s with another member, which spread forbids", comma, shared,
-                   work->tiers[ask->tier].intent->spread.by);
-        comma = ",";
-    }
-    if (other_class)
-        buf_printf(&text, "%s %zu %s of another class", comma, other_class, other_class == 1 ? "is" : "are");
-    return arena_strdup(work->arena, buf_text(&text));
 }
 
 static struct search search_of(struct work *work, const struct place_ask *ask)
@@ -159,7 +104,8 @@ static struct search search_of(struct work *work, const struct place_ask *ask)
                             .size = ask_size(work, ask),
                             .own = ask->instance == NONE ? NONE : work->instances[ask->instance].host,
                             .promise = ask->instance == NONE ? NONE : work->instances[ask->instance].promise,
-                            .level = spread_level(tier)};
+                            .level = place_level(tier->spread.by),
+                            .claim = keep_claim_of(work, ask)};
     search.strict = tier->spread.strict && search.level != LEVEL_NONE;
     if (search.level != LEVEL_NONE) work_count_spread(work, ask->tier);
     return search;
@@ -174,7 +120,7 @@ static struct key group_key(const struct work *work, const struct search *search
     struct key key = {0};
     if (search->level != LEVEL_HOST) key.in_zone = zone_count(work, search, (size_t)(any - work->hosts));
     if (near == NONE) return key;
-    key.step = step_of(&work->hosts[near], any);
+    key.step = place_step(&work->hosts[near], any);
     key.distance = distance_of(&work->hosts[near], any);
     return key;
 }
@@ -242,14 +188,18 @@ static size_t scan_group(struct work *work, const struct search *search, size_t 
     return best;
 }
 
-static int spread_level(const struct tier *tier)
+int place_level(const char *by)
 {
-    const char *by = tier->spread.by;
     if (by == NULL || by[0] == '\0') return LEVEL_NONE;
     if (text_equal(by, "host")) return LEVEL_HOST;
     if (text_equal(by, "site")) return 0;
     if (by[0] >= '1' && by[0] <= '8' && by[1] == '\0') return by[0] - '1';
     return ZONE_DEPTH_MAX - 1; /* rack, zone: the whole path */
+}
+
+unsigned place_zone(const struct work_host *host, int level)
+{
+    return (unsigned)level < host->depth ? (unsigned)level : host->depth - 1;
 }
 
 /* Other members in the host's zone at the level of the spread. */
@@ -258,7 +208,7 @@ static uint32_t zone_count(const struct work *work, const struct search *search,
     const struct work_host *h = &work->hosts[host];
     if (search->level == LEVEL_NONE) return 0;
     if (search->level == LEVEL_HOST) return work->on_host[host] - (search->own == host);
-    unsigned d = (unsigned)search->level < h->depth ? (unsigned)search->level : h->depth - 1;
+    unsigned d = place_zone(h, search->level);
     const struct work_host *o = search->own == NONE ? NULL : &work->hosts[search->own];
     bool is_own = o && d < o->depth && o->zones[d] == h->zones[d];
     return work->in_zone[h->zones[d]] - is_own;
@@ -284,7 +234,7 @@ static unsigned distance_of(const struct work_host *a, const struct work_host *b
 }
 
 /* planning.md, Recovery; 4 and more: capacity of others, or of another class. */
-static int step_of(const struct work_host *lost, const struct work_host *host)
+int place_step(const struct work_host *lost, const struct work_host *host)
 {
     if (lost->intent == NULL) return 3; /* deleted: nothing is known of its pool */
     if (text_equal(lost->pool, host->pool)) return distance_of(lost, host) == 0 ? 1 : 2;
@@ -310,7 +260,7 @@ static struct amount ask_size(const struct work *work, const struct place_ask *a
     return amount_of(&work->tiers[ask->tier].intent->size);
 }
 
-static int64_t free_of(const struct work *work, const struct place_ask *ask, size_t host, size_t dimension)
+int64_t place_free(const struct work *work, const struct place_ask *ask, size_t host, size_t dimension)
 {
     const struct work_host *h = &work->hosts[host];
     int64_t left = h->total.of[dimension] - h->used.of[dimension] - h->promised.of[dimension];
@@ -318,19 +268,4 @@ static int64_t free_of(const struct work *work, const struct place_ask *ask, siz
     const struct work_instance *i = &work->instances[ask->instance];
     if (i->promise == host) left += amount_of(&i->record->size).of[dimension];
     return left;
-}
-
-static void say_most(struct buf *text, size_t dimension, int64_t amount)
-{
-    char out[32];
-    switch (dimension) {
-    case 0:
-        buf_add_text(text, text_format_cpus(out, amount));
-        return;
-    case 3:
-        buf_add_text(text, text_format_rate(out, amount));
-        return;
-    default:
-        buf_add_text(text, text_format_bytes(out, amount));
-    }
 }

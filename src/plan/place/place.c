@@ -4,9 +4,11 @@
 #include "base/text.h"
 #include "plan/order/act.h"
 #include "plan/place/address.h"
+#include "plan/place/quota.h"
 
 static bool waits_for_place(const struct work *work, const struct work_instance *i);
-static void place_one(struct work *work, size_t instance);
+static bool place_one(struct work *work, size_t instance);
+static void say_no_room(struct work *work, size_t instance);
 static size_t with_sockets(const struct work *work, size_t tier);
 static void wait_for_place(struct work *work, size_t instance, const char *why);
 static const char *how(struct work *work, const struct work_instance *i, size_t host, int step);
@@ -19,8 +21,12 @@ void place_all(struct work *work)
         if (waits_for_place(work, &work->instances[work->list.items[k]]))
             index_add(work->arena, &waiting, work->list.items[k]);
     work_sort_by_priority(work, waiting.items, waiting.length);
+    size_t left = 0;
     for (size_t n = 0; n < waiting.length; n++)
-        place_one(work, waiting.items[n]);
+        if (!place_one(work, waiting.items[n])) waiting.items[left++] = waiting.items[n];
+    /* Said when all is placed: until then every placement changes the figures. */
+    for (size_t n = 0; n < left; n++)
+        say_no_room(work, waiting.items[n]);
 }
 
 const char *place_blocked(struct work *work, size_t tier)
@@ -53,7 +59,8 @@ static bool waits_for_place(const struct work *work, const struct work_instance 
     return i->host == NONE || work->hosts[i->host].standing == STANDING_LOST;
 }
 
-static void place_one(struct work *work, size_t instance)
+/* False: no host was found. */
+static bool place_one(struct work *work, size_t instance)
 {
     struct work_instance *i = &work->instances[instance];
     size_t was = i->host != NONE ? i->host : i->from;
@@ -64,11 +71,16 @@ static void place_one(struct work *work, size_t instance)
     const char *blocked = place_blocked(work, i->tier);
     if (blocked) {
         wait_for_place(work, instance, blocked);
-        return;
+        return true;
+    }
+    const char *over = quota_refusal(work, i->tier, instance, false);
+    if (over) {
+        wait_for_place(work, instance, over);
+        return true;
     }
     if (i->record->address == 0 && !address_give(work, instance)) {
         wait_for_place(work, instance, "waits for an address: the farm's subnet is full");
-        return;
+        return true;
     }
     size_t host = NONE;
     if (i->record->move_to[0] != '\0') {
@@ -91,12 +103,20 @@ static void place_one(struct work *work, size_t instance)
         ask.avoid = NONE; /* better back where it was than nowhere */
         host = place_find(work, &ask, &step);
     }
-    if (host == NONE) {
-        ask.avoid = NONE;
-        wait_for_place(work, instance, place_why_not(work, &ask));
-        return;
-    }
+    if (host == NONE) return false;
     act_place(work, instance, host, lost ? step : 0, how(work, i, host, lost ? step : 0));
+    return true;
+}
+
+static void say_no_room(struct work *work, size_t instance)
+{
+    const struct work_instance *i = &work->instances[instance];
+    struct place_ask ask = {.tier = i->tier,
+                            .instance = instance,
+                            .near = i->host != NONE ? i->host : i->from,
+                            .avoid = NONE,
+                            .only = NONE};
+    wait_for_place(work, instance, place_why_not(work, &ask));
 }
 
 /* Where the balancer runs that this one is to follow: there it shares the published sockets. */

@@ -2,7 +2,12 @@
 #ifndef CROFT_PLAN_PLACE_PLACE_H
 #define CROFT_PLAN_PLACE_PLACE_H
 
+#include "base/buf.h"
 #include "plan/work.h"
+
+enum { LEVEL_NONE = -2, LEVEL_HOST = -1 }; /* of spread and survive; else an index into zones[] */
+
+struct keep_claim;
 
 struct place_ask {
     size_t tier;
@@ -14,11 +19,31 @@ struct place_ask {
 
 /* The best host, or NONE; ret_step: recovery step 1 to 3, 0 without `near`. */
 size_t place_find(struct work *work, const struct place_ask *ask, int *ret_step);
-/* Why place_find() found none: a sentence with numbers. */
+/* Free for the request: what is promised to itself is. */
+int64_t place_free(const struct work *work, const struct place_ask *ask, size_t host, size_t dimension);
+/* Recovery step 1 to 3; 4: capacity of another class. */
+int place_step(const struct work_host *lost, const struct work_host *host);
+
+/* why.c: what was asked in vain. */
+struct whys *whys_new(void);
+void whys_free(struct whys *whys);
+void whys_forget(struct work *work); /* to be called before a plan: texts are in its arena */
+/* The same was asked in vain, and no host got room since. False may also mean that nobody remembers. */
+bool whys_in_vain(const struct work *work, const struct place_ask *ask, const struct keep_claim *claim);
+void whys_note_vain(struct work *work, const struct place_ask *ask, const struct keep_claim *claim);
+/* Why place_find() found none: a sentence with numbers. O(hosts) for the first who asks, while nothing
+ * changes. */
 const char *place_why_not(struct work *work, const struct place_ask *ask);
 /* Whether the host would break a strict spread with another member of the tier. */
 bool place_breaks_spread(struct work *work, const struct place_ask *ask, size_t host);
 bool place_fits(const struct work *work, const struct place_ask *ask, size_t host, size_t *ret_lacking);
+
+/* What "host", "rack", "zone", "site" and depths mean; "" none. */
+int place_level(const char *by);
+unsigned place_zone(const struct work_host *host, int level); /* index into the host's zones */
+/* "cpus", "memory", "disk", "network"; and an amount of it as people write it. */
+const char *place_dimension(size_t dimension);
+void place_say(struct buf *text, size_t dimension, int64_t amount);
 
 /* Why no instance of the tier may start now whatever room there is, or NULL. */
 const char *place_blocked(struct work *work, size_t tier);

@@ -1,4 +1,5 @@
 #include "plan/place/room.h"
+#include "plan/place/keep.h"
 
 #include "base/buf.h"
 #include "base/planted.h"
@@ -41,6 +42,8 @@ void room_enter(struct work *work, size_t host)
     insert(work, &room->groups[h->group], host);
     room->hosts_length++;
     room->version++;
+    struct amount free = free_of(h);
+    keep_enter(work, host, room->groups[h->group].pool, &free);
     for (size_t d = 0; d < DIMENSIONS; d++) {
         room->weighed &= h->total.of[d] <= room->largest.of[d] || h->total.of[d] == UNCOUNTED;
         room->largest_length[d] += h->total.of[d] == room->largest.of[d];
@@ -53,7 +56,9 @@ void room_leave(struct work *work, size_t host)
     struct room *room = work->room;
     if (h->group == NONE) return;
     struct room_group *group = &room->groups[h->group];
+    struct amount free = room_free_at(group, h->column);
 
+    keep_leave(work, host, group->pool, &free);
     group->length--;
     for (size_t n = h->column; n < group->length; n++) {
         group->hosts[n] = group->hosts[n + 1];
@@ -75,10 +80,17 @@ void room_change(struct work *work, size_t host)
 {
     const struct work_host *h = &work->hosts[host];
     struct room *room = work->room;
+    room->outside += h->group == NONE;
     if (h->group == NONE) return;
     struct room_group *group = &room->groups[h->group];
-    struct amount free = free_of(h);
+    struct amount free = free_of(h), was = room_free_at(group, h->column);
 
+    bool less = true;
+
+    keep_change(work, group->pool, &was, &free);
+    for (size_t d = 0; d < DIMENSIONS; d++)
+        less &= free.of[d] <= was.of[d];
+    room->grown += !less || memcmp(&free, &was, sizeof(free)) == 0;
     for (size_t d = 0; d < DIMENSIONS; d++)
         group->free[d][h->column] = free.of[d];
     room->version++;
@@ -165,8 +177,8 @@ static size_t group_of(struct work *work, const struct work_host *host)
         room->groups_capacity = room->groups_capacity ? 2 * room->groups_capacity : 8;
         room->groups = mem_realloc_array(room->groups, room->groups_capacity, sizeof(*room->groups));
     }
-    room->groups[room->groups_length++] =
-        (struct room_group){.memos = mem_alloc_array(ROOM_MEMOS, sizeof(struct room_memo))};
+    room->groups[room->groups_length++] = (struct room_group){
+        .memos = mem_alloc_array(ROOM_MEMOS, sizeof(struct room_memo)), .pool = keep_pool(work, host->pool)};
     map_put(room->group_by_place, buf_text(&place), (void *)room->groups_length);
     return room->groups_length - 1;
 }

@@ -21,6 +21,7 @@ struct room_group {
     int64_t *free[DIMENSIONS]; /* of each: total less used and promised; about UNCOUNTED: not counted */
     struct room_memo *memos;   /* ROOM_MEMOS of them */
     size_t memos_length, memo_next;
+    size_t pool; /* place/keep.h */
 };
 
 struct room {
@@ -32,6 +33,8 @@ struct room {
     size_t largest_length[DIMENSIONS]; /* so many hosts are that large */
     bool weighed;                      /* largest, shift and weight are right */
     uint64_t version;                  /* counts changes of any host */
+    uint64_t grown;                    /* counts those after which a host may have room that it had not */
+    uint64_t outside;                  /* counts changes of hosts that are not usable */
     unsigned shift[DIMENSIONS];        /* makes the largest host less than 2^20 */
     int64_t weight[DIMENSIONS];        /* makes the largest host about 2^40: fit without a division */
 };

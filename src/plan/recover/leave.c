@@ -1,6 +1,8 @@
 #include "base/text.h"
 #include "plan/order/act.h"
+#include "plan/place/keep.h"
 #include "plan/place/place.h"
+#include "plan/place/quota.h"
 #include "plan/place/room.h"
 #include "plan/recover/recover.h"
 #include "plan/scale/scale.h"
@@ -111,6 +113,7 @@ static void leave_host(struct work *work, size_t instance)
     const char *why = place_blocked(work, i->tier);
     size_t to = NONE;
     if (!why) why = busy(work, instance);
+    if (!why && i->outdated) why = quota_refusal(work, i->tier, instance, true);
     if (!why) {
         to = place_find(work, &ask, NULL);
         if (to == NONE) why = place_why_not(work, &ask);
@@ -137,6 +140,7 @@ static void move_asked(struct work *work, size_t instance)
     if (i->record->wanted != WANTED_RUN) return;
     const char *why = busy(work, instance);
     if (!why) why = place_blocked(work, i->tier);
+    if (!why && i->outdated) why = quota_refusal(work, i->tier, instance, true);
     if (why)
         act_explain(work, instance, i->record->state,
                     arena_printf(work->arena, "its move to %s waits: %s", i->record->move_to, why),
@@ -151,10 +155,10 @@ static const char *move_refusal(struct work *work, const struct place_ask *ask, 
     if (to == NONE || !work->hosts[to].intent) return "there is no such host";
     if (to == ask->avoid) return "it is there already";
     if (work->hosts[to].standing != STANDING_USABLE) return "that host is not up and active";
-    if (!place_fits(work, ask, to, &lacking)) {
-        static const char *const names[DIMENSIONS] = {"cpus", "memory", "disk", "network"};
-        return arena_printf(work->arena, "that host lacks %s", names[lacking]);
-    }
+    if (!place_fits(work, ask, to, &lacking))
+        return arena_printf(work->arena, "that host lacks %s", place_dimension(lacking));
+    const char *kept = keep_refusal(work, ask, to);
+    if (kept) return kept;
     if (place_breaks_spread(work, ask, to)) return "spread is strict, and a member is there already";
     return NULL;
 }

@@ -1,6 +1,8 @@
 #include "base/text.h"
 #include "plan/order/act.h"
+#include "plan/place/keep.h"
 #include "plan/place/place.h"
+#include "plan/place/quota.h"
 #include "plan/scale/scale.h"
 
 static void roll(struct work *work, size_t tier);
@@ -52,6 +54,14 @@ static void roll(struct work *work, size_t tier)
         return;
     }
     if (healthy && t->healthy < t->want) return;
+    /* What serves does not go when nothing may come in its stead. */
+    const char *refused = healthy ? quota_refusal(work, tier, old, true) : NULL;
+    if (healthy && !refused) refused = keep_refuses_successor(work, tier, old);
+    if (refused) {
+        act_explain(work, old, record->state, arena_printf(work->arena, "keeps its older form: %s", refused),
+                    record->move_to);
+        return;
+    }
     t->outdated--;
     t->dying++;
     scale_remove(work, old, arena_printf(work->arena, "tier %s gets a new form", t->intent->name));
@@ -94,5 +104,5 @@ static bool can_surge(struct work *work, size_t tier, size_t old)
 {
     struct place_ask ask = {.tier = tier, .instance = NONE, .near = NONE, .avoid = NONE, .only = NONE};
     if (work->tiers[tier].is_balance) ask.only = work->instances[old].host;
-    return place_find(work, &ask, NULL) != NONE;
+    return quota_refusal(work, tier, NONE, false) == NULL && place_find(work, &ask, NULL) != NONE;
 }

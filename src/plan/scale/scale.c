@@ -3,6 +3,7 @@
 #include "base/planted.h"
 #include "base/text.h"
 #include "plan/order/act.h"
+#include "plan/place/quota.h"
 
 /* How gladly a member is given up; sorted, the first goes first. */
 struct victim {
@@ -136,11 +137,13 @@ static void warm_level(struct work *work, size_t tier)
         size_t instance = t->members.items[m - 1];
         const struct work_instance *i = &work->instances[instance];
         if (i->forgotten || i->record->wanted != WANTED_WARM) continue;
-        if (!i->outdated && t->warm_now <= t->warm) continue;
+        bool recalled = quota_recalls(work, instance);
+        if (!i->outdated && !recalled && t->warm_now <= t->warm) continue;
         scale_remove(work, instance,
-                     i->outdated ? "its form is not today's"
-                                 : arena_printf(work->arena, "tier %s wants %lld warm", t->intent->name,
-                                                (long long)t->warm));
+                     recalled      ? "its share of the quota is promised to others"
+                     : i->outdated ? "its form is not today's"
+                                   : arena_printf(work->arena, "tier %s wants %lld warm", t->intent->name,
+                                                  (long long)t->warm));
         t->warm_now--;
     }
     for (; t->warm_now < t->warm; t->warm_now++) {

@@ -46,6 +46,8 @@ struct grid *grid_new(void)
     grid->now.hosts = grid->hosts;
     grid->now.host_facts = grid->facts;
     grid->now.farms = grid->farms;
+    grid->now.parties = grid->parties;
+    grid->now.pools = grid->pools;
     grid->planner = planner_new();
     grid->told = map_new();
     return grid;
@@ -132,6 +134,22 @@ struct tier *grid_tier(struct grid *grid, struct farm *farm, const char *name, i
                       .spread = {.by = ""},
                       .priority = 50};
     return tier;
+}
+
+struct party *grid_party(struct grid *grid, const char *name, const char *parent)
+{
+    struct party *party = &grid->parties[grid->now.parties_length++];
+    ASSERT(grid->now.parties_length <= GRID_PARTIES_MAX);
+    *party = (struct party){.name = name, .parent = parent, .quota = {{-1, -1, -1, -1}, -1, -1}};
+    return party;
+}
+
+struct pool *grid_pool(struct grid *grid, const char *name, const char *survive)
+{
+    struct pool *pool = &grid->pools[grid->now.pools_length++];
+    ASSERT(grid->now.pools_length <= GRID_POOLS_MAX);
+    *pool = (struct pool){.name = name, .survive = survive};
+    return pool;
 }
 
 void grid_balance(struct grid *grid, struct farm *farm, const char *to, const char *publish)
@@ -250,6 +268,9 @@ static void tell_all(struct grid *grid)
     tell(grid, RECORD_HOST, s->hosts, s->hosts_length, sizeof(struct host), offsetof(struct host, name));
     tell(grid, RECORD_HOST_FACT, s->host_facts, s->host_facts_length, sizeof(struct host_fact),
          offsetof(struct host_fact, name));
+    tell(grid, RECORD_PARTY, s->parties, s->parties_length, sizeof(struct party),
+         offsetof(struct party, name));
+    tell(grid, RECORD_POOL, s->pools, s->pools_length, sizeof(struct pool), offsetof(struct pool, name));
     tell(grid, RECORD_IMAGE, s->images, s->images_length, sizeof(struct image), offsetof(struct image, name));
     tell(grid, RECORD_FARM, s->farms, s->farms_length, sizeof(struct farm), offsetof(struct farm, full_name));
     tell(grid, RECORD_FARM_FACT, s->farm_facts, s->farm_facts_length, sizeof(struct farm_fact),

@@ -4,7 +4,13 @@
 
 #include "plan/planner.h"
 
-enum { GRID_HOSTS_MAX = 256, GRID_FARMS_MAX = 64, GRID_TIERS_MAX = 4 };
+enum {
+    GRID_PARTIES_MAX = 4,
+    GRID_POOLS_MAX = 2,
+    GRID_HOSTS_MAX = 256,
+    GRID_FARMS_MAX = 64,
+    GRID_TIERS_MAX = 4
+};
 
 struct grid {
     struct arena *arena;
@@ -16,6 +22,8 @@ struct grid {
     struct tier tiers[GRID_FARMS_MAX][GRID_TIERS_MAX];
     struct balance balance[GRID_FARMS_MAX];
     struct image images[4];
+    struct party parties[GRID_PARTIES_MAX];
+    struct pool pools[GRID_POOLS_MAX];
     struct plan plan; /* the last one */
     /* Is told of what changed, and has to decide what plan_make() does. */
     struct planner *planner;
@@ -33,6 +41,9 @@ struct host *grid_intent(struct grid *grid, const char *host);
 struct farm *grid_farm(struct grid *grid, const char *party_and_name);
 struct tier *grid_tier(struct grid *grid, struct farm *farm, const char *name, int64_t count,
                        int64_t cpus_millis, int64_t memory_mi);
+/* Without limits, at first. */
+struct party *grid_party(struct grid *grid, const char *name, const char *parent);
+struct pool *grid_pool(struct grid *grid, const char *name, const char *survive);
 void grid_balance(struct grid *grid, struct farm *farm, const char *to, const char *publish);
 struct tier *grid_tier_of(struct grid *grid, struct farm *farm, const char *name);
 void grid_delete_farm(struct grid *grid, struct farm *farm);

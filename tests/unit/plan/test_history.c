@@ -1,9 +1,11 @@
 /* Random histories over a small world that runs what the host documents say. After every step: nothing runs
- * twice, no host holds more than it has, a plan made again wants nothing, and the order of the input does not
+ * twice, no host holds more than it has, no party is given more than its quota, nothing new takes room that a
+ * pool keeps, a plan made again wants nothing, and the order of the input does not
  * matter. When the faults end everything converges. The seed is printed on failure. */
 #include "grid.h"
 
 #include "base/text.h"
+#include "base/vec.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -39,8 +41,13 @@ static void build(struct world *world)
     for (int h = 0; h < HOSTS; h++)
         grid_host(grid, arena_printf(grid->arena, "h%d", h + 1), racks[draw(world, 4)],
                   draw(world, 4) ? "general" : "spare", 4 + (int64_t)draw(world, 5), 16);
+    grid_party(grid, "group", "landlord");
+    grid_party(grid, "acme", "group");
+    grid_party(grid, "zeta", "group");
+    grid_pool(grid, "general", "none");
+    grid_pool(grid, "spare", "none");
     for (int f = 0; f < FARMS; f++) {
-        struct farm *farm = grid_farm(grid, arena_printf(grid->arena, "acme/f%d", f));
+        struct farm *farm = grid_farm(grid, arena_printf(grid->arena, "%s/f%d", f < 2 ? "acme" : "zeta", f));
         struct tier *web = grid_tier(grid, farm, "web", (int64_t)draw(world, 5), 500, 512);
         web->spread.by = spreads[draw(world, 4)];
         web->spread.strict = draw(world, 3) == 0;
@@ -81,14 +88,35 @@ static void host_works(struct world *world, size_t h)
     }
 }
 
+static void limit(struct world *world, struct party *party)
+{
+    struct quota *quota = &party->quota;
+    *quota = (struct quota){{-1, -1, -1, -1}, -1, -1};
+    if (draw(world, 2)) quota->resources.cpus_millis = 500 * (int64_t)draw(world, 16);
+    if (draw(world, 4) == 0) quota->resources.memory_bytes = (int64_t)draw(world, 8) << 30;
+    if (draw(world, 4) == 0) quota->instances = (int64_t)draw(world, 8);
+}
+
 static void disturb(struct world *world)
 {
+    static const char *const survives[] = {"none", "host", "host", "rack", "site", "2"};
     struct grid *grid = world->grid;
     size_t h = draw(world, HOSTS);
     struct host_fact *fact = grid_fact(grid, grid->hosts[h].name);
     struct farm *farm = &grid->farms[draw(world, FARMS)];
     struct tier *web = grid_tier_of(grid, farm, "web");
-    switch (draw(world, 10)) {
+    switch (draw(world, 13)) {
+    case 10:
+        limit(world, &grid->parties[draw(world, 3)]);
+        return;
+    case 11: /* now and then each above the other, which no admission lets in */
+        grid->parties[1].parent = draw(world, 3) ? "group" : draw(world, 2) ? "zeta" : "landlord";
+        grid->parties[2].parent = draw(world, 3) ? "group" : draw(world, 2) ? "acme" : "nobody";
+        return;
+    case 12:
+        grid->pools[draw(world, 2)].survive = survives[draw(world, LENGTH(survives))];
+        grid->now.pools_length = 1 + draw(world, 2);
+        return;
     case 0:
         if (fact->state == HOST_UP) fact->state = HOST_SUSPECT;
         return;
@@ -112,6 +140,7 @@ static void disturb(struct world *world)
         return;
     case 6:
         web->image = draw(world, 2) ? "hello:1" : "hello:2";
+        web->size.cpus_millis = 300 + 200 * (int64_t)draw(world, 3);
         return;
     case 7:
         farm->state = draw(world, 4) ? FARM_RUNNING : FARM_STOPPED;
@@ -133,6 +162,94 @@ static void check_once(const struct world *world)
             for (size_t n = 0; n < world->running_length[a]; n++)
                 for (size_t m = 0; m < world->running_length[b]; m++)
                     assert_string_not_equal(world->running[a][n], world->running[b][m]);
+}
+
+struct sums {
+    int64_t cpus, memory, instances;
+};
+
+static struct sums used_by(const struct snapshot *s, size_t party)
+{
+    struct sums sums = {0};
+    for (size_t n = 0; n < s->instances_length; n++) {
+        const struct instance *i = &s->instances[n];
+        const char *name = i->party;
+        bool counts = false;
+        for (size_t up = 0; up <= s->parties_length && name; up++) {
+            counts |= text_equal(name, s->parties[party].name);
+            const char *parent = NULL;
+            for (size_t p = 0; p < s->parties_length; p++)
+                if (text_equal(s->parties[p].name, name)) parent = s->parties[p].parent;
+            name = parent;
+        }
+        if (!counts || (i->incarnation == 0 && i->host[0] == '\0')) continue;
+        sums.cpus += i->size.cpus_millis;
+        sums.memory += i->size.memory_bytes;
+        sums.instances++;
+    }
+    return sums;
+}
+
+/* Nobody is over its quota unless it was before, and then not more than it was. */
+static void check_quotas(const struct snapshot *before, const struct snapshot *after)
+{
+    for (size_t p = 0; p < after->parties_length; p++) {
+        const struct quota *quota = &after->parties[p].quota;
+        struct sums was = used_by(before, p), is = used_by(after, p);
+        assert_true(quota->resources.cpus_millis < 0 || is.cpus <= quota->resources.cpus_millis ||
+                    is.cpus <= was.cpus);
+        assert_true(quota->resources.memory_bytes < 0 || is.memory <= quota->resources.memory_bytes ||
+                    is.memory <= was.memory);
+        assert_true(quota->instances < 0 || is.instances <= quota->instances ||
+                    is.instances <= was.instances);
+    }
+}
+
+static const struct instance *find(const struct snapshot *s, const char *name)
+{
+    for (size_t n = 0; n < s->instances_length; n++)
+        if (text_equal(s->instances[n].name, name)) return &s->instances[n];
+    return NULL;
+}
+
+static bool is_same_unit(const char *survive, const struct host *a, const struct host *b)
+{
+    size_t levels = text_equal(survive, "site") ? 1 : text_equal(survive, "2") ? 2 : 8, at = 0;
+    if (text_equal(survive, "host")) return a == b;
+    for (; levels > 0 && a->zone[at] == b->zone[at] && a->zone[at] != '\0'; at++)
+        levels -= a->zone[at] == '/';
+    return levels == 0 || (a->zone[at] == '\0' && b->zone[at] == '\0');
+}
+
+/* Where something new was placed the pool has room left for its largest unit, but for what others than new
+ * ones took of that in the same plan. */
+static void check_kept(const struct grid *grid, const struct snapshot *before, const struct pool *pool)
+{
+    const struct snapshot *s = &grid->now;
+    int64_t free = 0, largest = 0;
+    bool is_new = false;
+    for (size_t h = 0; h < s->hosts_length; h++) {
+        const struct host *host = &s->hosts[h];
+        int64_t unit = 0;
+        if (!text_equal(host->pool, pool->name) || host->state != HOST_ACTIVE ||
+            s->host_facts[h].state != HOST_UP)
+            continue;
+        for (size_t o = 0; o < s->hosts_length; o++)
+            if (text_equal(s->hosts[o].pool, pool->name) && s->hosts[o].state == HOST_ACTIVE &&
+                s->host_facts[o].state == HOST_UP && is_same_unit(pool->survive, host, &s->hosts[o]))
+                unit += s->hosts[o].capacity.cpus_millis;
+        largest = unit > largest ? unit : largest;
+        free += host->capacity.cpus_millis;
+        for (size_t n = 0; n < s->instances_length; n++) {
+            const struct instance *i = &s->instances[n], *was = find(before, i->name);
+            if (!text_equal(i->host, host->name)) continue;
+            bool placed = was == NULL || was->incarnation != i->incarnation;
+            bool had_place = was && was->incarnation > 0;
+            is_new |= placed && !had_place;
+            if (!placed || !had_place) free -= i->size.cpus_millis;
+        }
+    }
+    assert_true(!is_new || free >= largest);
 }
 
 static void check_order(struct world *world, const struct snapshot *before, const struct plan *plan)
@@ -167,6 +284,9 @@ static void step(struct world *world)
     struct snapshot before = grid->now;
     grid_plan(grid);
     check_order(world, &before, &grid->plan);
+    check_quotas(&before, &grid->now);
+    for (size_t p = 0; p < grid->now.pools_length; p++)
+        if (!text_equal(grid->pools[p].survive, "none")) check_kept(grid, &before, &grid->pools[p]);
     grid->now_ms += 1 + (int64_t)draw(world, 20000);
     for (size_t h = 0; h < HOSTS; h++)
         if (grid_fact(grid, grid->hosts[h].name)->state == HOST_UP && draw(world, 4)) {
@@ -184,6 +304,10 @@ static void check_converged(struct world *world)
         fact->state = HOST_UP;
         fact->fenced = false;
     }
+    for (size_t p = 0; p < grid->now.parties_length; p++)
+        grid->parties[p].quota = (struct quota){{-1, -1, -1, -1}, -1, -1};
+    for (size_t p = 0; p < GRID_POOLS_MAX; p++)
+        grid->pools[p].survive = "none";
     for (int f = 0; f < FARMS; f++) {
         grid->farms[f].state = FARM_RUNNING;
         grid_tier_of(grid, &grid->farms[f], "web")->spread.strict = false;

@@ -171,6 +171,26 @@ static void keeps_pools(void **state)
     planner_free(planner);
 }
 
+/* A size that becomes known, or is no more, changes what is free everywhere. */
+static void knows_slivers(void **state)
+{
+    struct grid *grid = *state;
+    for (int h = 1; h <= 6; h++)
+        grid_host(grid, arena_printf(grid->arena, "h%d", h), "east/b1/r1", "general", h < 6 ? 5 : 4, 32);
+    grid_pool(grid, "general", "host");
+    struct tier *web = grid_tier(grid, grid_farm(grid, "acme/a"), "web", 11, 2000, 64);
+    grid_settle(grid);
+    assert_int_equal(grid_count(grid, "acme/a", "web", INSTANCE_RUNNING), 10);
+    struct farm *farm = grid_farm(grid, "acme/b");
+    grid_tier(grid, farm, "tiny", 0, 1000, 64);
+    grid_settle(grid);
+    assert_int_equal(grid_count(grid, "acme/a", "web", INSTANCE_RUNNING), 11);
+    grid_delete_farm(grid, farm);
+    web->count.committed = 12;
+    grid_settle(grid);
+    assert_int_equal(grid_count(grid, "acme/a", "web", INSTANCE_RUNNING), 11);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +199,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(says_what_lacks, setup, teardown),
         cmocka_unit_test_setup_teardown(balancer_stays_when_its_tier_changes, setup, teardown),
         cmocka_unit_test_setup_teardown(names_lead_to_members_that_serve, setup, teardown),
+        cmocka_unit_test_setup_teardown(knows_slivers, setup, teardown),
         cmocka_unit_test(keeps_pools),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,12 +28,11 @@ static bool reported(const struct host_report *report, const char *instance);
 bool report_take(struct controller *controller, struct session *session, const struct host_report *report,
                  struct error *err)
 {
-    const struct clock_port *clock = controller->options.clock;
     CLEANUP_CHANGE struct change *change = change_new(controller->options.store);
     CLEANUP_ARENA struct arena *arena = arena_new();
     CLEANUP(map_freep) struct map *instances = map_new();
     struct taking taking = {
-        controller, session, report, change, arena, instances, clock->wall_ms(clock->self)};
+        controller, session, report, change, arena, instances, control_now_ms(controller)};
     bool news = false;
 
     if (!take_turn(controller, session, report, &news, err)) return false;

@@ -35,7 +35,7 @@ struct world_options {
 /* A host: what stays when its agent or its power goes, and what does not. */
 struct box {
     struct world *world;
-    char name[64], addresses[2][48], underlay[48], boot[96];
+    char name[64], addresses[2][48], underlay[48], boot[160];
     int boots;
     bool on;
     struct sim_machine *machine;

@@ -46,9 +46,11 @@ struct instance {
     int64_t number;
     enum compute_kind driver;
     enum instance_wanted wanted;
-    const char *host;    /* "" while it has no place */
-    const char *move_to; /* host asked for by `croft move`, or "" */
-    int64_t incarnation; /* counts up with every placement, so that two reports can be told apart */
+    const char *host;      /* "" while it has no place */
+    const char *move_to;   /* host asked for by `croft move`, or "" */
+    const char *last_host; /* host on which it yields or yielded its place to another; "": it has a place */
+    const char *room_on;   /* host where room is made for it, while it waits for that; or "" */
+    int64_t incarnation;   /* counts up with every placement, so that two reports can be told apart */
     uint32_t address;
     uint64_t mac;
     const char *image;       /* NAME:TAG as asked for */

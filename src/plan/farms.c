@@ -133,6 +133,7 @@ size_t work_add(struct work *work, const struct instance *record, size_t farm, s
         if (t->number_next <= record->number) t->number_next = record->number + 1;
     }
     work->farms[farm].living++;
+    work_rank(work, instance);
     return instance;
 }
 
@@ -258,7 +259,8 @@ static void close_instance(struct work *work, size_t instance)
     recover_break_promise(work, instance);
     if (i->record != i->told) quota_leave(work, instance);
     bool moved = i->host != i->told_host ||
-                 (i->told && memcmp(&i->record->size, &i->told->size, sizeof(i->record->size)) != 0);
+                 (i->told && (instance_leaving(i->record) != instance_leaving(i->told) ||
+                              memcmp(&i->record->size, &i->told->size, sizeof(i->record->size)) != 0));
     if (moved) work_set_host(work, instance, NONE);
     i->record = i->told;
     if (moved) work_set_host(work, instance, i->told_host);

@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/planted.h"
 #include "base/text.h"
+#include "plan/place/held.h"
 #include "plan/place/keep.h"
 #include "plan/place/place.h"
 #include "plan/place/quota.h"
@@ -29,6 +30,7 @@ void work_open(struct work *work, struct arena *names)
     work->image_by_name = map_new();
     work->zone_numbers = map_new();
     work->room = room_new();
+    work->held = held_new();
     work->quotas = quotas_new();
     work->keeps = keeps_new();
     work->whys = whys_new();
@@ -65,6 +67,9 @@ void work_close(struct work *work)
     map_free(work->image_by_name);
     map_free(work->zone_numbers);
     room_free(work->room);
+    held_free(work->held);
+    mem_free(work->views);
+    mem_free(work->spared);
     quotas_free(work->quotas);
     keeps_free(work->keeps);
     whys_free(work->whys);
@@ -157,6 +162,7 @@ size_t work_tell(struct work *work, size_t farm, const struct instance *record)
     f->told_length++;
     if (record->host[0] != '\0') work_set_host(work, instance, work_host_get(work, record->host));
     work->instances[instance].told_host = work->instances[instance].host;
+    if (instance_yields(record)) (void)work_host_get(work, record->last_host);
     quota_enter(work, instance);
     return instance;
 }
@@ -165,13 +171,15 @@ void work_tell_again(struct work *work, size_t instance, const struct instance *
 {
     struct work_instance *i = &work->instances[instance];
     size_t host = record->host[0] == '\0' ? NONE : work_host_get(work, record->host);
-    bool same = host == i->host && memcmp(&i->record->size, &record->size, sizeof(record->size)) == 0;
+    bool same = host == i->host && memcmp(&i->record->size, &record->size, sizeof(record->size)) == 0 &&
+                instance_leaving(i->record) == instance_leaving(record);
     quota_leave(work, instance);
     if (!same) work_set_host(work, instance, NONE);
     i->record = i->told = record;
     if (!same) work_set_host(work, instance, host);
     quota_enter(work, instance);
     i->told_host = host;
+    if (instance_yields(record)) (void)work_host_get(work, record->last_host);
 }
 
 void work_untell(struct work *work, size_t instance)
@@ -239,6 +247,29 @@ void work_set_host(struct work *work, size_t instance, size_t host)
     account(work, instance, 1);
 }
 
+void work_want(struct work *work, size_t instance, enum instance_wanted wanted)
+{
+    struct work_instance *i = &work->instances[instance];
+    if (i->host != NONE) account(work, instance, -1);
+    work_edit(work, instance)->wanted = wanted;
+    if (i->host != NONE) account(work, instance, 1);
+    work_rank(work, instance);
+}
+
+void work_rank(struct work *work, size_t instance)
+{
+    struct work_instance *i = &work->instances[instance];
+    const struct work_tier *tier = i->tier == NONE ? NULL : &work->tiers[i->tier];
+    bool warm = i->record->wanted == WANTED_WARM;
+    int32_t own = (int32_t)i->record->priority;
+    int32_t rank = warm ? RANK_WARM : tier ? tier->rank : own;
+    int32_t ceiling = warm ? RANK_WARM : tier ? tier->ceiling : own;
+    if (rank == i->rank && ceiling == i->ceiling) return;
+    i->rank = rank;
+    i->ceiling = ceiling;
+    if (i->host != NONE) held_change(work, i->host);
+}
+
 void work_count_spread(struct work *work, size_t tier)
 {
     if (work->spread_tier == tier) return;
@@ -297,7 +328,7 @@ void index_free(struct index *index)
 }
 
 struct ranked {
-    int64_t priority;
+    int32_t rank;
     const char *name;
     size_t instance;
 };
@@ -305,16 +336,16 @@ struct ranked {
 static int compare_ranked(const void *a, const void *b)
 {
     const struct ranked *x = a, *y = b;
-    if (x->priority != y->priority) return x->priority > y->priority ? -1 : 1;
+    if (x->rank != y->rank) return x->rank > y->rank ? -1 : 1;
     return text_compare_natural(x->name, y->name);
 }
 
-void work_sort_by_priority(const struct work *work, size_t *items, size_t length)
+void work_sort_by_rank(const struct work *work, size_t *items, size_t length)
 {
     struct ranked *ranked = arena_alloc_array(work->arena, length + 1, sizeof(*ranked));
     for (size_t n = 0; n < length; n++)
-        ranked[n] = (struct ranked){work_priority(work, &work->instances[items[n]]),
-                                    work->instances[items[n]].record->name, items[n]};
+        ranked[n] =
+            (struct ranked){work->instances[items[n]].rank, work->instances[items[n]].record->name, items[n]};
     array_sort(ranked, length, sizeof(*ranked), compare_ranked);
     for (size_t n = 0; n < length; n++)
         items[n] = ranked[n].instance;
@@ -456,6 +487,8 @@ static void account(struct work *work, size_t instance, int sign)
     struct amount size = amount_of(&i->record->size);
     for (size_t d = 0; d < DIMENSIONS; d++)
         host->used.of[d] += sign * size.of[d];
+    for (size_t d = 0; d < DIMENSIONS && instance_leaving(i->record); d++)
+        host->coming.of[d] += sign * size.of[d];
     if (i->tier != NONE && i->tier == work->spread_tier) count_spread(work, i->host, sign);
     room_change(work, i->host);
 }

@@ -20,6 +20,7 @@ enum {
     ZONE_DEPTH_MAX = 8,
     DRAIN_MS_MAX = 30 * 1000,       /* a member that its balancers do not let go is stopped after this */
     BAD_MS_MAX = 30 * 1000,         /* so long may health be bad before it counts as settled */
+    RANK_WARM = INT32_MIN + 1,      /* of what serves nobody yet: below all that serves */
     RESTARTS_MAX = 5,               /* so many by its host, then another host is tried */
     RESTARTS_OF_HALF_A_MINUTE = 8,  /* with the rests of 0, 0.25, 0.5, 1 … 16 s between them */
     RESTART_MS_MAX = 60 * 1000,     /* and no rest is longer than this */
@@ -58,6 +59,8 @@ struct work_host {
     struct amount total; /* capacity less reserve */
     struct amount used;
     struct amount promised;         /* kept for instances that are on their way here */
+    struct amount coming;           /* of used: what is on its way out of here */
+    struct amount owed;             /* to those that wait until that is gone: recover/yield.c */
     uint32_t zones[ZONE_DEPTH_MAX]; /* number of the path's first n + 1 elements */
     unsigned depth;                 /* elements of the path, at least 1 */
     struct index instances;         /* on it, in no order that means anything */
@@ -103,6 +106,9 @@ struct work_tier {
     /* Census of a pass, over members that have a record. */
     int64_t current, outdated, returning, dying; /* serving or to serve: see scale/census.c */
     int64_t warm_now, healthy, motion, surplus;
+    int32_t rank;    /* effective priority: recover/priority.c */
+    int32_t ceiling; /* what it would be if all that needs it lived */
+    bool lives;      /* it runs, or something that needs it does */
 };
 
 struct work_instance {
@@ -113,6 +119,8 @@ struct work_instance {
     size_t host, host_at;          /* host_at: its place in the host's instances */
     size_t from;                   /* where it was before this plan took it from there */
     size_t promise;                /* host that keeps room for it */
+    bool owed;                     /* that room is still to come */
+    int32_t rank, ceiling;         /* of its tier as of its farm's last opening; both RANK_WARM at the door */
     size_t payer;                  /* whose quota it counts for: place/quota.c; NONE: it does not count */
     bool pays_warm;                /* as one that waits at the door */
     bool forgotten, dies, outdated;
@@ -124,6 +132,8 @@ struct work_instance {
 };
 
 struct room;
+struct held;
+struct view;
 struct claims;
 struct quotas;
 struct keeps;
@@ -149,6 +159,7 @@ struct work {
     struct map *zone_numbers;                /* path -> number + 1 */
     size_t zones_length, zones_capacity;
     struct room *room;      /* place/room.h */
+    struct held *held;      /* place/held.h */
     struct quotas *quotas;  /* place/quota.h */
     struct keeps *keeps;    /* place/keep.h */
     struct whys *whys;      /* place/why.c */
@@ -158,6 +169,10 @@ struct work {
     /* How many members of the tier `spread_tier` each host and zone holds; others are 0. */
     size_t spread_tier;
     uint32_t *on_host, *in_zone;
+    struct view *views; /* recover/yield.c: groups as one request sees them */
+    size_t views_capacity;
+    uint8_t *spared; /* by tier of a farm: recover/yield.c */
+    size_t spared_capacity;
     struct index doubtful;     /* place/find.c: groups that a search has to look at again */
     struct index spread_hosts; /* where on_host is not 0, maybe more than once */
     size_t lengths[RECORD_KINDS];
@@ -190,6 +205,10 @@ void work_tell_host(struct work *work, size_t host, const struct host *intent, c
 void work_dirty(struct work *work, size_t farm);
 /* Gives the instance another host (NONE: none) and keeps the accounts. */
 void work_set_host(struct work *work, size_t instance, size_t host);
+/* Changes what the plan wants of it, and keeps the accounts and its rank. */
+void work_want(struct work *work, size_t instance, enum instance_wanted wanted);
+/* Notes the rank that the instance has by its tier. */
+void work_rank(struct work *work, size_t instance);
 /* Counts members of the tier in on_host and in_zone, unless they are counted already; NONE: of no tier. */
 void work_count_spread(struct work *work, size_t tier);
 /* The image that NAME:TAG means for the party: its own, else the landlord's, else NULL. */
@@ -207,8 +226,8 @@ void work_again(struct work *work, size_t farm, int64_t at_ms);
 void index_add(struct arena *arena, struct index *index, size_t item); /* items belong to the arena */
 void index_push(struct index *index, size_t item);                     /* items are freed by index_free() */
 void index_free(struct index *index);
-/* Numbers of instances sorted by priority, highest first, then name. */
-void work_sort_by_priority(const struct work *work, size_t *items, size_t length);
+/* Numbers of instances sorted by rank, highest first, then name. */
+void work_sort_by_rank(const struct work *work, size_t *items, size_t length);
 
 /* What a balancer is made from: constants of one place. */
 const struct tier *balance_tier(struct arena *arena, const struct farm *farm);
@@ -237,9 +256,19 @@ static inline const struct tier *work_tier_of(const struct work *work, const str
     return i->tier == NONE ? NULL : work->tiers[i->tier].intent;
 }
 
-static inline int64_t work_priority(const struct work *work, const struct work_instance *i)
+/* What nobody holds of the host and nobody is promised. What others wait for takes first what is on its way
+ * out, and of what is free only the rest. */
+static inline int64_t work_free(const struct work_host *host, size_t dimension)
 {
-    return i->tier == NONE ? i->record->priority : work->tiers[i->tier].intent->priority;
+    int64_t rest = host->owed.of[dimension] - host->coming.of[dimension];
+    return host->total.of[dimension] - host->used.of[dimension] - host->promised.of[dimension] -
+           (rest > 0 ? rest : 0);
+}
+
+/* Its place went, or goes, to another that matters more. */
+static inline bool instance_yields(const struct instance *record)
+{
+    return record->last_host != NULL && record->last_host[0] != '\0';
 }
 
 static inline bool work_placed(const struct work *work, const struct work_instance *i)

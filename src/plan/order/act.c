@@ -11,6 +11,8 @@ static struct action *push(struct work *work, enum action_kind kind, size_t inst
 static bool fold(struct work *work, enum action_kind kind, size_t instance, const char *reason);
 static void explain(struct work *work, size_t instance, enum instance_state state, const char *reason,
                     const char *move_to);
+static const char *room_on(const struct work *work, const struct work_instance *i);
+static bool is_room_on(const struct instance *record, const char *host);
 static bool is_same_cause(const char *was, const char *is);
 static bool is_obstacle(const char *reason);
 static void grow(struct work *work);
@@ -31,6 +33,8 @@ size_t act_create(struct work *work, size_t tier, enum instance_wanted wanted, c
         .wanted = wanted,
         .host = "",
         .move_to = "",
+        .last_host = "",
+        .room_on = "",
         .frontends_hash = "",
         .publish_taken = "",
         .state = INSTANCE_PENDING,
@@ -59,7 +63,7 @@ void act_place(struct work *work, size_t instance, size_t host, int step, const 
     place_renew(work, i->tier, record);
     record->incarnation++;
     record->wanted = record->wanted == WANTED_WARM ? WANTED_WARM : WANTED_RUN;
-    record->move_to = "";
+    record->move_to = record->last_host = record->room_on = "";
     record->health = HEALTH_UNKNOWN;
     record->restarts = 0;
     record->drained = false;
@@ -71,6 +75,7 @@ void act_place(struct work *work, size_t instance, size_t host, int step, const 
     record->reason = reason;
     record->host = work->hosts[host].name;
     work_set_host(work, instance, host);
+    work_rank(work, instance);
     quota_enter(work, instance);
     if (is_new) {
         fold(work, ACTION_PLACE, instance, reason);
@@ -84,9 +89,10 @@ void act_activate(struct work *work, size_t instance, const char *reason)
     quota_leave(work, instance);
     struct instance *record = work_edit(work, instance);
     if (record->state == INSTANCE_DRAINING) set_state(work, record, INSTANCE_RUNNING);
-    record->wanted = WANTED_RUN;
+    record->last_host = "";
     record->drained = false;
     record->reason = reason;
+    work_want(work, instance, WANTED_RUN);
     quota_enter(work, instance);
     push(work, ACTION_ACTIVATE, instance, reason);
 }
@@ -95,7 +101,7 @@ void act_drain(struct work *work, size_t instance, const char *reason)
 {
     quota_leave(work, instance);
     struct instance *record = work_edit(work, instance);
-    record->wanted = WANTED_DRAIN;
+    work_want(work, instance, WANTED_DRAIN);
     record->drained = false;
     set_state(work, record, INSTANCE_DRAINING);
     record->reason = reason;
@@ -107,7 +113,7 @@ void act_stop(struct work *work, size_t instance, const char *reason)
 {
     quota_leave(work, instance);
     struct instance *record = work_edit(work, instance);
-    record->wanted = WANTED_GONE;
+    work_want(work, instance, WANTED_GONE);
     set_state(work, record, INSTANCE_WIPING);
     record->reason = reason;
     quota_enter(work, instance);
@@ -122,7 +128,7 @@ void act_unplace(struct work *work, size_t instance, const char *reason)
     work_set_host(work, instance, NONE);
     struct instance *record = work_edit(work, instance);
     record->host = "";
-    record->wanted = WANTED_RUN;
+    work_want(work, instance, WANTED_RUN);
     record->health = HEALTH_UNKNOWN;
     record->drained = false;
     set_state(work, record, INSTANCE_PENDING);
@@ -164,6 +170,8 @@ void act_explain_all(struct work *work)
             explain(work, n, i->why_state, i->why, i->why_move_to);
         else if (i->host != NONE && is_obstacle(i->record->reason))
             explain(work, n, i->record->state, "what stood in its way is gone", i->record->move_to);
+        else if (!is_room_on(i->record, room_on(work, i)))
+            explain(work, n, i->record->state, "no other place is needed any more", i->record->move_to);
         work->farms[i->farm].explained |= i->why != NULL;
         i->why = NULL;
     }
@@ -183,13 +191,28 @@ static void explain(struct work *work, size_t instance, enum instance_state stat
 {
     const struct work_instance *i = &work->instances[instance];
     const struct instance *was = i->record;
+    const char *room = room_on(work, i);
     if (i->told && is_same_cause(i->told->reason, reason)) reason = i->told->reason;
-    if (was->state == state && text_equal(was->reason, reason) && text_equal(was->move_to, move_to)) return;
+    if (was->state == state && text_equal(was->reason, reason) && text_equal(was->move_to, move_to) &&
+        is_room_on(was, room))
+        return;
     struct instance *record = work_edit(work, instance);
     if (record->state != state) set_state(work, record, state);
     record->reason = reason;
     record->move_to = move_to;
+    record->room_on = room;
     if (!fold(work, ACTION_EXPLAIN, instance, reason)) push(work, ACTION_EXPLAIN, instance, reason);
+}
+
+/* Where room is made for it now: a plan keeps what an earlier one began. */
+static const char *room_on(const struct work *work, const struct work_instance *i)
+{
+    return i->owed ? work->hosts[i->promise].name : "";
+}
+
+static bool is_room_on(const struct instance *record, const char *host)
+{
+    return text_equal(record->room_on ? record->room_on : "", host);
 }
 
 /* Where there is no room the figures change with every placement anywhere; a new explanation is only worth

@@ -86,6 +86,23 @@ bool place_breaks_spread(struct work *work, const struct place_ask *ask, size_t 
     return search.strict && zone_count(work, &search, host) > 0;
 }
 
+bool place_rate(struct work *work, const struct place_ask *ask, size_t host, struct place_rating *ret_rating)
+{
+    struct search search = search_of(work, ask);
+    const struct work_host *near = ask->near == NONE ? NULL : &work->hosts[ask->near];
+    *ret_rating = (struct place_rating){
+        .in_zone = zone_count(work, &search, host),
+        .distance = near ? distance_of(near, &work->hosts[host]) : 0,
+        .on_host = search.level == LEVEL_NONE ? 0 : work->on_host[host] - (search.own == host),
+        .by_host = search.level == LEVEL_HOST,
+    };
+    if (near && place_step(near, &work->hosts[host]) > 3) {
+        ret_rating->by_host = false;
+        return false;
+    }
+    return !search.strict || ret_rating->in_zone == 0;
+}
+
 bool place_fits(const struct work *work, const struct place_ask *ask, size_t host, size_t *ret_lacking)
 {
     struct amount size = ask_size(work, ask);
@@ -250,7 +267,7 @@ static int64_t left_of(const struct work *work, const struct search *search, siz
     if (search->promise == host) {
         if (!place_fits(work, search->ask, host, NULL)) return -1;
         for (size_t d = 0; d < DIMENSIONS; d++)
-            free.of[d] += search->size.of[d];
+            free.of[d] = place_free(work, search->ask, host, d);
     }
     return room_left(work->room, &free, &search->size);
 }
@@ -263,9 +280,10 @@ static struct amount ask_size(const struct work *work, const struct place_ask *a
 int64_t place_free(const struct work *work, const struct place_ask *ask, size_t host, size_t dimension)
 {
     const struct work_host *h = &work->hosts[host];
-    int64_t left = h->total.of[dimension] - h->used.of[dimension] - h->promised.of[dimension];
+    int64_t left = work_free(h, dimension);
     if (ask->instance == NONE) return left;
     const struct work_instance *i = &work->instances[ask->instance];
-    if (i->promise == host) left += amount_of(&i->record->size).of[dimension];
-    return left;
+    if (i->promise != host) return left;
+    if (i->owed) return h->total.of[dimension] - h->used.of[dimension] - h->promised.of[dimension];
+    return left + ask_size(work, ask).of[dimension];
 }

@@ -5,10 +5,11 @@
 #include "plan/order/act.h"
 #include "plan/place/address.h"
 #include "plan/place/quota.h"
+#include "plan/recover/recover.h"
 
-static bool waits_for_place(const struct work *work, const struct work_instance *i);
 static bool place_one(struct work *work, size_t instance);
 static void say_no_room(struct work *work, size_t instance);
+static size_t find_host(struct work *work, struct place_ask *ask, int *ret_step);
 static size_t with_sockets(const struct work *work, size_t tier);
 static void wait_for_place(struct work *work, size_t instance, const char *why);
 static const char *how(struct work *work, const struct work_instance *i, size_t host, int step);
@@ -18,9 +19,9 @@ void place_all(struct work *work)
 {
     struct index waiting = {0};
     for (size_t k = 0; k < work->list.length; k++)
-        if (waits_for_place(work, &work->instances[work->list.items[k]]))
+        if (place_waits(work, &work->instances[work->list.items[k]]))
             index_add(work->arena, &waiting, work->list.items[k]);
-    work_sort_by_priority(work, waiting.items, waiting.length);
+    work_sort_by_rank(work, waiting.items, waiting.length);
     size_t left = 0;
     for (size_t n = 0; n < waiting.length; n++)
         if (!place_one(work, waiting.items[n])) waiting.items[left++] = waiting.items[n];
@@ -53,18 +54,24 @@ void place_renew(const struct work *work, size_t tier, struct instance *record)
     record->priority = t->intent->priority;
 }
 
-static bool waits_for_place(const struct work *work, const struct work_instance *i)
+bool place_waits(const struct work *work, const struct work_instance *i)
 {
     if (i->forgotten || i->dies || i->tier == NONE) return false;
     return i->host == NONE || work->hosts[i->host].standing == STANDING_LOST;
+}
+
+size_t place_was(const struct work *work, const struct work_instance *i)
+{
+    if (i->host != NONE) return i->host;
+    return i->from == NONE && instance_yields(i->record) ? work_host(work, i->record->last_host) : i->from;
 }
 
 /* False: no host was found. */
 static bool place_one(struct work *work, size_t instance)
 {
     struct work_instance *i = &work->instances[instance];
-    size_t was = i->host != NONE ? i->host : i->from;
-    bool lost = was != NONE && work->hosts[was].standing == STANDING_LOST;
+    size_t was = place_was(work, i);
+    bool again = yield_may(work, instance); /* by the steps of recovery */
     struct place_ask ask = {.tier = i->tier, .instance = instance, .near = was, .avoid = was, .only = NONE};
     int step = 0;
 
@@ -82,40 +89,53 @@ static bool place_one(struct work *work, size_t instance)
         wait_for_place(work, instance, "waits for an address: the farm's subnet is full");
         return true;
     }
-    size_t host = NONE;
-    if (i->record->move_to[0] != '\0') {
-        ask.only = work_host(work, i->record->move_to);
-        if (ask.only != NONE) host = place_find(work, &ask, &step);
-        ask.only = NONE;
-    }
-    if (host == NONE && i->promise != NONE) {
-        ask.only = i->promise;
-        host = place_find(work, &ask, &step);
-        ask.only = NONE;
-    }
-    if (host == NONE && work->tiers[i->tier].is_balance) {
-        ask.only = with_sockets(work, i->tier);
-        if (ask.only != NONE) host = place_find(work, &ask, &step);
-        ask.only = NONE;
-    }
-    if (host == NONE) host = place_find(work, &ask, &step);
-    if (host == NONE && was != NONE && !lost) {
+    if (instance_yields(i->record)) ask.avoid = NONE; /* maybe there is room again */
+    size_t host = find_host(work, &ask, &step);
+    if (host == NONE && was != NONE && !again) {
         ask.avoid = NONE; /* better back where it was than nowhere */
         host = place_find(work, &ask, &step);
     }
-    if (host == NONE) return false;
-    act_place(work, instance, host, lost ? step : 0, how(work, i, host, lost ? step : 0));
-    return true;
+    if (host != NONE) {
+        act_place(work, instance, host, again ? step : 0, how(work, i, host, again ? step : 0));
+        return true;
+    }
+    if (again && (i->owed || yield_find(work, &ask))) {
+        wait_for_place(work, instance, yield_waits_for(work, instance));
+        return true;
+    }
+    return false;
+}
+
+static size_t find_host(struct work *work, struct place_ask *ask, int *ret_step)
+{
+    const struct work_instance *i = &work->instances[ask->instance];
+    struct place_rating rating;
+    size_t host = NONE;
+
+    if (i->record->move_to[0] != '\0') {
+        ask->only = work_host(work, i->record->move_to);
+        if (ask->only != NONE) host = place_find(work, ask, ret_step);
+    }
+    if (host == NONE && i->promise != NONE) {
+        ask->only = i->promise;
+        host = place_find(work, ask, ret_step);
+    }
+    if (host == NONE && work->tiers[i->tier].is_balance) {
+        ask->only = with_sockets(work, i->tier);
+        if (ask->only != NONE) host = place_find(work, ask, ret_step);
+    }
+    ask->only = NONE;
+    if (host == NONE) host = place_find(work, ask, ret_step);
+    if (host != NONE && i->owed && host == i->promise && place_rate(work, ask, host, &rating))
+        *ret_step = rating.distance == 0 ? 4 : 5;
+    return host;
 }
 
 static void say_no_room(struct work *work, size_t instance)
 {
     const struct work_instance *i = &work->instances[instance];
-    struct place_ask ask = {.tier = i->tier,
-                            .instance = instance,
-                            .near = i->host != NONE ? i->host : i->from,
-                            .avoid = NONE,
-                            .only = NONE};
+    struct place_ask ask = {
+        .tier = i->tier, .instance = instance, .near = place_was(work, i), .avoid = NONE, .only = NONE};
     wait_for_place(work, instance, place_why_not(work, &ask));
 }
 
@@ -138,20 +158,27 @@ static void wait_for_place(struct work *work, size_t instance, const char *why)
 
 static const char *how(struct work *work, const struct work_instance *i, size_t host, int step)
 {
-    const char *to = work->hosts[host].name;
-    const char *from = i->host != NONE   ? work->hosts[i->host].name
-                       : i->from != NONE ? work->hosts[i->from].name
-                                         : "";
+    const char *to = work->hosts[host].name, *pool = work->hosts[host].pool;
+    size_t was = place_was(work, i);
+    const char *from = was == NONE ? "" : work->hosts[was].name;
+    const char *cause = i->host == NONE && instance_yields(i->record)
+                            ? arena_printf(work->arena, "it yielded its place on %s", from)
+                            : arena_printf(work->arena, "%s is lost", from);
     switch (step) {
     case 1:
-        return arena_printf(work->arena, "step 1: %s is lost; %s in the same zone and pool has room", from,
-                            to);
+        return arena_printf(work->arena, "step 1: %s; %s in the same zone and pool has room", cause, to);
     case 2:
-        return arena_printf(work->arena, "step 2: %s is lost; %s is the nearest of pool %s with room", from,
-                            to, work->hosts[host].pool);
+        return arena_printf(work->arena, "step 2: %s; %s is the nearest of pool %s with room", cause, to,
+                            pool);
     case 3:
-        return arena_printf(work->arena, "step 3: %s is lost and its pool is full; %s of pool %s has room",
-                            from, to, work->hosts[host].pool);
+        return arena_printf(work->arena, "step 3: %s and its pool is full; %s of pool %s has room", cause, to,
+                            pool);
+    case 4:
+        return arena_printf(work->arena, "step 4: %s; room was made for it on %s in the same zone", cause,
+                            to);
+    case 5:
+        return arena_printf(work->arena, "step 5: %s; %s is the nearest where room was made for it", cause,
+                            to);
     default:
         if (from[0] != '\0') return arena_printf(work->arena, "moves from %s to %s", from, to);
         return arena_printf(work->arena, "%s has room and fits best", to);

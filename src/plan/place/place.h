@@ -38,6 +38,21 @@ const char *place_why_not(struct work *work, const struct place_ask *ask);
 bool place_breaks_spread(struct work *work, const struct place_ask *ask, size_t host);
 bool place_fits(const struct work *work, const struct place_ask *ask, size_t host, size_t *ret_lacking);
 
+/* How a host suits a request, whatever room it has. */
+struct place_rating {
+    uint32_t in_zone;  /* members of the tier in the zone to spread over */
+    unsigned distance; /* from `near` */
+    uint32_t on_host;  /* members of the tier there, as far as it spreads */
+    bool by_host;      /* it spreads over hosts: in_zone is on_host */
+};
+
+/* Rates; false: pool and class are others than those of `near`, or a strict spread forbids it. */
+bool place_rate(struct work *work, const struct place_ask *ask, size_t host, struct place_rating *ret_rating);
+
+/* Has to be given a host, or another one. */
+bool place_waits(const struct work *work, const struct work_instance *i);
+/* The host from which it comes, or NONE. */
+size_t place_was(const struct work *work, const struct work_instance *i);
 /* What "host", "rack", "zone", "site" and depths mean; "" none. */
 int place_level(const char *by);
 unsigned place_zone(const struct work_host *host, int level); /* index into the host's zones */

@@ -1,6 +1,8 @@
 #include "plan/place/room.h"
 #include "plan/place/keep.h"
 
+#include "plan/place/held.h"
+
 #include "base/buf.h"
 #include "base/planted.h"
 #include "base/text.h"
@@ -48,6 +50,7 @@ void room_enter(struct work *work, size_t host)
         room->weighed &= h->total.of[d] <= room->largest.of[d] || h->total.of[d] == UNCOUNTED;
         room->largest_length[d] += h->total.of[d] == room->largest.of[d];
     }
+    held_change(work, host);
 }
 
 void room_leave(struct work *work, size_t host)
@@ -58,6 +61,7 @@ void room_leave(struct work *work, size_t host)
     struct room_group *group = &room->groups[h->group];
     struct amount free = room_free_at(group, h->column);
 
+    held_change(work, host);
     keep_leave(work, host, group->pool, &free);
     group->length--;
     for (size_t n = h->column; n < group->length; n++) {
@@ -94,6 +98,7 @@ void room_change(struct work *work, size_t host)
     for (size_t d = 0; d < DIMENSIONS; d++)
         group->free[d][h->column] = free.of[d];
     room->version++;
+    held_change(work, host);
     for (size_t m = 0; m < group->memos_length; m++)
         if (group->memos[m].known) update(room, &group->memos[m], h->column, &free);
 }
@@ -115,6 +120,7 @@ void room_weigh(struct work *work)
         }
         forget_memos(&room->groups[g]);
     }
+    held_forget(work->held);
     room->largest = largest;
     memcpy(room->largest_length, lengths, sizeof(lengths));
     for (size_t d = 0; d < DIMENSIONS; d++) {
@@ -247,6 +253,6 @@ static struct amount free_of(const struct work_host *host)
 {
     struct amount free;
     for (size_t d = 0; d < DIMENSIONS; d++)
-        free.of[d] = host->total.of[d] - host->used.of[d] - host->promised.of[d];
+        free.of[d] = work_free(host, d);
     return free;
 }

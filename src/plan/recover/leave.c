@@ -23,6 +23,7 @@ void recover_promise(struct work *work)
 {
     for (size_t k = 0; k < work->list.length; k++)
         recover_break_promise(work, work->list.items[k]);
+    yield_keep(work);
     for (size_t k = 0; k < work->list.length; k++) {
         size_t n = work->list.items[k];
         struct work_instance *i = &work->instances[n];
@@ -66,7 +67,7 @@ void recover_drained(struct work *work)
         if (i->forgotten || i->record->wanted != WANTED_DRAIN || !work_placed(work, i)) continue;
         int64_t until_ms = i->record->since_ms + DRAIN_MS_MAX;
         bool running = i->record->state == INSTANCE_RUNNING || i->record->state == INSTANCE_DRAINING;
-        if (nothing_sends_away(work, i))
+        if (nothing_sends_away(work, i) && !yield_goes_on(work, n))
             act_activate(work, n, "nothing sends it away any more");
         else if (i->record->drained)
             act_stop(work, n, "it has no connections left");
@@ -89,9 +90,10 @@ static bool is_traveller(const struct work *work, const struct work_instance *i)
 static void promise(struct work *work, size_t instance, size_t host)
 {
     struct work_instance *i = &work->instances[instance];
+    struct amount size = amount_of(&work->tiers[i->tier].intent->size);
     i->promise = host;
     for (size_t d = 0; d < DIMENSIONS; d++)
-        work->hosts[host].promised.of[d] += amount_of(&i->record->size).of[d];
+        work->hosts[host].promised.of[d] += size.of[d];
     room_change(work, host);
 }
 
@@ -99,10 +101,13 @@ void recover_break_promise(struct work *work, size_t instance)
 {
     struct work_instance *i = &work->instances[instance];
     if (i->promise == NONE) return;
+    struct work_host *host = &work->hosts[i->promise];
+    struct amount size = amount_of(&work->tiers[i->tier].intent->size);
     for (size_t d = 0; d < DIMENSIONS; d++)
-        work->hosts[i->promise].promised.of[d] -= amount_of(&i->record->size).of[d];
+        (i->owed ? &host->owed : &host->promised)->of[d] -= size.of[d];
     room_change(work, i->promise);
     i->promise = NONE;
+    i->owed = false;
 }
 
 static void leave_host(struct work *work, size_t instance)

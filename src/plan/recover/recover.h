@@ -2,6 +2,7 @@
 #ifndef CROFT_PLAN_RECOVER_RECOVER_H
 #define CROFT_PLAN_RECOVER_RECOVER_H
 
+#include "plan/place/place.h"
 #include "plan/work.h"
 
 /* Fences hosts that are down, and says at their instances what they wait for. */
@@ -9,6 +10,25 @@ void recover_fence(struct work *work);
 /* Keeps room for instances that are on their way to another host. */
 void recover_promise(struct work *work);
 void recover_break_promise(struct work *work, size_t instance); /* its room is free again */
+
+/* Effective priorities of the farm's tiers and instances, from the counts of the census. */
+void recover_rank(struct work *work, size_t farm);
+/* Marks, by their place in the farm, the tiers that the tier needs and those that need it, through others
+ * too; false: there are none. */
+bool recover_related(const struct work *work, size_t tier, uint8_t *ret_related);
+
+/* Whether others may have to yield to the instance: it was lost with its host, or yielded itself. */
+bool yield_may(const struct work *work, size_t instance);
+/* Keeps, for those that wait for it, the room that was made for them. */
+void yield_keep(struct work *work);
+/* Finds a host where lower ranks yield (or where enough is on its way out), makes them go and keeps the room;
+ * false: there is none. */
+MUST_CHECK bool yield_find(struct work *work, const struct place_ask *ask);
+/* What an instance waits for that room is kept for. */
+const char *yield_waits_for(struct work *work, size_t instance);
+/* Whether one that yields still has to: somebody waits for the room. */
+bool yield_goes_on(const struct work *work, size_t instance);
+
 /* Starts moves: hosts to be emptied, `croft move`, hosts where an instance does not come up. */
 void recover_leave(struct work *work);
 /* Drained instances stop; those that nothing sends away any more come back. */

@@ -1,5 +1,6 @@
 #include "base/text.h"
 #include "plan/order/act.h"
+#include "plan/recover/recover.h"
 #include "plan/scale/scale.h"
 
 static void count_one(struct work *work, struct work_tier *tier, struct work_instance *i);
@@ -38,6 +39,7 @@ void scale_census_farm(struct work *work, size_t farm)
         tier->members.length = kept;
         mark_leavers(work, tier);
     }
+    recover_rank(work, farm);
 }
 
 void scale_settle(struct work *work)

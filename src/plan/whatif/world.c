@@ -226,8 +226,7 @@ static void note_action(struct world *world, const struct action *action)
     struct world_change *change = note(world, RECORD_INSTANCE, action->name);
     if (action->kind == ACTION_CREATE) note(world, RECORD_FARM_FACT, action->instance.farm); /* its numbers */
     if (action->kind == ACTION_PLACE) change->step = action->step;
-    /* What makes room for another says so in its reason (recover/). */
-    change->yielded |= strstr(action->reason, "yield") != NULL;
+    change->yielded |= instance_yields(&action->instance);
     change->reason = action->reason;
 }
 

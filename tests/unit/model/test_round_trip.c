@@ -36,7 +36,8 @@ static const struct {
      "{'from':'t','to':'u','port':'icmp'},{'from':'t','to':'u','port':'all'}]}"},
     {&schema_instance,
      "{'name':'a/f/t-1','party':'a','farm':'a/f','tier':'t','number':1,'driver':'vm','wanted':'drain',"
-     "'host':'h','move_to':'i','incarnation':3,'address':'10.0.0.5','mac':'02:0a:00:00:00:ff','image':'i:1',"
+     "'host':'h','move_to':'i','last_host':'k','room_on':'l','incarnation':3,'address':'10.0.0.5','mac':'02:"
+     "0a:00:00:00:ff','image':'i:1',"
      "'digest':'d','personality':'q','size':{'cpus':1,'memory':'2','disk':'3','network':'4'},'priority':7,"
      "'state':'wiping','health':'bad','since_ms':123456789012,'restarts':5,'wanders':2,'publish_taken':'1.2."
      "3.4:5',"

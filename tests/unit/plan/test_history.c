@@ -20,6 +20,9 @@ enum { SEEDS = 200, STEPS = 60, HOSTS = 7, FARMS = 4, RUNNING_MAX = 400 };
 struct world {
     struct grid *grid;
     uint64_t random;
+    const char *gone[FARMS]; /* farms that are deleted for now */
+    size_t gone_length;
+    size_t placed[6]; /* by step of recovery */
     const char *running[HOSTS][RUNNING_MAX];
     size_t running_length[HOSTS];
 };
@@ -33,33 +36,49 @@ static uint64_t draw(struct world *world, uint64_t below)
     return world->random % below;
 }
 
+static void build_farm(struct world *world, const char *name)
+{
+    static const char *const spreads[] = {"", "host", "rack", "site"};
+    static const char *const needs_db[] = {"db"}, *const needs_web[] = {"web"};
+    struct grid *grid = world->grid;
+    struct farm *farm = grid_farm(grid, name);
+    struct tier *web = grid_tier(grid, farm, "web", (int64_t)draw(world, 5), 500, 512);
+    struct tier *db = grid_tier(grid, farm, "db", 1, 1000, 1024);
+    struct tier *job =
+        grid_tier(grid, farm, "job", (int64_t)draw(world, 7), 250 * (1 + (int64_t)draw(world, 6)), 512);
+    web->spread.by = spreads[draw(world, 4)];
+    web->spread.strict = draw(world, 3) == 0;
+    web->warm = (int64_t)draw(world, 3);
+    web->priority = 10 * (int64_t)draw(world, 10);
+    db->priority = draw(world, 2) ? 70 : web->priority;
+    job->priority = 10 * (int64_t)draw(world, 10);
+    job->spread.by = spreads[draw(world, 4)];
+    if (draw(world, 2)) {
+        web->needs = needs_db;
+        web->needs_length = 1;
+    }
+    if (draw(world, 4) == 0) {
+        job->needs = needs_web;
+        job->needs_length = 1;
+    }
+    if (draw(world, 2)) grid_balance(grid, farm, "web", "auto");
+}
+
 static void build(struct world *world)
 {
     static const char *const racks[] = {"east/b1/r1", "east/b1/r2", "east/b2/r3", "west/b1/r1"};
-    static const char *const spreads[] = {"", "host", "rack", "site"};
     struct grid *grid = world->grid;
+    int64_t cpus = draw(world, 2) ? 3 : 5;
     for (int h = 0; h < HOSTS; h++)
         grid_host(grid, arena_printf(grid->arena, "h%d", h + 1), racks[draw(world, 4)],
-                  draw(world, 4) ? "general" : "spare", 4 + (int64_t)draw(world, 5), 16);
+                  draw(world, 4) ? "general" : "spare", cpus + (int64_t)draw(world, 3), 16);
     grid_party(grid, "group", "landlord");
     grid_party(grid, "acme", "group");
     grid_party(grid, "zeta", "group");
     grid_pool(grid, "general", "none");
     grid_pool(grid, "spare", "none");
-    for (int f = 0; f < FARMS; f++) {
-        struct farm *farm = grid_farm(grid, arena_printf(grid->arena, "%s/f%d", f < 2 ? "acme" : "zeta", f));
-        struct tier *web = grid_tier(grid, farm, "web", (int64_t)draw(world, 5), 500, 512);
-        web->spread.by = spreads[draw(world, 4)];
-        web->spread.strict = draw(world, 3) == 0;
-        web->warm = (int64_t)draw(world, 3);
-        grid_tier(grid, farm, "db", 1, 1000, 1024)->priority = 70;
-        if (draw(world, 2)) {
-            static const char *const needs[] = {"db"};
-            web->needs = needs;
-            web->needs_length = 1;
-        }
-        if (draw(world, 2)) grid_balance(grid, farm, "web", "auto");
-    }
+    for (int f = 0; f < FARMS; f++)
+        build_farm(world, arena_printf(grid->arena, "%s/f%d", f < 2 ? "acme" : "zeta", f));
 }
 
 static void host_works(struct world *world, size_t h)
@@ -80,11 +99,35 @@ static void host_works(struct world *world, size_t h)
             i->state = INSTANCE_FAILED;
             i->restarts++;
             i->since_ms = grid->now_ms;
+        } else if (draw(world, 12) == 0 && i->state == INSTANCE_RUNNING) {
+            i->health = HEALTH_BAD;
+            i->since_ms = grid->now_ms;
         } else if (i->state != INSTANCE_RUNNING || i->health != HEALTH_GOOD) {
             i->state = draw(world, 2) ? INSTANCE_RUNNING : INSTANCE_BOOTING;
             i->health = i->state == INSTANCE_RUNNING ? HEALTH_GOOD : HEALTH_UNKNOWN;
             i->since_ms = grid->now_ms;
         }
+    }
+}
+
+/* Farms and hosts go and come again. */
+static void disturb_grid(struct world *world)
+{
+    struct grid *grid = world->grid;
+    switch (draw(world, 4)) {
+    case 0:
+        if (grid->now.farms_length == 1) return;
+        world->gone[world->gone_length++] = grid->farms[grid->now.farms_length - 1].full_name;
+        grid_delete_farm(grid, &grid->farms[grid->now.farms_length - 1]);
+        return;
+    case 1:
+        if (world->gone_length > 0) build_farm(world, world->gone[--world->gone_length]);
+        return;
+    case 2:
+        if (grid->now.hosts_length > HOSTS - 2) grid->now.hosts_length--;
+        return;
+    default:
+        if (grid->now.hosts_length < HOSTS) grid->now.hosts_length++;
     }
 }
 
@@ -103,17 +146,21 @@ static void disturb(struct world *world)
     struct grid *grid = world->grid;
     size_t h = draw(world, HOSTS);
     struct host_fact *fact = grid_fact(grid, grid->hosts[h].name);
-    struct farm *farm = &grid->farms[draw(world, FARMS)];
-    struct tier *web = grid_tier_of(grid, farm, "web");
-    switch (draw(world, 13)) {
-    case 10:
+    if (draw(world, 8) == 0) {
+        disturb_grid(world);
+        return;
+    }
+    struct farm *farm = &grid->farms[draw(world, grid->now.farms_length)];
+    struct tier *web = grid_tier_of(grid, farm, "web"), *job = grid_tier_of(grid, farm, "job");
+    switch (draw(world, 15)) {
+    case 12:
         limit(world, &grid->parties[draw(world, 3)]);
         return;
-    case 11: /* now and then each above the other, which no admission lets in */
+    case 13: /* now and then each above the other, which no admission lets in */
         grid->parties[1].parent = draw(world, 3) ? "group" : draw(world, 2) ? "zeta" : "landlord";
         grid->parties[2].parent = draw(world, 3) ? "group" : draw(world, 2) ? "acme" : "nobody";
         return;
-    case 12:
+    case 14:
         grid->pools[draw(world, 2)].survive = survives[draw(world, LENGTH(survives))];
         grid->now.pools_length = 1 + draw(world, 2);
         return;
@@ -124,7 +171,8 @@ static void disturb(struct world *world)
         if (fact->state == HOST_SUSPECT) fact->state = HOST_DOWN;
         return;
     case 2:
-        if (fact->state != HOST_DOWN) return;
+        if (fact->state != HOST_DOWN && draw(world, 3)) return;
+        fact->state = HOST_DOWN; /* or its power fails */
         fact->fenced = true;
         world->running_length[h] = 0;
         return;
@@ -149,6 +197,12 @@ static void disturb(struct world *world)
         if (grid->now.instances_length == 0) return;
         grid_instance(grid, grid->now.instances[draw(world, grid->now.instances_length)].name)->move_to =
             grid->hosts[h].name;
+        return;
+    case 9:
+        job->count.committed = (int64_t)draw(world, 7);
+        return;
+    case 10:
+        job->priority = 10 * (int64_t)draw(world, 10);
         return;
     default:
         web->warm = (int64_t)draw(world, 3);
@@ -284,6 +338,8 @@ static void step(struct world *world)
     struct snapshot before = grid->now;
     grid_plan(grid);
     check_order(world, &before, &grid->plan);
+    for (size_t a = 0; a < grid->plan.actions_length; a++)
+        world->placed[grid->plan.actions[a].step]++;
     check_quotas(&before, &grid->now);
     for (size_t p = 0; p < grid->now.pools_length; p++)
         if (!text_equal(grid->pools[p].survive, "none")) check_kept(grid, &before, &grid->pools[p]);
@@ -298,6 +354,9 @@ static void step(struct world *world)
 static void check_converged(struct world *world)
 {
     struct grid *grid = world->grid;
+    while (world->gone_length > 0)
+        build_farm(world, world->gone[--world->gone_length]);
+    grid->now.hosts_length = HOSTS;
     for (int h = 0; h < HOSTS; h++) {
         struct host_fact *fact = grid_fact(grid, grid->hosts[h].name);
         grid->hosts[h].state = HOST_ACTIVE;
@@ -313,6 +372,7 @@ static void check_converged(struct world *world)
         grid_tier_of(grid, &grid->farms[f], "web")->spread.strict = false;
         grid_tier_of(grid, &grid->farms[f], "web")->count.committed = 3;
         grid_tier_of(grid, &grid->farms[f], "web")->warm = 1;
+        grid_tier_of(grid, &grid->farms[f], "job")->count.committed = 0;
     }
     grid_settle(grid);
     for (int f = 0; f < FARMS; f++) {
@@ -327,6 +387,7 @@ static void check_converged(struct world *world)
 static void histories_hold(void **state)
 {
     (void)state;
+    size_t placed[6] = {0};
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
         struct world *world = mem_alloc(sizeof(*world));
         world->grid = grid_new();
@@ -338,8 +399,14 @@ static void histories_hold(void **state)
             step(world);
         }
         check_converged(world);
+        for (size_t n = 0; n < LENGTH(placed); n++)
+            placed[n] += world->placed[n];
         grid_free(world->grid);
         mem_free(world);
+    }
+    for (size_t n = 1; n < LENGTH(placed); n++) {
+        print_message("# step %zu: %zu times\n", n, placed[n]);
+        assert_true(placed[n] > 20); /* else there is little that these histories try */
     }
 }
 

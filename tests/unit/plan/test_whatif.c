@@ -99,6 +99,29 @@ static void a_host_fails(void **state)
     assert_string_equal(answer.moves[0].reason, "step 1: h1 is lost; h2 in the same zone and pool has room");
 }
 
+/* Two of a low tier on a full host: one goes to where there is little room, the other waits. */
+static void others_yield(void **state)
+{
+    struct grid *grid = *state;
+    grid_host(grid, "h1", "east/b1/r1", "general", 2, 16);
+    struct farm *farm = grid_farm(grid, "acme/shop");
+    grid_tier(grid, farm, "db", 1, 2000, 1024)->priority = 70;
+    grid_settle(grid);
+    grid_host(grid, "h2", "east/b1/r1", "general", 2, 16);
+    grid_tier(grid, grid_farm(grid, "acme/yields"), "job", 2, 1000, 1024)->priority = 20;
+    grid_settle(grid);
+    grid_host(grid, "h3", "east/b1/r2", "general", 1, 16);
+    struct whatif_answer answer = ask_fail(grid, "host/h1");
+    assert_string_equal(moves_of(grid, &answer), "acme/shop/db-1 h1 h2 4; acme/yields/job-1 h2 h3 2; ");
+    assert_int_equal(answer.moved, 1);
+    assert_int_equal(answer.yielded, 2);
+    assert_int_equal(answer.yielded_lost, 1);
+    assert_int_equal(answer.lost, 1);
+    assert_string_equal(answer.losses[0].instance, "acme/yields/job-2");
+    assert_false(answer.moves[0].yielded);
+    assert_true(answer.moves[1].yielded);
+}
+
 static void a_zone_and_a_site_fail(void **state)
 {
     struct grid *grid = three_racks(*state);
@@ -498,6 +521,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(nothing_happens),
         CASE(a_host_fails),
+        CASE(others_yield),
         CASE(a_zone_and_a_site_fail),
         CASE(an_instance_fails),
         CASE(a_host_is_drained),

@@ -21,7 +21,7 @@ static void tell(const struct simulate_report *report);
 int main(int count, char **arguments)
 {
     uint64_t minutes = 0, seeds = 0, steps = 0;
-    const char *invariants = count > 3 ? arguments[3] : NULL;
+    const char *invariants = count > 3 && arguments[3][0] ? arguments[3] : NULL;
     struct simulate_report *report =
         mmap(NULL, sizeof(*report), PROT_READ | PROT_WRITE, /* the child writes */
              MAP_SHARED | MAP_ANONYMOUS, -1, 0);

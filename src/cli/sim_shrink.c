@@ -21,6 +21,8 @@ struct shrinking {
 
 static bool without_kinds(struct shrinking *shrinking, struct error *err);
 static bool without_pieces(struct shrinking *shrinking, struct error *err);
+static bool tell_about(struct shrinking *shrinking, struct error *err);
+static size_t slashes(const char *word, size_t size);
 static bool try_it(struct shrinking *shrinking, size_t length, bool *ret_same, struct error *err);
 
 bool sim_isolated(const struct simulate_options *options, struct simulate_report *report, struct error *err)
@@ -87,7 +89,8 @@ bool sim_shrink(const struct simulate_options *options, struct simulate_report *
     memcpy(shrinking.kept, report->strikes, report->strikes_length * sizeof(*report->strikes));
     bool good = try_it(&shrinking, report->strikes_length, &same, err);
     if (good && !same) good = error_set(err, ERROR_FAILED, "the same seed was another run");
-    good = good && without_kinds(&shrinking, err) && without_pieces(&shrinking, err);
+    good = good && without_kinds(&shrinking, err) && without_pieces(&shrinking, err) &&
+           tell_about(&shrinking, err);
     *ret_replays = shrinking.replays;
     sim_report_free(shrinking.tried);
     mem_free(shrinking.kept);
@@ -160,6 +163,41 @@ static bool without_pieces(struct shrinking *shrinking, struct error *err)
         }
     }
     return true;
+}
+
+/* The last replay: its story has room for a few lines only, and they are to be those of what the violation is
+ * about: the instance, or else the farm, that it names. */
+static bool tell_about(struct shrinking *shrinking, struct error *err)
+{
+    const struct simulate_report *best = shrinking->best;
+    char about[STORY_ABOUT_SIZE] = "";
+    size_t most = 0;
+    bool same = false;
+
+    for (const char *at = best->message; *at;) {
+        size_t size = strcspn(at, " ,:");
+        const char *word = text_starts(at, "farm/") ? at + strlen("farm/") : at;
+        size_t word_size = size - (size_t)(word - at);
+        if (word[0] != '/' && slashes(word, word_size) > most) {
+            most = slashes(word, word_size);
+            snprintf(about, sizeof(about), "%.*s", (int)word_size, word);
+        }
+        at += size + (at[size] != '\0');
+    }
+    if (most == 0) return true;
+    shrinking->options.about = about;
+    memcpy(shrinking->kept, best->strikes, best->strikes_length * sizeof(*best->strikes));
+    bool good = try_it(shrinking, best->strikes_length, &same, err);
+    shrinking->options.about = NULL;
+    return good;
+}
+
+static size_t slashes(const char *word, size_t size)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < size; i++)
+        count += word[i] == '/';
+    return count;
 }
 
 /* What violates the same invariant is the best from then on: with what struck before it did. */

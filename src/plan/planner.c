@@ -7,6 +7,7 @@
 #include "plan/place/keep.h"
 #include "plan/place/place.h"
 #include "plan/place/quota.h"
+#include "plan/place/room.h"
 #include "plan/recover/recover.h"
 #include "plan/scale/claims.h"
 #include "plan/scale/scale.h"
@@ -214,10 +215,14 @@ struct plan planner_plan(struct planner *planner, struct arena *arena, int64_t n
         scale_census(work);
         recover_promise(work);
         scale_counts(work);
-        scale_roll(work);
-        recover_leave(work);
-        recover_drained(work);
         place_all(work);
+        work_flatten(work); /* yielding opens farms */
+        scale_census(work);
+        recover_leave(work);
+        scale_roll(work);
+        recover_drained(work);
+        scale_warm(work);
+        place_warm(work);
         act_explain_all(work);
         if (work->changes == before) break;
     }
@@ -298,6 +303,8 @@ static void put_farm(struct planner *planner, const char *name, const struct far
     planner->balanced_length +=
         (size_t)(intent && intent->balance_length > 0) - (size_t)(f->intent && f->intent->balance_length > 0);
     keep_know(work, intent, 1);
+    if (intent) room_demand(work, intent, 1);
+    if (f->intent) room_demand(work, f->intent, -1);
     keep_know(work, f->intent, -1);
     quota_promise(work, f->intent, -1);
     quota_promise(work, intent, 1);

@@ -329,6 +329,7 @@ void index_free(struct index *index)
 
 struct ranked {
     int32_t rank;
+    int turn; /* 0 its room was made for it, 1 had a place, 2 never had one */
     const char *name;
     size_t instance;
 };
@@ -337,15 +338,18 @@ static int compare_ranked(const void *a, const void *b)
 {
     const struct ranked *x = a, *y = b;
     if (x->rank != y->rank) return x->rank > y->rank ? -1 : 1;
+    if (x->turn != y->turn) return x->turn < y->turn ? -1 : 1;
     return text_compare_natural(x->name, y->name);
 }
 
 void work_sort_by_rank(const struct work *work, size_t *items, size_t length)
 {
     struct ranked *ranked = arena_alloc_array(work->arena, length + 1, sizeof(*ranked));
-    for (size_t n = 0; n < length; n++)
-        ranked[n] =
-            (struct ranked){work->instances[items[n]].rank, work->instances[items[n]].record->name, items[n]};
+    for (size_t n = 0; n < length; n++) {
+        const struct work_instance *i = &work->instances[items[n]];
+        int turn = i->succeeds ? 0 : i->host != NONE || i->record->incarnation > 0 ? 1 : 2;
+        ranked[n] = (struct ranked){i->rank, turn, i->record->name, items[n]};
+    }
     array_sort(ranked, length, sizeof(*ranked), compare_ranked);
     for (size_t n = 0; n < length; n++)
         items[n] = ranked[n].instance;

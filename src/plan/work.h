@@ -109,6 +109,7 @@ struct work_tier {
     int32_t rank;    /* effective priority: recover/priority.c */
     int32_t ceiling; /* what it would be if all that needs it lived */
     bool lives;      /* it runs, or something that needs it does */
+    int64_t rolled;  /* old ones that are wiped and forgotten in this pass: their room is their successors' */
 };
 
 struct work_instance {
@@ -124,6 +125,7 @@ struct work_instance {
     size_t payer;                  /* whose quota it counts for: place/quota.c; NONE: it does not count */
     bool pays_warm;                /* as one that waits at the door */
     bool forgotten, dies, outdated;
+    bool succeeds;        /* made for the room of an old one */
     size_t action;        /* the last one about it */
     const char *made_for; /* why this plan created it */
     /* The explanation of this pass, if it stays where it is; the first one counts. NULL: none. */
@@ -226,7 +228,8 @@ void work_again(struct work *work, size_t farm, int64_t at_ms);
 void index_add(struct arena *arena, struct index *index, size_t item); /* items belong to the arena */
 void index_push(struct index *index, size_t item);                     /* items are freed by index_free() */
 void index_free(struct index *index);
-/* Numbers of instances sorted by rank, highest first, then name. */
+/* Numbers of instances sorted by rank, highest first, then what succeeds to a room, then what had a place,
+ * then name. */
 void work_sort_by_rank(const struct work *work, size_t *items, size_t length);
 
 /* What a balancer is made from: constants of one place. */
@@ -274,6 +277,19 @@ static inline bool instance_yields(const struct instance *record)
 static inline bool work_placed(const struct work *work, const struct work_instance *i)
 {
     return i->host != NONE && work->hosts[i->host].standing != STANDING_LOST;
+}
+
+/* Its host is given up, if it is known to be off or not. */
+static inline bool work_is_down(const struct work *work, const struct work_instance *i)
+{
+    return i->host != NONE &&
+           (work->hosts[i->host].standing == STANDING_DOWN || work->hosts[i->host].standing == STANDING_LOST);
+}
+
+/* What its record says holds: the host that said so is not given up. */
+static inline bool work_healthy(const struct work *work, const struct work_instance *i)
+{
+    return i->host != NONE && !work_is_down(work, i) && instance_healthy(i->record, work_tier_of(work, i));
 }
 
 #endif

@@ -196,7 +196,10 @@ static void begin_trouble(struct fault_state *state, uint64_t nth)
 
     trouble->run = run;
     trouble->fault = fault;
-    if (!fault->strike(run, trouble)) {
+    run->story->all = true;
+    bool struck = fault->strike(run, trouble);
+    run->story->all = false;
+    if (!struck) {
         mem_free(trouble);
         return;
     }
@@ -222,7 +225,7 @@ static bool is_kept(const struct simulate_options *options, size_t place, uint64
 static void note_strike(struct run *run, size_t place, uint64_t nth, uint64_t told)
 {
     struct simulate_report *report = run->report;
-    const char *line = run->story->told > told ? run->story->lines[told % STORY_LINES] : "";
+    const char *line = run->story->told > told ? run->story->lines[told % (STORY_LINES + 1)] : "";
 
     if (report->strikes_length == LENGTH(report->strikes)) return;
     struct simulate_strike *strike = &report->strikes[report->strikes_length++];

@@ -22,6 +22,7 @@ struct simulate_options {
     int64_t virtual_ms;
     size_t hosts, farms;                /* 0: the seed draws them */
     const char *faults;                 /* "all", "none", or names with commas between them */
+    const char *about;                  /* the story keeps what has this text in it, and strikes; NULL: all */
     const struct simulate_strike *only; /* no others strike; NULL: all do */
     size_t only_length;
     /* Told now and then (at most once a virtual minute) how it goes; NULL: nobody. */

@@ -216,7 +216,7 @@ static void fill_instance(struct reading *reading, struct instance *i, size_t nt
             fact = vec_at(&reading->farm_facts, n);
     if (i->personality[0] == '\0')
         i->personality = plan_personality_hash(reading->arena, farm, tier, is_balance, i->digest, fact);
-    i->image = tier->image;
+    if (i->image[0] == '\0') i->image = tier->image;
     static const struct resources none;
     if (memcmp(&i->size, &none, sizeof(none)) == 0) i->size = tier->size;
     i->priority = tier->priority;

@@ -9,6 +9,7 @@ struct tally {
     bool moving;        /* something is on its way */
     const char *behind; /* a balancer that is well but does not have all of its members yet, or NULL */
     const char *broken; /* what is wrong, or NULL */
+    const char *older;  /* who keeps an older form, and why, or NULL */
 };
 
 static void tally_tier(struct arena *arena, const struct snapshot *s, const struct farm *farm,
@@ -24,7 +25,7 @@ const char *plan_farm_state(struct arena *arena, const struct snapshot *snapshot
 {
     size_t length = 0, tiers = farm->tiers_length + (farm->balance_length > 0 ? 1 : 0);
     find_instances(arena, snapshot, farm->full_name, &length);
-    const char *state = "ready", *reason = "every tier has what it wants";
+    const char *state = "ready", *reason = "every tier has what it wants", *older = NULL;
     if (farm->state == FARM_STOPPED) {
         *ret_reason = length == 0 ? "it is stopped on request" : "it is being stopped and wiped";
         return length == 0 ? "stopped" : "changing";
@@ -35,6 +36,7 @@ const char *plan_farm_state(struct arena *arena, const struct snapshot *snapshot
         tally_tier(arena, snapshot, farm, tier, &tally);
         bool whole = tally.healthy >= tally.want;
         tally.moving |= tally.healthy > tally.want; /* the next plan lets some go */
+        if (older == NULL) older = tally.older;
         if (!whole && tally.broken) {
             *ret_reason = arena_printf(arena, "tier %s has %lld of %lld: %s", tier->name,
                                        (long long)tally.healthy, (long long)tally.want, tally.broken);
@@ -46,12 +48,19 @@ const char *plan_farm_state(struct arena *arena, const struct snapshot *snapshot
             reason = tally.broken;
         else if (whole && tally.behind)
             reason = arena_printf(arena, "%s does not serve all members yet", tally.behind);
+        else if (whole && tally.older)
+            reason = tally.older;
         else
             reason = arena_printf(arena, "tier %s has %lld of %lld and is on its way", tier->name,
                                   (long long)tally.healthy, (long long)tally.want);
     }
-    const char *shut = text_equal(state, "ready") ? no_way_out(arena, snapshot, farm) : NULL;
-    *ret_reason = shut ? shut : reason;
+    *ret_reason = reason;
+    if (!text_equal(state, "ready")) return state;
+    const char *shut = no_way_out(arena, snapshot, farm);
+    if (shut)
+        *ret_reason = shut;
+    else if (older)
+        *ret_reason = arena_printf(arena, "%s, but %s", reason, older);
     return state;
 }
 
@@ -114,6 +123,8 @@ static void tally_one(struct arena *arena, const struct snapshot *s, const struc
         return;
     }
     tally->healthy += healthy;
+    if (tally->older == NULL && text_starts(instance->reason, "keeps its older form: "))
+        tally->older = arena_printf(arena, "%s %s", instance->name, instance->reason);
     /* Of what somebody else wrote down nobody knows the form: the planner takes it as it is (scale/census.c).
      */
     if (instance->host[0] != '\0' && personality && instance->personality[0] != '\0' &&

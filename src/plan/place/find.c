@@ -10,8 +10,9 @@
 struct search {
     const struct place_ask *ask;
     struct amount size;
-    size_t own;     /* host of the instance itself, which it does not share with itself */
-    size_t promise; /* host that keeps room for it */
+    size_t size_number; /* place/room.h */
+    size_t own;         /* host of the instance itself, which it does not share with itself */
+    size_t promise;     /* host that keeps room for it */
     int level;
     bool strict;
     struct keep_claim claim;
@@ -23,7 +24,7 @@ struct key {
     uint32_t in_zone;  /* members of the tier already in the zone that they should spread over */
     unsigned distance; /* from the lost host, in levels of the hierarchy */
     uint32_t on_host;
-    int64_t left; /* of the tightest dimension, after */
+    double cost; /* room_cost() */
 };
 
 struct best {
@@ -43,7 +44,7 @@ static size_t scan_group(struct work *work, const struct search *search, size_t 
 static uint32_t zone_count(const struct work *work, const struct search *search, size_t host);
 static int compare_keys(const struct key *a, const struct key *b);
 static unsigned distance_of(const struct work_host *a, const struct work_host *b);
-static int64_t left_of(const struct work *work, const struct search *search, size_t host);
+static double cost_of(const struct work *work, const struct search *search, size_t host);
 static struct amount ask_size(const struct work *work, const struct place_ask *ask);
 
 /* What the room remembers first, so that few groups are left in which a search of host by host is worth
@@ -71,8 +72,9 @@ size_t place_find(struct work *work, const struct place_ask *ask, int *ret_step)
     for (size_t n = 0; n < work->doubtful.length; n++) {
         size_t g = work->doubtful.items[n];
         struct key key = group_key(work, &search, g);
-        /* No host of the group can be fuller than the fullest that has room. */
-        if (!has_exception(work, &search, g)) key.left = room_best(work, g, &search.size)->left;
+        /* No host of the group can be better than the best that has room. */
+        const struct room_memo *memo = room_best(work, g, search.size_number);
+        if (!has_exception(work, &search, g) && memo->length > 0) key.cost = memo->top[0].cost;
         if (!is_worse(&best, &key)) take_better(work, &best, scan_group(work, &search, g, &key), &key);
     }
     if (best.host == NONE) whys_note_vain(work, ask, &search.claim);
@@ -123,6 +125,7 @@ static struct search search_of(struct work *work, const struct place_ask *ask)
                             .promise = ask->instance == NONE ? NONE : work->instances[ask->instance].promise,
                             .level = place_level(tier->spread.by),
                             .claim = keep_claim_of(work, ask)};
+    search.size_number = room_size(work->room, &search.size);
     search.strict = tier->spread.strict && search.level != LEVEL_NONE;
     if (search.level != LEVEL_NONE) work_count_spread(work, ask->tier);
     return search;
@@ -132,7 +135,7 @@ static struct search search_of(struct work *work, const struct place_ask *ask)
  * none on the host itself. */
 static struct key group_key(const struct work *work, const struct search *search, size_t group)
 {
-    const struct work_host *any = &work->hosts[work->room->groups[group].hosts[0]];
+    const struct work_host *any = &work->hosts[work->room->groups[group].columns[0].host];
     size_t near = search->ask->near;
     struct key key = {0};
     if (search->level != LEVEL_HOST) key.in_zone = zone_count(work, search, (size_t)(any - work->hosts));
@@ -142,18 +145,23 @@ static struct key group_key(const struct work *work, const struct search *search
     return key;
 }
 
-/* The room remembers the best host of a group for anybody: right for this request when nothing of the request
- * lies in the group, and that host has no member of the tier. NONE: none has room. */
+/* The room remembers the best hosts of a group for anybody: right for this request when nothing of the
+ * request lies in the group, and one of them has no member of the tier. NONE: none has room. */
 static size_t ask_memory(struct work *work, const struct search *search, size_t group, struct key *ret_key,
                          bool *ret_remembered)
 {
     *ret_remembered = false;
     if (has_exception(work, search, group)) return NONE;
-    const struct room_memo *memo = room_best(work, group, &search->size);
-    size_t host = memo->column == NONE ? NONE : work->room->groups[group].hosts[memo->column];
-    *ret_remembered = host == NONE || search->level == LEVEL_NONE || work->on_host[host] == 0;
-    ret_key->left = memo->left;
-    return host;
+    const struct room_memo *memo = room_best(work, group, search->size_number);
+    for (size_t n = 0; n < memo->length; n++) {
+        size_t host = work->room->groups[group].columns[memo->top[n].column].host;
+        if (search->level != LEVEL_NONE && work->on_host[host] > 0) continue;
+        *ret_remembered = true;
+        ret_key->cost = memo->top[n].cost;
+        return host;
+    }
+    *ret_remembered = memo->length == 0;
+    return NONE;
 }
 
 static bool has_exception(const struct work *work, const struct search *search, size_t group)
@@ -189,11 +197,11 @@ static size_t scan_group(struct work *work, const struct search *search, size_t 
     size_t best = NONE;
 
     for (size_t n = 0; n < g->length; n++) {
-        size_t host = g->hosts[n];
+        size_t host = g->columns[n].host;
         if (host == ask->avoid || (ask->only != NONE && host != ask->only)) continue;
         struct key key = *ret_key;
-        key.left = left_of(work, search, host);
-        if (key.left < 0) continue;
+        key.cost = cost_of(work, search, host);
+        if (key.cost < 0) continue;
         if (search->level != LEVEL_NONE) key.on_host = work->on_host[host] - (search->own == host);
         if (search->level == LEVEL_HOST) key.in_zone = key.on_host;
         if (search->strict && key.in_zone > 0) continue;
@@ -237,8 +245,7 @@ static int compare_keys(const struct key *a, const struct key *b)
     if (a->in_zone != b->in_zone) return a->in_zone < b->in_zone ? -1 : 1;
     if (a->distance != b->distance) return a->distance < b->distance ? -1 : 1;
     if (a->on_host != b->on_host) return a->on_host < b->on_host ? -1 : 1;
-    if (a->left != b->left) return a->left < b->left ? -1 : 1;
-    return 0;
+    return (a->cost > b->cost) - (a->cost < b->cost);
 }
 
 /* Levels to climb from a to the first zone that holds b too; 0: the same zone. */
@@ -258,18 +265,17 @@ int place_step(const struct work_host *lost, const struct work_host *host)
     return text_equal(lost->class_name, host->class_name) ? 3 : 4;
 }
 
-/* The least wins: a full host is filled up, and the emptiest stays whole for the largest request. Below 0: it
- * does not fit. The host that keeps room for the instance has that room for it besides. */
-static int64_t left_of(const struct work *work, const struct search *search, size_t host)
+/* The host that keeps room for the instance has that room for it besides. Below 0: it does not fit. */
+static double cost_of(const struct work *work, const struct search *search, size_t host)
 {
     const struct work_host *h = &work->hosts[host];
-    struct amount free = room_free_at(&work->room->groups[h->group], h->column);
+    struct room_column column = work->room->groups[h->group].columns[h->column];
     if (search->promise == host) {
         if (!place_fits(work, search->ask, host, NULL)) return -1;
         for (size_t d = 0; d < DIMENSIONS; d++)
-            free.of[d] = place_free(work, search->ask, host, d);
+            column.free.of[d] = place_free(work, search->ask, host, d);
     }
-    return room_left(work->room, &free, &search->size);
+    return room_cost(work->room, &column, &search->size);
 }
 
 static struct amount ask_size(const struct work *work, const struct place_ask *ask)

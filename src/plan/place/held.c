@@ -50,6 +50,8 @@ static void choose(const struct room *room, struct held *held, size_t length, st
 static void spare(struct held *held, size_t length, struct amount lack);
 static bool takes(struct amount *lack, const struct amount *size);
 static int64_t weight_of(const struct room *room, const struct amount *size);
+static int64_t tightest(const struct room *room, const struct amount *free, const struct amount *size);
+static int64_t part_of(const struct room *room, size_t dimension, int64_t amount);
 static int compare_candidates(const void *a, const void *b);
 
 struct held *held_new(void)
@@ -93,11 +95,11 @@ size_t held_best(struct work *work, size_t group, const struct held_ask *ask, st
     size_t best = memo->best[group];
 
     for (size_t n = 0; memo->best[group] == 0 && n < g->length; n++) {
-        const struct held_price *price = remembered(work, memo, g->hosts[n], ask);
+        const struct held_price *price = remembered(work, memo, g->columns[n].host, ask);
         if (price->highest == HELD_IMPOSSIBLE ||
             (best != 0 && held_compare(price, &memo->prices[best - 1]) >= 0))
             continue;
-        best = g->hosts[n] + 1; /* names come in order */
+        best = g->columns[n].host + 1; /* names come in order */
     }
     memo->best[group] = best == 0 ? NONE : best;
     if (memo->best[group] == NONE) return NONE;
@@ -201,7 +203,7 @@ static struct held_price price_of(struct work *work, size_t host, const struct h
     if (!lack_of(h, size, &lack)) {
         for (size_t d = 0; d < DIMENSIONS; d++)
             left.of[d] = size->of[d] - lack.of[d];
-        return (struct held_price){HELD_NOBODY, 0, room_left(work->room, &left, size)};
+        return (struct held_price){HELD_NOBODY, 0, tightest(work->room, &left, size)};
     }
     if (ask->rank == HELD_NOBODY || !gather(work, h, ask, lack))
         return (struct held_price){.highest = HELD_IMPOSSIBLE};
@@ -333,7 +335,7 @@ static int64_t weight_of(const struct room *room, const struct amount *size)
 {
     int64_t weight = 0;
     for (size_t d = 0; d < DIMENSIONS; d++)
-        weight += (size->of[d] >> room->shift[d]) * room->weight[d];
+        weight += part_of(room, d, size->of[d]);
     return weight;
 }
 
@@ -343,4 +345,22 @@ static int compare_candidates(const void *a, const void *b)
     if (x->rank != y->rank) return x->rank < y->rank ? -1 : 1;
     if (x->weight != y->weight) return x->weight < y->weight ? -1 : 1;
     return text_compare_natural(x->name, y->name);
+}
+
+/* What is left of the room in the tightest dimension that the size asks for, when it is placed there. */
+static int64_t tightest(const struct room *room, const struct amount *free, const struct amount *size)
+{
+    int64_t least = INT64_MAX;
+    for (size_t d = 0; d < DIMENSIONS; d++) {
+        if (size->of[d] == 0 || free->of[d] > UNCOUNTED / 2) continue;
+        int64_t part = part_of(room, d, free->of[d] - size->of[d]);
+        if (part < least) least = part;
+    }
+    return least;
+}
+
+/* In parts of the largest host's, of which it has 2^40. */
+static int64_t part_of(const struct room *room, size_t dimension, int64_t amount)
+{
+    return (int64_t)((double)amount * room->unit[dimension] * (double)(1LL << 40));
 }

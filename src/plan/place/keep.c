@@ -283,8 +283,8 @@ static void count_pool(struct work *work, size_t pool)
     for (size_t g = 0; g < work->room->groups_length; g++) {
         const struct room_group *group = &work->room->groups[g];
         for (size_t n = 0; group->pool == pool && n < group->length; n++) {
-            struct amount free = room_free_at(group, n);
-            count_host(work, kept, &work->hosts[group->hosts[n]], &free, 1);
+            const struct room_column *column = &group->columns[n];
+            count_host(work, kept, &work->hosts[column->host], &column->free, 1);
         }
     }
     kept->stale = false;

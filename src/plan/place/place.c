@@ -7,6 +7,7 @@
 #include "plan/place/quota.h"
 #include "plan/recover/recover.h"
 
+static void place_waiting(struct work *work, bool warm);
 static bool place_one(struct work *work, size_t instance);
 static void say_no_room(struct work *work, size_t instance);
 static size_t find_host(struct work *work, struct place_ask *ask, int *ret_step);
@@ -17,10 +18,27 @@ static const char *waits_for_need(struct work *work, size_t tier);
 
 void place_all(struct work *work)
 {
+    place_waiting(work, false);
+}
+
+void place_warm(struct work *work)
+{
+    place_waiting(work, true);
+}
+
+void place_now(struct work *work, size_t instance)
+{
+    if (!place_one(work, instance)) say_no_room(work, instance);
+}
+
+static void place_waiting(struct work *work, bool warm)
+{
     struct index waiting = {0};
-    for (size_t k = 0; k < work->list.length; k++)
-        if (place_waits(work, &work->instances[work->list.items[k]]))
+    for (size_t k = 0; k < work->list.length; k++) {
+        const struct work_instance *i = &work->instances[work->list.items[k]];
+        if (place_waits(work, i) && (i->record->wanted == WANTED_WARM) == warm)
             index_add(work->arena, &waiting, work->list.items[k]);
+    }
     work_sort_by_rank(work, waiting.items, waiting.length);
     size_t left = 0;
     for (size_t n = 0; n < waiting.length; n++)
@@ -164,6 +182,11 @@ static const char *how(struct work *work, const struct work_instance *i, size_t 
     const char *cause = i->host == NONE && instance_yields(i->record)
                             ? arena_printf(work->arena, "it yielded its place on %s", from)
                             : arena_printf(work->arena, "%s is lost", from);
+    bool is_forgotten = i->host != NONE && work->hosts[i->host].intent == NULL; /* and its pool with it */
+    if (step > 0 && text_equal(i->record->move_to, to))
+        return arena_printf(work->arena, "step %d: %s; it was to move to %s", step, cause, to);
+    if (step > 0 && step < 4 && is_forgotten)
+        return arena_printf(work->arena, "step %d: %s and deleted; %s has room", step, cause, to);
     switch (step) {
     case 1:
         return arena_printf(work->arena, "step 1: %s; %s in the same zone and pool has room", cause, to);
@@ -180,6 +203,7 @@ static const char *how(struct work *work, const struct work_instance *i, size_t 
         return arena_printf(work->arena, "step 5: %s; %s is the nearest where room was made for it", cause,
                             to);
     default:
+        if (text_equal(from, to)) return arena_printf(work->arena, "starts again on %s", to);
         if (from[0] != '\0') return arena_printf(work->arena, "moves from %s to %s", from, to);
         return arena_printf(work->arena, "%s has room and fits best", to);
     }

@@ -65,7 +65,10 @@ const char *place_blocked(struct work *work, size_t tier);
 /* What the record gets from today's intent: size, image, personality, priority. */
 void place_renew(const struct work *work, size_t tier, struct instance *record);
 
-/* Gives every instance without a place, and those of lost hosts, a host or the reason why not. */
+/* Gives every instance without a place, and those of lost hosts, a host or the reason why not; of equal
+ * priority those go first that had a place. Warm ones take what all others leave. */
 void place_all(struct work *work);
+void place_warm(struct work *work);
+void place_now(struct work *work, size_t instance); /* the one alone */
 
 #endif

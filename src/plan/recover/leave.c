@@ -7,6 +7,8 @@
 #include "plan/recover/recover.h"
 #include "plan/scale/scale.h"
 
+#define NOT_MOVED "not moved to " /* a refusal: what is drained already comes back with it */
+
 static bool is_traveller(const struct work *work, const struct work_instance *i);
 static void promise(struct work *work, size_t instance, size_t host);
 static void leave_host(struct work *work, size_t instance);
@@ -16,6 +18,7 @@ static void wander(struct work *work, size_t instance);
 static int64_t wander_restarts(int64_t wanders);
 static int64_t wander_ms(int64_t wanders);
 static const char *busy(struct work *work, size_t instance);
+static const char *needed(struct work *work, size_t tier);
 static void start(struct work *work, size_t instance, size_t to, const char *reason);
 static bool nothing_sends_away(const struct work *work, const struct work_instance *i);
 
@@ -48,6 +51,10 @@ void recover_leave(struct work *work)
             if (i->record->wanted == WANTED_DRAIN && i->record->move_to[0] != '\0') move_asked(work, n);
         } else if (i->record->wanted == WANTED_WARM && standing == STANDING_LEAVING) {
             act_stop(work, n, arena_printf(work->arena, "%s is to be emptied", i->record->host));
+        } else if (i->record->wanted == WANTED_WARM && i->record->move_to[0] != '\0') {
+            act_explain(
+                work, n, i->record->state,
+                arena_printf(work->arena, NOT_MOVED "%s: it only waits at the door", i->record->move_to), "");
         } else if (i->record->wanted == WANTED_RUN) {
             if (i->record->move_to[0] != '\0')
                 move_asked(work, n);
@@ -68,7 +75,9 @@ void recover_drained(struct work *work)
         int64_t until_ms = i->record->since_ms + DRAIN_MS_MAX;
         bool running = i->record->state == INSTANCE_RUNNING || i->record->state == INSTANCE_DRAINING;
         if (nothing_sends_away(work, i) && !yield_goes_on(work, n))
-            act_activate(work, n, "nothing sends it away any more");
+            act_activate(work, n,
+                         text_starts(i->record->reason, NOT_MOVED) ? i->record->reason
+                                                                   : "nothing sends it away any more");
         else if (i->record->drained)
             act_stop(work, n, "it has no connections left");
         else if (!running || !scale_balancer_runs(work, i->farm))
@@ -118,7 +127,7 @@ static void leave_host(struct work *work, size_t instance)
     const char *why = place_blocked(work, i->tier);
     size_t to = NONE;
     if (!why) why = busy(work, instance);
-    if (!why && i->outdated) why = quota_refusal(work, i->tier, instance, true);
+    if (!why && i->outdated) why = quota_refusal(work, i->tier, instance, false);
     if (!why) {
         to = place_find(work, &ask, NULL);
         if (to == NONE) why = place_why_not(work, &ask);
@@ -139,13 +148,13 @@ static void move_asked(struct work *work, size_t instance)
     const char *refusal = move_refusal(work, &ask, to);
     if (refusal) {
         act_explain(work, instance, i->record->state,
-                    arena_printf(work->arena, "not moved to %s: %s", i->record->move_to, refusal), "");
+                    arena_printf(work->arena, NOT_MOVED "%s: %s", i->record->move_to, refusal), "");
         return;
     }
     if (i->record->wanted != WANTED_RUN) return;
     const char *why = busy(work, instance);
     if (!why) why = place_blocked(work, i->tier);
-    if (!why && i->outdated) why = quota_refusal(work, i->tier, instance, true);
+    if (!why && i->outdated) why = quota_refusal(work, i->tier, instance, false);
     if (why)
         act_explain(work, instance, i->record->state,
                     arena_printf(work->arena, "its move to %s waits: %s", i->record->move_to, why),
@@ -175,7 +184,8 @@ static void wander(struct work *work, size_t instance)
     const struct work_instance *i = &work->instances[instance];
     bool bad = i->record->state == INSTANCE_FAILED ||
                (i->record->state == INSTANCE_RUNNING && i->record->health == HEALTH_BAD);
-    if (!bad || i->record->restarts < RESTARTS_MAX) return;
+    if (!bad || i->outdated || i->record->restarts < RESTARTS_MAX)
+        return; /* outdated: the roll-out ends it */
     int64_t due_ms = i->record->since_ms + wander_ms(i->record->wanders);
     if (work->now_ms < due_ms && i->record->restarts < wander_restarts(i->record->wanders)) {
         work_again(work, i->farm, due_ms);
@@ -216,15 +226,33 @@ static const char *busy(struct work *work, size_t instance)
     bool self = record->state != INSTANCE_FAILED && !instance_healthy(record, tier->intent) &&
                 !(record->health == HEALTH_BAD && record->state == INSTANCE_RUNNING &&
                   work->now_ms - record->since_ms >= BAD_MS_MAX);
-    if (tier->motion - (self ? 1 : 0) <= 0) return NULL;
-    return arena_printf(work->arena, "another member of tier %s is on the move", tier->intent->name);
+    if (tier->motion - (self ? 1 : 0) > 0)
+        return arena_printf(work->arena, "another member of tier %s is on the move", tier->intent->name);
+    return work_healthy(work, &work->instances[instance]) && tier->healthy == 1
+               ? needed(work, work->instances[instance].tier)
+               : NULL;
+}
+
+/* By a member of another tier that is on its way: it would wait for this one to come back. */
+static const char *needed(struct work *work, size_t tier)
+{
+    const struct work_farm *farm = &work->farms[work->tiers[tier].farm];
+    for (size_t o = farm->tier_first; o < farm->tier_first + farm->tiers_length; o++) {
+        const struct work_tier *other = &work->tiers[o];
+        for (size_t n = 0; other->motion > 0 && n < other->intent->needs_length; n++)
+            if (text_equal(other->intent->needs[n], work->tiers[tier].intent->name))
+                return arena_printf(work->arena, "a member of tier %s, which needs it, is on the move",
+                                    other->intent->name);
+    }
+    return NULL;
 }
 
 static void start(struct work *work, size_t instance, size_t to, const char *reason)
 {
     promise(work, instance, to);
-    work->tiers[work->instances[instance].tier].motion++;
     scale_remove(work, instance, reason);
+    scale_census_farm(work,
+                      work->instances[instance].farm); /* one of its tier moves, and it serves no more */
 }
 
 static bool nothing_sends_away(const struct work *work, const struct work_instance *i)

@@ -157,7 +157,7 @@ static size_t view_groups(struct work *work, const struct place_ask *ask, struct
         const struct room_group *group = &work->room->groups[g];
         struct place_rating rating;
         if (group->length == 0) continue;
-        bool good = place_rate(work, ask, group->hosts[0], &rating);
+        bool good = place_rate(work, ask, group->columns[0].host, &rating);
         if (!good && !rating.by_host) continue;
         views[length++] = (struct view){rating.by_host ? 0 : rating.in_zone, rating.distance, g};
     }
@@ -213,7 +213,7 @@ static void ask_group(struct work *work, const struct place_ask *ask, const stru
         return;
     }
     for (size_t n = 0; n < work->room->groups[group].length; n++) {
-        offer.host = work->room->groups[group].hosts[n];
+        offer.host = work->room->groups[group].columns[n].host;
         offer.price = held_price(work, offer.host, who);
         if (offer.price.highest == HELD_IMPOSSIBLE || !place_rate(work, ask, offer.host, &rating)) continue;
         offer.on_host = rating.on_host;

@@ -3,6 +3,7 @@
 #include "plan/recover/recover.h"
 #include "plan/scale/scale.h"
 
+static void forget_wiped(struct work *work, size_t instance);
 static void count_one(struct work *work, struct work_tier *tier, struct work_instance *i);
 static void mark_leavers(struct work *work, struct work_tier *tier);
 static bool in_motion(struct work *work, const struct work_tier *tier, const struct instance *record);
@@ -57,10 +58,17 @@ void scale_settle(struct work *work)
         else if (lost && i->dies)
             act_forget(work, n, arena_printf(work->arena, "%s is lost, and it is not wanted any more", host));
         else if (wiped && i->dies)
-            act_forget(work, n, "it is wiped and not wanted any more");
+            forget_wiped(work, n);
         else if (wiped && !lost)
             act_unplace(work, n, arena_printf(work->arena, "it is wiped on %s and goes elsewhere", host));
     }
+}
+
+static void forget_wiped(struct work *work, size_t instance)
+{
+    const struct work_instance *i = &work->instances[instance];
+    if (i->outdated) work->tiers[i->tier].rolled++;
+    act_forget(work, instance, "it is wiped and not wanted any more");
 }
 
 static void count_one(struct work *work, struct work_tier *tier, struct work_instance *i)
@@ -72,9 +80,10 @@ static void count_one(struct work *work, struct work_tier *tier, struct work_ins
         tier->warm_now++;
         return;
     }
-    if (!instance_leaving(record) && work_placed(work, i) && in_motion(work, tier, record)) tier->motion++;
-    if (record->wanted != WANTED_GONE && work_placed(work, i) && instance_healthy(record, tier->intent))
-        tier->healthy++;
+    if (!instance_leaving(record) && i->host != NONE && !work_is_down(work, i) &&
+        in_motion(work, tier, record))
+        tier->motion++;
+    if (record->wanted != WANTED_GONE && work_healthy(work, i)) tier->healthy++;
     if (!instance_leaving(record)) {
         if (i->outdated)
             tier->outdated++;
@@ -83,8 +92,9 @@ static void count_one(struct work *work, struct work_tier *tier, struct work_ins
         return;
     }
     tier->motion++;
-    i->dies = i->outdated;
-    if (i->outdated)
+    /* Who is to move, or on a host to be emptied, takes the new form where it goes: room is kept for it. */
+    i->dies = i->outdated && record->move_to[0] == '\0' && work->hosts[i->host].standing != STANDING_LEAVING;
+    if (i->dies)
         tier->dying++;
     else
         tier->returning++;
@@ -102,6 +112,7 @@ static void mark_leavers(struct work *work, struct work_tier *tier)
         i->dies = true;
         tier->returning--;
         tier->dying++;
+        tier->motion--; /* nobody has to wait for what comes to nothing */
         tier->surplus--;
     }
     if (tier->surplus < 0) tier->surplus = 0;

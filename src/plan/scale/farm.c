@@ -10,6 +10,7 @@ enum { IN_USE_RESTARTS = 3 };
 static const char *taken_by(struct work *work, const struct work_farm *farm, const struct work_farm *owner,
                             const char *address);
 static void give_network(struct work *work, size_t farm);
+static void claim_asked(struct work *work, size_t farm);
 static bool settle_endpoints(struct work *work, size_t farm);
 static bool is_among(const struct pair *endpoints, size_t length, const char *address);
 static const char *choose(struct work *work, size_t farm, const struct balance *balance);
@@ -20,8 +21,12 @@ void scale_farms(struct work *work)
 {
     for (size_t n = 0; n < work->active.length; n++) {
         size_t f = work->active.items[n];
+        if (work->farms[f].intent && work->farms[f].fact.vni == 0) give_network(work, f);
+        if (work->farms[f].intent && work->farms[f].fact.vni) claim_asked(work, f);
+    }
+    for (size_t n = 0; n < work->active.length; n++) {
+        size_t f = work->active.items[n];
         struct work_farm *farm = &work->farms[f];
-        if (farm->intent && farm->fact.vni == 0) give_network(work, f);
         if (farm->intent && farm->fact.vni) {
             if (settle_endpoints(work, f))
                 changed(work, farm,
@@ -55,6 +60,17 @@ static void give_network(struct work *work, size_t farm)
     f->fact.vni = vni;
     claims_take(work, farm, &(struct farm_fact){.vni = vni});
     changed(work, f, arena_printf(work->arena, "the farm is new: network %lld", (long long)vni));
+}
+
+/* What is asked for by number is not given to anybody who only wants some port. */
+static void claim_asked(struct work *work, size_t farm)
+{
+    const struct farm *intent = work->farms[farm].intent;
+    for (size_t b = 0; b < intent->balance_length; b++) {
+        const char *address = intent->balance[b].publish;
+        if (address == NULL || address[0] == '\0' || text_equal(address, "auto")) continue;
+        if (claims_owner(work, address) == NONE) claims_take_address(work, farm, address);
+    }
 }
 
 static bool settle_endpoints(struct work *work, size_t farm)

@@ -6,15 +6,34 @@
 #include "plan/scale/scale.h"
 
 static void roll(struct work *work, size_t tier);
+static void keep_without_image(struct work *work, size_t tier);
 static size_t stuck_new(const struct work *work, const struct work_tier *tier, bool *ret_waits);
 static size_t next_old(const struct work *work, const struct work_tier *tier, bool *ret_healthy);
 static bool can_surge(struct work *work, size_t tier, size_t old);
+static const char *why_not_in_place(struct work *work, size_t tier, size_t old);
+static bool fits_instead(struct work *work, const struct place_ask *ask);
 
 void scale_roll(struct work *work)
 {
     for (size_t k = 0; k < work->tier_list.length; k++) {
         const struct work_tier *tier = &work->tiers[work->tier_list.items[k]];
         if (tier->outdated > 0 && tier->want > 0) roll(work, work->tier_list.items[k]);
+        if (tier->image == NULL && tier->want > 0) keep_without_image(work, work->tier_list.items[k]);
+    }
+}
+
+/* Nobody knows today's form, but one that is made from another image has an older one. */
+static void keep_without_image(struct work *work, size_t tier)
+{
+    const struct work_tier *t = &work->tiers[tier];
+    for (size_t m = 0; m < t->members.length; m++) {
+        const struct work_instance *i = &work->instances[t->members.items[m]];
+        if (i->forgotten || !work_placed(work, i) || i->record->wanted != WANTED_RUN) continue;
+        if (text_equal(i->record->image, t->intent->image)) continue;
+        act_explain(work, t->members.items[m], i->record->state,
+                    arena_printf(work->arena, "keeps its older form: %s", place_blocked(work, tier)),
+                    i->record->move_to);
+        return;
     }
 }
 
@@ -47,18 +66,21 @@ static void roll(struct work *work, size_t tier)
         return;
     }
     if (healthy && there == t->want && can_surge(work, tier, old)) {
-        act_create(work, tier, WANTED_RUN,
-                   arena_printf(work->arena, "tier %s gets a new form: one more before an old one goes",
-                                t->intent->name));
+        size_t new =
+            act_create(work, tier, WANTED_RUN,
+                       arena_printf(work->arena, "tier %s gets a new form: one more before an old one goes",
+                                    t->intent->name));
         t->current++;
+        place_now(work, new); /* before anybody else takes the room */
         return;
     }
     if (healthy && t->healthy < t->want) return;
     /* What serves does not go when nothing may come in its stead. */
-    const char *refused = healthy ? quota_refusal(work, tier, old, true) : NULL;
-    if (healthy && !refused) refused = keep_refuses_successor(work, tier, old);
-    if (refused) {
-        act_explain(work, old, record->state, arena_printf(work->arena, "keeps its older form: %s", refused),
+    const char *why = healthy ? quota_refusal(work, tier, old, true) : NULL;
+    if (healthy && !why) why = keep_refuses_successor(work, tier, old);
+    if (!why && there <= t->want) why = why_not_in_place(work, tier, old);
+    if (why) {
+        act_explain(work, old, record->state, arena_printf(work->arena, "keeps its older form: %s", why),
                     record->move_to);
         return;
     }
@@ -89,6 +111,7 @@ static size_t next_old(const struct work *work, const struct work_tier *tier, bo
     for (size_t m = 0; m < tier->members.length; m++) {
         const struct work_instance *i = &work->instances[tier->members.items[m]];
         if (i->forgotten || !i->outdated || i->record->wanted != WANTED_RUN) continue;
+        if (work_is_down(work, i)) continue; /* it is placed again, in the new form, when its host is off */
         /* What its check was in the older form is not known any more: only what the check says counts. */
         bool healthy = i->record->state == INSTANCE_RUNNING && i->record->health != HEALTH_BAD;
         if (best == NONE || (!healthy && *ret_healthy)) {
@@ -105,4 +128,26 @@ static bool can_surge(struct work *work, size_t tier, size_t old)
     struct place_ask ask = {.tier = tier, .instance = NONE, .near = NONE, .avoid = NONE, .only = NONE};
     if (work->tiers[tier].is_balance) ask.only = work->instances[old].host;
     return quota_refusal(work, tier, NONE, false) == NULL && place_find(work, &ask, NULL) != NONE;
+}
+
+/* Where a new one could start when the old one is gone: nowhere, so the old one is better than none. */
+static const char *why_not_in_place(struct work *work, size_t tier, size_t old)
+{
+    struct place_ask ask = {.tier = tier, .instance = old, .near = NONE, .avoid = NONE, .only = NONE};
+    if (fits_instead(work, &ask) || place_find(work, &ask, NULL) != NONE) return NULL;
+    return place_why_not(work, &ask);
+}
+
+/* On its host, in its room. A host that says nothing gives none back. */
+static bool fits_instead(struct work *work, const struct place_ask *ask)
+{
+    const struct work_instance *i = &work->instances[ask->instance];
+    const struct work_host *host = &work->hosts[i->host];
+    struct amount is = amount_of(&i->record->size), new = amount_of(&work->tiers[ask->tier].intent->size);
+    if (host->standing != STANDING_USABLE || place_breaks_spread(work, ask, i->host)) return false;
+    for (size_t d = 0; d < DIMENSIONS; d++)
+        if (new.of[d] > 0 &&
+            new.of[d] > host->total.of[d] - host->used.of[d] - host->promised.of[d] + is.of[d])
+            return false;
+    return true;
 }

@@ -5,9 +5,21 @@
 #include "plan/order/act.h"
 #include "plan/place/quota.h"
 
-/* How gladly a member is given up; sorted, the first goes first. */
+/* How gladly a member is given up: what is sure to serve, and can stay, goes last. */
+enum worth {
+    WORTH_NOWHERE, /* it has no place */
+    WORTH_DOWN,    /* its host is down */
+    WORTH_BOOTS,
+    WORTH_BAD,
+    WORTH_SILENT, /* its host says nothing */
+    WORTH_LEAVES, /* its host is to be emptied */
+    WORTH_OLDER,
+    WORTH_SERVES,
+};
+
+/* Sorted, the first goes first. */
 struct victim {
-    int rank;        /* 0 has no place, 1 not running yet, 2 not healthy, 3 older form, 4 healthy */
+    enum worth worth;
     size_t zone_nth; /* it is its zone's so manieth member: the highest is in the most crowded */
     size_t host_nth;
     int64_t number;
@@ -17,10 +29,12 @@ struct victim {
 
 static bool has_successor(const struct work *work, const struct work_instance *i);
 static void fewer(struct work *work, size_t tier);
+static void replace_lost(struct work *work, size_t tier);
 static void more(struct work *work, size_t tier);
 static void warm_level(struct work *work, size_t tier);
 static size_t best_warm(const struct work *work, const struct work_tier *tier);
 static struct victim victim_of(const struct work *work, size_t instance);
+static enum worth worth_of(const struct work *work, const struct work_instance *i);
 static void count_crowds(const struct work *work, struct victim *victims, size_t length);
 static int compare_victims(const void *a, const void *b);
 static int compare_hosts(const void *a, const void *b);
@@ -31,8 +45,8 @@ void scale_counts(struct work *work)
     for (size_t k = 0; k < work->tier_list.length; k++) {
         size_t t = work->tier_list.items[k];
         if (work->tiers[t].surplus > 0 && !PLANTED(surplus_kept)) fewer(work, t);
+        replace_lost(work, t);
         more(work, t);
-        warm_level(work, t);
     }
     for (size_t k = 0; k < work->list.length; k++) {
         size_t n = work->list.items[k];
@@ -41,6 +55,12 @@ void scale_counts(struct work *work)
         bool deleted = work->farms[i->farm].intent == NULL;
         scale_remove(work, n, deleted ? "its farm is deleted" : "its tier is not in the farm any more");
     }
+}
+
+void scale_warm(struct work *work)
+{
+    for (size_t k = 0; k < work->tier_list.length; k++)
+        warm_level(work, work->tier_list.items[k]);
 }
 
 void scale_remove(struct work *work, size_t instance, const char *reason)
@@ -54,7 +74,7 @@ void scale_remove(struct work *work, size_t instance, const char *reason)
     const struct work_farm *farm = &work->farms[i->farm];
     bool serves = i->tier != NONE && work->tiers[i->tier].is_balanced &&
                   i->record->state == INSTANCE_RUNNING && i->record->wanted == WANTED_RUN &&
-                  farm->intent->state == FARM_RUNNING;
+                  !work_is_down(work, i) && farm->intent->state == FARM_RUNNING;
     if ((serves && scale_balancer_runs(work, i->farm)) || has_successor(work, i))
         act_drain(work, instance, reason);
     else if (i->record->wanted != WANTED_DRAIN || i->tier == NONE)
@@ -72,7 +92,7 @@ static bool has_successor(const struct work *work, const struct work_instance *i
     for (size_t m = 0; m < t->members.length; m++) {
         const struct work_instance *other = &work->instances[t->members.items[m]];
         if (other != i && !other->forgotten && other->host == i->host &&
-            other->record->wanted == WANTED_RUN && instance_healthy(other->record, t->intent))
+            other->record->wanted == WANTED_RUN && work_healthy(work, other))
             return t->want > 0;
     }
     return false;
@@ -112,6 +132,32 @@ static void fewer(struct work *work, size_t tier)
     }
 }
 
+/* A warm one serves at once for a member whose host is down, which therefore is not wanted any more: it
+ * starts nowhere else, so nobody has to know that its host is off. */
+static void replace_lost(struct work *work, size_t tier)
+{
+    struct work_tier *t = &work->tiers[tier];
+    for (size_t m = 0; m < t->members.length && t->warm_now > 0; m++) {
+        struct work_instance *i = &work->instances[t->members.items[m]];
+        if (i->forgotten || i->record->wanted != WANTED_RUN || !work_is_down(work, i)) continue;
+        size_t warm = best_warm(work, t);
+        if (warm == NONE) return;
+        const char *host = work->hosts[i->host].name;
+        act_activate(work, warm,
+                     arena_printf(work->arena, "%s is down: it serves for %s", host, i->record->name));
+        t->warm_now--;
+        t->current++;
+        if (i->outdated)
+            t->outdated--;
+        else
+            t->current--;
+        i->dies = true;
+        scale_remove(work, t->members.items[m],
+                     arena_printf(work->arena, "%s is down, and %s serves for it", host,
+                                  work->instances[warm].record->name));
+    }
+}
+
 static void more(struct work *work, size_t tier)
 {
     struct work_tier *t = &work->tiers[tier];
@@ -119,15 +165,18 @@ static void more(struct work *work, size_t tier)
     for (; there < t->want; there++) {
         const char *reason =
             arena_printf(work->arena, "tier %s wants %lld", t->intent->name, (long long)t->want);
-        size_t warm = best_warm(work, t);
-        if (warm != NONE) {
-            act_activate(work, warm, reason);
+        size_t instance = best_warm(work, t);
+        if (instance != NONE) {
+            act_activate(work, instance, reason);
             t->warm_now--;
-        } else if (act_create(work, tier, WANTED_RUN, reason) == NONE) {
-            return;
+        } else {
+            instance = act_create(work, tier, WANTED_RUN, reason);
+            if (instance == NONE) break;
+            work->instances[instance].succeeds = t->rolled-- > 0;
         }
         t->current++;
     }
+    t->rolled = 0;
 }
 
 static void warm_level(struct work *work, size_t tier)
@@ -170,15 +219,22 @@ static size_t best_warm(const struct work *work, const struct work_tier *tier)
 
 static struct victim victim_of(const struct work *work, size_t instance)
 {
-    const struct work_instance *i = &work->instances[instance];
+    return (struct victim){.worth = worth_of(work, &work->instances[instance]),
+                           .number = work->instances[instance].record->number,
+                           .instance = instance};
+}
+
+static enum worth worth_of(const struct work *work, const struct work_instance *i)
+{
     const struct instance *record = i->record;
-    bool running = record->state == INSTANCE_RUNNING;
-    int rank = !work_placed(work, i)                              ? 0
-               : !running && record->state != INSTANCE_FAILED     ? 1
-               : !instance_healthy(record, work_tier_of(work, i)) ? 2
-               : i->outdated                                      ? 3
-                                                                  : 4;
-    return (struct victim){.rank = rank, .number = record->number, .instance = instance};
+    if (!work_placed(work, i)) return WORTH_NOWHERE;
+    enum standing standing = work->hosts[i->host].standing;
+    if (standing == STANDING_DOWN) return WORTH_DOWN;
+    if (record->state != INSTANCE_RUNNING && record->state != INSTANCE_FAILED) return WORTH_BOOTS;
+    if (!work_healthy(work, i)) return WORTH_BAD;
+    if (standing == STANDING_SILENT) return WORTH_SILENT;
+    if (standing == STANDING_LEAVING) return WORTH_LEAVES;
+    return i->outdated ? WORTH_OLDER : WORTH_SERVES;
 }
 
 /* Numbers the members of each host and zone. Taking those with the highest numbers first is the same as
@@ -206,7 +262,7 @@ static void count_crowds(const struct work *work, struct victim *victims, size_t
 static int compare_victims(const void *a, const void *b)
 {
     const struct victim *x = a, *y = b;
-    if (x->rank != y->rank) return x->rank < y->rank ? -1 : 1;
+    if (x->worth != y->worth) return x->worth < y->worth ? -1 : 1;
     if (x->host_nth != y->host_nth) return x->host_nth > y->host_nth ? -1 : 1;
     if (x->zone_nth != y->zone_nth) return x->zone_nth > y->zone_nth ? -1 : 1;
     return x->number > y->number ? -1 : x->number < y->number;

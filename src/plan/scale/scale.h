@@ -11,8 +11,10 @@ void scale_census(struct work *work);
 void scale_census_farm(struct work *work, size_t farm);
 /* Ends what is wiped: forgets it, or takes its host away so that it is placed again. */
 void scale_settle(struct work *work);
-/* More, fewer, warm and cold. */
+/* More (warm ones first, also for members whose host is down) and fewer. */
 void scale_counts(struct work *work);
+/* As many warm ones as wanted. Nobody serves from them, so this comes after all that somebody does. */
+void scale_warm(struct work *work);
 /* Replaces, one at a time a tier, instances whose personality is not today's. */
 void scale_roll(struct work *work);
 

@@ -6,7 +6,7 @@
 struct kin {
     const struct farm *farm;
     const char *tier; /* NULL: none yet */
-    bool alive, tied;
+    bool alive, tied, spared;
 };
 
 static void add_host(struct ledger *ledger, const struct planner *planner, const struct host *host);
@@ -15,6 +15,7 @@ static void add_instance(struct ledger *ledger, const struct planner *planner, c
                          const struct instance *instance, struct kin *kin);
 static bool is_tied(const struct planner *planner, const struct map *alive, const struct instance *instance,
                     const struct farm *farm);
+static bool is_spared(const struct farm *farm, const char *tier);
 static bool has_image(const struct planner *planner, const char *party, const char *image);
 static const struct tier *tier_of(const struct farm *farm, const char *name);
 static bool is_kin(const struct kin *kin, const struct farm *farm, const char *tier);
@@ -114,8 +115,10 @@ static void add_instance(struct ledger *ledger, const struct planner *planner, c
     }
     host->instances++;
     if (!is_kin(kin, farm, instance->tier))
-        *kin = (struct kin){farm, instance->tier, false, is_tied(planner, alive, instance, farm)};
+        *kin = (struct kin){farm, instance->tier, false, is_tied(planner, alive, instance, farm),
+                            is_spared(farm, instance->tier)};
     host->tied |= kin->tied;
+    host->spared |= kin->spared;
 }
 
 /* Room alone may not do when it is to be placed again: spread is strict, its image is gone, or it waits for a
@@ -131,6 +134,12 @@ static bool is_tied(const struct planner *planner, const struct map *alive, cons
         if (!map_get(alive, name)) return true;
     }
     return tier->spread.strict;
+}
+
+static bool is_spared(const struct farm *farm, const char *tier)
+{
+    const struct tier *t = tier_of(farm, tier);
+    return t != NULL && t->warm > 0;
 }
 
 static bool has_image(const struct planner *planner, const char *party, const char *image)

@@ -16,6 +16,7 @@ struct ledger_host {
     struct amount largest; /* of what runs or is warm, in every dimension */
     size_t instances;      /* that run or are warm */
     bool tied;             /* of what it holds something may want more than room: see ledger.c */
+    bool spared;           /* or less: a warm one may serve for it, wherever that is */
 };
 
 struct ledger {

@@ -20,7 +20,7 @@ struct part {
     size_t class_index;
     size_t instances;
     struct amount runs, largest, total, room; /* room: total less what runs, of usable hosts */
-    bool tied;
+    bool tied, spared;
 };
 
 struct unit {
@@ -140,6 +140,7 @@ static void add_host(struct survey *survey, int kind, size_t h)
     if (host->usable) index_add(survey->arena, &class_sum->hosts, h);
     part->instances += host->instances;
     part->tied |= host->tied;
+    part->spared |= host->spared;
     for (size_t d = 0; d < DIMENSIONS; d++) {
         int64_t total = host->usable ? host->total.of[d] : 0;
         int64_t room = host->usable ? host->total.of[d] - host->runs.of[d] : 0;
@@ -235,9 +236,12 @@ static enum verdict judge(struct survey *survey, const struct unit *unit)
     for (size_t p = 0; p < unit->parts_length; p++) {
         const struct part *part = &unit->parts[p];
         const struct class_sum *class_sum = &survey->classes[part->class_index];
-        for (size_t d = 0; d < DIMENSIONS; d++)
-            if (!class_sum->uncounted[d] && part->runs.of[d] > class_sum->room.of[d] - part->room.of[d])
-                return VERDICT_DEADLY;
+        for (size_t d = 0; d < DIMENSIONS; d++) {
+            if (class_sum->uncounted[d] || part->runs.of[d] <= class_sum->room.of[d] - part->room.of[d])
+                continue;
+            if (!part->spared) return VERDICT_DEADLY;
+            verdict = VERDICT_OPEN;
+        }
         if (part->instances > 0 && (part->tied || !has_slots(survey, unit, part))) verdict = VERDICT_OPEN;
     }
     return verdict;

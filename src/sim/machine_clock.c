@@ -8,6 +8,7 @@ enum { SECOND_US = 1000 * 1000 };
 struct timer {
     struct sim_machine_clock *clock;
     struct timer *below;
+    int64_t due_us; /* by this clock */
     void (*fire)(void *ctx);
     void *ctx;
     struct timer *next_free;
@@ -28,6 +29,7 @@ static struct timer *after(void *self, int64_t delay_us, void (*fire)(void *ctx)
 static struct timer *after_together(void *self, int64_t delay_us, int64_t step_us, void (*fire)(void *ctx),
                                     void *ctx);
 static void cancel(void *self, struct timer *timer);
+static void set(struct timer *timer);
 static void fires(void *ctx);
 static int64_t true_us(const struct sim_machine_clock *clock);
 static int64_t passed_us(const struct sim_machine_clock *clock);
@@ -101,20 +103,14 @@ static int64_t steady_us(void *self)
 static struct timer *after(void *self, int64_t delay_us, void (*fire)(void *ctx), void *ctx)
 {
     struct sim_machine_clock *clock = self;
-    const struct clock_port *under = clock->under;
     struct timer *timer = clock->free;
-    int64_t now_us = under->steady_us(under->self), wait_us = delay_us;
 
-    if (clock->rate_us != SECOND_US) /* rounded up: it never fires before its time by this clock */
-        wait_us = delay_us / clock->rate_us * SECOND_US +
-                  (delay_us % clock->rate_us * SECOND_US + clock->rate_us - 1) / clock->rate_us;
-    if (clock->held_until_us > now_us) wait_us += clock->held_until_us - now_us;
     if (timer)
         clock->free = timer->next_free;
     else
         timer = mem_alloc(sizeof(*timer));
-    *timer = (struct timer){.clock = clock, .fire = fire, .ctx = ctx};
-    timer->below = under->after(under->self, wait_us, fires, timer);
+    *timer = (struct timer){.clock = clock, .due_us = steady_us(self) + delay_us, .fire = fire, .ctx = ctx};
+    set(timer);
     return timer;
 }
 
@@ -135,16 +131,32 @@ static void cancel(void *self, struct timer *timer)
     clock->free = timer;
 }
 
-/* In the order in which they would have fired: the clock below keeps that of one moment. */
+/* To fire not before its time by this clock, at the pace that it has now, nor while the process is held up.
+ */
+static void set(struct timer *timer)
+{
+    struct sim_machine_clock *clock = timer->clock;
+    const struct clock_port *under = clock->under;
+    int64_t now_us = under->steady_us(under->self), left_us = timer->due_us - steady_us(clock);
+    int64_t wait_us = left_us > 0 ? left_us : 0;
+
+    if (clock->rate_us != SECOND_US) /* rounded up */
+        wait_us = wait_us / clock->rate_us * SECOND_US +
+                  (wait_us % clock->rate_us * SECOND_US + clock->rate_us - 1) / clock->rate_us;
+    if (clock->held_until_us > now_us) wait_us += clock->held_until_us - now_us;
+    timer->below = under->after(under->self, wait_us, fires, timer);
+}
+
+/* The clock may have become slower meanwhile, or the process be held up: then it waits on, behind those that
+ * would have fired before it. */
 static void fires(void *ctx)
 {
     struct timer *timer = ctx;
     struct sim_machine_clock *clock = timer->clock;
     const struct clock_port *under = clock->under;
-    int64_t now_us = under->steady_us(under->self);
 
-    if (clock->held_until_us > now_us) {
-        timer->below = under->after(under->self, clock->held_until_us - now_us, fires, timer);
+    if (clock->held_until_us > under->steady_us(under->self) || steady_us(clock) < timer->due_us) {
+        set(timer);
         return;
     }
     void (*fire)(void *ctx) = timer->fire;

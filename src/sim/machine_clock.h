@@ -13,7 +13,8 @@ void sim_machine_clock_free(struct sim_machine_clock *clock); /* NULL is fine; n
 const struct clock_port *sim_machine_clock_port(struct sim_machine_clock *clock);
 
 /* From now on both clocks gain so many microseconds in each true second (below 0: they lose them); more than
- * -1,000,000. What waits already fires when it would have. */
+ * -1,000,000. What waits already fires never before its time, but maybe later when the clock became faster.
+ */
 void sim_machine_clock_drift(struct sim_machine_clock *clock, int64_t us_per_second);
 /* The wall clock alone; the steady one never jumps. */
 void sim_machine_clock_jump(struct sim_machine_clock *clock, int64_t ms);

@@ -7,7 +7,7 @@
 
 enum {
     ROOM_SIZES = 64, /* for so many sizes groups remember their best hosts */
-    ROOM_TOP = 4,    /* so many of them */
+    ROOM_TOP = 8,    /* so many of them */
 };
 
 struct room_column {

@@ -25,6 +25,7 @@ struct beat {
     const struct clock_port *port;
     int64_t due_us, early;
     int count;
+    struct timer *timer;
 };
 
 static void beat(void *ctx)
@@ -34,7 +35,7 @@ static void beat(void *ctx)
     beat_->early += now_us < beat_->due_us;
     beat_->count++;
     beat_->due_us = now_us + SECOND_US;
-    beat_->port->after(beat_->port->self, SECOND_US, beat, beat_);
+    beat_->timer = beat_->port->after(beat_->port->self, SECOND_US, beat, beat_);
 }
 
 static void test_clock(void **state)
@@ -74,9 +75,10 @@ static void test_clock(void **state)
     sim_clock_run(clock, 2);
     assert_int_equal(beats.count, 1);
     assert_int_equal(port->steady_us(port->self), before_us + 5 * SECOND_US + 1);
-    sim_clock_free(clock);
-    /* The timer that waits is forgotten with the clock below; it is the only one here. */
+    port->cancel(port->self, beats.timer);
+    assert_int_equal(sim_clock_waiting(clock), 0);
     sim_machine_clock_free(machine);
+    sim_clock_free(clock);
 }
 
 static void count_time(void *ctx, int64_t us)

@@ -134,7 +134,8 @@ void control_dispatch(struct controller *controller)
 static void changed(void *ctx, enum record_kind kind, const char *name, const struct record *record)
 {
     struct controller *controller = ctx;
-    news_of(controller, kind, name, record ? record->object : NULL);
+    if (!record || record->revision != controller->decided_revision)
+        news_of(controller, kind, name, record ? record->object : NULL);
     if (record)
         planner_put(controller->planner, kind, record->object);
     else

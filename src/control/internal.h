@@ -49,6 +49,7 @@ struct controller {
     struct map *idle;     /* library.c: layers that nobody needs -> struct idle */
     int64_t denied_told_us;
     struct timer *think_soon, *think_later, *tick, *keep;
+    uint64_t decided_revision; /* of the last decision: the documents that follow from it went with it */
     uint64_t thought_revision; /* of the store after the last decision */
     /* Documents are compared with what is to be only when something changed that may stand in one. */
     int rounds;        /* decisions since something else changed */

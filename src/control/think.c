@@ -223,14 +223,15 @@ static bool commit(struct controller *controller, const struct plan *plan, int64
     for (size_t i = 0; i < news->length; i++)
         put_news(together, vec_at(news, i));
     if (change_is_empty(together)) return true;
-    if (change_commit(together, NULL, err)) {
+    if (change_commit(together, &controller->decided_revision, err)) {
         for (size_t i = 0; i < news->length; i++)
             give_news(vec_at(news, i));
         return true;
     }
     if (news->length == 0) return false;
     write_down(controller, decision, plan, now_ms);
-    if (!change_is_empty(decision) && !change_commit(decision, NULL, err)) return false;
+    if (!change_is_empty(decision) && !change_commit(decision, &controller->decided_revision, err))
+        return false;
     publish_apart(controller, news);
     return true;
 }

@@ -4,6 +4,7 @@
 #include "plan/place/held.h"
 
 #include "base/buf.h"
+#include "base/planted.h"
 #include "base/text.h"
 
 #include <math.h>
@@ -169,6 +170,7 @@ double room_cost(const struct room *room, const struct room_column *column, cons
 
     for (size_t d = 0; d < DIMENSIONS; d++) {
         int64_t left = column->free.of[d] - size->of[d];
+        if (PLANTED(quota_off_by_one) && left < 0 && left + size->of[d] >= 0) left = 0; /* one too many */
         if (left < 0 && size->of[d] > 0) return -1;
         if (!room->scarce[d] || column->inverse[d] == 0) continue;
         double free = (double)column->free.of[d] * column->inverse[d];

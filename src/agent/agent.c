@@ -1,5 +1,6 @@
 #include "agent/internal.h"
 
+#include "base/planted.h"
 #include "base/text.h"
 
 static bool adopt(struct agent *agent, struct error *err);
@@ -79,7 +80,7 @@ static bool adopt(struct agent *agent, struct error *err)
     if (!compute->list(compute->self, &found, err)) return false;
     for (size_t i = 0; i < found.length; i++) {
         struct compute_found *item = vec_at(&found, i);
-        unit_adopt(unit_get(agent, item->instance), item);
+        if (!PLANTED(nothing_taken_over)) unit_adopt(unit_get(agent, item->instance), item);
         mem_free(item->instance);
         mem_free(item->personality_json);
     }

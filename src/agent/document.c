@@ -9,6 +9,7 @@
  * bring hundreds: they are set a few a turn, so that beats, questions and the ends of instances are served in
  * between. Meanwhile the one before is in force, and no newer one is asked for. */
 #include "agent/internal.h"
+#include "base/planted.h"
 #include "base/text.h"
 
 #include <inttypes.h>
@@ -66,7 +67,7 @@ void document_load(struct agent *agent)
         error_wrap(&problem, "the stored host document");
         agent_log(agent, "waiting for the controller's document", &problem);
     }
-    if (same_boot && agent->stored) document_trust(agent);
+    if ((same_boot || PLANTED(doubled_start)) && agent->stored) document_trust(agent);
 }
 
 void document_trust(struct agent *agent)
@@ -217,6 +218,8 @@ static bool check(struct agent *agent, const struct host_document *document, str
 static bool keep(struct agent *agent, const struct held_document *held, struct error *err)
 {
     const struct disk_port *disk = agent->options.disk;
+    if (PLANTED(stale_document) && held->document.version % 8 != 0)
+        return true; /* a successor applies an older one */
     return disk->write(disk->self, document_path, held->stored, strlen(held->stored), 0600, err);
 }
 
@@ -285,6 +288,9 @@ static bool apply_next(const struct apply *apply, struct error *err)
         return network->underlay_set(network->self, document->underlay_peers, document->underlay_peers_length,
                                      err);
     const struct host_farm *farm = &document->farms[apply->done - 1];
+    if (PLANTED(boundary_early) && apply->agent->good &&
+        names_farm(&apply->agent->good->document, farm->name))
+        return true; /* it is there; but the filters do not know of who comes */
     return network->farm_set(network->self, farm, err) || error_wrap(err, "network of farm %s", farm->name);
 }
 
@@ -368,7 +374,7 @@ static void want(struct agent *agent, const struct host_document *document)
         unit_balance(unit);
     }
     while (map_next(agent->units, &cursor, &name, &value))
-        if (!map_get(named, name)) unit_want(value, NULL);
+        if (!map_get(named, name) && !PLANTED(stop_forgotten)) unit_want(value, NULL);
     map_free(named);
     drained_trim(agent);
     denied_start(agent);

@@ -5,6 +5,7 @@
  *
  * A step is asked for whenever something changed; it does nothing while an operation is under way. */
 #include "agent/internal.h"
+#include "base/planted.h"
 #include "base/text.h"
 
 #include <inttypes.h>
@@ -197,6 +198,7 @@ void unit_exited(void *ctx, const char *instance, int64_t incarnation, int statu
     struct unit *unit = map_get(agent->units, instance);
 
     if (!unit || !unit->have || unit->have->incarnation != incarnation) return;
+    if (PLANTED(exit_unheard) && unit->state == UNIT_UP) return;
     unit->exit_status = status;
     unit->exit_out_of_memory = out_of_memory;
     if (unit->state == UNIT_STARTING)
@@ -494,6 +496,10 @@ static void wipe(struct unit *unit)
     unit_unwatch(unit);
     if (unit->stop_asked) keep_last_words(unit);
     turn(unit, UNIT_WIPING);
+    if (PLANTED(wipe_skipped)) {
+        wiped(unit, NULL);
+        return;
+    }
     compute->wipe(compute->self, unit->name, wiped, unit);
 }
 
@@ -594,7 +600,9 @@ static void rest(struct unit *unit)
     /* Callers who would have to wait for long are better refused. */
     if (wait_ms >= LISTEN_REST_MS) doors_close(unit);
     clock->cancel(clock->self, unit->rest);
-    unit->rest = clock->after(clock->self, wait_ms * 1000, rested, unit);
+    unit->rest = PLANTED(timer_never_fires) && wait_ms > 0
+                     ? NULL
+                     : clock->after(clock->self, wait_ms * 1000, rested, unit);
     report_soon(unit->agent);
 }
 

@@ -2,6 +2,7 @@
  * any other. What they found stands in memory that is shared with this process. */
 #include "base/text.h"
 #include "cli/cli.h"
+#include "cli/sim_shrink.h"
 #include "simulate/simulate.h"
 
 #include <errno.h>
@@ -9,7 +10,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,6 +19,7 @@ struct order {
     struct simulate_options options;
     uint64_t first, last;
     const char *hours, *hosts, *farms; /* as they were given, for the command that replays */
+    bool shrink;
 };
 
 /* A run under way, in a process of its own. */
@@ -44,7 +45,7 @@ static bool read_seeds(const char *text, struct order *ret_order, struct error *
 static bool start(struct field *field, struct slot *slot, struct error *err);
 static bool wait_one(struct field *field, struct error *err);
 static void stop_all(struct field *field);
-static void note_end(struct simulate_report *report, int status);
+static bool shrink(struct field *field, struct simulate_report *report, struct error *err);
 static void tell(struct field *field, const struct simulate_report *report);
 static void tell_json(const struct order *order, const struct simulate_report *report, struct buf *ret_json);
 static void tell_text(const struct order *order, const struct simulate_report *report, struct buf *ret_text);
@@ -107,6 +108,9 @@ static bool read_order(struct cli *cli, struct order *ret_order, struct error *e
     ret_order->hosts = arguments_text(arguments, "hosts");
     ret_order->farms = arguments_text(arguments, "farms");
     ret_order->options.faults = arguments_text(arguments, "faults");
+    ret_order->shrink = arguments_has(arguments, "shrink");
+    const char *only = arguments_text(arguments, "only");
+    if (only && !sim_read_strikes(cli->arena, only, &ret_order->options, err)) return false;
     if (!ret_order->options.faults) ret_order->options.faults = "all";
     if (!ret_order->hours) ret_order->hours = "1";
     if (!seed == !seeds)
@@ -161,12 +165,8 @@ static bool start(struct field *field, struct slot *slot, struct error *err)
     struct simulate_options options = field->order->options;
 
     slot->seed = options.seed = field->next++;
-    slot->report =
-        mmap(NULL, sizeof(*slot->report), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (slot->report == MAP_FAILED) {
-        slot->report = NULL;
-        return error_errno(err, errno, "no memory for a simulation");
-    }
+    slot->report = sim_report_new(err);
+    if (!slot->report) return false;
     fflush(field->cli->out);
     slot->pid = fork();
     if (slot->pid < 0) {
@@ -191,9 +191,10 @@ static bool wait_one(struct field *field, struct error *err)
         struct slot *slot = &field->slots[i];
         if (slot->pid != pid) continue;
         slot->report->seed = slot->seed;
-        note_end(slot->report, status);
+        sim_note_end(slot->report, status);
+        if (slot->report->violated && field->order->shrink && !shrink(field, slot->report, err)) return false;
         tell(field, slot->report);
-        munmap(slot->report, sizeof(*slot->report));
+        sim_report_free(slot->report);
         *slot = (struct slot){0};
         field->done++;
     }
@@ -210,21 +211,25 @@ static void stop_all(struct field *field)
             while (waitpid(slot->pid, NULL, 0) < 0 && errno == EINTR) {
             }
         }
-        if (slot->report) munmap(slot->report, sizeof(*slot->report));
+        sim_report_free(slot->report);
     }
 }
 
-/* A program that broke in the midst of it is a violation, too. */
-static void note_end(struct simulate_report *report, int status)
+/* Tells how, and leaves in the report the shortest story that was found. */
+static bool shrink(struct field *field, struct simulate_report *report, struct error *err)
 {
-    if (report->finished && WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
-    snprintf(report->invariant, sizeof(report->invariant), "%s", "program");
-    report->violated = true;
-    if (WIFSIGNALED(status))
-        snprintf(report->message, sizeof(report->message), "the program broke: %s",
-                 strsignal(WTERMSIG(status)));
-    else
-        snprintf(report->message, sizeof(report->message), "the program ended with %d", WEXITSTATUS(status));
+    struct simulate_options options = field->order->options;
+    size_t strikes = report->strikes_length, replays = 0;
+
+    options.seed = report->seed;
+    cli_progress(field->cli, "seed %" PRIu64 " violated %s: shrinking %zu strikes", report->seed,
+                 report->invariant, strikes);
+    if (!sim_shrink(&options, report, &replays, err)) return false;
+    cli_progress(field->cli, "%s", "");
+    if (field->cli->format != OUTPUT_JSON)
+        fprintf(field->cli->out, "seed %" PRIu64 ": shrunk from %zu strikes to %zu, in %zu replays\n",
+                report->seed, strikes, report->strikes_length, replays);
+    return true;
 }
 
 static void tell(struct field *field, const struct simulate_report *report)
@@ -264,7 +269,12 @@ static void tell_json(const struct order *order, const struct simulate_report *r
         add_replay(order, report, &replay);
         buf_add_text(ret_json, ",\"replay\":");
         buf_add_json_string(ret_json, buf_text(&replay));
-        buf_add_text(ret_json, ",\"last\":[");
+        buf_add_text(ret_json, ",\"strikes\":[");
+        for (size_t i = 0; i < report->strikes_length; i++) {
+            if (i > 0) buf_add_char(ret_json, ',');
+            buf_add_json_string(ret_json, report->strikes[i].line);
+        }
+        buf_add_text(ret_json, "],\"last\":[");
         for (unsigned i = 0; (line = story_line(&report->story, i)); i++) {
             if (i > 0) buf_add_char(ret_json, ',');
             buf_add_json_string(ret_json, line);
@@ -287,6 +297,11 @@ static void tell_text(const struct order *order, const struct simulate_report *r
             buf_printf(ret_text, "%s%s %" PRIu64, n++ ? ", " : "; ", text, report->faults[i]);
     buf_add_char(ret_text, '\n');
     if (!report->violated) return;
+    if (order->shrink) {
+        for (size_t i = 0; i < report->strikes_length; i++)
+            buf_printf(ret_text, "  %s\n", report->strikes[i].line);
+        buf_add_text(ret_text, "and at last:\n");
+    }
     for (unsigned i = 0; (text = story_line(&report->story, i)); i++)
         buf_printf(ret_text, "  %s\n", text);
     buf_printf(ret_text, "%s: %s\nreplay: ", report->invariant, report->message);
@@ -299,7 +314,12 @@ static void add_replay(const struct order *order, const struct simulate_report *
     buf_printf(ret_text, "croft sim --seed %" PRIu64 " --hours %s", report->seed, order->hours);
     if (order->hosts) buf_printf(ret_text, " --hosts %s", order->hosts);
     if (order->farms) buf_printf(ret_text, " --farms %s", order->farms);
-    buf_printf(ret_text, " --faults %s", order->options.faults);
+    bool some = order->shrink || order->options.only;
+    buf_printf(ret_text, " --faults %s",
+               some && report->strikes_length == 0 ? "none" : order->options.faults);
+    if (!some || report->strikes_length == 0) return;
+    buf_add_text(ret_text, " --only ");
+    sim_write_strikes(report, ret_text);
 }
 
 static void progress(void *ctx, const char *line)

@@ -8,6 +8,7 @@
 
 static void changed(void *ctx, enum record_kind kind, const char *name, const struct record *record);
 static void tell_all(struct controller *controller);
+static void time_begin(struct controller *controller);
 static void tick(void *ctx);
 
 bool controller_new(const struct controller_options *options, struct controller **ret_controller,
@@ -32,6 +33,7 @@ bool controller_new(const struct controller_options *options, struct controller 
         controller_free(controller);
         return false;
     }
+    time_begin(controller);
     tell_all(controller);
     controller->tick = clock->after(clock->self, 0, tick, controller);
     keep_start(controller);
@@ -106,6 +108,21 @@ void control_log(struct controller *controller, const char *what, const struct e
         fprintf(stderr, "%s\n", line);
 }
 
+/* The wall clock, but never back: states last for a time, and a clock that was set back an hour would make
+ * each of them last an hour more. It goes on at the pace of the steady clock until the wall's has caught up.
+ */
+int64_t control_now_ms(struct controller *controller)
+{
+    const struct clock_port *clock = controller->options.clock;
+    int64_t wall_ms = clock->wall_ms(clock->self), steady_us = clock->steady_us(clock->self);
+    int64_t least_ms = controller->time_ms + (steady_us - controller->time_us) / 1000;
+
+    if (wall_ms <= least_ms) return least_ms;
+    controller->time_ms = wall_ms;
+    controller->time_us = steady_us;
+    return wall_ms;
+}
+
 void control_dispatch(struct controller *controller)
 {
     struct error err;
@@ -117,7 +134,8 @@ void control_dispatch(struct controller *controller)
 static void changed(void *ctx, enum record_kind kind, const char *name, const struct record *record)
 {
     struct controller *controller = ctx;
-    news_of(controller, kind, name, record ? record->object : NULL);
+    if (!record || record->revision != controller->decided_revision)
+        news_of(controller, kind, name, record ? record->object : NULL);
     if (record)
         planner_put(controller->planner, kind, record->object);
     else
@@ -135,6 +153,21 @@ static void tell_all(struct controller *controller)
         for (size_t i = 0; i < length; i++)
             planner_put(controller->planner, (enum record_kind)kind, records[i]->object);
     }
+}
+
+/* Not before anything that a controller before this one has written: its clock may have been ahead. */
+static void time_begin(struct controller *controller)
+{
+    const struct clock_port *clock = controller->options.clock;
+    const struct snapshot *grid = mirror_snapshot(controller->mirror);
+
+    controller->time_us = clock->steady_us(clock->self);
+    for (size_t i = 0; i < grid->instances_length; i++)
+        if (grid->instances[i].since_ms > controller->time_ms)
+            controller->time_ms = grid->instances[i].since_ms;
+    for (size_t i = 0; i < grid->host_facts_length; i++)
+        if (grid->host_facts[i].since_ms > controller->time_ms)
+            controller->time_ms = grid->host_facts[i].since_ms;
 }
 
 static void tick(void *ctx)

@@ -70,7 +70,7 @@ void denied_tick(struct controller *controller)
     forget_gone(controller);
     while (map_next(controller->denied, &cursor, NULL, &value)) {
         if (!is_due(value, now_us)) continue;
-        add_event(change, value, clock->wall_ms(clock->self));
+        add_event(change, value, control_now_ms(controller));
         *(struct denied **)vec_push(&told) = value;
     }
     bool good = change_is_empty(change) || change_commit(change, NULL, &err);

@@ -1,4 +1,5 @@
 /* Life of hosts: beats, doubt, looks by others, fencing. README.md has the drawing of the states. */
+#include "base/planted.h"
 #include "base/text.h"
 #include "control/internal.h"
 
@@ -190,6 +191,10 @@ void hosts_fence(struct controller *controller, const char *host, const char *re
         return;
     }
     session->fencing = true;
+    if (PLANTED(lost_fence)) { /* started elsewhere before it is off */
+        fenced(order_new(controller, host, POWER_OFF), NULL);
+        return;
+    }
     power->order(power->self, host, POWER_OFF, fenced, order_new(controller, host, POWER_OFF));
 }
 
@@ -201,10 +206,9 @@ bool hosts_set_state(struct controller *controller, const char *host, enum host_
                                         [HOST_DOWN] = "down",
                                         [HOST_STATE_DRAINING] = "draining",
                                         [HOST_STATE_OFF] = "off"};
-    const struct clock_port *clock = controller->options.clock;
     const struct record *record = mirror_get(controller->mirror, RECORD_HOST_FACT, host);
     CLEANUP_CHANGE struct change *change = change_new(controller->options.store);
-    int64_t now_ms = clock->wall_ms(clock->self);
+    int64_t now_ms = control_now_ms(controller);
 
     if (!record) return error_set(err, ERROR_NOT_FOUND, "no host %s", host);
     struct host_fact fact = *(const struct host_fact *)record->object;
@@ -491,7 +495,6 @@ static void give_up_run(struct host_fact *fact)
 static void loss_put(struct session *session, struct change *change)
 {
     static const char reason[] = "given up and powered off";
-    const struct clock_port *clock = session->controller->options.clock;
     const struct host_fact *was = fact_of(session->controller, session->host);
 
     session->fencing = false;
@@ -501,7 +504,8 @@ static void loss_put(struct session *session, struct change *change)
     give_up_run(&fact);
     fact.reason = reason;
     change_put(change, RECORD_HOST_FACT, session->host, &fact);
-    change_event(change, clock->wall_ms(clock->self), "croft", "host", session->host, "fenced", reason);
+    change_event(change, control_now_ms(session->controller), "croft", "host", session->host, "fenced",
+                 reason);
 }
 
 static const struct host_fact *fact_of(struct controller *controller, const char *host)

@@ -509,5 +509,5 @@ static void power_done(void *ctx, const struct error *failure)
 
 static int64_t wall_ms(struct controller *controller)
 {
-    return controller->options.clock->wall_ms(controller->options.clock->self);
+    return control_now_ms(controller);
 }

@@ -49,12 +49,14 @@ struct controller {
     struct map *idle;     /* library.c: layers that nobody needs -> struct idle */
     int64_t denied_told_us;
     struct timer *think_soon, *think_later, *tick, *keep;
+    uint64_t decided_revision; /* of the last decision: the documents that follow from it went with it */
     uint64_t thought_revision; /* of the store after the last decision */
     /* Documents are compared with what is to be only when something changed that may stand in one. */
     int rounds;        /* decisions since something else changed */
     struct vec looks;  /* struct look * under way */
     struct vec orders; /* struct order * to switches, under way */
     int64_t started_us, ticked_us;
+    int64_t time_ms, time_us; /* control_now_ms(): what it said at this steady time */
 };
 
 /* What waits for a switch: it outlives the controller, for an order cannot be taken back. */
@@ -119,6 +121,9 @@ void denied_free(struct map *denied);
 /* Brings the mirror up to the store. A controller that cannot read what it just wrote must not go on by an
  * old view: it ends, and its successor starts from the store. */
 void control_dispatch(struct controller *controller);
+
+/* What time it is for the grid: of states, events and decisions. */
+int64_t control_now_ms(struct controller *controller);
 
 /* A failure that nobody waits for: into the log with where it came from. */
 void control_log(struct controller *controller, const char *what, const struct error *err);

@@ -148,13 +148,12 @@ static void route_hello(struct asked *asked)
 static bool take_hello(struct asked *asked, struct error *err)
 {
     struct controller *controller = asked->controller;
-    const struct clock_port *clock = controller->options.clock;
     CLEANUP_CHANGE struct change *change = change_new(controller->options.store);
     const struct node *document = node_get(&asked->body, "host");
     const struct record *record = mirror_get(controller->mirror, RECORD_HOST_FACT, asked->host);
     size_t addresses_length = 0;
     struct host_fact fact = {.name = asked->host, .reason = "joined", .document_error = ""};
-    int64_t now_ms = clock->wall_ms(clock->self);
+    int64_t now_ms = control_now_ms(controller);
 
     if (record) fact = *(const struct host_fact *)record->object;
     if (!mirror_get(controller->mirror, RECORD_HOST, asked->host)) {

@@ -12,6 +12,7 @@ enum { PLAN_ROUNDS_MAX = 16 };
 /* An action writes at most three things, and a transaction has a bound (store.h). What is beyond is decided
  * again in the loop's next turn; hosts meanwhile begin with what is known. */
 enum { ACTIONS_MAX = STORE_OPS_LENGTH_MAX / 4 };
+enum { TRY_AGAIN_US = 1000 * 1000 }; /* after the store refused what was decided */
 
 /* A newer document for a host. */
 struct news {
@@ -61,7 +62,10 @@ void think(struct controller *controller)
 
     if (store_revision(controller->options.store) != controller->thought_revision) controller->rounds = 0;
     if (!decide(controller, &changed, &err)) {
+        const struct clock_port *clock = controller->options.clock;
         control_log(controller, "writing down decisions", &err);
+        clock->cancel(clock->self, controller->think_later); /* nothing else may happen that asks for it */
+        controller->think_later = clock->after(clock->self, TRY_AGAIN_US, think_again, controller);
         return;
     }
     controller->rounds = changed ? controller->rounds + 1 : 0;
@@ -134,7 +138,7 @@ static bool decide(struct controller *controller, bool *ret_changed, struct erro
     const struct clock_port *clock = controller->options.clock;
     CLEANUP_ARENA struct arena *arena = arena_new();
     struct vec news = VEC_OF(struct news), taken = VEC_OF(struct taken);
-    int64_t now_ms = clock->wall_ms(clock->self);
+    int64_t now_ms = control_now_ms(controller);
     struct plan plan = planner_plan(controller->planner, arena, now_ms);
     bool cut = plan.actions_length > ACTIONS_MAX;
 
@@ -219,14 +223,15 @@ static bool commit(struct controller *controller, const struct plan *plan, int64
     for (size_t i = 0; i < news->length; i++)
         put_news(together, vec_at(news, i));
     if (change_is_empty(together)) return true;
-    if (change_commit(together, NULL, err)) {
+    if (change_commit(together, &controller->decided_revision, err)) {
         for (size_t i = 0; i < news->length; i++)
             give_news(vec_at(news, i));
         return true;
     }
     if (news->length == 0) return false;
     write_down(controller, decision, plan, now_ms);
-    if (!change_is_empty(decision) && !change_commit(decision, NULL, err)) return false;
+    if (!change_is_empty(decision) && !change_commit(decision, &controller->decided_revision, err))
+        return false;
     publish_apart(controller, news);
     return true;
 }

@@ -1,4 +1,5 @@
 #include "model/schema.h"
+#include "model/schema_scan.h"
 
 #include "base/text.h"
 #include "model/schemas.h"
@@ -85,6 +86,11 @@ bool model_read_json(const struct schema *schema, struct arena *arena, const cha
                      void *ret_object, struct error *err)
 {
     struct node node;
+    uint64_t seen = 0;
+    struct scan *scan = scan_new(arena, NULL);
+    bool scanned = schema_scan(scan, schema, json, size, ret_object, &seen);
+    scan_free(scan);
+    if (scanned) return true;
     if (!node_from_json(arena, json, size, &node, err)) return false;
     return schema_read_lenient(schema, arena, &node, ret_object, err);
 }

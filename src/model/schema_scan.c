@@ -67,6 +67,7 @@ static bool scan_escapes(struct cursor *c, struct piece *ret_piece);
 static bool scan_plain(struct cursor *c, struct piece *ret_piece, enum node_kind *ret_kind);
 static bool is_number(const struct piece *piece);
 static bool skip_digits(const struct piece *piece, size_t *at);
+static const char *keep_text(struct scan *scan, const struct piece *piece, bool unique);
 static bool take(struct cursor *c, char wanted);
 static bool piece_is(const struct piece *piece, const char *text);
 
@@ -219,8 +220,7 @@ static bool scan_scalar(struct cursor *c, const struct field *field, unsigned ch
     if (quoted) c->at--;
     if (!(quoted ? scan_string(c, &piece) : scan_plain(c, &piece, &node.kind))) return false;
     if (scalar->is_text) {
-        node.text = field->unique ? texts_copy(c->scan->texts, piece.text, piece.size)
-                                  : texts_keep(c->scan->texts, piece.text, piece.size);
+        node.text = keep_text(c->scan, &piece, field->unique);
     } else {
         if (piece.size >= SCALAR_SIZE) return false;
         memcpy(text, piece.text, piece.size);
@@ -290,15 +290,13 @@ static bool scan_pairs(struct cursor *c, const struct field *field, unsigned cha
 
 static bool scan_pair(struct cursor *c, struct vec *pairs)
 {
-    struct texts *texts = c->scan->texts;
     struct piece piece;
     if (pairs->length == PAIRS_MAX || !scan_string(c, &piece)) return false;
-    const char *name = texts_keep(texts, piece.text, piece.size);
+    const char *name = keep_text(c->scan, &piece, false);
     for (size_t i = 0; i < pairs->length; i++)
         if (((struct pair *)vec_at(pairs, i))->name == name) return false;
     if (!take(c, ':') || !scan_string(c, &piece)) return false;
-    *(struct pair *)vec_push(pairs) =
-        (struct pair){.name = name, .value = texts_keep(texts, piece.text, piece.size)};
+    *(struct pair *)vec_push(pairs) = (struct pair){.name = name, .value = keep_text(c->scan, &piece, false)};
     return true;
 }
 
@@ -390,6 +388,13 @@ static bool skip_digits(const struct piece *piece, size_t *at)
 }
 
 /* Skips white space, and the wanted character if it comes next. */
+static const char *keep_text(struct scan *scan, const struct piece *piece, bool unique)
+{
+    if (scan->texts == NULL) return arena_strndup(scan->arena, piece->text, piece->size);
+    return unique ? texts_copy(scan->texts, piece->text, piece->size)
+                  : texts_keep(scan->texts, piece->text, piece->size);
+}
+
 static bool take(struct cursor *c, char wanted)
 {
     while (c->at < c->end && (*c->at == ' ' || *c->at == '\t'))

@@ -6,7 +6,7 @@
 #include "model/schema.h"
 
 /* Objects are the arena's; their texts are kept once, but for those of fields that are `unique`. Both outlive
- * the scan. */
+ * the scan. texts NULL: each is the arena's own. */
 struct scan;
 struct scan *scan_new(struct arena *arena, struct texts *texts);
 void scan_free(struct scan *scan); /* NULL is fine */

@@ -9,6 +9,7 @@
 #include "plan/scale/scale.h"
 #include "plan/work.h"
 
+#include "base/planted.h"
 #include "base/text.h"
 
 static void open_farm(struct work *work, size_t farm);
@@ -66,7 +67,7 @@ void work_end(struct work *work)
     for (size_t a = 0; a < work->active.length; a++) {
         struct work_farm *farm = &work->farms[work->active.items[a]];
         farm->dirty = farm->acted;
-        farm->stuck = !farm->acted && !is_calm(work, farm);
+        farm->stuck = !PLANTED(stuck_forgotten) && !farm->acted && !is_calm(work, farm);
     }
     for (size_t a = 0; a < work->active.length; a++)
         close_farm(work, work->active.items[a]);

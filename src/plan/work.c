@@ -1,6 +1,7 @@
 #include "plan/work.h"
 
 #include "base/buf.h"
+#include "base/planted.h"
 #include "base/text.h"
 #include "plan/place/held.h"
 #include "plan/place/keep.h"
@@ -400,7 +401,7 @@ static void host_means(struct work_host *host)
         host->pool = host->intent->pool;
         host->class_name = host->intent->class_name;
         for (size_t d = 0; d < DIMENSIONS; d++)
-            host->total.of[d] = capacity.of[d] - reserve.of[d];
+            host->total.of[d] = PLANTED(reserve_forgotten) ? capacity.of[d] : capacity.of[d] - reserve.of[d];
         /* Nobody says what the network can carry: it is not counted. */
         if (capacity.of[3] == 0) host->total.of[3] = UNCOUNTED;
     }

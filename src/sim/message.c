@@ -312,8 +312,13 @@ static void hand_over(void *ctx)
     struct exchange *exchange = ctx;
     const struct clock_port *clock = exchange->to->net->clock;
     const struct place *place = map_get(exchange->to->net->places, exchange->address);
+    int64_t held_us = net_held_us(exchange->to);
 
-    if (exchange->late)
+    if (held_us > 0) {
+        exchange->late = clock->after(clock->self, held_us, hand_over, exchange);
+        return;
+    }
+    if (exchange->late && !exchange->call && !exchange->leaving)
         exchange->leaving = clock->after(clock->self, net_latency_us(exchange->to->net), leave, exchange);
     exchange->late = NULL;
     if (place->handler)
@@ -379,7 +384,12 @@ static void come_back(void *ctx)
     struct call *call = parcel->call;
     const struct clock_port *clock = call->from->net->clock;
     bool last = parcel->last || parcel->kind == PARCEL_END;
+    int64_t held_us = net_held_us(call->from);
 
+    if (held_us > 0) {
+        parcel->timer = clock->after(clock->self, held_us, come_back, parcel);
+        return;
+    }
     parcel->timer = NULL;
     if (!net_reaches(parcel->by, call->from, parcel->path) ||
         (parcel->last && net_happens(call->from->net, call->from->net->weather.lost_per_1000))) {
@@ -472,7 +482,14 @@ static void leave(void *ctx)
     void (*gone)(void *ctx) = exchange->gone;
     void *gone_ctx = exchange->gone_ctx;
 
+    int64_t held_us = net_held_us(exchange->to);
+
     exchange->leaving = NULL;
+    if (held_us > 0) {
+        const struct clock_port *clock = exchange->to->net->clock;
+        exchange->leaving = clock->after(clock->self, held_us, leave, exchange);
+        return;
+    }
     if (!net_reaches(exchange->from, exchange->to, exchange->path)) return;
     exchange_drop(exchange, false);
     if (gone) gone(gone_ctx);

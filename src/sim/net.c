@@ -124,6 +124,12 @@ void sim_machine_listen(struct sim_machine *machine, const char *address, int pa
     *place = (struct place){machine, path, handler, ctx};
 }
 
+void sim_machine_held(struct sim_machine *machine, int64_t (*held_until_us)(void *ctx), void *ctx)
+{
+    machine->held_until_us = held_until_us;
+    machine->held_ctx = ctx;
+}
+
 void sim_machine_end(struct sim_machine *machine)
 {
     stop_listening(machine);
@@ -164,6 +170,14 @@ int64_t net_latency_us(struct sim_net *net)
 bool net_happens(struct sim_net *net, int per_1000)
 {
     return per_1000 > 0 && sim_random_between(net->random, 1, 1000) <= per_1000;
+}
+
+int64_t net_held_us(const struct sim_machine *machine)
+{
+    const struct clock_port *clock = machine->net->clock;
+    int64_t until_us = machine->held_until_us ? machine->held_until_us(machine->held_ctx) : 0;
+    int64_t us = until_us ? until_us - clock->steady_us(clock->self) : 0;
+    return us > 0 ? us : 0;
 }
 
 static void forget_all(struct sim_machine *machine, bool tell)

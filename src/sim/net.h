@@ -44,6 +44,9 @@ const struct net_port *sim_machine_port(struct sim_machine *machine);
 /* The address is this machine's, on this path. handler NULL: nobody listens, so its kernel refuses. */
 void sim_machine_listen(struct sim_machine *machine, const char *address, int path, net_handler handler,
                         void *ctx);
+/* Asked until when (on the net's clock) its process is held up in a call: nothing is handed to it before.
+ * NULL: it never is. */
+void sim_machine_held(struct sim_machine *machine, int64_t (*held_until_us)(void *ctx), void *ctx);
 /* Its processes have ended, and its kernel tidies up: nobody listens, what was open breaks. */
 void sim_machine_end(struct sim_machine *machine);
 /* Off: it is silent, and nobody is told; its processes are the caller's to free after this, then

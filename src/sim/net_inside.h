@@ -29,6 +29,8 @@ struct sim_machine {
     size_t number;
     unsigned cut_out, cut_in; /* from it to any, from any to it: a bit a path */
     bool on;
+    int64_t (*held_until_us)(void *ctx); /* NULL: never held up */
+    void *held_ctx;
     struct vec calls;     /* struct call *: made here */
     struct vec exchanges; /* struct exchange *: being served here */
     struct map *second;   /* "address address" of peers that are better reached by the second */
@@ -46,6 +48,7 @@ struct place {
 bool net_reaches(const struct sim_machine *from, const struct sim_machine *to, int path);
 int64_t net_latency_us(struct sim_net *net);
 bool net_happens(struct sim_net *net, int per_1000);
+int64_t net_held_us(const struct sim_machine *machine); /* its process takes nothing in for so long */
 
 /* message.c: the slots of the port */
 struct call *message_call(void *self, const struct peer *peer, const struct request *request,

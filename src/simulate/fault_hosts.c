@@ -4,6 +4,7 @@
 #include "simulate/inside.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static struct box *draw_box(struct run *run, bool (*fits)(const struct box *box));
 static bool has_agent(const struct box *box);
@@ -79,6 +80,25 @@ void zone_dies_end(struct run *run, struct trouble *trouble)
 {
     for (size_t i = 0; i < run->world->boxes_length; i++)
         if (text_equal(run->world->boxes[i].host.zone, trouble->what)) start_box(run, &run->world->boxes[i]);
+}
+
+bool site_dies(struct run *run, struct trouble *trouble)
+{
+    const struct world *world = run->world;
+    const char *zone = world->boxes[run_draw(run, 0, (int64_t)world->boxes_length - 1)].host.zone;
+
+    snprintf(trouble->what, sizeof(trouble->what), "%.*s/", (int)strcspn(zone, "/"), zone);
+    run_tell(run, "site %s loses its power", trouble->what);
+    for (size_t i = 0; i < world->boxes_length; i++)
+        if (text_starts(world->boxes[i].host.zone, trouble->what) && world->boxes[i].on)
+            box_die(&world->boxes[i]);
+    return true;
+}
+
+void site_dies_end(struct run *run, struct trouble *trouble)
+{
+    for (size_t i = 0; i < run->world->boxes_length; i++)
+        if (text_starts(run->world->boxes[i].host.zone, trouble->what)) start_box(run, &run->world->boxes[i]);
 }
 
 void hosts_mend(struct run *run)

@@ -1,8 +1,10 @@
 /* The management network: cut, one-way, or in bad weather. */
 #include "simulate/inside.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
+static void cut_pairs(struct run *run, const struct trouble *trouble, bool cut);
 static void late(void *ctx, const char *from, const char *to, const struct request *request,
                  struct sim_fate *ret_fate);
 
@@ -48,6 +50,24 @@ void partition_one_way_end(struct run *run, struct trouble *trouble)
     sim_net_cut(run->world->net, trouble->what, trouble->other, trouble->path, false);
 }
 
+/* Some pairs do not reach each other, while each of them reaches others: partial, with the controller as one
+ * of the machines. Which pairs follows from one number, so that the end knows them again. */
+bool partition_pairs(struct run *run, struct trouble *trouble)
+{
+    trouble->amount = run_draw(run, 1, 1 << 30);
+    trouble->path = (int)run_draw(run, -1, 1);
+    run_tell(run, "pairs of machines do not reach each other on %s (%" PRId64 ")",
+             trouble->path < 0 ? "both paths" : "one path", trouble->amount);
+    cut_pairs(run, trouble, true);
+    return true;
+}
+
+void partition_pairs_end(struct run *run, struct trouble *trouble)
+{
+    run_tell(run, "these pairs reach each other again (%" PRId64 ")", trouble->amount);
+    cut_pairs(run, trouble, false);
+}
+
 bool messages(struct run *run, struct trouble *trouble)
 {
     struct sim_weather weather = {.latency_us_min = run->swarm->weather.latency_us_min};
@@ -76,10 +96,28 @@ void net_mend(struct run *run)
     sim_net_meddle(run->world->net, NULL, NULL);
 }
 
+static void cut_pairs(struct run *run, const struct trouble *trouble, bool cut)
+{
+    struct sim_random *chance = sim_random_new((uint64_t)trouble->amount);
+    const struct world *world = run->world;
+    int64_t last = (int64_t)world->boxes_length; /* the controller */
+
+    for (int64_t pairs = sim_random_between(chance, 1, 1 + last); pairs > 0; pairs--) {
+        int64_t a = sim_random_between(chance, 0, last), b = sim_random_between(chance, 0, last);
+        const char *one = a == last ? "controller" : world->boxes[a].name;
+        const char *other = b == last ? "controller" : world->boxes[b].name;
+        if (a == b) continue;
+        sim_net_cut(world->net, one, other, trouble->path, cut);
+        sim_net_cut(world->net, other, one, trouble->path, cut);
+    }
+    sim_random_free(chance);
+}
+
 /* One of a hundred requests stands in a queue until its asker has given up. */
 static void late(void *ctx, const char *from, const char *to, const struct request *request,
                  struct sim_fate *ret_fate)
 {
-    struct run *run = ctx;
-    if (run_draw(run, 1, 100) == 1) ret_fate->late_us = run_draw(run, 1, 20 * 1000) * 1000;
+    struct sim_random *chance = ((struct run *)ctx)->world->random; /* the net's own */
+    if (sim_random_between(chance, 1, 100) == 1)
+        ret_fate->late_us = sim_random_between(chance, 1, 20 * 1000) * 1000;
 }

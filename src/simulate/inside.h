@@ -17,6 +17,7 @@ struct trouble {
     struct timer *end;
     char what[64], other[64]; /* the fault's own: whom it struck */
     int path;
+    int64_t amount;
 };
 
 /* A kind of what goes wrong: a row of the table in faults.c. */
@@ -34,6 +35,8 @@ struct fault_state {
     const struct fault *fault;
     size_t place; /* in the table */
     bool on;
+    struct sim_random *chance; /* of when it strikes; what a strike does has a chance of its own */
+    uint64_t strikes;          /* so far, with those that are left out */
     struct timer *next;
 };
 
@@ -66,10 +69,11 @@ void run_violated(struct run *run, const char *invariant, const char *format, ..
 extern const struct fault fault_table[];
 extern const size_t fault_table_length;
 void faults_draw(struct run *run); /* which are on, and how often */
+void faults_free(struct run *run);
 void faults_begin(struct run *run);
 void faults_end(struct run *run); /* no more of them, and all that are there are over */
 
-/* fault_hosts.c, fault_net.c, fault_instances.c: rows */
+/* fault_hosts.c, fault_net.c, fault_instances.c, fault_clocks.c, fault_disks.c: rows */
 bool agent_crash(struct run *run, struct trouble *trouble);
 void agent_crash_end(struct run *run, struct trouble *trouble);
 bool controller_crash(struct run *run, struct trouble *trouble);
@@ -78,16 +82,35 @@ bool host_dies(struct run *run, struct trouble *trouble);
 void host_dies_end(struct run *run, struct trouble *trouble);
 bool zone_dies(struct run *run, struct trouble *trouble);
 void zone_dies_end(struct run *run, struct trouble *trouble);
+bool site_dies(struct run *run, struct trouble *trouble);
+void site_dies_end(struct run *run, struct trouble *trouble);
 void hosts_mend(struct run *run); /* all have power, an agent, and there is a controller */
 bool partition(struct run *run, struct trouble *trouble);
 void partition_end(struct run *run, struct trouble *trouble);
 bool partition_one_way(struct run *run, struct trouble *trouble);
 void partition_one_way_end(struct run *run, struct trouble *trouble);
+bool partition_pairs(struct run *run, struct trouble *trouble);
+void partition_pairs_end(struct run *run, struct trouble *trouble);
 bool messages(struct run *run, struct trouble *trouble);
 void messages_end(struct run *run, struct trouble *trouble);
 void net_mend(struct run *run);
 bool instance_crash(struct run *run, struct trouble *trouble);
 bool instance_hang(struct run *run, struct trouble *trouble);
+bool clock_jump(struct run *run, struct trouble *trouble);
+void clock_jump_end(struct run *run, struct trouble *trouble);
+bool clock_drift(struct run *run, struct trouble *trouble);
+void clock_drift_end(struct run *run, struct trouble *trouble);
+bool disk_slow(struct run *run, struct trouble *trouble);
+void disk_slow_end(struct run *run, struct trouble *trouble);
+bool disk_full(struct run *run, struct trouble *trouble);
+void disk_full_end(struct run *run, struct trouble *trouble);
+bool disk_lies(struct run *run, struct trouble *trouble);
+void disk_lies_end(struct run *run, struct trouble *trouble);
+bool disk_flips(struct run *run, struct trouble *trouble);
+bool store_fails(struct run *run, struct trouble *trouble);
+void store_fails_end(struct run *run, struct trouble *trouble);
+bool store_conflicts(struct run *run, struct trouble *trouble);
+void store_conflicts_end(struct run *run, struct trouble *trouble);
 
 /* clerk.c: the simulated operator, and what he was promised */
 struct clerk *clerk_new(struct run *run);

@@ -6,7 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { LOOK_US = 1000 * 1000 };
+enum { LOOK_US = 1000 * 1000, STEPS_NOW_MAX = 200 * 1000 };
 
 static void one_leader_step(struct run *run);
 static void no_leak_step(struct run *run);
@@ -89,6 +89,11 @@ void judges_step(void *ctx)
     struct run *run = ctx;
 
     run->report->steps++;
+    run->judges->steps_now = run_now(run) == run->judges->now_us ? run->judges->steps_now + 1 : 0;
+    run->judges->now_us = run_now(run);
+    if (run->judges->steps_now == STEPS_NOW_MAX)
+        run_violated(run, "converges", "%d steps in one moment: something asks for itself for ever",
+                     STEPS_NOW_MAX);
     run->report->virtual_ms = (run_now(run) - run->started_us) / 1000;
     story_mix(run->story, (uint64_t)run_now(run));
     for (size_t i = 0; i < LENGTH(invariants); i++)

@@ -38,6 +38,8 @@ struct judges {
     struct store_watch *watch;
     uint64_t revision; /* that the store was seen at */
     int64_t look_us;   /* of the last look at everything, in calms */
+    int64_t now_us;    /* of the last step */
+    int steps_now;     /* in that moment */
     bool converged;    /* judged in this calm */
 };
 

@@ -32,6 +32,7 @@ void simulate(const struct simulate_options *options, struct simulate_report *re
 
     report->seed = options->seed;
     report->story.hash = options->seed;
+    if (options->about) snprintf(report->story.about, sizeof(report->story.about), "%s", options->about);
     run.swarm = swarm_new(run.chance, options->hosts, options->farms);
     const struct world_options world_options = {.seed = options->seed ^ 0x5eed,
                                                 .hosts = run.swarm->hosts,
@@ -84,6 +85,7 @@ void run_violated(struct run *run, const char *invariant, const char *format, ..
     va_start(list, format);
     vsnprintf(report->message, sizeof(report->message), format, list);
     va_end(list);
+    run->story->all = true;
     run_tell(run, "VIOLATED %s: %s", invariant, report->message);
 }
 
@@ -182,11 +184,7 @@ static void finish(struct run *run)
 {
     sim_clock_after_step(run->world->clock, NULL, NULL);
     fake_world_watch(run->world->truth, NULL, NULL);
-    for (size_t i = 0; i < fault_table_length; i++)
-        run_cancel(run, run->faults[i].next);
-    for (size_t i = 0; i < run->troubles.length; i++)
-        mem_free(*(struct trouble **)vec_at(&run->troubles, i));
-    vec_free(&run->troubles);
+    faults_free(run);
     clerk_free(run->clerk);
     judges_free(run->judges);
     world_free(run->world);

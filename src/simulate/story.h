@@ -4,16 +4,21 @@
 
 #include "base/attr.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
-enum { STORY_LINES = 40, STORY_LINE_SIZE = 200 };
+enum { STORY_LINES = 40, STORY_LINE_SIZE = 200, STORY_ABOUT_SIZE = 128 };
 
 /* Without pointers: it may stand in memory that another process reads when this one has ended. Zeroed at
  * first. */
 struct story {
     uint64_t hash;
-    uint64_t told; /* lines so far; line n is lines[n % STORY_LINES] */
-    char lines[STORY_LINES][STORY_LINE_SIZE];
+    uint64_t told; /* lines so far; line n is lines[n % (STORY_LINES + 1)] */
+    /* Only lines with this text in them are kept, but for those told while `all`; "": every one. The hash is
+     * over every one all the same. */
+    char about[STORY_ABOUT_SIZE];
+    bool all;
+    char lines[STORY_LINES + 1][STORY_LINE_SIZE]; /* one to write in, that may not be kept */
 };
 
 /* Something happened at this time: into the hash. Cheap. */

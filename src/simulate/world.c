@@ -2,15 +2,20 @@
 
 #include "base/text.h"
 #include "model/image_text.h"
+#include "sim/digest.h"
 
 #include <stdio.h>
+#include <string.h>
 
 const char *const landlord = "landlords-own-token";
 const char api_address[] = "127.0.0.1:7000";
 static const char *const controller_addresses[] = {"10.90.0.1:7070", "10.91.0.1:7070"};
 
 static void add_box(struct world *world, const struct host *host);
+static void name_boot(struct box *box);
 static void free_drivers(struct box *box);
+static void spend(void *ctx, int64_t us);
+static int64_t held_until_us(void *ctx);
 static bool switch_power(void *ctx, const char *host, enum power_order order, struct error *err);
 
 struct world *world_new(const struct world_options *options)
@@ -29,8 +34,10 @@ struct world *world_new(const struct world_options *options)
     world->power = sim_power_new(world->time, 50000, switch_power, world);
     world->controller_machine = sim_net_machine(world->net, "controller");
     sim_machine_certify(world->controller_machine, ROLE_CONTROLLER, NULL);
+    world->controller_clock = sim_machine_clock_new(world->time);
+    sim_machine_held(world->controller_machine, held_until_us, world->controller_clock);
     world->person = sim_net_machine(world->net, "person");
-    world->store = store_open_memory();
+    world->store = bad_store_open(spend, world->controller_clock, &world->bad_store);
     world->boxes = mem_alloc_array(options->hosts_length, sizeof(*world->boxes));
     world->boxes_by_name = map_new();
     for (size_t i = 0; i < options->hosts_length; i++)
@@ -50,13 +57,17 @@ void world_free(struct world *world)
     sim_net_free(world->net);
     fake_world_free(world->truth);
     for (size_t i = 0; i < world->boxes_length; i++) {
+        sim_bad_disk_free(world->boxes[i].bad_disk);
+        sim_bad_blobs_free(world->boxes[i].bad_blobs);
         sim_disk_free(world->boxes[i].disk);
         sim_blobs_free(world->boxes[i].blobs);
+        sim_machine_clock_free(world->boxes[i].clock);
     }
     store_close(world->store);
     sim_blobs_free(world->blobs);
     sim_identity_free(world->identity);
     sim_random_free(world->random);
+    sim_machine_clock_free(world->controller_clock);
     sim_clock_free(world->clock);
     map_free(world->boxes_by_name);
     mem_free(world->boxes);
@@ -91,7 +102,8 @@ void world_images(const struct world *world, struct buf *ret_yaml)
 
 bool world_start_controller(struct world *world, struct error *err)
 {
-    const struct controller_options options = {.clock = world->time,
+    const struct clock_port *clock = sim_machine_clock_port(world->controller_clock);
+    const struct controller_options options = {.clock = clock,
                                                .net = sim_machine_port(world->controller_machine),
                                                .identity = sim_identity_port(world->identity),
                                                .blobs = sim_blobs_port(world->blobs),
@@ -105,7 +117,7 @@ bool world_start_controller(struct world *world, struct error *err)
 
     if (!controller_new(&options, &world->controller, err)) return false;
     const struct api_options api_options = {.controller = world->controller,
-                                            .clock = world->time,
+                                            .clock = clock,
                                             .net = options.net,
                                             .random = sim_random_port(world->random),
                                             .identity = options.identity,
@@ -137,7 +149,7 @@ void world_run_ms(struct world *world, int64_t ms)
 
 bool box_boot(struct box *box, struct error *err)
 {
-    snprintf(box->boot, sizeof(box->boot), "%s-boot-%d", box->name, ++box->boots);
+    name_boot(box);
     box->on = true;
     sim_machine_power(box->machine, true);
     return box_start_agent(box, err);
@@ -152,11 +164,11 @@ bool box_start_agent(struct box *box, struct error *err)
     box->network = fake_net_new(box->truth);
     box->balance = fake_balance_new(box->truth);
     const struct agent_options options = {
-        .clock = world->time,
+        .clock = sim_machine_clock_port(box->clock),
         .net = sim_machine_port(box->machine),
-        .disk = sim_disk_port(box->disk),
+        .disk = sim_bad_disk_port(box->bad_disk),
         .identity = sim_identity_port(world->identity),
-        .blobs = sim_blobs_port(box->blobs),
+        .blobs = sim_bad_blobs_port(box->bad_blobs),
         .process = fake_processes_port(box->processes),
         .watch = sim_watch_port(),
         .random = sim_random_port(world->random),
@@ -200,6 +212,8 @@ void box_die(struct box *box)
     sim_machine_power(box->machine, false); /* first: it says no more */
     box->on = false;
     box_stop_agent(box);
+    sim_bad_disk_power_lost(box->bad_disk);
+    sim_bad_blobs_power_lost(box->bad_blobs);
     fake_host_off(box->truth);
 }
 
@@ -222,9 +236,23 @@ static void add_box(struct world *world, const struct host *host)
     box->machine = sim_net_machine(world->net, box->name);
     box->disk = sim_disk_new();
     box->blobs = sim_blobs_new();
+    box->clock = sim_machine_clock_new(world->time);
+    sim_machine_held(box->machine, held_until_us, box->clock);
+    box->bad_disk = sim_bad_disk_new(sim_disk_port(box->disk), spend, box->clock);
+    box->bad_blobs = sim_bad_blobs_new(sim_blobs_port(box->blobs), spend, box->clock);
     box->truth = fake_host_get(world->truth, box->name);
     box->host = *host;
     map_put(world->boxes_by_name, box->name, box);
+}
+
+/* Unlike every other one's, as the kernel's are: no turned bit makes one of another. */
+static void name_boot(struct box *box)
+{
+    char hex[65], text[96];
+
+    snprintf(text, sizeof(text), "%s-boot-%d", box->name, ++box->boots);
+    sim_digest(text, strlen(text), hex);
+    snprintf(box->boot, sizeof(box->boot), "%s-%.16s", text, hex);
 }
 
 static void free_drivers(struct box *box)
@@ -233,6 +261,16 @@ static void free_drivers(struct box *box)
     box->network->destroy(box->network->self);
     box->compute->destroy(box->compute->self);
     fake_processes_free(box->processes);
+}
+
+static void spend(void *ctx, int64_t us)
+{
+    sim_machine_clock_spend(ctx, us);
+}
+
+static int64_t held_until_us(void *ctx)
+{
+    return sim_machine_clock_held_until_us(ctx);
 }
 
 static bool switch_power(void *ctx, const char *host, enum power_order order, struct error *err)

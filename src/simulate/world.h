@@ -9,14 +9,18 @@
 #include "base/mem.h"
 #include "control/controller.h"
 #include "driver/fake/fake.h"
+#include "sim/bad_blobs.h"
+#include "sim/bad_disk.h"
 #include "sim/blob.h"
 #include "sim/clock.h"
 #include "sim/disk.h"
 #include "sim/identity.h"
+#include "sim/machine_clock.h"
 #include "sim/net.h"
 #include "sim/power.h"
 #include "sim/random.h"
 #include "sim/watch.h"
+#include "simulate/bad_store.h"
 #include "store/store.h"
 
 struct world_options {
@@ -31,12 +35,16 @@ struct world_options {
 /* A host: what stays when its agent or its power goes, and what does not. */
 struct box {
     struct world *world;
-    char name[64], addresses[2][48], underlay[48], boot[96];
+    char name[64], addresses[2][48], underlay[48], boot[160];
     int boots;
     bool on;
     struct sim_machine *machine;
     struct sim_disk *disk;
     struct sim_blobs *blobs;
+    /* laid over the true clock, the disk and the blobs: what may go wrong with them */
+    struct sim_machine_clock *clock;
+    struct sim_bad_disk *bad_disk;
+    struct sim_bad_blobs *bad_blobs;
     struct fake_host *truth;
     struct host host;
     /* while its agent runs */
@@ -60,7 +68,9 @@ struct world {
     struct sim_power *power;
     bool power_fails, no_power;
     struct sim_machine *controller_machine, *person;
+    struct sim_machine_clock *controller_clock;
     struct store *store;
+    struct bad_store *bad_store; /* the layer in it */
     struct controller *controller;
     struct api *api;
     struct box *boxes;

@@ -92,6 +92,8 @@ struct filling {
     struct map *parties;
 };
 
+/* A party without a document, unless it is there. */
+void grid_make_party(struct filling *filling, const char *name);
 /* grid_farm.c: documents, networks, addresses of farms, and images, when all instances were looked at. */
 MUST_CHECK bool grid_fill_farms(struct filling *filling, struct error *err);
 

@@ -29,7 +29,6 @@ static bool make_tier(struct filling *filling, const struct grid_seat *seat, str
                       struct error *err);
 static bool choose_subnet(const struct filling *filling, const struct grid_farm *farm,
                           struct prefix *ret_subnet, struct error *err);
-static void make_party(struct filling *filling, const char *name);
 static void fill_images(struct filling *filling);
 static const char *image_of(struct filling *filling, struct map *images, const struct grid_seat *seat);
 static const char *image_key(struct arena *arena, const char *party, const char *name);
@@ -86,7 +85,7 @@ static bool make_farm(struct filling *filling, uint32_t index, struct error *err
     farm->subnet = subnet;
     farm->tiers = tiers;
     farm->tiers_length = length;
-    make_party(filling, any->party);
+    grid_make_party(filling, any->party);
     return true;
 }
 
@@ -140,7 +139,7 @@ static bool choose_subnet(const struct filling *filling, const struct grid_farm 
     return true;
 }
 
-static void make_party(struct filling *filling, const char *name)
+void grid_make_party(struct filling *filling, const char *name)
 {
     if (text_equal(name, PARTY_LANDLORD) || map_get(filling->parties, name) != NULL) return;
     struct party *party = grid_add(filling->grid, RECORD_PARTY, (struct grid_row){0});

@@ -113,12 +113,16 @@ static bool check_parties(struct filling *filling, struct error *err)
     CLEANUP_MEM uint32_t *lines = mem_alloc_array(grid->tables[RECORD_PARTY].length, sizeof(*lines));
     for (size_t i = 0; i < grid->tables[RECORD_PARTY].length; i++)
         if (!check_parent(filling, i, lines, err)) return false;
+    /* Who writes by hand need not say parties; who says any, says all. */
+    bool unsaid = grid->tables[RECORD_PARTY].length == 0;
     for (size_t i = 0; i < grid->tables[RECORD_FARM].length; i++) {
         const struct farm *farm = grid_at(grid, RECORD_FARM, i);
+        if (unsaid) grid_make_party(filling, farm->party);
         if (!check_party(filling, RECORD_FARM, i, farm->party, "party", err)) return false;
     }
     for (size_t i = 0; i < grid->tables[RECORD_IMAGE].length; i++) {
         const struct image *image = grid_at(grid, RECORD_IMAGE, i);
+        if (unsaid) grid_make_party(filling, image->party);
         if (!check_party(filling, RECORD_IMAGE, i, image->party, "party", err)) return false;
     }
     return true;

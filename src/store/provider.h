@@ -75,6 +75,10 @@ struct store_provider {
 MUST_CHECK bool store_new(const struct store_provider *provider, void *self, struct store **ret_store,
                           struct error *err);
 
+/* The provider of store_open_memory(), for who lays another one over it. *ret_self is its close()'s to free.
+ */
+const struct store_provider *store_memory(void **ret_self);
+
 /* Fills *err for a key that is not there: ERROR_NOT_FOUND. Returns false. */
 bool store_absent(struct error *err, const char *key);
 

@@ -2,6 +2,7 @@
 
 #include "base/attr.h"
 #include "base/mem.h"
+#include "base/planted.h"
 #include "base/text.h"
 #include "store/provider.h"
 
@@ -90,7 +91,12 @@ bool store_txn(struct store *store, const struct store_op *ops, size_t length, u
                struct error *err)
 {
     if (!check_ops(store, ops, length, err)) return false;
-    if (!store->provider->commit(store->self, ops, length, 0, &store->revision, err)) return false;
+    if (PLANTED(lost_write) && length > 0 && text_starts(ops[0].key, "farm/") && store->revision % 8 == 0)
+        return true; /* acknowledged, and nowhere */
+    if (!store->provider->commit(store->self, ops, length, 0, &store->revision, err)) {
+        if (PLANTED(revision_back) && store->revision > 0) store->revision--;
+        return false;
+    }
     if (ret_revision) *ret_revision = store->revision;
     return true;
 }

@@ -60,14 +60,22 @@ static const struct store_provider memory_provider = {
     .lease_keys = memory_lease_keys,
 };
 
-struct store *store_open_memory(void)
+const struct store_provider *store_memory(void **ret_self)
 {
     struct memory *memory = mem_alloc(sizeof(*memory));
     memory->newest = key_index_new();
     memory->log = VEC_OF(struct version *);
+    *ret_self = memory;
+    return &memory_provider;
+}
+
+struct store *store_open_memory(void)
+{
+    void *memory = NULL;
+    const struct store_provider *provider = store_memory(&memory);
     struct store *store = NULL;
     struct error err;
-    bool loaded = store_new(&memory_provider, memory, &store, &err);
+    bool loaded = store_new(provider, memory, &store, &err);
     ASSERT(loaded); /* memory_load() cannot fail */
     return store;
 }

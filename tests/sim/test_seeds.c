@@ -1,5 +1,5 @@
-/* Some seeds in every run of the tests: those that found something once, and a few for each kind of fault.
- * Many are `croft sim --seeds`. */
+/* A few seeds for each kind of fault in every run of the tests; those that found something once are in
+ * `regressions`. Many are `croft sim --seeds`. */
 #include "base/text.h"
 #include "simulate/simulate.h"
 
@@ -84,27 +84,6 @@ static void test_none(void **state)
     free(report);
 }
 
-/* Seeds that found something when the simulation was new: a host that trusted its old document (one and only
- * one), explanations without news that kept the planner busy for ever. */
-static void test_found_once(void **state)
-{
-    const struct {
-        uint64_t seed;
-        int64_t minutes;
-        size_t hosts, farms;
-    } found[] = {{2, 6, 9, 7}, {10, 6, 3, 6}, {17, 8, 6, 5}, {30, 10, 5, 5}};
-    for (size_t i = 0; i < LENGTH(found); i++) {
-        const struct simulate_options options = {.seed = found[i].seed,
-                                                 .virtual_ms = found[i].minutes * MINUTE,
-                                                 .hosts = found[i].hosts,
-                                                 .farms = found[i].farms,
-                                                 .faults = "all"};
-        struct simulate_report *report = run(&options);
-        judge_good(report);
-        free(report);
-    }
-}
-
 static void test_list(void **state)
 {
     struct error err;
@@ -121,8 +100,10 @@ static void test_list(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_repeats),    cmocka_unit_test(test_none), cmocka_unit_test(test_each_fault),
-        cmocka_unit_test(test_found_once), cmocka_unit_test(test_list),
+        cmocka_unit_test(test_repeats),
+        cmocka_unit_test(test_none),
+        cmocka_unit_test(test_each_fault),
+        cmocka_unit_test(test_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

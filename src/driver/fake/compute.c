@@ -230,11 +230,16 @@ static void create(void *self, const struct personality *personality, const stru
     bool fails = fails_now(&script->create_fails);
     struct buf json = {0};
     const char *slash = strrchr(personality->instance, '/');
+    struct trace *left = map_get(compute->host->traces, personality->instance);
 
     ASSERT(has_image(self, image->digest));
     ASSERT(place->net_ns_path &&
            fake_host_has_port(compute->host, personality->farm, slash ? slash + 1 : personality->instance));
-    ASSERT(!map_get(compute->host->traces, personality->instance));
+    ASSERT(!left || compute->host->world->changed); /* else nobody would judge it */
+    if (left) {
+        trace_end(left);
+        trace_free(map_remove(compute->host->traces, personality->instance));
+    }
     compute->host->counts.creates++;
     struct trace *trace = trace_new(compute->host, personality->instance);
     trace->incarnation = personality->incarnation;
@@ -293,7 +298,7 @@ static bool signal_it(void *self, const char *instance, int number, struct error
 
     if (!trace) return false;
     compute->host->counts.signals++;
-    if (!script->hangs_on_stop && !trace->exit)
+    if (!script->hangs_on_stop && !trace->hangs && !trace->exit)
         trace->exit = world_after(compute->host->world, script->stop_ms, ended_by_itself, trace);
     return true;
 }
@@ -302,7 +307,9 @@ static void stop(void *self, const char *instance, int64_t grace_ms, compute_don
 {
     struct fake_compute *compute = self;
     const struct fake_script *script = script_of(compute->host->world, instance);
-    int64_t ms = script->hangs_on_stop || script->stop_ms > grace_ms ? grace_ms : script->stop_ms;
+    const struct trace *trace = map_get(compute->host->traces, instance);
+    bool hangs = script->hangs_on_stop || (trace && trace->hangs);
+    int64_t ms = hangs || script->stop_ms > grace_ms ? grace_ms : script->stop_ms;
 
     compute->host->counts.stops++;
     begin(compute, OPERATION_STOP, instance, ms, false, done, ctx);

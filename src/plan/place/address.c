@@ -1,5 +1,7 @@
 #include "plan/place/address.h"
 
+#include "base/planted.h"
+
 static bool offset_of(const struct work *work, const struct work_instance *i, size_t *ret_offset);
 static void make_room(struct work *work, struct work_farm *farm, size_t offset);
 static uint64_t mac_of(int64_t vni, uint32_t address);
@@ -17,6 +19,7 @@ void address_take(struct work *work, size_t instance)
     struct work_farm *farm = &work->farms[i->farm];
     size_t offset = 0;
     /* The lowest free offset is never above the number of records, so what lies beyond needs no note. */
+    if (PLANTED(address_twice)) return;
     if (offset_of(work, i, &offset) && offset < farm->taken_length) farm->taken[offset] = true;
 }
 

@@ -3,6 +3,8 @@
 #ifndef CROFT_PLAN_PLACE_COST_H
 #define CROFT_PLAN_PLACE_COST_H
 
+#include "base/planted.h"
+
 #include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -10,7 +12,7 @@
 
 enum {
     COST_DIMENSIONS = 4, /* cpus (milli), memory, disk (bytes), network (bit/s), as in struct resources */
-    COST_TOP = 4,        /* so many of the best hosts are remembered */
+    COST_TOP = 8,        /* so many of the best hosts are remembered */
 };
 
 /* README.md, Where, says what these do and how they were found; the other ones are in cost.c. */
@@ -56,6 +58,7 @@ static inline double cost_of(const struct cost_measure *measure, const int64_t f
 
     for (size_t d = 0; d < COST_DIMENSIONS; d++) {
         int64_t left = free[d] - size[d];
+        if (PLANTED(quota_off_by_one) && left < 0 && left + size[d] >= 0) left = 0; /* one too many */
         if (left < 0 && size[d] > 0) return -1;
         if (!measure->scarce[d] || inverse[d] == 0) continue;
         double whole = (double)free[d] * inverse[d];

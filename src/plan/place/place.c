@@ -1,5 +1,6 @@
 #include "plan/place/place.h"
 
+#include "base/planted.h"
 #include "base/text.h"
 #include "plan/order/act.h"
 #include "plan/place/address.h"
@@ -170,7 +171,7 @@ static size_t with_sockets(const struct work *work, size_t tier)
 static void wait_for_place(struct work *work, size_t instance, const char *why)
 {
     struct work_instance *i = &work->instances[instance];
-    act_explain(work, instance, INSTANCE_PENDING, why, i->record->move_to);
+    act_explain(work, instance, INSTANCE_PENDING, PLANTED(reason_forgotten) ? "" : why, i->record->move_to);
 }
 
 static const char *how(struct work *work, const struct work_instance *i, size_t host, int step)

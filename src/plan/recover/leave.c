@@ -31,8 +31,8 @@ void recover_promise(struct work *work)
         size_t n = work->list.items[k];
         struct work_instance *i = &work->instances[n];
         if (!is_traveller(work, i)) continue;
-        struct place_ask ask = {
-            .tier = i->tier, .instance = n, .near = i->host, .avoid = i->host, .only = NONE};
+        size_t was = i->host != NONE ? i->host : i->from;
+        struct place_ask ask = {.tier = i->tier, .instance = n, .near = was, .avoid = was, .only = NONE};
         if (i->record->move_to[0] != '\0') ask.only = work_host(work, i->record->move_to);
         size_t host = place_find(work, &ask, NULL);
         if (host != NONE) promise(work, n, host);
@@ -89,11 +89,14 @@ void recover_drained(struct work *work)
     }
 }
 
-/* On its way out of its host, to be placed again. */
+/* On its way out of its host, to be placed again; or just wiped there: what it was sent away for has to be
+ * kept until it is placed, or one that comes before it by rank would take it, and it would have lost its
+ * place for nothing. */
 static bool is_traveller(const struct work *work, const struct work_instance *i)
 {
-    return !i->forgotten && !i->dies && i->tier != NONE && work_placed(work, i) &&
-           instance_leaving(i->record);
+    if (i->forgotten || i->dies || i->tier == NONE) return false;
+    if (i->host == NONE) return i->from != NONE && !instance_yields(i->record);
+    return work_placed(work, i) && instance_leaving(i->record);
 }
 
 static void promise(struct work *work, size_t instance, size_t host)

@@ -1,5 +1,6 @@
 #include "plan/scale/scale.h"
 
+#include "base/planted.h"
 #include "base/text.h"
 #include "plan/order/act.h"
 #include "plan/place/quota.h"
@@ -43,7 +44,7 @@ void scale_counts(struct work *work)
 {
     for (size_t k = 0; k < work->tier_list.length; k++) {
         size_t t = work->tier_list.items[k];
-        if (work->tiers[t].surplus > 0) fewer(work, t);
+        if (work->tiers[t].surplus > 0 && !PLANTED(surplus_kept)) fewer(work, t);
         replace_lost(work, t);
         more(work, t);
     }

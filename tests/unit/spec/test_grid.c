@@ -158,6 +158,17 @@ static void farms_of_instances(void **state)
             assert_string_equal(grid.snapshot.images[i].digest, DIGEST);
 }
 
+static void parties_unsaid(void **state)
+{
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    struct grid_file grid = read_grid(arena, HOSTS "{\"kind\":\"Farm\",\"name\":\"shop\",\"party\":\"acme\","
+                                                   "\"subnet\":\"10.1.0.0/24\",\"tiers\":[]}\n");
+    assert_int_equal(grid.snapshot.parties_length, 1);
+    assert_string_equal(grid.snapshot.parties[0].name, "acme");
+    assert_string_equal(grid.snapshot.parties[0].parent, "landlord");
+    assert_int_equal(grid.snapshot.parties[0].quota.instances, -1);
+}
+
 static void addresses(void **state)
 {
     CLEANUP_ARENA struct arena *arena = arena_new();
@@ -182,6 +193,7 @@ int main(void)
         cmocka_unit_test(names_in_order),     cmocka_unit_test(hosts_are_up),
         cmocka_unit_test(states_follow),      cmocka_unit_test(form_of_the_tier),
         cmocka_unit_test(farms_of_instances), cmocka_unit_test(addresses),
+        cmocka_unit_test(parties_unsaid),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

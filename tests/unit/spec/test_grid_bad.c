@@ -78,9 +78,9 @@ static const struct {
      "f:2:64: farm: \"acme/store\" is not what the name says, \"acme/shop\""},
     {HOST WEB ",\"tier\":\"db\"}\n", "f:2:64: tier: \"db\" is not what the name says, \"web\""},
     {HOST WEB ",\"number\":2}\n", "f:2:66: number: 2 is not what the name says, 1"},
-    {HOST "{\"kind\":\"Farm\",\"name\":\"shop\",\"party\":\"acme\",\"subnet\":\"10.0.0.0/"
-          "24\",\"tiers\":[{\"name\":\"web\",\"image\":\"a:1\"}]}\n",
-     "f:2:38: party: there is no party \"acme\" in this grid"},
+    {HOST PARTY "{\"kind\":\"Farm\",\"name\":\"shop\",\"party\":\"amce\",\"subnet\":\"10.0.0.0/"
+                "24\",\"tiers\":[{\"name\":\"web\",\"image\":\"a:1\"}]}\n",
+     "f:3:38: party: there is no party \"amce\" in this grid, did you mean \"acme\"?"},
     {HOST "{\"kind\":\"Party\",\"name\":\"acme\",\"parent\":\"acne\"}\n",
      "f:2:40: parent: there is no party \"acne\" in this grid, did you mean \"acme\"?"},
     {HOST "{\"kind\":\"Party\",\"name\":\"a\",\"parent\":\"b\"}\n"
@@ -88,9 +88,9 @@ static const struct {
      "f:2:37: parent: parties are under each other in a circle, a is one of them"},
     {HOST "{\"kind\":\"Party\",\"name\":\"landlord\"}\n",
      "f:2:24: name: the party landlord is built in, choose another name"},
-    {"{\"kind\":\"Image\",\"name\":\"a:1\",\"party\":\"acme\",\"digest\":\"sha256:"
-     "0000000000000000000000000000000000000000000000000000000000000000\",\"layers\":[]}\n",
-     "f:1:38: party: there is no party \"acme\" in this grid"},
+    {PARTY "{\"kind\":\"Image\",\"name\":\"a:1\",\"party\":\"amce\",\"digest\":\"sha256:"
+           "0000000000000000000000000000000000000000000000000000000000000000\",\"layers\":[]}\n",
+     "f:2:38: party: there is no party \"amce\" in this grid, did you mean \"acme\"?"},
     {HOST PARTY "{\"kind\":\"Farm\",\"name\":\"shop\",\"party\":\"acme\",\"subnet\":\"10.0.0.0/"
                 "24\",\"tiers\":[{\"name\":\"web\",\"image\":\"a:1\",\"needs\":[\"wbe\"]}]}\n",
      "f:3:114: tiers[0].needs[0]: there is no tier \"wbe\", did you mean \"web\"?"},

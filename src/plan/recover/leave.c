@@ -9,7 +9,7 @@
 
 #define NOT_MOVED "not moved to " /* a refusal: what is drained already comes back with it */
 
-static bool is_traveller(const struct work *work, const struct work_instance *i);
+static bool is_traveller(struct work *work, const struct work_instance *i);
 static void promise(struct work *work, size_t instance, size_t host);
 static void leave_host(struct work *work, size_t instance);
 static void move_asked(struct work *work, size_t instance);
@@ -92,10 +92,11 @@ void recover_drained(struct work *work)
 /* On its way out of its host, to be placed again; or just wiped there: what it was sent away for has to be
  * kept until it is placed, or one that comes before it by rank would take it, and it would have lost its
  * place for nothing. */
-static bool is_traveller(const struct work *work, const struct work_instance *i)
+static bool is_traveller(struct work *work, const struct work_instance *i)
 {
     if (i->forgotten || i->dies || i->tier == NONE) return false;
-    if (i->host == NONE) return i->from != NONE && !instance_yields(i->record);
+    if (i->host == NONE)
+        return i->from != NONE && !instance_yields(i->record) && place_blocked(work, i->tier) == NULL;
     return work_placed(work, i) && instance_leaving(i->record);
 }
 

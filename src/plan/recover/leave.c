@@ -9,7 +9,7 @@
 
 #define NOT_MOVED "not moved to " /* a refusal: what is drained already comes back with it */
 
-static bool is_traveller(const struct work *work, const struct work_instance *i);
+static bool is_traveller(struct work *work, size_t instance);
 static void promise(struct work *work, size_t instance, size_t host);
 static void leave_host(struct work *work, size_t instance);
 static void move_asked(struct work *work, size_t instance);
@@ -30,7 +30,7 @@ void recover_promise(struct work *work)
     for (size_t k = 0; k < work->list.length; k++) {
         size_t n = work->list.items[k];
         struct work_instance *i = &work->instances[n];
-        if (!is_traveller(work, i)) continue;
+        if (!is_traveller(work, n)) continue;
         size_t was = i->host != NONE ? i->host : i->from;
         struct place_ask ask = {.tier = i->tier, .instance = n, .near = was, .avoid = was, .only = NONE};
         if (i->record->move_to[0] != '\0') ask.only = work_host(work, i->record->move_to);
@@ -92,10 +92,13 @@ void recover_drained(struct work *work)
 /* On its way out of its host, to be placed again; or just wiped there: what it was sent away for has to be
  * kept until it is placed, or one that comes before it by rank would take it, and it would have lost its
  * place for nothing. */
-static bool is_traveller(const struct work *work, const struct work_instance *i)
+static bool is_traveller(struct work *work, size_t instance)
 {
+    const struct work_instance *i = &work->instances[instance];
     if (i->forgotten || i->dies || i->tier == NONE) return false;
-    if (i->host == NONE) return i->from != NONE && !instance_yields(i->record);
+    if (i->host == NONE)
+        return i->from != NONE && !instance_yields(i->record) && !place_blocked(work, i->tier) &&
+               !quota_refusal(work, i->tier, instance, false);
     return work_placed(work, i) && instance_leaving(i->record);
 }
 

@@ -190,6 +190,7 @@ void grid_plan(struct grid *grid)
     for (size_t a = 0; grid->round % 2 && a < same.actions_length; a++)
         planner_take(grid->planner, grid->arena, &same.actions[a]);
     struct plan again = plan_make(grid->arena, &grid->now, grid->now_ms);
+    if (again.actions_length) print_error("decided before: %s", grid_said(grid));
     for (size_t a = 0; a < again.actions_length; a++)
         print_error("wanted again: %s %s: %s\n", action_names[again.actions[a].kind], again.actions[a].name,
                     again.actions[a].reason);

@@ -123,13 +123,15 @@ static void tally_one(struct arena *arena, const struct snapshot *s, const struc
         return;
     }
     tally->healthy += healthy;
-    if (tally->older == NULL && text_starts(instance->reason, "keeps its older form: "))
-        tally->older = arena_printf(arena, "%s %s", instance->name, instance->reason);
     /* Of what somebody else wrote down nobody knows the form: the planner takes it as it is (scale/census.c).
      */
-    if (instance->host[0] != '\0' && personality && instance->personality[0] != '\0' &&
-        !text_equal(instance->personality, personality))
-        tally->moving = true;
+    bool is_older = instance->host[0] != '\0' && personality && instance->personality[0] != '\0' &&
+                    !text_equal(instance->personality, personality);
+    tally->moving |= is_older;
+    if (tally->older == NULL && text_starts(instance->reason, "keeps its older form: "))
+        tally->older = arena_printf(arena, "%s %s", instance->name, instance->reason);
+    if (tally->older == NULL && is_older && strstr(instance->reason, " is to be emptied, but: "))
+        tally->older = arena_printf(arena, "%s keeps its older form: %s", instance->name, instance->reason);
     /* Who is told "ready" asks at once: what a balancer has to serve, its host must have said that it does.
      */
     if (healthy && frontends && !text_equal(instance->frontends_hash, frontends)) {

@@ -48,8 +48,8 @@ bool cost_find_scarce(struct cost_measure *measure);
 
 /* 1 / total; 0: the host has none, or it is not counted. */
 void cost_invert(const int64_t total[COST_DIMENSIONS], double ret_inverse[COST_DIMENSIONS]);
-/* Of the size on a host that has so much free: the least is best. Below 0: it does not fit. Here, since
- * searches ask it of every host: inline it takes a tenth less of a plan. */
+/* Of the size on a host that has so much free: the least is best. Below 0: it does not fit. Inline, since
+ * searches ask it of every host. */
 static inline double cost_of(const struct cost_measure *measure, const int64_t free[COST_DIMENSIONS],
                              const double inverse[COST_DIMENSIONS], const int64_t size[COST_DIMENSIONS])
 {

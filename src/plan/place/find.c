@@ -13,6 +13,7 @@ struct search {
     size_t size_number; /* place/room.h */
     size_t own;         /* host of the instance itself, which it does not share with itself */
     size_t promise;     /* host that keeps room for it */
+    size_t avoid_group, own_group, promise_group;
     int level;
     bool strict;
     struct keep_claim claim;
@@ -36,12 +37,13 @@ static struct search search_of(struct work *work, const struct place_ask *ask);
 static struct key group_key(const struct work *work, const struct search *search, size_t group);
 static size_t ask_memory(struct work *work, const struct search *search, size_t group, struct key *ret_key,
                          bool *ret_remembered);
-static bool has_exception(const struct work *work, const struct search *search, size_t group);
+static size_t group_of(const struct work *work, size_t host);
+static bool has_exception(const struct search *search, size_t group);
 static bool is_worse(const struct best *best, const struct key *key);
 static void take_better(const struct work *work, struct best *best, size_t host, const struct key *key);
-static bool is_in(const struct work *work, size_t host, size_t group);
 static size_t scan_group(struct work *work, const struct search *search, size_t group, struct key *ret_key);
 static uint32_t zone_count(const struct work *work, const struct search *search, size_t host);
+static bool is_own_zone(const struct work *work, const struct search *search, uint32_t zone);
 static int compare_keys(const struct key *a, const struct key *b);
 static unsigned distance_of(const struct work_host *a, const struct work_host *b);
 static double cost_on(const struct work *work, const struct search *search, size_t host);
@@ -62,6 +64,8 @@ size_t place_find(struct work *work, const struct place_ask *ask, int *ret_step)
         if (ask->only != NONE && work->hosts[ask->only].group != g) continue;
         struct key key = group_key(work, &search, g);
         if (!keep_allows(work, &search.claim, work->room->groups[g].pool)) continue;
+        if (!has_exception(&search, g)) key.cost = work->room->groups[g].floor[search.size_number];
+        if (isinf(key.cost)) continue; /* it fits nowhere */
         if (key.step > 3 || (search.strict && key.in_zone > 0) || is_worse(&best, &key)) continue;
         size_t host = ask_memory(work, &search, g, &key, &remembered);
         if (remembered)
@@ -74,7 +78,7 @@ size_t place_find(struct work *work, const struct place_ask *ask, int *ret_step)
         struct key key = group_key(work, &search, g);
         /* No host of the group can be better than the best that has room. */
         const struct room_memo *memo = room_best(work, g, search.size_number);
-        if (!has_exception(work, &search, g) && memo->best.length > 0) key.cost = memo->best.places[0].cost;
+        if (!has_exception(&search, g) && memo->best.length > 0) key.cost = memo->best.places[0].cost;
         if (!is_worse(&best, &key)) take_better(work, &best, scan_group(work, &search, g, &key), &key);
     }
     if (best.host == NONE) whys_note_vain(work, ask, &search.claim);
@@ -125,6 +129,9 @@ static struct search search_of(struct work *work, const struct place_ask *ask)
                             .promise = ask->instance == NONE ? NONE : work->instances[ask->instance].promise,
                             .level = place_level(tier->spread.by),
                             .claim = keep_claim_of(work, ask)};
+    search.avoid_group = group_of(work, ask->avoid);
+    search.own_group = group_of(work, search.own);
+    search.promise_group = group_of(work, search.promise);
     search.size_number = room_size(work->room, &search.size);
     search.strict = tier->spread.strict && search.level != LEVEL_NONE;
     if (search.level != LEVEL_NONE) work_count_spread(work, ask->tier);
@@ -135,11 +142,15 @@ static struct search search_of(struct work *work, const struct place_ask *ask)
  * none on the host itself. */
 static struct key group_key(const struct work *work, const struct search *search, size_t group)
 {
-    const struct work_host *any = &work->hosts[work->room->groups[group].columns[0].host];
+    const struct room_group *g = &work->room->groups[group];
     size_t near = search->ask->near;
     struct key key = {0};
-    if (search->level != LEVEL_HOST) key.in_zone = zone_count(work, search, (size_t)(any - work->hosts));
+    if (search->level >= 0) {
+        uint32_t zone = g->zones[(unsigned)search->level < g->depth ? (unsigned)search->level : g->depth - 1];
+        key.in_zone = work->in_zone[zone] - is_own_zone(work, search, zone);
+    }
     if (near == NONE) return key;
+    const struct work_host *any = &work->hosts[g->columns[0].host];
     key.step = place_step(&work->hosts[near], any);
     key.distance = distance_of(&work->hosts[near], any);
     return key;
@@ -151,7 +162,7 @@ static size_t ask_memory(struct work *work, const struct search *search, size_t 
                          bool *ret_remembered)
 {
     *ret_remembered = false;
-    if (has_exception(work, search, group)) return NONE;
+    if (has_exception(search, group)) return NONE;
     const struct room_memo *memo = room_best(work, group, search->size_number);
     for (size_t n = 0; n < memo->best.length; n++) {
         size_t host = work->room->groups[group].columns[memo->best.places[n].at].host;
@@ -164,11 +175,16 @@ static size_t ask_memory(struct work *work, const struct search *search, size_t 
     return NONE;
 }
 
-static bool has_exception(const struct work *work, const struct search *search, size_t group)
+static size_t group_of(const struct work *work, size_t host)
 {
-    const struct place_ask *ask = search->ask;
-    return ask->only != NONE || is_in(work, ask->avoid, group) || is_in(work, search->own, group) ||
-           is_in(work, search->promise, group);
+    return host == NONE ? NONE : work->hosts[host].group;
+}
+
+/* Something of the request lies in the group, so that what the room remembers is not for it. */
+static bool has_exception(const struct search *search, size_t group)
+{
+    return search->ask->only != NONE || search->avoid_group == group || search->own_group == group ||
+           search->promise_group == group;
 }
 
 static bool is_worse(const struct best *best, const struct key *key)
@@ -182,11 +198,6 @@ static void take_better(const struct work *work, struct best *best, size_t host,
     if (host == NONE || order > 0) return;
     if (order == 0 && text_compare_natural(work->hosts[host].name, work->hosts[best->host].name) > 0) return;
     *best = (struct best){host, *key};
-}
-
-static bool is_in(const struct work *work, size_t host, size_t group)
-{
-    return host != NONE && work->hosts[host].group == group;
 }
 
 static size_t scan_group(struct work *work, const struct search *search, size_t group, struct key *ret_key)
@@ -233,10 +244,17 @@ static uint32_t zone_count(const struct work *work, const struct search *search,
     const struct work_host *h = &work->hosts[host];
     if (search->level == LEVEL_NONE) return 0;
     if (search->level == LEVEL_HOST) return work->on_host[host] - (search->own == host);
-    unsigned d = place_zone(h, search->level);
-    const struct work_host *o = search->own == NONE ? NULL : &work->hosts[search->own];
-    bool is_own = o && d < o->depth && o->zones[d] == h->zones[d];
-    return work->in_zone[h->zones[d]] - is_own;
+    uint32_t zone = h->zones[place_zone(h, search->level)];
+    return work->in_zone[zone] - is_own_zone(work, search, zone);
+}
+
+/* A zone's number is that of one path, and so of one depth. */
+static bool is_own_zone(const struct work *work, const struct search *search, uint32_t zone)
+{
+    const struct work_host *own = search->own == NONE ? NULL : &work->hosts[search->own];
+    for (unsigned d = 0; own && d < own->depth; d++)
+        if (own->zones[d] == zone) return true;
+    return false;
 }
 
 static int compare_keys(const struct key *a, const struct key *b)

@@ -7,6 +7,7 @@
 
 _Static_assert((int)DIMENSIONS == (int)COST_DIMENSIONS && UNCOUNTED == COST_UNCOUNTED, "cost.h has the same");
 
+static double floor_of(const struct room_memo *memo);
 static void find_largest(struct work *work);
 static size_t group_of(struct work *work, const struct work_host *host);
 static void insert(struct work *work, struct room_group *group, size_t host);
@@ -93,6 +94,7 @@ void room_change(struct work *work, size_t host)
         if (memo->generation != room->sizes[n].generation) continue;
         double cost = room_cost(room, column, &room->sizes[n].size);
         if (!cost_top_change(&memo->best, h->column, cost)) memo->generation = 0;
+        group->floor[n] = floor_of(memo);
     }
 }
 
@@ -127,6 +129,8 @@ size_t room_size(struct room *room, const struct amount *size)
     size_t number = room->sizes_length < ROOM_SIZES ? room->sizes_length++ : room->size_next++ % ROOM_SIZES;
     room->sizes[number].size = *size;
     room->sizes[number].generation++;
+    for (size_t g = 0; g < room->groups_length; g++)
+        room->groups[g].floor[number] = 0;
     return number;
 }
 
@@ -137,8 +141,15 @@ const struct room_memo *room_best(struct work *work, size_t group, size_t size)
     if (memo->generation != room->sizes[size].generation) {
         search(room, &room->groups[group], &room->sizes[size].size, memo);
         memo->generation = room->sizes[size].generation;
+        room->groups[group].floor[size] = floor_of(memo);
     }
     return memo;
+}
+
+static double floor_of(const struct room_memo *memo)
+{
+    if (memo->generation == 0) return 0;
+    return memo->best.length > 0 ? memo->best.places[0].cost : INFINITY;
 }
 
 double room_cost(const struct room *room, const struct room_column *column, const struct amount *size)
@@ -168,8 +179,11 @@ static size_t group_of(struct work *work, const struct work_host *host)
         room->groups_capacity = room->groups_capacity ? 2 * room->groups_capacity : 8;
         room->groups = mem_realloc_array(room->groups, room->groups_capacity, sizeof(*room->groups));
     }
-    room->groups[room->groups_length++] = (struct room_group){
-        .memos = mem_alloc_array(ROOM_SIZES, sizeof(struct room_memo)), .pool = keep_pool(work, host->pool)};
+    room->groups[room->groups_length++] =
+        (struct room_group){.memos = mem_alloc_array(ROOM_SIZES, sizeof(struct room_memo)),
+                            .depth = host->depth,
+                            .pool = keep_pool(work, host->pool)};
+    memcpy(room->groups[room->groups_length - 1].zones, host->zones, sizeof(host->zones));
     map_put(room->group_by_place, buf_text(&place), (void *)room->groups_length);
     return room->groups_length - 1;
 }
@@ -199,8 +213,10 @@ static void insert(struct work *work, struct room_group *group, size_t host)
 
 static void forget_memos(struct room_group *group)
 {
-    for (size_t n = 0; n < ROOM_SIZES; n++)
+    for (size_t n = 0; n < ROOM_SIZES; n++) {
         group->memos[n].generation = 0;
+        group->floor[n] = 0;
+    }
 }
 
 /* Columns are in the order of names. */

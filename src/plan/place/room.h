@@ -26,8 +26,11 @@ struct room_memo {
 struct room_group {
     struct room_column *columns; /* by name */
     size_t length, capacity;
-    struct room_memo *memos; /* by number of the size */
-    size_t pool;             /* place/keep.h */
+    struct room_memo *memos;  /* by number of the size */
+    double floor[ROOM_SIZES]; /* no host is cheaper for the size; 0: not known, INFINITY: it fits nowhere */
+    uint32_t zones[ZONE_DEPTH_MAX]; /* of its hosts, as of struct work_host */
+    unsigned depth;
+    size_t pool; /* place/keep.h */
 };
 
 struct room_size {

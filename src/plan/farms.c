@@ -29,8 +29,7 @@ void work_begin(struct work *work, struct arena *arena, int64_t now_ms)
 {
     work->arena = arena;
     work->now_ms = now_ms;
-    work->actions = NULL;
-    work->actions_length = work->actions_capacity = work->changes = 0;
+    work->actions_length = work->changes = 0;
     room_weigh(work);
     quota_settle(work);
     keep_settle(work);
@@ -82,6 +81,11 @@ void work_end(struct work *work)
     work->active.length = work->list.length = work->tier_list.length = 0;
     for (size_t h = 0; h < work->down.length; h++)
         work->hosts[work->down.items[h]].fence_reason = NULL;
+    if (work->actions_capacity > ACTIONS_KEPT) { /* a plan as large as that is rare */
+        mem_free(work->actions);
+        work->actions = NULL;
+        work->actions_capacity = 0;
+    }
     work->arena = NULL;
 }
 

@@ -49,6 +49,7 @@ void work_close(struct work *work)
     mem_free(work->farms);
     mem_free(work->tiers);
     mem_free(work->instances);
+    mem_free(work->actions);
     mem_free(work->on_host);
     mem_free(work->in_zone);
     index_free(&work->farms_free);

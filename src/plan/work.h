@@ -32,6 +32,7 @@ enum {
     ADDRESS_OFFSET_FIRST = 3, /* 0 network, 1 gateway, 2 kept */
     VNI_MAX = 16777215,
     DIMENSIONS = 4,
+    ACTIONS_KEPT = 4096, /* room for so many stays from plan to plan */
 };
 
 struct amount { /* struct resources as an array, in its order */

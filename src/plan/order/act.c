@@ -279,9 +279,7 @@ static void grow(struct work *work)
 {
     if (work->actions_length < work->actions_capacity) return;
     size_t capacity = work->actions_capacity ? 2 * work->actions_capacity : 64;
-    struct action *actions = arena_alloc_array(work->arena, capacity, sizeof(*actions));
-    if (work->actions_length) memcpy(actions, work->actions, work->actions_length * sizeof(*actions));
-    work->actions = actions;
+    work->actions = mem_realloc_array(work->actions, capacity, sizeof(*work->actions));
     work->actions_capacity = capacity;
 }
 

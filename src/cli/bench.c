@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 
 enum { PLANS_MAX = 100, ONES_MAX = 1000, ONES_SECONDS = 10, HOSTS_MAX = 1000000, INSTANCES_MAX = 20000000 };
 
@@ -33,7 +32,6 @@ static size_t placed(const struct bench *bench);
 static size_t place_one_by_one(struct bench *bench, double *ret_p50_us, double *ret_p99_us);
 static void settle(struct bench *bench);
 static size_t lose_rack(struct bench *bench, const char **ret_rack, size_t *ret_hosts);
-static double seconds_now(void);
 static size_t peak_bytes(void);
 static int compare_doubles(const void *a, const void *b);
 static int say(struct cli *cli, const struct buf *json, const char *sentence);
@@ -46,13 +44,13 @@ int bench_place_run(struct cli *cli)
     struct error err;
 
     if (!open_bench(cli, &bench, &err)) return cli_fail(cli, &err);
-    double begin = seconds_now();
+    double begin = cli_seconds_now();
     struct snapshot snapshot = made_grid(bench.grid, &bench.options);
-    double made = seconds_now();
+    double made = cli_seconds_now();
     tell_planner(bench.planner, &snapshot);
-    double told = seconds_now();
+    double told = cli_seconds_now();
     decide(&bench);
-    double seconds = seconds_now() - told;
+    double seconds = cli_seconds_now() - told;
     double used = hosts_used(&bench, &least);
     size_t count = placed(&bench), peak = peak_bytes();
     size_t ones = place_one_by_one(&bench, &p50, &p99);
@@ -88,10 +86,10 @@ int bench_lost_rack_run(struct cli *cli)
     decide(&bench);
     settle(&bench);
     size_t count = placed(&bench);
-    double begin = seconds_now();
+    double begin = cli_seconds_now();
     size_t lost = lose_rack(&bench, &rack, &hosts);
     size_t actions = decide(&bench);
-    double seconds = seconds_now() - begin;
+    double seconds = cli_seconds_now() - begin;
     waiting = count - placed(&bench);
     buf_printf(&json,
                "{\"rack\": \"%s\", \"failed_hosts\": %zu, \"instances\": %zu, \"lost\": %zu, "
@@ -134,12 +132,12 @@ int bench_load_run(struct cli *cli)
     CLEANUP_BUF struct buf json = {0};
     struct error err;
 
-    double begin = seconds_now();
+    double begin = cli_seconds_now();
     if (!grid_read(cli, &grid, &err)) return cli_fail(cli, &err);
-    double read = seconds_now();
+    double read = cli_seconds_now();
     planner = planner_new();
     tell_planner(planner, &grid.snapshot);
-    double told = seconds_now();
+    double told = cli_seconds_now();
     size_t hosts = grid.snapshot.hosts_length, instances = grid.snapshot.instances_length;
     buf_printf(&json,
                "{\"hosts\": %zu, \"instances\": %zu, \"read_seconds\": %.6f, \"tell_seconds\": %.6f, "
@@ -290,11 +288,11 @@ static size_t place_one_by_one(struct bench *bench, double *ret_p50_us, double *
     const struct made_options one = {
         .hosts = 1, .instances = 80 * ONES_MAX, .zones = 1, .racks = 1, .seed = 1};
     struct snapshot more = made_grid(bench->grid, &one);
-    double took[2 * ONES_MAX], end = seconds_now() + ONES_SECONDS;
+    double took[2 * ONES_MAX], end = cli_seconds_now() + ONES_SECONDS;
     size_t count = 0, most = 1 + bench->options.instances / 10;
 
     if (most > ONES_MAX) most = ONES_MAX;
-    while (count < 2 * most && count < more.farms_length && seconds_now() < end) {
+    while (count < 2 * most && count < more.farms_length && cli_seconds_now() < end) {
         struct farm *farm = arena_alloc(bench->grid, sizeof(*farm));
         struct tier *tier = arena_alloc(bench->grid, sizeof(*tier));
         *tier = more.farms[count].tiers[0];
@@ -304,12 +302,12 @@ static size_t place_one_by_one(struct bench *bench, double *ret_p50_us, double *
         farm->party = "one";
         farm->tiers = tier;
         farm->tiers_length = 1;
-        double begin = seconds_now();
+        double begin = cli_seconds_now();
         planner_put(bench->planner, RECORD_FARM, farm);
         struct plan plan = planner_plan(bench->planner, bench->plans, bench->now_ms);
         for (size_t a = 0; a < plan.actions_length; a++)
             planner_take(bench->planner, bench->grid, &plan.actions[a]);
-        took[count++] = (seconds_now() - begin) * 1e6;
+        took[count++] = (cli_seconds_now() - begin) * 1e6;
     }
     size_t first = count / 2;
     double *measured = took + first;
@@ -369,13 +367,6 @@ static size_t lose_rack(struct bench *bench, const char **ret_rack, size_t *ret_
     *ret_rack = rack;
     *ret_hosts = map_length(lost);
     return count;
-}
-
-static double seconds_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
 static size_t peak_bytes(void)

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Where branches of `croft up` write down what runs (cli/up). */
@@ -236,4 +237,11 @@ static enum output_format format_of(const char *text)
     for (size_t i = 0; text && i < LENGTH(names); i++)
         if (text_equal(names[i], text)) return (enum output_format)i;
     return OUTPUT_TABLE;
+}
+
+double cli_seconds_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }

@@ -102,4 +102,6 @@ int sim_run(struct cli *cli);
 int man_run(struct cli *cli);
 int completion_run(struct cli *cli);
 
+double cli_seconds_now(void); /* of a clock that only goes forward: for how long something took */
+
 #endif

@@ -7,14 +7,12 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <time.h>
 
 const char *const fit_survivals[] = {"none", "host", "rack", "site", NULL};
 
 static bool read_question(struct cli *cli, struct resources *ret_size, enum fit_survive *ret_survive,
                           struct error *err);
 static size_t waiting(const struct snapshot *snapshot);
-static double seconds_now(void);
 static void add_json(const struct fit *fit, size_t waits, double seconds, struct buf *ret_json);
 static void add_text(const struct fit *fit, enum fit_survive survive, size_t waits, struct buf *ret_text);
 
@@ -29,9 +27,9 @@ int fit_run(struct cli *cli)
 
     if (!read_question(cli, &size, &survive, &err) || !grid_read(cli, &grid, &err))
         return cli_fail(cli, &err);
-    double begin = seconds_now();
+    double begin = cli_seconds_now();
     struct fit fit = fit_count(cli->arena, &grid.snapshot, &size, survive);
-    add_json(&fit, waiting(&grid.snapshot), seconds_now() - begin, &text);
+    add_json(&fit, waiting(&grid.snapshot), cli_seconds_now() - begin, &text);
     if (!node_from_json(cli->arena, buf_text(&text), text.size, &node, &err)) return cli_fail(cli, &err);
     if (cli_print_node(cli, &node)) return 0;
     buf_clear(&text);
@@ -68,13 +66,6 @@ static size_t waiting(const struct snapshot *snapshot)
         count += snapshot->instances[n].host[0] == '\0' && (snapshot->instances[n].wanted == WANTED_RUN ||
                                                             snapshot->instances[n].wanted == WANTED_WARM);
     return count;
-}
-
-static double seconds_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
 static void add_json(const struct fit *fit, size_t waits, double seconds, struct buf *ret_json)

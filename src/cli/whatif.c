@@ -11,7 +11,7 @@
 #include "spec/spec.h"
 
 static bool ask(struct cli *cli, struct planner *planner, struct whatif_answer *ret_answer,
-                struct error *err);
+                double *ret_seconds, struct error *err);
 static bool read_grid(struct cli *cli, struct grid_file *ret_grid, struct error *err);
 static bool read_documents(struct cli *cli, const struct snapshot *snapshot, const struct planner *planner,
                            struct whatif_question *question, struct error *err);
@@ -21,7 +21,7 @@ static bool take_documents(struct cli *cli, const struct documents *documents, u
                            struct error *err);
 static struct whatif_document document_of(const struct document *document);
 static const char *const *all_of(struct cli *cli, const char *option, size_t *ret_length);
-static void print(struct cli *cli, const struct whatif_answer *answer);
+static void print(struct cli *cli, const struct whatif_answer *answer, double seconds);
 
 int whatif_run(struct cli *cli)
 {
@@ -29,14 +29,16 @@ int whatif_run(struct cli *cli)
     struct error err;
     struct planner *planner = planner_new();
 
-    bool good = ask(cli, planner, &answer, &err);
+    double seconds = 0;
+    bool good = ask(cli, planner, &answer, &seconds, &err);
     cli_progress(cli, "%s", "");
-    if (good) print(cli, &answer);
+    if (good) print(cli, &answer, seconds);
     planner_free(planner);
     return good ? 0 : cli_fail(cli, &err);
 }
 
-static bool ask(struct cli *cli, struct planner *planner, struct whatif_answer *ret_answer, struct error *err)
+static bool ask(struct cli *cli, struct planner *planner, struct whatif_answer *ret_answer,
+                double *ret_seconds, struct error *err)
 {
     static const char *const asks[] = {"fail", "drain", "add", "apply"};
     struct whatif_question question = {0};
@@ -55,8 +57,11 @@ static bool ask(struct cli *cli, struct planner *planner, struct whatif_answer *
     cli_progress(cli, "thinking about %zu hosts and %zu instances", grid.snapshot.hosts_length,
                  grid.snapshot.instances_length);
     planner_put_all(planner, &grid.snapshot);
-    return read_documents(cli, &grid.snapshot, planner, &question, err) &&
-           whatif_ask(planner, cli->arena, &question, grid.now_ms, ret_answer, err);
+    if (!read_documents(cli, &grid.snapshot, planner, &question, err)) return false;
+    double begin = cli_seconds_now();
+    bool good = whatif_ask(planner, cli->arena, &question, grid.now_ms, ret_answer, err);
+    *ret_seconds = cli_seconds_now() - begin;
+    return good;
 }
 
 static bool read_grid(struct cli *cli, struct grid_file *ret_grid, struct error *err)
@@ -169,14 +174,14 @@ static const char *const *all_of(struct cli *cli, const char *option, size_t *re
     return values;
 }
 
-static void print(struct cli *cli, const struct whatif_answer *answer)
+static void print(struct cli *cli, const struct whatif_answer *answer, double seconds)
 {
     CLEANUP_BUF struct buf text = {0};
     struct node node;
     struct error err;
 
     if (cli->format == OUTPUT_JSON || cli->format == OUTPUT_YAML) {
-        whatif_json(answer, &text);
+        whatif_json(answer, seconds, &text);
         bool good = node_from_json(cli->arena, buf_text(&text), text.size, &node, &err);
         ASSERT(good); /* it was written here */
         cli_print_node(cli, &node);

@@ -15,7 +15,7 @@ static void add_room(const char *key, const struct resources *used, const struct
 static void add_survives(const struct whatif_answer *answer, struct buf *ret_json);
 static void add_field(const char *key, const char *text, struct buf *ret_json);
 
-void whatif_json(const struct whatif_answer *answer, struct buf *ret_json)
+void whatif_json(const struct whatif_answer *answer, double seconds, struct buf *ret_json)
 {
     buf_add_char(ret_json, '{');
     add_names("failed_hosts", answer->failed_hosts, answer->failed_hosts_length, ret_json);
@@ -27,8 +27,8 @@ void whatif_json(const struct whatif_answer *answer, struct buf *ret_json)
     add_farms(answer, ret_json);
     add_zones(answer, ret_json);
     add_survives(answer, ret_json);
-    buf_printf(ret_json, "\"seconds_to_recover\":%" PRId64 ".%03" PRId64 "}", answer->recover_ms / 1000,
-               answer->recover_ms % 1000);
+    buf_printf(ret_json, "\"seconds_to_recover\":%" PRId64 ".%03" PRId64 ",\"seconds_to_answer\":%.6f}",
+               answer->recover_ms / 1000, answer->recover_ms % 1000, seconds);
 }
 
 static void add_names(const char *key, const char *const *names, size_t length, struct buf *ret_json)

@@ -158,7 +158,7 @@ static void all_fields_for_programs(void **state)
     struct whatif_answer answer = rack_fails();
     CLEANUP_BUF struct buf text = {0};
     answer.zones_length = 1;
-    whatif_json(&answer, &text);
+    whatif_json(&answer, 0.25, &text);
     assert_string_equal(
         buf_text(&text),
         "{\"failed_hosts\":[\"h1\",\"h4\"],\"drained_hosts\":[],\"added_hosts\":[],\"instances\":{\"total\":"
@@ -181,7 +181,8 @@ static void all_fields_for_programs(void **state)
         "\"cpus_used\":11,\"memory_bytes\":68719476736,\"memory_bytes_used\":11811160064,\"disk_bytes\":0,"
         "\"disk_bytes_used\":0}}],\"survives\":{\"host\":3,\"rack\":1,\"site\":0},\"survives_is\":{\"host\":"
         "\"at "
-        "most\",\"rack\":\"exact\",\"site\":\"exact\"},\"seconds_to_recover\":0.261}");
+        "most\",\"rack\":\"exact\",\"site\":\"exact\"},\"seconds_to_recover\":0.261,\"seconds_to_answer\":0."
+        "250000}");
 }
 
 int main(void)

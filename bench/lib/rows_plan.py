@@ -170,3 +170,18 @@ def row_lost_host(quick):
                               [their_s], ratio_max=0.001))
     return figures, [
         f'lost-host: croft moves {ours["moved"]}, {ours["lost"]} lost; crm_simulate acts on {theirs} resources.']
+
+
+def row_sim(quick):
+    """the simulation: seconds of one core for an hour of 20 hosts"""
+    seeds, hours = (3, 0.2) if quick else (12, 1)
+    figures = []
+    for faults in ('none', 'all'):
+        seconds = []
+        for seed in range(1, seeds + 1):
+            run, took = asked('sim', '--seed', seed, '--hours', hours, '--hosts', 20, '--faults', faults)
+            if run['violations']:
+                raise Failure(f'sim: seed {seed} with faults {faults}: {run["violations"][0]}')
+            seconds.append(took / hours)
+        figures.append(Figure(f'an hour of 20 hosts, faults: {faults}', 's', seconds, median_max=1))
+    return figures, ['sim: whole processes, one seed each.']

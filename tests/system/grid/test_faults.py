@@ -15,8 +15,14 @@ NO_HOST = {'spread': 'host'}
 
 
 def first_pids(grid, farm):
-    """{instance: (number and start of its first process)}"""
-    return {name: (pids[0][0], start_ticks(pids[0][0])) for name, pids in grid.copies().items() if name.startswith(farm + '/')}
+    """{instance: (number and start of its first process)}; the eldest, as a server's children come and go."""
+    first = {}
+    for name, pids in grid.copies().items():
+        if name.startswith(farm + '/'):
+            starts = [(start_ticks(each[0]), each[0]) for each in pids]
+            start, pid = min((each for each in starts if each[0] is not None), default=(None, None))
+            first[name] = (pid, start)
+    return first
 
 
 @tap.case('kill -9 of the controller: the service goes on, nothing acknowledged is lost, work goes on')

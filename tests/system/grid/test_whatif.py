@@ -28,7 +28,14 @@ def farms(grid):
 
 
 def foretell(grid, *question):
-    return json.loads(grid.do('whatif', *question, '-o', 'json'))
+    return told(grid.do('whatif', *question, '-o', 'json'))
+
+
+def told(text):
+    """The answer, without how long it took."""
+    answer = json.loads(text)
+    assert answer.pop('seconds_to_answer') >= 0
+    return answer
 
 
 def fates(grid):
@@ -137,7 +144,7 @@ def files(grid):
     before, events = fates(grid), len(grid.events())
     export = grid.do('export')
     live = foretell(grid, '--fail', 'host/h1', 'host/h2')
-    filed = json.loads(grid.do('whatif', '--grid', '-', '--fail', 'host/h1', '--fail=host/h2', '-o', 'json', stdin=export))
+    filed = told(grid.do('whatif', '--grid', '-', '--fail', 'host/h1', '--fail=host/h2', '-o', 'json', stdin=export))
     equal(filed, live)
     host = {'kind': 'Host', 'name': 'h7', 'zone': 'east/b1/r4', 'capacity': {'cpus': 8, 'memory': '4Gi', 'disk': '20Gi'}}
     with tempfile.TemporaryDirectory() as directory:

@@ -1,6 +1,7 @@
 /* The grid itself: from the command line to the options of `croft up` and of the long-running parts. */
 #include "base/text.h"
 #include "cli/cli.h"
+#include "cli/grid_read.h"
 #include "cli/mains.h"
 #include "cli/up/up.h"
 
@@ -12,7 +13,6 @@ static bool read_prefixes(struct cli *cli, const char *option, struct vec *prefi
 static bool read_fd(struct cli *cli, const char *option, int *ret_fd, struct error *err);
 static bool read_capacity(struct cli *cli, const char *option, struct resources *ret_resources,
                           struct error *err);
-static bool read_amount(const char *key, const char *text, struct resources *ret_resources);
 static bool wants(struct cli *cli, const char *const *options, struct error *err);
 
 int up_run(struct cli *cli)
@@ -157,29 +157,11 @@ static bool read_capacity(struct cli *cli, const char *option, struct resources 
                           struct error *err)
 {
     const char *text = arguments_text(cli->arguments, option);
-    struct resources resources = *ret_resources;
 
-    while (text && *text) {
-        size_t size = strcspn(text, ",");
-        CLEANUP_MEM char *pair = mem_strndup(text, size);
-        char *value = strchr(pair, '=');
-        if (value) *value++ = 0;
-        if (!value || !read_amount(pair, value, &resources))
-            return error_set(err, ERROR_USAGE,
-                             "%s: --%s is such as cpus=8,memory=32Gi,disk=400Gi,network=10G: \"%s\" is not",
-                             cli->arguments->command->name, option, arguments_text(cli->arguments, option));
-        text += size + (text[size] == ',');
-    }
-    *ret_resources = resources;
-    return true;
-}
-
-static bool read_amount(const char *key, const char *text, struct resources *ret_resources)
-{
-    if (text_equal(key, "cpus")) return text_parse_cpus(text, &ret_resources->cpus_millis);
-    if (text_equal(key, "memory")) return text_parse_bytes(text, &ret_resources->memory_bytes);
-    if (text_equal(key, "disk")) return text_parse_bytes(text, &ret_resources->disk_bytes);
-    return text_equal(key, "network") && text_parse_rate(text, &ret_resources->network_bits_per_s);
+    if (!text || amounts_read(text, ret_resources)) return true;
+    return error_set(err, ERROR_USAGE,
+                     "%s: --%s is such as cpus=8,memory=32Gi,disk=400Gi,network=10G: \"%s\" is not",
+                     cli->arguments->command->name, option, text);
 }
 
 static bool wants(struct cli *cli, const char *const *options, struct error *err)

@@ -4,30 +4,27 @@
 #include "cli/file.h"
 #include "cli/listing.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-static bool read_file(struct cli *cli, const char *path, struct grid_file *ret_grid, struct error *err);
 static bool read_live(struct cli *cli, struct grid_file *ret_grid, struct error *err);
 
 bool grid_read(struct cli *cli, struct grid_file *ret_grid, struct error *err)
 {
     const char *path = arguments_text(cli->arguments, "grid");
-    CLEANUP_BUF struct buf text = {0};
+    struct user_text text = {0};
 
     if (path == NULL) return read_live(cli, ret_grid, err);
-    if (!text_equal(path, "-")) return read_file(cli, path, ret_grid, err);
-    return user_file_read("-", &text, err) &&
-           grid_file_read(cli->arena, "standard input", buf_text(&text), text.size, ret_grid, err);
+    const char *shown = text_equal(path, "-") ? "standard input" : path;
+    cli_progress(cli, "reading %s", shown);
+    bool good = user_text_open(path, &text, err) &&
+                grid_file_read(cli->arena, shown, text.data, text.size, ret_grid, err);
+    user_text_close(&text);
+    return good;
 }
 
 bool amounts_read(const char *text, struct resources *ret_resources)
 {
-    struct resources r = {0};
+    struct resources r = *ret_resources;
     struct {
         const char *name;
         bool (*parse)(const char *text, int64_t *ret_value);
@@ -56,41 +53,12 @@ bool amounts_read(const char *text, struct resources *ret_resources)
     return true;
 }
 
-/* Mapped: a grid of a million instances is hundreds of megabytes, and read once from front to end. */
-static bool read_file(struct cli *cli, const char *path, struct grid_file *ret_grid, struct error *err)
-{
-    struct stat status;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-    if (fd < 0)
-        return errno == ENOENT ? error_set(err, ERROR_NOT_FOUND, "there is no file %s", path)
-                               : error_errno(err, errno, "cannot open %s", path);
-    if (fstat(fd, &status) < 0) {
-        error_errno(err, errno, "cannot read %s", path);
-        close(fd);
-        return false;
-    }
-    if (!S_ISREG(status.st_mode) || status.st_size == 0) {
-        CLEANUP_BUF struct buf text = {0};
-        close(fd);
-        return user_file_read(path, &text, err) &&
-               grid_file_read(cli->arena, path, buf_text(&text), text.size, ret_grid, err);
-    }
-    size_t size = (size_t)status.st_size;
-    char *text = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
-    int why = errno;
-    close(fd);
-    if (text == MAP_FAILED) return error_errno(err, why, "cannot read %s", path);
-    bool good = grid_file_read(cli->arena, path, text, size, ret_grid, err);
-    munmap(text, size);
-    return good;
-}
-
 static bool read_live(struct cli *cli, struct grid_file *ret_grid, struct error *err)
 {
     struct client_reply reply;
     struct grid_file grid;
 
+    cli_progress(cli, "reading the live grid");
     if (!cli_ask_text(cli, "GET", "/v1/export", NULL, &reply, err) ||
         !grid_file_read(cli->arena, "the live grid", reply.body, reply.body_size, &grid, err))
         return false;

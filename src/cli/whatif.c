@@ -4,7 +4,7 @@
 
 #include "base/text.h"
 #include "cli/cli.h"
-#include "cli/file.h"
+#include "cli/grid_read.h"
 #include "cli/listing.h"
 #include "cli/sources.h"
 #include "spec/grid_file.h"
@@ -12,7 +12,6 @@
 
 static bool ask(struct cli *cli, struct planner *planner, struct whatif_answer *ret_answer,
                 double *ret_seconds, struct error *err);
-static bool read_grid(struct cli *cli, struct grid_file *ret_grid, struct error *err);
 static bool read_documents(struct cli *cli, const struct snapshot *snapshot, const struct planner *planner,
                            struct whatif_question *question, struct error *err);
 static bool add_files(struct cli *cli, const char *option, struct sources *sources, struct error *err);
@@ -53,7 +52,7 @@ static bool ask(struct cli *cli, struct planner *planner, struct whatif_answer *
             "whatif: what shall happen? --fail NAME…, --drain NAME…, --add FILE or --apply FILE");
     question.fail = all_of(cli, "fail", &question.fail_length);
     question.drain = all_of(cli, "drain", &question.drain_length);
-    if (!read_grid(cli, &grid, err)) return false;
+    if (!grid_read(cli, &grid, err)) return false;
     cli_progress(cli, "thinking about %zu hosts and %zu instances", grid.snapshot.hosts_length,
                  grid.snapshot.instances_length);
     planner_put_all(planner, &grid.snapshot);
@@ -62,30 +61,6 @@ static bool ask(struct cli *cli, struct planner *planner, struct whatif_answer *
     bool good = whatif_ask(planner, cli->arena, &question, grid.now_ms, ret_answer, err);
     *ret_seconds = cli_seconds_now() - begin;
     return good;
-}
-
-static bool read_grid(struct cli *cli, struct grid_file *ret_grid, struct error *err)
-{
-    const char *file = arguments_text(cli->arguments, "grid");
-    struct user_text text = {0};
-    struct client_reply reply;
-    struct grid_file grid;
-
-    if (file) {
-        const char *shown = text_equal(file, "-") ? "standard input" : file;
-        cli_progress(cli, "reading %s", shown);
-        bool good = user_text_open(file, &text, err) &&
-                    grid_file_read(cli->arena, shown, text.data, text.size, ret_grid, err);
-        user_text_close(&text);
-        return good;
-    }
-    cli_progress(cli, "reading the live grid");
-    if (!cli_ask_text(cli, "GET", "/v1/export", NULL, &reply, err) ||
-        !grid_file_read(cli->arena, "the live grid", reply.body, reply.body_size, &grid, err))
-        return false;
-    grid.now_ms = listing_now_ms();
-    *ret_grid = grid;
-    return true;
 }
 
 /* Both kinds of files are one text: what is added may be named by what is applied. */

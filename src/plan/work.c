@@ -379,7 +379,7 @@ struct tier balance_tier_of(const struct farm *farm)
                    .timeout_ms = 500,
                    .fails = 3},
         .spread = {.by = ""},
-        .priority = 60,
+        .priority = BALANCER_PRIORITY,
     };
 }
 

@@ -20,7 +20,7 @@ enum { SEEDS = 200, STEPS = 60, HOSTS = 7, FARMS = 4, RUNNING_MAX = 400 };
 struct world {
     struct grid *grid;
     uint64_t random;
-    const char *gone[FARMS]; /* farms that are deleted for now */
+    const char *gone[FARMS]; /* names of farms that are deleted and may be made again */
     size_t gone_length;
     size_t placed[6]; /* by step of recovery */
     const char *running[HOSTS][RUNNING_MAX];

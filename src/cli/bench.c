@@ -24,7 +24,6 @@ static bool open_bench(struct cli *cli, struct bench *bench, struct error *err);
 static void close_bench(struct bench *bench);
 static bool read_number(struct cli *cli, const char *option, uint64_t most, size_t *ret_number,
                         struct error *err);
-static void tell_planner(struct planner *planner, const struct snapshot *snapshot);
 static const void *all_of(const struct bench *bench, enum record_kind kind, size_t size, size_t *ret_length);
 static size_t decide(struct bench *bench);
 static double hosts_used(const struct bench *bench, double *ret_least);
@@ -47,7 +46,7 @@ int bench_place_run(struct cli *cli)
     double begin = cli_seconds_now();
     struct snapshot snapshot = made_grid(bench.grid, &bench.options);
     double made = cli_seconds_now();
-    tell_planner(bench.planner, &snapshot);
+    planner_put_all(bench.planner, &snapshot);
     double told = cli_seconds_now();
     decide(&bench);
     double seconds = cli_seconds_now() - told;
@@ -82,7 +81,7 @@ int bench_lost_rack_run(struct cli *cli)
 
     if (!open_bench(cli, &bench, &err)) return cli_fail(cli, &err);
     struct snapshot snapshot = made_grid(bench.grid, &bench.options);
-    tell_planner(bench.planner, &snapshot);
+    planner_put_all(bench.planner, &snapshot);
     decide(&bench);
     settle(&bench);
     size_t count = placed(&bench);
@@ -113,7 +112,7 @@ int bench_grid_run(struct cli *cli)
 
     if (!open_bench(cli, &bench, &err)) return cli_fail(cli, &err);
     struct snapshot snapshot = made_grid(bench.grid, &bench.options);
-    tell_planner(bench.planner, &snapshot);
+    planner_put_all(bench.planner, &snapshot);
     decide(&bench);
     settle(&bench);
     snapshot.farm_facts =
@@ -136,7 +135,7 @@ int bench_load_run(struct cli *cli)
     if (!grid_read(cli, &grid, &err)) return cli_fail(cli, &err);
     double read = cli_seconds_now();
     planner = planner_new();
-    tell_planner(planner, &grid.snapshot);
+    planner_put_all(planner, &grid.snapshot);
     double told = cli_seconds_now();
     size_t hosts = grid.snapshot.hosts_length, instances = grid.snapshot.instances_length;
     buf_printf(&json,
@@ -193,24 +192,6 @@ static bool read_number(struct cli *cli, const char *option, uint64_t most, size
                          cli->arguments->command->name, option, (unsigned long long)most, text);
     *ret_number = (size_t)value;
     return true;
-}
-
-static void tell_planner(struct planner *planner, const struct snapshot *s)
-{
-    for (size_t n = 0; n < s->parties_length; n++)
-        planner_put(planner, RECORD_PARTY, &s->parties[n]);
-    for (size_t n = 0; n < s->images_length; n++)
-        planner_put(planner, RECORD_IMAGE, &s->images[n]);
-    for (size_t n = 0; n < s->hosts_length; n++)
-        planner_put(planner, RECORD_HOST, &s->hosts[n]);
-    for (size_t n = 0; n < s->host_facts_length; n++)
-        planner_put(planner, RECORD_HOST_FACT, &s->host_facts[n]);
-    for (size_t n = 0; n < s->farms_length; n++)
-        planner_put(planner, RECORD_FARM, &s->farms[n]);
-    for (size_t n = 0; n < s->farm_facts_length; n++)
-        planner_put(planner, RECORD_FARM_FACT, &s->farm_facts[n]);
-    for (size_t n = 0; n < s->instances_length; n++)
-        planner_put(planner, RECORD_INSTANCE, &s->instances[n]);
 }
 
 /* As an array, in the order in which the planner has them. */

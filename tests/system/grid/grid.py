@@ -84,6 +84,8 @@ class Tap:
 
 
 def comment(text):
+    # Also where meson shows it when a test fails: it keeps the comments of TAP to itself.
+    print(text, file=sys.stderr, flush=True)
     for line in text.splitlines():
         print('# ' + line, flush=True)
 

@@ -583,6 +583,7 @@ def run(number, test, *arguments):
         print(f'ok {number} - {name}' + (f' # SKIP {skipped}' if skipped else ''), flush=True)
     except Exception:
         print(f'not ok {number} - {name}', flush=True)
+        traceback.print_exc()  # also where meson shows it when a test fails: it keeps the comments of TAP to itself
         print(''.join('# ' + line + '\n' for line in traceback.format_exc().splitlines()), flush=True)
     print(f'# {time.monotonic() - start:.2f} s', flush=True)
 

@@ -53,9 +53,14 @@ bool record_kind_of_path(const char *path, enum record_kind *ret_kind, const cha
     static const struct {
         const char *singular, *plural;
         enum record_kind kind;
-    } names[] = {{"host", "hosts", RECORD_HOST}, {"party", "parties", RECORD_PARTY},
-                 {"farm", "farms", RECORD_FARM}, {"image", "images", RECORD_IMAGE},
-                 {"pool", "pools", RECORD_POOL}, {"instance", "instances", RECORD_INSTANCE}};
+    } names[] = {{"host", "hosts", RECORD_HOST},
+                 {"party", "parties", RECORD_PARTY},
+                 {"farm", "farms", RECORD_FARM},
+                 {"image", "images", RECORD_IMAGE},
+                 {"pool", "pools", RECORD_POOL},
+                 {"sla", "slas", RECORD_SLA},
+                 {"scaling-rules", "scaling-rules", RECORD_SCALING_RULES},
+                 {"instance", "instances", RECORD_INSTANCE}};
     size_t size = strcspn(path, "/");
 
     for (size_t i = 0; i < LENGTH(names); i++) {
@@ -121,9 +126,14 @@ static void get(struct asked *asked, enum record_kind kind, const char *name)
     char revision[40];
 
     if (!record || !caller_may_see(&asked->caller, kind, record)) {
-        static const char *const words[RECORD_KINDS] = {
-            [RECORD_HOST] = "host",   [RECORD_PARTY] = "party", [RECORD_FARM] = "farm",
-            [RECORD_IMAGE] = "image", [RECORD_POOL] = "pool",   [RECORD_INSTANCE] = "instance"};
+        static const char *const words[RECORD_KINDS] = {[RECORD_HOST] = "host",
+                                                        [RECORD_PARTY] = "party",
+                                                        [RECORD_FARM] = "farm",
+                                                        [RECORD_IMAGE] = "image",
+                                                        [RECORD_POOL] = "pool",
+                                                        [RECORD_SLA] = "service level",
+                                                        [RECORD_SCALING_RULES] = "set of rules",
+                                                        [RECORD_INSTANCE] = "instance"};
         error_set(&err, ERROR_NOT_FOUND, "there is no %s %s", words[kind], name);
         answer_error(asked, &err);
         return;

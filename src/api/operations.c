@@ -44,6 +44,19 @@ const struct operation api_operations[] = {
      "200 201 403 409 412 422"},
     {"/v1/pools/{name}", "delete", "Delete a pool's document: it survives none while hosts name it", NULL,
      NULL, NULL, "200 403 404 412"},
+    {"/v1/slas", "get", "Service levels", NULL, "SLAView[]", LIST, "200 400"},
+    {"/v1/slas/{name}", "get", "One service level", NULL, "SLAView", NULL, "200 404"},
+    {"/v1/slas/{name}", "put", "Make a service level what the document says", "SLA", "Applied", NULL,
+     "200 201 403 409 412 422"},
+    {"/v1/slas/{name}", "delete", "Delete a service level that no farm has", NULL, NULL, NULL,
+     "200 403 404 409 412"},
+    {"/v1/scaling-rules", "get", "Rules by which farms size themselves", NULL, "ScalingRulesView[]", LIST,
+     "200 400"},
+    {"/v1/scaling-rules/{name}", "get", "One set of rules", NULL, "ScalingRulesView", NULL, "200 404"},
+    {"/v1/scaling-rules/{name}", "put", "Make a set of rules what the document says", "ScalingRules",
+     "Applied", NULL, "200 201 403 409 412 422"},
+    {"/v1/scaling-rules/{name}", "delete", "Delete rules that no service level has", NULL, NULL, NULL,
+     "200 403 404 409 412"},
     {"/v1/instances", "get", "Instances", NULL, "Instance[]", LIST, "200 400"},
     {"/v1/instances/{party}/{farm}/{name}", "get", "One instance", NULL, "Instance", NULL, "200 404"},
     {"/v1/instances/{party}/{farm}/{name}/move", "post", "Move an instance to a host", "Move", NULL, NULL,
@@ -123,6 +136,12 @@ const struct shape api_shapes[] = {
     {"PoolView", "kind:=Pool status:PoolStatus"},
     {"PoolStatus", "name:string survive:string hosts:integer instances:integer capacity:Amounts used:Amounts "
                    "kept:Amounts"},
+    {"SLAView", "kind:=SLA status:SLAStatus"},
+    {"SLAStatus", "name:string metric:=requests,connections,bytes,transactions,cpu,custom "
+                  "period:=day,week,month priority:=low,normal,urgent response:string percentile:number "
+                  "committed:string guaranteed:string extended:string"},
+    {"ScalingRulesView", "kind:=ScalingRules status:ScalingRulesStatus"},
+    {"ScalingRulesStatus", "name:string terms:integer rules:integer"},
     {"Instance", "kind:=Instance name:string farm:string tier:string party:string host:string zone:string "
                  "address:string driver:=container,vm,host image:string "
                  "state:=pending,booting,running,draining,wiping,stopped,failed health:string since:string "

@@ -120,7 +120,8 @@ static struct record *implied(struct arena *arena, const char *name)
     struct pool *pool = arena_alloc(arena, sizeof(*pool));
     CLEANUP_BUF struct buf json = {0};
 
-    *pool = (struct pool){.name = arena_strdup(arena, name), .survive = "none"};
+    *pool =
+        (struct pool){.name = arena_strdup(arena, name), .survive = "none", .oversubscription_millis = 1000};
     schema_write(&schema_pool, "Pool", pool, &json);
     *record = (struct record){.kind = RECORD_POOL,
                               .key = record_key(arena, RECORD_POOL, name),

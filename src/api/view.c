@@ -30,6 +30,8 @@ static void view_tier(struct view *view, const struct farm *farm, const char *ti
 static void view_party(struct view *view, const struct record *record, struct buf *ret_json);
 static void view_image(const struct record *record, struct buf *ret_json);
 static void view_pool(struct view *view, const struct record *record, struct buf *ret_json);
+static void view_sla(const struct record *record, struct buf *ret_json);
+static void view_scaling_rules(const struct record *record, struct buf *ret_json);
 static void view_instance(struct view *view, const struct record *record, struct buf *ret_json);
 static void write_text(struct buf *ret_json, const char *key, const char *value);
 static void write_time(struct buf *ret_json, const char *key, int64_t wall_ms);
@@ -74,6 +76,12 @@ void view_record(struct view *view, const struct record *record, struct buf *ret
         return;
     case RECORD_POOL:
         view_pool(view, record, ret_json);
+        return;
+    case RECORD_SLA:
+        view_sla(record, ret_json);
+        return;
+    case RECORD_SCALING_RULES:
+        view_scaling_rules(record, ret_json);
         return;
     case RECORD_INSTANCE:
         view_instance(view, record, ret_json);
@@ -257,6 +265,37 @@ static void view_pool(struct view *view, const struct record *record, struct buf
     buf_add_json_string(ret_json, pool->name);
     write_text(ret_json, "survive", pool->survive);
     pool_sums_write(view->pool_sums, pool, ret_json);
+    buf_add_text(ret_json, "}}");
+}
+
+static void view_sla(const struct record *record, struct buf *ret_json)
+{
+    const struct sla *sla = record->object;
+    char text[MONEY_TEXT_SIZE];
+
+    open_status(record, ret_json);
+    buf_add_text(ret_json, "\"name\":");
+    buf_add_json_string(ret_json, sla->name);
+    write_text(ret_json, "metric", sla_metric_names[sla->metric]);
+    write_text(ret_json, "period", sla_period_names[sla->period]);
+    write_text(ret_json, "priority", sla_priority_names[sla->priority]);
+    write_text(ret_json, "response",
+               sla->target.response_ms ? text_format_duration(text, sla->target.response_ms) : "");
+    buf_printf(ret_json, ",\"percentile\":%s", text_format_cpus(text, sla->target.percentile_millis));
+    for (size_t i = 0; i < LEVELS; i++)
+        write_text(ret_json, level_names[i], money_format(text, &sla->levels[i].rate));
+    buf_add_text(ret_json, "}}");
+}
+
+static void view_scaling_rules(const struct record *record, struct buf *ret_json)
+{
+    const struct scaling_rules *rules = record->object;
+
+    open_status(record, ret_json);
+    buf_add_text(ret_json, "\"name\":");
+    buf_add_json_string(ret_json, rules->name);
+    write_number(ret_json, "terms", (int64_t)rules->terms_length);
+    write_number(ret_json, "rules", (int64_t)rules->texts_length);
     buf_add_text(ret_json, "}}");
 }
 

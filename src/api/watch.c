@@ -162,6 +162,8 @@ static void mark_touched(struct watcher *watcher, const char *key)
         if (host) mark_told(watcher); /* a pool without a document ends with its last host */
         return;
     case RECORD_IMAGE:
+    case RECORD_SLA:
+    case RECORD_SCALING_RULES:
     case RECORD_HOST_FACT:
     case RECORD_FARM_FACT:
     case RECORD_KINDS:

@@ -14,8 +14,8 @@
 /* Where branches of `croft up` write down what runs (cli/up). */
 static const char grids_directory[] = "/run/croft";
 
-const char *const cli_thing_names[] = {"hosts",   "farms", "instances", "images",
-                                       "parties", "pools", "events",    NULL};
+const char *const cli_thing_names[] = {"hosts", "farms", "instances",     "images", "parties",
+                                       "pools", "slas",  "scaling-rules", "events", NULL};
 
 static int run(struct cli *cli, const struct arguments *arguments);
 static int show_help(struct cli *cli, const struct arguments *arguments);
@@ -151,9 +151,11 @@ const char *cli_escape(struct cli *cli, const char *text)
 
 bool cli_thing(const char *text, const struct thing **ret_thing, struct error *err)
 {
-    static const struct thing things[] = {
-        {"host", "hosts"},    {"farm", "farms"}, {"instance", "instances"}, {"image", "images"},
-        {"party", "parties"}, {"pool", "pools"}, {"event", "events"}};
+    static const struct thing things[] = {{"host", "hosts"},         {"farm", "farms"},
+                                          {"instance", "instances"}, {"image", "images"},
+                                          {"party", "parties"},      {"pool", "pools"},
+                                          {"sla", "slas"},           {"scaling-rules", "scaling-rules"},
+                                          {"event", "events"}};
     const char *names[2 * LENGTH(things)];
 
     for (size_t i = 0; i < LENGTH(things); i++) {
@@ -167,9 +169,10 @@ bool cli_thing(const char *text, const struct thing **ret_thing, struct error *e
     const char *nearest = text_nearest(text, names, LENGTH(names));
     if (nearest)
         return error_set(err, ERROR_USAGE, "there is no kind \"%s\": did you mean \"%s\"?", text, nearest);
-    return error_set(
-        err, ERROR_USAGE,
-        "there is no kind \"%s\": it is hosts, farms, instances, images, parties, pools or events", text);
+    return error_set(err, ERROR_USAGE,
+                     "there is no kind \"%s\": it is hosts, farms, instances, images, parties, pools, slas, "
+                     "scaling-rules or events",
+                     text);
 }
 
 static int run(struct cli *cli, const struct arguments *arguments)

@@ -30,6 +30,8 @@ static void fill_instance(struct row *row);
 static void fill_image(struct row *row);
 static void fill_party(struct row *row);
 static void fill_pool(struct row *row);
+static void fill_sla(struct row *row);
+static void fill_scaling_rules(struct row *row);
 static void fill_event(struct row *row);
 static const char *get(struct row *row, const char *key);
 static const char *of_total(struct row *row, const char *key);
@@ -62,6 +64,12 @@ static const struct column pool_columns[] = {
     {"NAME", COLUMN_TEXT, 0},        {"SURVIVE", COLUMN_TEXT, 0},      {"HOSTS", COLUMN_NUMBER, 1},
     {"INSTANCES", COLUMN_NUMBER, 4}, {"CPUS", COLUMN_NUMBER, 2},       {"MEMORY", COLUMN_NUMBER, 2},
     {"KEPT-CPUS", COLUMN_NUMBER, 3}, {"KEPT-MEMORY", COLUMN_NUMBER, 3}};
+static const struct column sla_columns[] = {
+    {"NAME", COLUMN_TEXT, 0},         {"PRIORITY", COLUMN_TEXT, 1},     {"METRIC", COLUMN_TEXT, 3},
+    {"RESPONSE", COLUMN_NUMBER, 1},   {"PERCENTILE", COLUMN_NUMBER, 2}, {"COMMITTED", COLUMN_NUMBER, 4},
+    {"GUARANTEED", COLUMN_NUMBER, 4}, {"EXTENDED", COLUMN_NUMBER, 4},   {"PERIOD", COLUMN_TEXT, 5}};
+static const struct column scaling_rules_columns[] = {
+    {"NAME", COLUMN_TEXT, 0}, {"TERMS", COLUMN_NUMBER, 1}, {"RULES", COLUMN_NUMBER, 1}};
 static const struct column event_columns[] = {{"TIME", COLUMN_TEXT, 2},    {"KIND", COLUMN_TEXT, 1},
                                               {"NAME", COLUMN_TEXT, 0},    {"WHAT", COLUMN_PROSE, 0},
                                               {"REASON", COLUMN_PROSE, 4}, {"WHO", COLUMN_TEXT, 1}};
@@ -73,6 +81,8 @@ static const struct listing listings[] = {
     {"images", image_columns, LENGTH(image_columns), fill_image},
     {"parties", party_columns, LENGTH(party_columns), fill_party},
     {"pools", pool_columns, LENGTH(pool_columns), fill_pool},
+    {"slas", sla_columns, LENGTH(sla_columns), fill_sla},
+    {"scaling-rules", scaling_rules_columns, LENGTH(scaling_rules_columns), fill_scaling_rules},
     {"events", event_columns, LENGTH(event_columns), fill_event},
 };
 
@@ -211,6 +221,22 @@ static void fill_pool(struct row *row)
                                  span_get_text(row->arena, kept, "cpus"),
                                  listing_amount(row->arena, span_get_text(row->arena, kept, "memory"))};
     _Static_assert(LENGTH(cells) == LENGTH(pool_columns), "a cell a column");
+    memcpy(row->cells, cells, sizeof(cells));
+}
+
+static void fill_sla(struct row *row)
+{
+    const char *const cells[] = {get(row, "name"),       get(row, "priority"),   get(row, "metric"),
+                                 get(row, "response"),   get(row, "percentile"), get(row, "committed"),
+                                 get(row, "guaranteed"), get(row, "extended"),   get(row, "period")};
+    _Static_assert(LENGTH(cells) == LENGTH(sla_columns), "a cell a column");
+    memcpy(row->cells, cells, sizeof(cells));
+}
+
+static void fill_scaling_rules(struct row *row)
+{
+    const char *const cells[] = {get(row, "name"), get(row, "terms"), get(row, "rules")};
+    _Static_assert(LENGTH(cells) == LENGTH(scaling_rules_columns), "a cell a column");
     memcpy(row->cells, cells, sizeof(cells));
 }
 

@@ -129,6 +129,10 @@ static struct whatif_document document_of(const struct document *document)
         return (struct whatif_document){RECORD_FARM, document->farm};
     case KIND_POOL:
         return (struct whatif_document){RECORD_POOL, document->pool};
+    case KIND_SLA:
+        return (struct whatif_document){RECORD_SLA, document->sla};
+    case KIND_SCALING_RULES:
+        return (struct whatif_document){RECORD_SCALING_RULES, document->scaling_rules};
     case KIND_IMAGE:
         return (struct whatif_document){RECORD_IMAGE, document->image};
     case KIND_COUNT:

@@ -262,6 +262,9 @@ bool caller_may_see(const struct caller *caller, enum record_kind kind, const st
     case RECORD_IMAGE:
         return text_equal(((const struct image *)record->object)->party, caller->party) ||
                text_equal(((const struct image *)record->object)->party, "landlord");
+    case RECORD_SLA: /* the price list, and what the promises are worth */
+    case RECORD_SCALING_RULES:
+        return true;
     case RECORD_HOST:
     case RECORD_POOL:
     case RECORD_HOST_FACT:
@@ -283,8 +286,13 @@ static const char *kind_word(enum record_kind kind)
 static enum record_kind record_kind_of(enum document_kind kind)
 {
     static const enum record_kind record_kinds[KIND_COUNT] = {
-        [KIND_HOST] = RECORD_HOST,   [KIND_PARTY] = RECORD_PARTY, [KIND_FARM] = RECORD_FARM,
-        [KIND_IMAGE] = RECORD_IMAGE, [KIND_POOL] = RECORD_POOL,
+        [KIND_HOST] = RECORD_HOST,
+        [KIND_PARTY] = RECORD_PARTY,
+        [KIND_FARM] = RECORD_FARM,
+        [KIND_IMAGE] = RECORD_IMAGE,
+        [KIND_POOL] = RECORD_POOL,
+        [KIND_SLA] = RECORD_SLA,
+        [KIND_SCALING_RULES] = RECORD_SCALING_RULES,
     };
     return record_kinds[kind];
 }
@@ -300,6 +308,8 @@ static const char *party_of(const struct document *document)
     case KIND_HOST:
     case KIND_PARTY:
     case KIND_POOL:
+    case KIND_SLA:
+    case KIND_SCALING_RULES:
     case KIND_COUNT:
         return "landlord";
     }
@@ -319,6 +329,10 @@ static const void *object_of(const struct document *document)
         return document->image;
     case KIND_POOL:
         return document->pool;
+    case KIND_SLA:
+        return document->sla;
+    case KIND_SCALING_RULES:
+        return document->scaling_rules;
     case KIND_COUNT:
         break;
     }
@@ -388,6 +402,9 @@ static struct snapshot with_documents(struct arena *arena, const struct snapshot
     then.farms = merge(arena, then.farms, then.farms_length, documents, KIND_FARM, &then.farms_length);
     then.images = merge(arena, then.images, then.images_length, documents, KIND_IMAGE, &then.images_length);
     then.pools = merge(arena, then.pools, then.pools_length, documents, KIND_POOL, &then.pools_length);
+    then.slas = merge(arena, then.slas, then.slas_length, documents, KIND_SLA, &then.slas_length);
+    then.rules =
+        merge(arena, then.rules, then.rules_length, documents, KIND_SCALING_RULES, &then.rules_length);
     return then;
 }
 
@@ -432,6 +449,10 @@ static const char *object_name(enum document_kind kind, const void *object)
         return ((const struct image *)object)->name;
     case KIND_POOL:
         return ((const struct pool *)object)->name;
+    case KIND_SLA:
+        return ((const struct sla *)object)->name;
+    case KIND_SCALING_RULES:
+        return ((const struct scaling_rules *)object)->name;
     case KIND_COUNT:
         break;
     }
@@ -449,6 +470,9 @@ static bool check_delete(struct controller *controller, enum record_kind kind, c
         if (kind == RECORD_PARTY && text_equal(farm->party, name))
             return error_set(err, ERROR_REFUSED, "party %s has farm %s: delete that first", name,
                              farm->full_name);
+        if (kind == RECORD_SLA && text_equal(farm->sla, name))
+            return error_set(err, ERROR_REFUSED, "farm %s has service level %s: give it another first",
+                             farm->full_name, name);
         for (size_t j = 0; kind == RECORD_IMAGE && j < farm->tiers_length; j++) {
             const struct record *image = mirror_get(controller->mirror, kind, name);
             const struct image *object = image->object;
@@ -458,6 +482,10 @@ static bool check_delete(struct controller *controller, enum record_kind kind, c
                              farm->full_name, object->name);
         }
     }
+    for (size_t i = 0; kind == RECORD_SCALING_RULES && i < snapshot->slas_length; i++)
+        if (text_equal(snapshot->slas[i].rules, name))
+            return error_set(err, ERROR_REFUSED, "service level %s has rules %s: give it others first",
+                             snapshot->slas[i].name, name);
     for (size_t i = 0; kind == RECORD_PARTY && i < snapshot->parties_length; i++)
         if (text_equal(snapshot->parties[i].parent, name))
             return error_set(err, ERROR_REFUSED, "party %s is the parent of %s: delete that first", name,

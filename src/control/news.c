@@ -33,6 +33,8 @@ void news_of(struct controller *controller, enum record_kind kind, const char *n
     case RECORD_HOST:
     case RECORD_PARTY:
     case RECORD_POOL:
+    case RECORD_SLA:
+    case RECORD_SCALING_RULES:
         return; /* no document says anything of them */
     case RECORD_KINDS:
         break;

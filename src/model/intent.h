@@ -3,11 +3,22 @@
 #ifndef CROFT_MODEL_INTENT_H
 #define CROFT_MODEL_INTENT_H
 
+#include "base/money.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-enum document_kind { KIND_HOST, KIND_PARTY, KIND_FARM, KIND_IMAGE, KIND_POOL, KIND_COUNT };
+enum document_kind {
+    KIND_HOST,
+    KIND_PARTY,
+    KIND_FARM,
+    KIND_IMAGE,
+    KIND_POOL,
+    KIND_SLA,
+    KIND_SCALING_RULES,
+    KIND_COUNT
+};
 
 /* A vector of what instances ask and hosts offer. */
 struct resources {
@@ -163,6 +174,90 @@ struct pool {
     /* The loss of which room is kept for: any one "host", or zone at the level "rack", "zone", "site" or the
      * depth "1".."8" of the zone path (as of struct spread); "none" */
     const char *survive;
+    /* Of what it has free of committed counts, how much is promised as guaranteed, in thousandths: 1,000 is
+     * all of it once; more is oversubscription, for not all tenants call for it at once. */
+    int64_t oversubscription_millis;
+};
+
+/* What a service level counts, and a tier's `capacity` is in. */
+enum sla_metric {
+    METRIC_REQUESTS,     /* a second, through the balancer in mode http */
+    METRIC_CONNECTIONS,  /* open at once, through the balancer */
+    METRIC_BYTES,        /* a second, both ways, through the balancer */
+    METRIC_TRANSACTIONS, /* connections that ended a second, through the balancer in mode tcp */
+    METRIC_CPU,          /* cores in use */
+    METRIC_CUSTOM,
+};
+enum sla_period { PERIOD_DAY, PERIOD_WEEK, PERIOD_MONTH }; /* in UTC; weeks begin on Monday (ISO 8601) */
+enum sla_priority { SLA_LOW, SLA_NORMAL, SLA_URGENT };
+
+/* The level at which an instance is held: by its rank among its tier's, the first `committed` are committed,
+ * those up to `guaranteed` guaranteed, those up to `max` extended. */
+enum level { LEVEL_COMMITTED, LEVEL_GUARANTEED, LEVEL_EXTENDED, LEVELS };
+
+struct sla_level {
+    struct money rate; /* per instance and hour; without a currency: the level is not offered */
+    struct money fee;  /* once per period in which a farm enters the level */
+    const char *sites; /* "any", or ""; where instances of the level may come from */
+};
+
+struct sla_target {
+    int64_t response_ms;       /* so many per cent of the responses take no longer; 0: there is no target */
+    int64_t percentile_millis; /* 99.9 is 99,900 */
+};
+
+struct sla_credits {
+    int64_t below_millis; /* paid back when less than so many thousandths of a per cent met the target … */
+    int64_t percent_millis; /* … this part of the period's rates and fees; 0: nothing */
+};
+
+struct sla {
+    const char *name;
+    enum sla_metric metric;
+    enum sla_period period;
+    enum sla_priority priority;
+    struct sla_target target;
+    struct sla_level levels[LEVELS];
+    struct sla_credits credits;
+    const char *rules; /* of `kind: ScalingRules`; "" the built-in set */
+};
+
+/* A fuzzy set over an input or over need: membership rises from 0 at points[0] to 1 at points[1], is 1 up to
+ * points[2] and falls to 0 at points[3] (three points in the document: a triangle). In thousandths of the
+ * input's unit; equal neighbours are a step. */
+enum { SCALING_INPUTS = 3, SCALING_POINTS = 4 };
+enum scaling_variable {
+    SCALING_RESPONSE,
+    SCALING_PROBABILITY,
+    SCALING_PRIORITY,
+    SCALING_NEED,
+    SCALING_VARIABLES
+};
+struct scaling_term {
+    enum scaling_variable of;
+    const char *name; /* "too high" */
+    const int64_t *shape_millis;
+    size_t shape_millis_length; /* 3 or 4, ascending */
+};
+
+/* `if priority is urgent and expected response time is too high then request`, read. */
+struct scaling_rule {
+    size_t premises[SCALING_INPUTS]; /* term + 1 of each input, 0: any */
+    size_t conclusion;               /* term of need */
+};
+
+/* How much a farm needs more or less capacity: model.md names the inputs and their units in the table. */
+struct scaling_rules {
+    const char *name;
+    const struct scaling_term *terms;
+    size_t terms_length;
+    const char *const *texts;
+    size_t texts_length;
+    const struct scaling_rule
+        *rules;            /* the texts, read; made by the reader, not in the document; texts_length */
+    int64_t request_above; /* need, -100 to 100 */
+    int64_t offer_below;
+    int64_t offer_after_ms; /* so long without a break */
 };
 
 /* Written by `croft image import`, not by hand. */

@@ -14,6 +14,13 @@ const char *const instance_health_names[] = {"unknown", "good", "bad", NULL};
 const char *const host_state_names[] = {"up", "suspect", "down", "draining", "off", NULL};
 const char *const action_kind_names[] = {"create", "place",   "activate", "drain", "stop", "unplace",
                                          "forget", "explain", "fence",    "farm",  NULL};
+const char *const sla_metric_names[] = {"requests", "connections", "bytes", "transactions",
+                                        "cpu",      "custom",      NULL};
+const char *const sla_period_names[] = {"day", "week", "month", NULL};
+const char *const sla_priority_names[] = {"low", "normal", "urgent", NULL};
+const char *const level_names[] = {"committed", "guaranteed", "extended", NULL};
+const char *const scaling_variable_names[] = {"expected response time", "probability", "priority", "need",
+                                              NULL};
 
 const struct kind kinds[KIND_COUNT] = {
     [KIND_HOST] = {KIND_HOST, "Host", "host", "hosts", &schema_host},
@@ -21,6 +28,9 @@ const struct kind kinds[KIND_COUNT] = {
     [KIND_FARM] = {KIND_FARM, "Farm", "farm", "farms", &schema_farm},
     [KIND_IMAGE] = {KIND_IMAGE, "Image", "image", "images", &schema_image},
     [KIND_POOL] = {KIND_POOL, "Pool", "pool", "pools", &schema_pool},
+    [KIND_SLA] = {KIND_SLA, "SLA", "sla", "slas", &schema_sla},
+    [KIND_SCALING_RULES] = {KIND_SCALING_RULES, "ScalingRules", "scaling-rules", "scaling-rules",
+                            &schema_scaling_rules},
 };
 
 const struct kind *kind_by_name(const char *name)

@@ -28,6 +28,9 @@ static bool parse_quota_int(struct arena *arena, const struct node *node, void *
 static bool parse_quota_cpus(struct arena *arena, const struct node *node, void *ret_value);
 static bool parse_quota_bytes(struct arena *arena, const struct node *node, void *ret_value);
 static bool parse_quota_rate(struct arena *arena, const struct node *node, void *ret_value);
+static bool parse_decimal(struct arena *arena, const struct node *node, void *ret_value);
+static bool parse_money(struct arena *arena, const struct node *node, void *ret_value);
+static bool parse_sites(struct arena *arena, const struct node *node, void *ret_value);
 static bool parse_bool(struct arena *arena, const struct node *node, void *ret_value);
 static bool parse_mode(struct arena *arena, const struct node *node, void *ret_value);
 static void format_text(const void *value, struct buf *json);
@@ -40,6 +43,7 @@ static void format_quota_int(const void *value, struct buf *json);
 static void format_quota_cpus(const void *value, struct buf *json);
 static void format_quota_bytes(const void *value, struct buf *json);
 static void format_quota_rate(const void *value, struct buf *json);
+static void format_money(const void *value, struct buf *json);
 static void format_bool(const void *value, struct buf *json);
 static void format_mode(const void *value, struct buf *json);
 static bool set_text(const struct node *node, bool valid, void *ret_value);
@@ -76,6 +80,7 @@ const struct scalar scalar_spread =
 const struct scalar scalar_survive =
     TEXT_SCALAR("survive", parse_survive, "none, host, rack, zone, site or a depth of the zone path, 1 to 8",
                 "^(none|host|rack|zone|site|[1-8])$");
+const struct scalar scalar_sites = TEXT_SCALAR("sites", parse_sites, "any", "^(any)?$");
 const struct scalar scalar_digest =
     TEXT_SCALAR("digest", parse_digest, "sha256: and 64 hexadecimal digits", "^sha256:[0-9a-f]{64}$");
 const struct scalar scalar_user =
@@ -95,6 +100,15 @@ const struct scalar scalar_duration = {.name = "duration",
                                        .format = format_duration,
                                        .json_type = "string",
                                        .pattern = "^[0-9]+(\\.[0-9]+)?(ms|s|m|h|d)$"};
+const struct scalar scalar_decimal =
+    INT_SCALAR("decimal", parse_decimal, format_cpus, "number", "a number such as 99.9, to thousandths");
+const struct scalar scalar_money = {.name = "money",
+                                    .expected = "an amount and its currency such as 0.020 EUR, not negative",
+                                    .size = sizeof(struct money),
+                                    .parse = parse_money,
+                                    .format = format_money,
+                                    .json_type = "string",
+                                    .pattern = "^([0-9]+(\\.[0-9]+)? [A-Z]{3})?$"};
 const struct scalar scalar_quota_int =
     INT_SCALAR("quota", parse_quota_int, format_quota_int, "number", "a whole number or unlimited");
 const struct scalar scalar_quota_cpus =
@@ -236,6 +250,25 @@ static bool parse_duration(struct arena *arena, const struct node *node, void *r
     return is_quantity(node) && text_parse_duration(node->text, ret_value);
 }
 
+static bool parse_decimal(struct arena *arena, const struct node *node, void *ret_value)
+{
+    int64_t magnitude;
+    bool negative = node->text[0] == '-';
+    if (!is_quantity(node) || !text_parse_cpus(node->text + (negative ? 1 : 0), &magnitude)) return false;
+    *(int64_t *)ret_value = negative ? -magnitude : magnitude;
+    return true;
+}
+
+static bool parse_money(struct arena *arena, const struct node *node, void *ret_value)
+{
+    return node->kind == NODE_STRING && money_parse(node->text, ret_value);
+}
+
+static bool parse_sites(struct arena *arena, const struct node *node, void *ret_value)
+{
+    return set_text(node, text_equal(node->text, "any"), ret_value);
+}
+
 static bool parse_quota_int(struct arena *arena, const struct node *node, void *ret_value)
 {
     if (is_unlimited(node, ret_value)) return true;
@@ -329,6 +362,12 @@ static void format_quota_bytes(const void *value, struct buf *json)
 static void format_quota_rate(const void *value, struct buf *json)
 {
     if (!format_unlimited(value, json)) format_rate(value, json);
+}
+
+static void format_money(const void *value, struct buf *json)
+{
+    char text[MONEY_TEXT_SIZE];
+    buf_add_json_string(json, money_format(text, value));
 }
 
 static void format_bool(const void *value, struct buf *json)

@@ -12,6 +12,7 @@ extern const struct scalar scalar_zone;          /* east/b1/r1 */
 extern const struct scalar scalar_absolute_path; /* /etc/motd */
 extern const struct scalar scalar_spread;        /* host, rack, zone, site, 1 to 8 */
 extern const struct scalar scalar_survive;       /* the same, or none */
+extern const struct scalar scalar_sites;         /* any */
 extern const struct scalar scalar_publish;       /* ADDR:PORT or auto */
 extern const struct scalar scalar_digest;        /* sha256:… */
 extern const struct scalar scalar_user;          /* uid or uid:gid */
@@ -22,12 +23,14 @@ extern const struct scalar scalar_cpus; /* millicores */
 extern const struct scalar scalar_bytes;
 extern const struct scalar scalar_rate;     /* bits per second */
 extern const struct scalar scalar_duration; /* milliseconds */
+extern const struct scalar scalar_decimal;  /* thousandths */
 /* The same, or "unlimited": -1. */
 extern const struct scalar scalar_quota_int;
 extern const struct scalar scalar_quota_cpus;
 extern const struct scalar scalar_quota_bytes;
 extern const struct scalar scalar_quota_rate;
 
+extern const struct scalar scalar_money;        /* struct money, not negative */
 extern const struct scalar scalar_bool;         /* bool */
 extern const struct scalar scalar_mode;         /* unsigned: permission bits, octal */
 extern const struct scalar scalar_port;         /* uint16_t, 1 to 65535 */

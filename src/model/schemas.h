@@ -13,6 +13,8 @@ extern const struct schema schema_party;
 extern const struct schema schema_farm;
 extern const struct schema schema_image;
 extern const struct schema schema_pool;
+extern const struct schema schema_sla;
+extern const struct schema schema_scaling_rules;
 extern const struct schema schema_tier;
 extern const struct schema schema_size; /* struct resources of a tier */
 extern const struct schema schema_instance;
@@ -33,6 +35,11 @@ extern const char *const instance_state_names[];  /* pending booting running dra
 extern const char *const instance_health_names[]; /* unknown good bad */
 extern const char *const host_state_names[];      /* up suspect down draining off */
 extern const char *const action_kind_names[];
+extern const char *const sla_metric_names[];
+extern const char *const sla_period_names[];
+extern const char *const sla_priority_names[];
+extern const char *const level_names[]; /* committed guaranteed extended */
+extern const char *const scaling_variable_names[];
 
 /* A kind as documents name it ("Farm"), as commands and the API do ("farm", "farms"), and its schema. */
 struct kind {

@@ -5,13 +5,15 @@
 
 #include "model/intent.h"
 
-/* Kinds of what the store holds, intent and facts; the first five are documents of people. */
+/* Kinds of what the store holds, intent and facts; the first seven are documents of people. */
 enum record_kind {
     RECORD_HOST,
     RECORD_PARTY,
     RECORD_FARM,
     RECORD_IMAGE,
     RECORD_POOL,
+    RECORD_SLA,
+    RECORD_SCALING_RULES,
     RECORD_INSTANCE,
     RECORD_HOST_FACT,
     RECORD_FARM_FACT,
@@ -102,12 +104,23 @@ struct tier_counter {
     int64_t next; /* the next instance's number */
 };
 
+/* How many a tier has for its load, beyond what is committed; decided by plan/share. */
+struct tier_scale {
+    const char *tier;
+    int64_t wanted;     /* committed <= wanted <= max, as they were when it was decided */
+    int64_t since_ms;   /* wall clock */
+    const char *leave;  /* short name of the instance that goes first when there are fewer; "" any */
+    const char *reason; /* why, one sentence */
+};
+
 /* What the control plane gave a farm. */
 struct farm_fact {
     const char *name;
     int64_t vni; /* 1 to 16,777,215, unique among living farms */
     const struct tier_counter *counters;
     size_t counters_length;
+    const struct tier_scale *scales; /* tiers without one have what is committed */
+    size_t scales_length;
     const struct pair *endpoints; /* balance name -> "ADDR:PORT" chosen or asked for */
     size_t endpoints_length;
 };
@@ -126,6 +139,10 @@ struct snapshot {
     size_t images_length;
     const struct pool *pools;
     size_t pools_length;
+    const struct sla *slas;
+    size_t slas_length;
+    const struct scaling_rules *rules;
+    size_t rules_length;
     const struct farm *farms;
     size_t farms_length;
     const struct farm_fact *farm_facts;

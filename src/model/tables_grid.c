@@ -96,6 +96,9 @@ static const struct field pool_fields[] = {
     SCALAR(struct pool, survive, "survive", scalar_survive,
            "room is kept to restart what the loss of any one host or zone of it would take down",
            .fallback = "none"),
+    SCALAR(struct pool, oversubscription_millis, "oversubscription", scalar_decimal,
+           "guaranteed counts are promised up to this many times what is free of committed ones",
+           .fallback = "1", .max = 1000 * 1000, .hidden_default = true),
 };
 const struct schema schema_pool = SCHEMA(struct pool, "Pool", pool_fields);
 

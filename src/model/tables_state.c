@@ -77,10 +77,22 @@ static const struct field tier_counter_fields[] = {
 static const struct schema schema_tier_counter =
     SCHEMA(struct tier_counter, "tier_counter", tier_counter_fields);
 
+static const struct field tier_scale_fields[] = {
+    SCALAR(struct tier_scale, tier, "tier", scalar_text, "the tier's name", .required = true),
+    SCALAR(struct tier_scale, wanted, "wanted", scalar_int, "instances that its load calls for"),
+    SCALAR(struct tier_scale, since_ms, "since_ms", scalar_int, "when that was decided, wall clock"),
+    SCALAR(struct tier_scale, leave, "leave", scalar_text, "instance that goes first",
+           .hidden_default = true),
+    SCALAR(struct tier_scale, reason, "reason", scalar_text, "why so many"),
+};
+static const struct schema schema_tier_scale = SCHEMA(struct tier_scale, "tier_scale", tier_scale_fields);
+
 static const struct field farm_fact_fields[] = {
     SCALAR(struct farm_fact, name, "name", scalar_text, "full name of the farm", .required = true),
     SCALAR(struct farm_fact, vni, "vni", scalar_int, "number of its network on the wire"),
     OBJECTS(struct farm_fact, counters, "counters", schema_tier_counter, "numbers of the next instances"),
+    OBJECTS(struct farm_fact, scales, "scales", schema_tier_scale, "what its load calls for",
+            .hidden_default = true),
     PAIRS(struct farm_fact, endpoints, "endpoints", "where the outside reaches what is published"),
 };
 const struct schema schema_farm_fact = SCHEMA(struct farm_fact, "FarmFact", farm_fact_fields);

@@ -92,6 +92,9 @@ void planner_put(struct planner *planner, enum record_kind kind, const void *obj
     case RECORD_POOL:
         put_pool(planner, ((const struct pool *)object)->name, object);
         return;
+    case RECORD_SLA:
+    case RECORD_SCALING_RULES:
+        return; /* what follows from them comes as a farm's scales */
     case RECORD_KINDS:
         break;
     }
@@ -129,6 +132,8 @@ void planner_delete(struct planner *planner, enum record_kind kind, const char *
     case RECORD_POOL:
         put_pool(planner, name, NULL);
         return;
+    case RECORD_SLA:
+    case RECORD_SCALING_RULES:
     case RECORD_KINDS:
         break;
     }
@@ -161,6 +166,9 @@ const void *planner_get(const struct planner *planner, enum record_kind kind, co
         return map_get(work->image_by_name, name);
     case RECORD_POOL:
         return map_get(work->pool_by_name, name);
+    case RECORD_SLA:
+    case RECORD_SCALING_RULES:
+        return NULL;
     case RECORD_KINDS:
         break;
     }

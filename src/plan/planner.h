@@ -14,8 +14,8 @@ struct planner *planner_new_in(struct arena *names);
 void planner_free(struct planner *planner); /* NULL is fine */
 
 /* Tells of a new or changed object: a struct host, party, farm, image, pool, instance, host_fact or
- * farm_fact, by kind. It is borrowed: it and its texts have to stay until the call that replaces or deletes
- * it has returned (or planner_free()). Saying the same again is no change. */
+ * farm_fact, by kind; others are not kept. It is borrowed: it and its texts have to stay until the call that
+ * replaces or deletes it has returned (or planner_free()). Saying the same again is no change. */
 void planner_put(struct planner *planner, enum record_kind kind, const void *object);
 void planner_put_all(struct planner *planner, const struct snapshot *snapshot);
 /* The name is that of the object; of an image "party/name". What is not there is no error. */

@@ -33,6 +33,7 @@ struct grid {
     struct map *farms;   /* full name to struct holding */
     struct map *images;  /* "party name:tag" to the same text */
     struct vec image_names;
+    struct map *slas, *rules; /* by name */
 };
 
 struct measure {
@@ -44,6 +45,8 @@ struct measure {
 static void gather(struct grid *grid, const struct snapshot *snapshot, const struct documents *documents);
 static void add_party(struct grid *grid, const struct party *party, const struct document *document);
 static void add_farm(struct grid *grid, const struct farm *farm, const struct document *document);
+static bool check_named(struct grid *grid, const struct document *document, const struct map *named,
+                        const char *field, const char *name, struct error *err);
 static void add_image(struct grid *grid, const struct image *image);
 static bool check_references(struct grid *grid, const struct document *document, struct error *err);
 static bool check_parents(struct grid *grid, const struct document *document, struct error *err);
@@ -73,13 +76,17 @@ bool spec_check(const struct snapshot *snapshot, const struct documents *documen
                         .parties = map_new(),
                         .farms = map_new(),
                         .images = map_new(),
-                        .image_names = VEC_OF(const char *)};
+                        .image_names = VEC_OF(const char *),
+                        .slas = map_new(),
+                        .rules = map_new()};
     gather(&grid, snapshot, documents);
     bool done = true;
     for (size_t i = 0; i < documents->length && done; i++)
         done = check_references(&grid, &documents->items[i], err);
     done = done && check_quotas(&grid, err);
     vec_free(&grid.image_names);
+    map_free(grid.rules);
+    map_free(grid.slas);
     map_free(grid.images);
     map_free(grid.farms);
     map_free(grid.parties);
@@ -95,11 +102,17 @@ static void gather(struct grid *grid, const struct snapshot *snapshot, const str
         add_farm(grid, &snapshot->farms[i], NULL);
     for (size_t i = 0; i < snapshot->images_length; i++)
         add_image(grid, &snapshot->images[i]);
+    for (size_t i = 0; i < snapshot->slas_length; i++)
+        map_put(grid->slas, snapshot->slas[i].name, grid);
+    for (size_t i = 0; i < snapshot->rules_length; i++)
+        map_put(grid->rules, snapshot->rules[i].name, grid);
     for (size_t i = 0; i < documents->length; i++) {
         const struct document *document = &documents->items[i];
         if (document->kind->kind == KIND_PARTY) add_party(grid, document->party, document);
         if (document->kind->kind == KIND_FARM) add_farm(grid, document->farm, document);
         if (document->kind->kind == KIND_IMAGE) add_image(grid, document->image);
+        if (document->kind->kind == KIND_SLA) map_put(grid->slas, document->name, grid);
+        if (document->kind->kind == KIND_SCALING_RULES) map_put(grid->rules, document->name, grid);
     }
 }
 
@@ -135,17 +148,38 @@ static bool check_references(struct grid *grid, const struct document *document,
     switch (document->kind->kind) {
     case KIND_HOST:
     case KIND_POOL: /* its hosts may come later */
+    case KIND_SCALING_RULES:
         return true;
+    case KIND_SLA:
+        return check_named(grid, document, grid->rules, "rules", document->sla->rules, err);
     case KIND_PARTY:
         return check_parents(grid, document, err);
     case KIND_FARM:
-        return check_owner(grid, document, document->farm->party, err) && check_images(grid, document, err);
+        return check_owner(grid, document, document->farm->party, err) && check_images(grid, document, err) &&
+               check_named(grid, document, grid->slas, "sla", document->farm->sla, err);
     case KIND_IMAGE:
         return check_owner(grid, document, document->image->party, err);
     case KIND_COUNT:
         break;
     }
     UNREACHABLE();
+}
+
+/* What a document names of the landlord's is there; field is its key and, in words, its kind. */
+static bool check_named(struct grid *grid, const struct document *document, const struct map *named,
+                        const char *field, const char *name, struct error *err)
+{
+    const char **names = arena_alloc_array(grid->arena, map_length(named) + 1, sizeof(*names));
+    size_t cursor = 0, length = 0;
+
+    if (name[0] == '\0' || map_get(named, name) != NULL) return true;
+    while (map_next(named, &cursor, &names[length], NULL))
+        length++;
+    const char *nearest = text_nearest(name, names, length);
+    error_set(err, ERROR_INVALID, "there is no %s \"%s\"%s%s%s",
+              text_equal(field, "sla") ? "service level" : "set of rules", name,
+              nearest ? ", did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
+    return refuse_at(document, node_get(document->node, field), field, err);
 }
 
 /* Every party's line of parents ends at the landlord. */

@@ -222,7 +222,8 @@ static bool kind_of_tree(struct arena *arena, const struct node *node, enum reco
         *ret_kind = i;
         return true;
     }
-    static const char all[] = "Host, Party, Farm, Image, Pool, HostFact, FarmFact or Instance";
+    static const char all[] =
+        "Host, Party, Farm, Image, Pool, SLA, ScalingRules, HostFact, FarmFact or Instance";
     if (kind == NULL) {
         error_set(err, ERROR_INVALID, "missing: what the document is, %s", all);
         return schema_error_at(err, node, "kind");
@@ -277,6 +278,8 @@ static bool check(struct lines *lines, enum record_kind kind, const struct node 
     case RECORD_HOST:
     case RECORD_IMAGE:
     case RECORD_POOL:
+    case RECORD_SLA:
+    case RECORD_SCALING_RULES:
         return true;
     case RECORD_KINDS:
         break;

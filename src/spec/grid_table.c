@@ -23,10 +23,16 @@ static bool find_line(const struct grid *grid, uint32_t line, const char **ret_l
 const struct schema *grid_schema(enum record_kind kind)
 {
     static const struct schema *const schemas[RECORD_KINDS] = {
-        [RECORD_HOST] = &schema_host,           [RECORD_PARTY] = &schema_party,
-        [RECORD_FARM] = &schema_farm,           [RECORD_IMAGE] = &schema_image,
-        [RECORD_INSTANCE] = &schema_instance,   [RECORD_HOST_FACT] = &schema_host_fact,
-        [RECORD_FARM_FACT] = &schema_farm_fact, [RECORD_POOL] = &schema_pool,
+        [RECORD_HOST] = &schema_host,
+        [RECORD_PARTY] = &schema_party,
+        [RECORD_FARM] = &schema_farm,
+        [RECORD_IMAGE] = &schema_image,
+        [RECORD_INSTANCE] = &schema_instance,
+        [RECORD_HOST_FACT] = &schema_host_fact,
+        [RECORD_FARM_FACT] = &schema_farm_fact,
+        [RECORD_POOL] = &schema_pool,
+        [RECORD_SLA] = &schema_sla,
+        [RECORD_SCALING_RULES] = &schema_scaling_rules,
     };
     return schemas[kind];
 }
@@ -111,6 +117,10 @@ static struct key key_of(enum record_kind kind, const void *item)
                             .party = ((const struct image *)item)->party};
     case RECORD_POOL:
         return (struct key){.name = ((const struct pool *)item)->name, .party = ""};
+    case RECORD_SLA:
+        return (struct key){.name = ((const struct sla *)item)->name, .party = ""};
+    case RECORD_SCALING_RULES:
+        return (struct key){.name = ((const struct scaling_rules *)item)->name, .party = ""};
     case RECORD_INSTANCE:
         return (struct key){.name = ((const struct instance *)item)->name, .party = ""};
     case RECORD_HOST_FACT:

@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* Kinds of model.md that this version knows by name only. */
-static const char *const later_kinds[] = {"SLA", "Filter", "Lease", "Key", "Volume", "Site"};
+static const char *const later_kinds[] = {"Filter", "Lease", "Key", "Volume", "Site"};
 
 struct reading {
     struct arena *arena;
@@ -118,7 +118,8 @@ static bool find_kind(struct arena *arena, const struct node *node, const struct
     }
     const struct node *kind_node = node_get(node, "kind");
     if (kind_node == NULL) {
-        error_set(err, ERROR_INVALID, "missing: what the document is, Host, Party, Farm, Image or Pool");
+        error_set(err, ERROR_INVALID,
+                  "missing: what the document is, Host, Party, Farm, Image, Pool, SLA or ScalingRules");
         return schema_error_at(err, node, "kind");
     }
     const struct kind *kind = kind_node->kind == NODE_STRING ? kind_by_name(kind_node->text) : NULL;
@@ -137,7 +138,8 @@ static bool find_kind(struct arena *arena, const struct node *node, const struct
     }
     const char *nearest =
         kind_node->kind == NODE_STRING ? text_nearest(kind_node->text, names, LENGTH(names)) : NULL;
-    error_set(err, ERROR_INVALID, "expected Host, Party, Farm, Image or Pool, found %s%s%s%s",
+    error_set(err, ERROR_INVALID,
+              "expected Host, Party, Farm, Image, Pool, SLA or ScalingRules, found %s%s%s%s",
               node_describe(arena, kind_node), nearest == NULL ? "" : ", did you mean \"",
               nearest == NULL ? "" : nearest, nearest == NULL ? "" : "\"?");
     return schema_error_at(err, kind_node, "kind");
@@ -180,6 +182,12 @@ static const char *name_document(struct arena *arena, struct document *document,
     case KIND_POOL:
         document->pool = object;
         return document->pool->name;
+    case KIND_SLA:
+        document->sla = object;
+        return document->sla->name;
+    case KIND_SCALING_RULES:
+        document->scaling_rules = object;
+        return document->scaling_rules->name;
     case KIND_COUNT:
         break;
     }

@@ -15,6 +15,8 @@ struct document {
         struct farm *farm;
         struct image *image;
         struct pool *pool;
+        struct sla *sla;
+        struct scaling_rules *scaling_rules;
     };
 };
 

@@ -9,11 +9,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void write_document(const struct document *document, struct buf *json)
 {
-    const void *object = document->kind->kind == KIND_HOST    ? (const void *)document->host
-                         : document->kind->kind == KIND_PARTY ? (const void *)document->party
-                         : document->kind->kind == KIND_FARM  ? (const void *)document->farm
-                         : document->kind->kind == KIND_POOL  ? (const void *)document->pool
-                                                              : (const void *)document->image;
+    const void *object = document->kind->kind == KIND_HOST            ? (const void *)document->host
+                         : document->kind->kind == KIND_PARTY         ? (const void *)document->party
+                         : document->kind->kind == KIND_FARM          ? (const void *)document->farm
+                         : document->kind->kind == KIND_POOL          ? (const void *)document->pool
+                         : document->kind->kind == KIND_SLA           ? (const void *)document->sla
+                         : document->kind->kind == KIND_SCALING_RULES ? (const void *)document->scaling_rules
+                                                                      : (const void *)document->image;
     schema_write(document->kind->schema, document->kind->name, object, json);
 }
 

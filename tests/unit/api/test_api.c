@@ -60,6 +60,8 @@ static char *real_path(const char *path)
     static const char *const names[][2] = {{"hosts/{name}", "hosts/h1"},
                                            {"parties/{name}", "parties/acme"},
                                            {"pools/{name}", "pools/general"},
+                                           {"slas/{name}", "slas/gold"},
+                                           {"scaling-rules/{name}", "scaling-rules/plain"},
                                            {"farms/{party}/{name}", "farms/acme/blog"},
                                            {"images/{party}/{name}", "images/landlord/hello:2"},
                                            {"instances/{party}/{farm}/{name}", "instances/acme/shop/web-1"},

@@ -11,6 +11,9 @@
 
 static const char documents[] =
     "kind: Party\nname: beta\n---\nkind: Pool\nname: general\nsurvive: host\n---\n"
+    "kind: ScalingRules\nname: plain\nterms: [{of: need, name: keep, shape: [-10, 0, 10]}, "
+    "{of: priority, name: any, shape: [0, 0, 1, 1]}]\nrules: [if priority is any then keep]\n---\n"
+    "kind: SLA\nname: gold\nrules: plain\nlevels: {committed: {rate: 0.02 EUR}}\n---\n"
     "kind: Farm\nname: shop\nparty: acme\nsubnet: 10.0.0.0/24\n"
     "tiers: [{name: web, image: \"hello:1\", count: 2, size: {cpus: 0.5, memory: 64Mi}}]\n"
     "balance: [{name: www, port: 80, to: \"web:80\", publish: \"127.0.0.1:8080\"}]\n";
@@ -144,6 +147,8 @@ static char *real_path(const struct fixture *fixture, const char *path, bool the
         {"hosts/{name}", "hosts/h3", "hosts/h9"},
         {"parties/{name}", "parties/beta", "parties/none"},
         {"pools/{name}", "pools/general", "pools/none"},
+        {"slas/{name}", "slas/gold", "slas/none"},
+        {"scaling-rules/{name}", "scaling-rules/plain", "scaling-rules/none"},
         {"farms/{party}/{name}", "farms/acme/shop", "farms/acme/none"},
         {"images/{party}/{name}", "images/landlord/hello:1", "images/acme/none:1"},
         {"instances/{party}/{farm}/{name}", "instances/acme/shop/web-1", "instances/acme/shop/none-1"},

@@ -17,7 +17,17 @@ static const struct {
     {&schema_image,
      "{'name':'hello:1','party':'a','digest':'" DIGEST "','layers':['" DIGEST "'],'size':'5Mi',"
      "'command':['a','b'],'env':{'A':'1'},'directory':'/srv','user':'1:2'}"},
-    {&schema_pool, "{'name':'p','survive':'2'}"},
+    {&schema_pool, "{'name':'p','survive':'2','oversubscription':1.5}"},
+    {&schema_sla, "{'name':'gold','metric':'cpu','period':'week','priority':'urgent',"
+                  "'target':{'response':'50ms','percentile':99.9},'levels':{'committed':{'rate':'0.02 EUR'},"
+                  "'guaranteed':{'rate':'0.03 EUR','fee':'5 EUR'},'extended':{'rate':'0 EUR',"
+                  "'fee':'20.5 EUR','sites':'any'}},'credits':{'below':99.5,'percent':10},'rules':'r'}"},
+    {&schema_scaling_rules,
+     "{'name':'r','terms':[{'of':'expected response time','name':'too high','shape':[0.9,1.2,10,10]},"
+     "{'of':'expected response time','name':'fine','shape':[0,0,1]},"
+     "{'of':'need','name':'release','shape':[-100,-50,0]},{'of':'need','name':'request','shape':[0,50,100]}],"
+     "'rules':['if expected response time is too high then request','if expected response time is fine "
+     "then release'],'request_above':30,'offer_below':-30,'offer_after':'2m'}"},
     {&schema_farm,
      "{'name':'f','party':'p','sla':'gold','state':'stopped','subnet':'10.1.0.0/16','tiers':[{'name':'t',"
      "'image':'i:1','driver':'vm','count':{'committed':1,'guaranteed':2,'max':3},"
@@ -50,6 +60,7 @@ static const struct {
      "pid':7,"
      "'document_version':8,'document_error':'e','reason':'r'}"},
     {&schema_farm_fact, "{'name':'a/f','vni':77,'counters':[{'tier':'t','next':4}],"
+                        "'scales':[{'tier':'t','wanted':3,'since_ms':9,'leave':'t-2','reason':'r'}],"
                         "'endpoints':{'www':'127.0.0.1:80'}}"},
     {&schema_host_document,
      "{'host':'h','version':9,'images':[{'name':'hello:1','party':'landlord','digest':'" DIGEST "',"

@@ -30,11 +30,13 @@ static inline struct documents check_read(struct arena *arena, const char *text)
 static inline const char *check_write(struct arena *arena, const struct document *document)
 {
     CLEANUP_BUF struct buf json = {0};
-    const void *object = document->kind->kind == KIND_HOST    ? (const void *)document->host
-                         : document->kind->kind == KIND_PARTY ? (const void *)document->party
-                         : document->kind->kind == KIND_FARM  ? (const void *)document->farm
-                         : document->kind->kind == KIND_POOL  ? (const void *)document->pool
-                                                              : (const void *)document->image;
+    const void *object = document->kind->kind == KIND_HOST            ? (const void *)document->host
+                         : document->kind->kind == KIND_PARTY         ? (const void *)document->party
+                         : document->kind->kind == KIND_FARM          ? (const void *)document->farm
+                         : document->kind->kind == KIND_POOL          ? (const void *)document->pool
+                         : document->kind->kind == KIND_SLA           ? (const void *)document->sla
+                         : document->kind->kind == KIND_SCALING_RULES ? (const void *)document->scaling_rules
+                                                                      : (const void *)document->image;
     schema_write(document->kind->schema, document->kind->name, object, &json);
     return arena_strdup(arena, buf_text(&json));
 }

@@ -35,6 +35,19 @@ static const char *check(struct arena *arena, const char *before, const char *te
     return arena_strdup(arena, buf_text(&line));
 }
 
+static void finds_service_levels(void **state)
+{
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    static const char gold[] = "kind: SLA\nname: gold\n---\n", sla[] =
+                                                                   "kind: Farm\nname: shop\nparty: landlord\n"
+                                                                   "subnet: 10.0.0.0/24\nsla: golf\n";
+    assert_string_equal(check(arena, "", sla), "f:5:6: sla: there is no service level \"golf\"");
+    assert_string_equal(check(arena, "", arena_printf(arena, "%s%s", gold, sla)),
+                        "f:8:6: sla: there is no service level \"golf\", did you mean \"gold\"?");
+    assert_string_equal(check(arena, "", "kind: SLA\nname: gold\nrules: mine\n"),
+                        "f:3:8: rules: there is no set of rules \"mine\"");
+}
+
 static void finds_parties(void **state)
 {
     CLEANUP_ARENA struct arena *arena = arena_new();
@@ -131,6 +144,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_parties),
+        cmocka_unit_test(finds_service_levels),
         cmocka_unit_test(refuses_circles),
         cmocka_unit_test(finds_images),
         cmocka_unit_test(holds_quotas),

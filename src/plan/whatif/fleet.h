@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "model/state.h"
 #include "plan/place/cost.h"
+#include "plan/planner.h"
 
 enum {
     FLEET_DIMENSIONS = COST_DIMENSIONS,
@@ -119,6 +120,8 @@ struct fleet {
 
 /* Everything is the arena's; names stay the snapshot's. */
 struct fleet *fleet_new(struct arena *arena, const struct snapshot *snapshot);
+/* Of what the planner was told; names stay the planner's, until it is told otherwise. */
+struct fleet *fleet_new_of(struct arena *arena, const struct planner *planner);
 
 /* Between these two, what is taken and set aside is put back at the end. Not one in another. */
 void fleet_try(struct fleet *fleet);

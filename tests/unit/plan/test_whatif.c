@@ -448,6 +448,22 @@ static void survives_no_crumbs(void **state)
 }
 
 /* A grid that others wrote down does not say of which form an instance is. */
+/* Ten cpus elsewhere for nine, but in pieces of five: each has room for one of three, and a rest. */
+static void survives_no_pieces(void **state)
+{
+    struct grid *grid = *state;
+    grid_host(grid, "h1", "east/r1", "general", 9, 64);
+    grid_tier(grid, grid_farm(grid, "acme/shop"), "web", 3, 3000, 256);
+    grid_settle(grid);
+    grid_host(grid, "h2", "east/r2", "general", 5, 64);
+    grid_host(grid, "h3", "east/r3", "general", 5, 64);
+    grid_settle(grid);
+    assert_int_equal(ask(grid, &(struct whatif_question){0}).survives[WHATIF_HOST].count, 0);
+    grid_host(grid, "h4", "east/r4", "general", 5, 64);
+    grid_settle(grid);
+    assert_int_equal(ask(grid, &(struct whatif_question){0}).survives[WHATIF_HOST].count, 1);
+}
+
 static void forms_that_nobody_said(void **state)
 {
     struct grid *grid = three_racks(*state);
@@ -537,6 +553,7 @@ int main(void)
         CASE(survives_is_exact_for_one),
         CASE(survives_several),
         CASE(survives_with_strict_spread),
+        CASE(survives_no_pieces),
         CASE(forms_that_nobody_said),
         CASE(survives_no_crumbs),
         CASE(survives_only_what_can_start),

@@ -48,6 +48,7 @@ struct command {
     enum command_group group;
     bool hidden;
     bool client; /* it asks a controller: takes the shared options too */
+    bool light;  /* it works by itself, without the libraries of late.h, unless it does ask a controller */
     bool raw;    /* everything behind the name is its own: nothing is read */
     const struct option *options;
     size_t options_length;

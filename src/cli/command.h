@@ -45,6 +45,7 @@ enum command_group {
 struct command {
     const char *name; /* one word, or two: "image import" */
     const char *summary;
+    const char *notes; /* what its answer means, in lines as they are printed; NULL: nothing has to be said */
     enum command_group group;
     bool hidden;
     bool client; /* it asks a controller: takes the shared options too */

@@ -393,6 +393,13 @@ static const struct command table[] = {
      .run = whatif_run,
      OPTIONS(whatif_options),
      .summary = "foretell what comes of losses, drains and changes, and what more is survived",
+     .notes =
+         "seconds_to_recover is an estimate: the rounds of decisions that are needed, by the medians that\n"
+         "bench/README.md has of a host's death (0.26 s), a further start on a host (0.01 s), a round (0.03 "
+         "s)\n"
+         "and a drain (0.05 s). Layers still to be fetched and slow programs take longer.\n"
+         "survives counts losses by which nothing stops for good: who is lost may use the room that pools\n"
+         "keep, and who yields is not lost while it runs elsewhere. It is exact for 1, else \"at most\".",
      EXAMPLES("croft whatif --fail zone/east/b1/r1", "croft whatif --fail host/h1 host/h2 --drain host/h3",
               "croft whatif --grid grid.ndjson --apply shop.yaml -o json")},
 
@@ -458,6 +465,9 @@ static const struct command table[] = {
      .run = fit_run,
      OPTIONS(fit_options),
      .summary = "tell how many more instances of a size there is room for",
+     .notes =
+         "Nobody yields to them. Room that a pool keeps (survive of a Pool) counts as free, so there fewer\n"
+         "may be let in than are told; --survive asks for the same room by trying each loss.",
      EXAMPLES("croft fit --size cpus=1,memory=2Gi,disk=10Gi",
               "croft fit --grid grid.ndjson --size cpus=4,memory=16Gi --survive rack -o json")},
     {.name = "balance",

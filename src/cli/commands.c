@@ -466,8 +466,8 @@ static const struct command table[] = {
      OPTIONS(fit_options),
      .summary = "tell how many more instances of a size there is room for",
      .notes =
-         "Nobody yields to them. Room that a pool keeps (survive of a Pool) counts as free, so there fewer\n"
-         "may be let in than are told; --survive asks for the same room by trying each loss.",
+         "So many would be let in and placed: nobody yields to them, and room that a pool keeps (survive of\n"
+         "a Pool) stays free. --survive tries each loss, for which kept room may be used.",
      EXAMPLES("croft fit --size cpus=1,memory=2Gi,disk=10Gi",
               "croft fit --grid grid.ndjson --size cpus=4,memory=16Gi --survive rack -o json")},
     {.name = "balance",

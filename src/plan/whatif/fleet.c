@@ -22,7 +22,6 @@ static bool is_usable(const struct host *host, const struct host_fact *fact);
 static void number_zones(struct fleet *fleet, struct arena *arena);
 static void add_tiers(struct fleet *fleet, struct arena *arena, const struct given *given,
                       struct map *by_farm);
-static int level_of(const struct spread *spread);
 static void add_instances(struct fleet *fleet, struct arena *arena, const struct given *given,
                           const struct map *hosts, const struct map *farms);
 static size_t tier_of(const struct fleet *fleet, const struct map *farms, const struct instance *record);
@@ -188,7 +187,7 @@ static void add_tiers(struct fleet *fleet, struct arena *arena, const struct giv
         if (farm->tiers_length == 0) continue;
         map_put(by_farm, farm->full_name, &fleet->tiers[fleet->tiers_length]);
         for (size_t t = 0; t < farm->tiers_length; t++) {
-            int level = level_of(&farm->tiers[t].spread);
+            int level = fleet_level(farm->tiers[t].spread.by);
             fleet->tiers[fleet->tiers_length++] =
                 (struct fleet_tier){.intent = &farm->tiers[t],
                                     .level = level,
@@ -199,9 +198,8 @@ static void add_tiers(struct fleet *fleet, struct arena *arena, const struct giv
     fleet->tiers[fleet->tiers_length] = (struct fleet_tier){.intent = NULL};
 }
 
-static int level_of(const struct spread *spread)
+int fleet_level(const char *by)
 {
-    const char *by = spread->by;
     if (by == NULL || by[0] == '\0') return FLEET_APART_NOT;
     if (text_equal(by, "host")) return FLEET_APART_HOST;
     if (text_equal(by, "site")) return 0;

@@ -150,6 +150,8 @@ size_t fleet_find(struct fleet *fleet, const struct fleet_size *size, size_t nea
  * without spread. */
 size_t fleet_neighbours(const struct fleet *fleet, size_t instance, size_t host);
 
+/* Of `spread.by`, or of Pool.survive that is not "none". */
+int fleet_level(const char *by);
 /* "memory" … */
 const char *fleet_dimension_name(size_t dimension);
 struct fleet_size fleet_size_of(const struct resources *resources);

@@ -222,6 +222,7 @@ static void add_instances(struct fleet *fleet, struct arena *arena, const struct
                                      .tier = tier_of(fleet, farms, record),
                                      .host = host ? (size_t)(host - fleet->hosts) : FLEET_NONE};
         i->priority = i->tier == FLEET_NONE ? record->priority : fleet->tiers[i->tier].intent->priority;
+        i->is_free = i->tier == FLEET_NONE || fleet->tiers[i->tier].level == FLEET_APART_NOT;
         sorted = sorted && (n == 0 || compare_instances(i - 1, i) <= 0);
     }
     if (!sorted)
@@ -338,5 +339,6 @@ static int compare_instances(const void *a, const void *b)
 {
     const struct fleet_instance *x = a, *y = b;
     if (x->priority != y->priority) return x->priority > y->priority ? -1 : 1;
+    if (x->is_free != y->is_free) return x->is_free < y->is_free ? -1 : 1;
     return text_compare_natural(x->record->name, y->record->name);
 }

@@ -41,8 +41,9 @@ struct fleet_instance {
     const struct instance *record;
     struct fleet_size size;
     int64_t priority;
-    size_t tier; /* FLEET_NONE: no farm's document has it */
-    size_t host; /* FLEET_NONE: it has none */
+    size_t tier;  /* FLEET_NONE: no farm's document has it */
+    bool is_free; /* may stand beside others of its tier */
+    size_t host;  /* FLEET_NONE: it has none */
 };
 
 struct fleet_host {
@@ -73,6 +74,7 @@ struct fleet_memos {
 /* What of a measure costs depend on. */
 struct fleet_measure {
     double unit[FLEET_DIMENSIONS], aside;
+    struct cost_pair pairs[COST_PAIRS];
     bool scarce[FLEET_DIMENSIONS];
     uint64_t generation;
 };

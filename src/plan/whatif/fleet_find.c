@@ -132,6 +132,7 @@ void fleet_weigh(struct fleet *fleet)
     now->generation = fleet->generation = ++fleet->generations;
     now->aside = measure->aside;
     memcpy(now->unit, measure->unit, sizeof(now->unit));
+    memcpy(now->pairs, measure->pairs, sizeof(now->pairs));
     memcpy(now->scarce, measure->scarce, sizeof(now->scarce));
 }
 
@@ -270,6 +271,7 @@ static bool is_measure(const struct fleet_measure *known, const struct cost_meas
 {
     return known->generation != 0 && memcmp(&known->aside, &measure->aside, sizeof(known->aside)) == 0 &&
            memcmp(known->unit, measure->unit, sizeof(known->unit)) == 0 &&
+           memcmp(known->pairs, measure->pairs, sizeof(known->pairs)) == 0 &&
            memcmp(known->scarce, measure->scarce, sizeof(known->scarce)) == 0;
 }
 

@@ -87,6 +87,11 @@ bool simulate_check_faults(const char *faults, struct error *err)
         bool known = false;
         for (size_t i = 0; i < LENGTH(names); i++)
             known |= text_equal(names[i], name);
+        if (text_equal(name, "all") || text_equal(name, "none"))
+            return error_set(err, ERROR_USAGE, "--faults: '%s' stands alone, not in a list", name);
+        if (size == 0)
+            return error_set(err, ERROR_USAGE, "--faults: a name is missing %s; croft sim --help names them",
+                             *at ? "before a comma" : "at the end");
         const char *nearest = text_nearest(name, names, LENGTH(names));
         if (!known)
             return error_set(err, ERROR_USAGE, "there is no fault '%s'%s%s; croft sim --help names them",

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "cli/cli.h"
 #include "cli/grid_read.h"
+#include "simulate/simulate.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -157,6 +158,16 @@ static void wrong_questions_are_told(void **state)
     assert_int_equal(size.disk_bytes, 3LL << 30);
 }
 
+/* As the message of a wrong one says. */
+static void help_names_faults(void **state)
+{
+    char *text = run(*state, "sim --help", 0);
+    for (size_t n = 0; simulate_fault_name(n); n++)
+        if (!strstr(text, simulate_fault_name(n)))
+            fail_msg("%s: not in croft sim --help", simulate_fault_name(n));
+    free(text);
+}
+
 static void wrong_grids_have_their_line(void **state)
 {
     struct room *room = *state;
@@ -175,6 +186,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(fit_counts, start, stop),
         cmocka_unit_test_setup_teardown(balance_moves, start, stop),
         cmocka_unit_test_setup_teardown(wrong_questions_are_told, start, stop),
+        cmocka_unit_test_setup_teardown(help_names_faults, start, stop),
         cmocka_unit_test_setup_teardown(wrong_grids_have_their_line, start, stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

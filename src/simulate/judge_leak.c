@@ -56,13 +56,13 @@ void no_leak_stored(struct run *run, const struct store_item *item)
             run_violated(run, "acknowledged", "%s in the store cannot be read: %s", item->key, err.message);
             return;
         }
-        drains_placed(run, name, old, &instance);
+        drains_judge(run, name, old, &instance);
         if (!old) {
             old = mem_alloc(sizeof(*old));
             map_put(judges->believed, name, old);
         }
         mem_free(old->host);
-        *old = (struct believed){mem_strdup(instance.host), instance.incarnation};
+        *old = (struct believed){mem_strdup(instance.host), instance.incarnation, instance.drained};
     } else if (old) {
         map_remove(judges->believed, name);
         mem_free(old->host);

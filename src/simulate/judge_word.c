@@ -6,20 +6,46 @@
 #include <stdio.h>
 #include <string.h>
 
+static void judge_drained(struct run *run, const struct snapshot *snapshot, const struct instance *member);
+static bool sends_to(const char *servers, const char *member);
 static void note_confirmed(void *ctx, const char *path, const char *data, size_t size);
 
-/* From the moment that a drain is in the store nothing begins on that host any more. */
-void drains_placed(struct run *run, const char *instance, const struct believed *before,
-                   const struct instance *now)
+/* Of hosts: from the moment that a drain is in the store nothing begins there any more. Of members: one is
+ * said to be drained only when no balancer sends it anything. */
+void drains_judge(struct run *run, const char *instance, const struct believed *before,
+                  const struct instance *now)
 {
-    const struct controller *controller = run->world->controller;
+    if (!run->world->controller) return;
+    struct mirror *mirror = controller_mirror(run->world->controller);
+    bool same = before && text_equal(before->host, now->host) && before->incarnation == now->incarnation;
+    const struct record *record = now->host[0] && !same ? mirror_get(mirror, RECORD_HOST, now->host) : NULL;
 
-    if (!controller || !now->host[0]) return;
-    if (before && text_equal(before->host, now->host) && before->incarnation == now->incarnation) return;
-    const struct record *record =
-        mirror_get(controller_mirror(run->world->controller), RECORD_HOST, now->host);
     if (record && ((const struct host *)record->object)->state == HOST_DRAINING)
         run_violated(run, "drains", "%s is placed on %s, which is to be emptied", instance, now->host);
+    if (now->drained && !(before && before->drained)) judge_drained(run, mirror_snapshot(mirror), now);
+}
+
+static void judge_drained(struct run *run, const struct snapshot *snapshot, const struct instance *member)
+{
+    for (size_t i = 0; i < snapshot->instances_length; i++) {
+        const struct instance *balancer = &snapshot->instances[i];
+        const struct box *box = world_box(run->world, balancer->host);
+        CLEANUP_BUF struct buf servers = {0};
+        if (!box || !box->on || !text_equal(balancer->farm, member->farm)) continue;
+        fake_host_servers(box->truth, balancer->name, &servers);
+        if (!sends_to(buf_text(&servers), strrchr(member->name, '/') + 1)) continue;
+        run_violated(run, "drains", "%s is said to be drained, and %s on %s still sends to it", member->name,
+                     balancer->name, balancer->host);
+    }
+}
+
+/* "web-1 web-2=drain": to web-1 it does. */
+static bool sends_to(const char *servers, const char *member)
+{
+    size_t size = strlen(member);
+    for (const char *at = servers; *at; at += strcspn(at, " "), at += strspn(at, " "))
+        if (strncmp(at, member, size) == 0 && (at[size] == ' ' || at[size] == '\0')) return true;
+    return false;
 }
 
 /* In each of its runs a host confirms documents anew, and none that is older than the one before: 0 is said

@@ -31,6 +31,7 @@ struct wire {
 struct believed {
     char *host;
     int64_t incarnation;
+    bool drained;
 };
 
 struct judges {
@@ -65,8 +66,8 @@ void no_leak_changed(struct run *run, const struct fake_change *change);
 void no_leak_stored(struct run *run, const struct store_item *item);
 void no_leak_look(struct run *run); /* for what is left for too long */
 /* judge_word.c: what is taken for said, and was not; what was said, and is not heeded */
-void drains_placed(struct run *run, const char *instance, const struct believed *before,
-                   const struct instance *now);
+void drains_judge(struct run *run, const char *instance, const struct believed *before,
+                  const struct instance *now);
 void believed_stored(struct run *run, const struct store_item *item);
 void believed_watch(struct held *held);
 /* judge_calm.c */

@@ -225,7 +225,11 @@ static const struct option sim_options[] = {
     {.name = "faults",
      .argument = "LIST",
      .fallback = "all",
-     .help = "what goes wrong: all (three of four kinds, drawn from the seed), none, or kinds with commas"},
+     .help =
+         "what goes wrong: all (three of four kinds, drawn from the seed), none, or kinds with commas: "
+         "agent-crash, controller-crash, host-dies, host-resets, zone-dies, site-dies, partition, "
+         "partition-one-way, partition-pairs, messages, operator, instance-crash, instance-hang, clock-jump, "
+         "clock-drift, disk-slow, disk-full, disk-lies, disk-flips, store-fails, store-conflicts"},
     {.name = "shrink",
      .help = "when a run fails, replay it without more and more of what went wrong, and tell the shortest"},
     {.name = "only",

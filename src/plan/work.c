@@ -293,7 +293,7 @@ void work_count_spread(struct work *work, size_t tier)
 const struct image *work_image(const struct work *work, const char *party, const char *name)
 {
     CLEANUP_BUF struct buf key = {0};
-    buf_printf(&key, "%s/%s", party, name);
+    buf_printf(&key, "%s/%s", PLANTED(anothers_image) ? "p1" : party, name);
     const struct image *image = map_get(work->image_by_name, buf_text(&key));
     if (image != NULL) return image;
     buf_clear(&key);
@@ -416,7 +416,7 @@ static void host_means(struct work_host *host)
 static enum standing standing_of(const struct work_host *host)
 {
     if (host->fact == NULL) return STANDING_SILENT;
-    bool active = host->intent && host->intent->state == HOST_ACTIVE;
+    bool active = host->intent && (host->intent->state == HOST_ACTIVE || PLANTED(drain_ignored));
     switch (host->fact->state) {
     case HOST_UP:
         return active ? STANDING_USABLE : STANDING_LEAVING;

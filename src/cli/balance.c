@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <time.h>
 
+#define SCORE_IS "the less, the more alike the hosts of a pool; 0 is equal"
+
 enum { MOVE_MS_MAX = 5 * 60 * 1000, LOOK_AGAIN_MS = 100 };
 
 static bool read_moves(struct cli *cli, size_t *ret_moves, struct error *err);
@@ -29,9 +31,9 @@ int balance_run(struct cli *cli)
     struct error err;
 
     if (!read_moves(cli, &moves_max, &err) || !grid_read(cli, &grid, &err)) return cli_fail(cli, &err);
-    int64_t begin = now_ms();
+    double begin = cli_seconds_now();
     struct balancing answer = balance_make(cli->arena, &grid.snapshot, moves_max);
-    add_json(&answer, (double)(now_ms() - begin) / 1000, &text);
+    add_json(&answer, cli_seconds_now() - begin, &text);
     if (!only_asks && !make_moves(cli, &answer, &err)) return cli_fail(cli, &err);
     if (!node_from_json(cli->arena, buf_text(&text), text.size, &node, &err)) return cli_fail(cli, &err);
     if (cli_print_node(cli, &node)) return 0;
@@ -74,7 +76,7 @@ static void add_json(const struct balancing *answer, double seconds, struct buf 
         buf_add_json_string(ret_json, move->to);
         buf_printf(ret_json, ", \"score\": %.8f}", move->score);
     }
-    buf_printf(ret_json, "], \"seconds_to_answer\": %.3f}", seconds);
+    buf_printf(ret_json, "], \"score_is\": \"%s\", \"seconds_to_answer\": %.6f}", SCORE_IS, seconds);
 }
 
 static void add_text(struct cli *cli, const struct balancing *answer, bool done, struct buf *ret_text)
@@ -83,11 +85,9 @@ static void add_text(struct cli *cli, const struct balancing *answer, bool done,
                                             {"FROM", COLUMN_TEXT, 0},
                                             {"TO", COLUMN_TEXT, 0},
                                             {"SCORE", COLUMN_NUMBER, 1}};
-    buf_printf(
-        ret_text,
-        "score %.3f, %s %.3f with %zu move%s: the less, the more alike the hosts of a pool; 0 is equal\n",
-        answer->score_before, done ? "now" : "would be", answer->score_after, answer->moves_length,
-        answer->moves_length == 1 ? "" : "s");
+    buf_printf(ret_text, "score %.3f, %s %.3f with %zu move%s: %s\n", answer->score_before,
+               done ? "now" : "would be", answer->score_after, answer->moves_length,
+               answer->moves_length == 1 ? "" : "s", SCORE_IS);
     if (answer->moves_length == 0) return;
     struct table *table = table_new(columns, LENGTH(columns));
     for (size_t n = 0; n < answer->moves_length; n++) {

@@ -1,0 +1,152 @@
+#!/usr/bin/python3
+"""The questions of planning as people and scripts ask them: clusters made by lot come in through `croft import ganeti`, and
+every answer has the fields that others rely on, of the right kinds. usage: test_planning.py CROFT BENCH_LIB"""
+
+import json
+import pathlib
+import random
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+
+CROFT, BENCH = sys.argv[1:3]
+sys.path.insert(0, BENCH)
+sys.dont_write_bytecode = True
+from clusters import Cluster  # noqa: E402  pylint: disable=wrong-import-position
+
+NODES, GROUPS, PER_NODE = 120, 3, 8
+
+
+def croft(*words, stdin=None, code=0):
+    done = subprocess.run([CROFT, *words], input=stdin, capture_output=True, text=True)
+    assert done.returncode == code, f'{words}: exit {done.returncode}: {done.stderr}'
+    return done
+
+
+def ask(*words, stdin=None):
+    return json.loads(croft(*words, '-o', 'json', stdin=stdin).stdout)
+
+
+def without_time(answer):
+    return {name: value for name, value in answer.items() if name != 'seconds_to_answer'}
+
+
+class Planning(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.directory = tempfile.TemporaryDirectory()
+        cls.text = Cluster(NODES, GROUPS, PER_NODE, 'plain').ganeti()
+        cls.data = pathlib.Path(cls.directory.name, 'cluster.data')
+        cls.data.write_text(cls.text)
+        cls.grid = croft('import', 'ganeti', str(cls.data)).stdout
+        cls.lines = cls.grid.splitlines()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.directory.cleanup()
+
+    def has(self, answer, kinds):
+        for name, kind in kinds.items():
+            self.assertIn(name, answer)
+            self.assertIsInstance(answer[name], kind, name)
+            self.assertFalse(kind is int and isinstance(answer[name], bool), name)
+
+    def test_import(self):
+        kinds = [json.loads(line)['kind'] for line in self.lines]
+        self.assertEqual(kinds.count('Host'), NODES)
+        self.assertEqual(kinds.count('Instance'), self.text.count('|running|'))
+
+    def test_whatif(self):
+        hosts = [json.loads(line)['name'] for line in self.lines if '"kind":"Host",' in line]
+        answer = ask('whatif', '--grid', '-', '--fail', f'host/{hosts[0]}', f'host/{hosts[1]}', 'zone/ganeti/group-001',
+                     stdin=self.grid)
+        self.has(answer, {'failed_hosts': list, 'instances': dict, 'moves': list, 'lost': list, 'farms': list,
+                          'survives': dict, 'seconds_to_recover': (int, float)})
+        self.has(answer['instances'], dict.fromkeys(('total', 'kept', 'moved', 'yielded', 'lost'), int))
+        self.has(answer['survives'], dict.fromkeys(('host', 'rack', 'site'), int))
+        self.assertEqual(len(answer['failed_hosts']), 2 + NODES // GROUPS)
+        count = answer['instances']
+        self.assertEqual((len(answer['moves']), len(answer['lost'])), (count['moved'], count['lost']))
+        self.assertEqual(count['total'], count['kept'] + count['moved'] + count['lost'])  # nobody yields: all rank alike
+        self.assertGreater(count['moved'], 0)
+        self.assertGreater(count['lost'], 0)
+        for move in answer['moves']:
+            self.has(move, {'instance': str, 'from': str, 'to': str, 'step': int})
+            self.assertIn(move['from'], answer['failed_hosts'])
+            self.assertNotIn(move['to'], answer['failed_hosts'])
+            self.assertIn(move['step'], (1, 2))
+        for lost in answer['lost']:
+            self.has(lost, {'instance': str, 'reason': str})
+            self.assertTrue(lost['reason'])
+        for farm in answer['farms']:
+            self.has(farm, {'name': str, 'state_before': str, 'state_after': str})
+
+    def test_fit(self):
+        counts = {}
+        for survive in ('none', 'host', 'rack', 'site'):
+            answer = ask('fit', '--grid', '-', '--size', 'cpus=1,memory=2Gi,disk=10Gi', '--survive', survive, stdin=self.grid)
+            self.has(answer, {'count': int, 'limited_by': str})
+            counts[survive] = answer['count']
+        self.assertGreater(counts['none'], counts['host'])
+        self.assertGreater(counts['host'], 0)
+        self.assertEqual((counts['rack'], counts['site']), (0, 0))  # each group is the only rack of its class
+
+    def test_balance(self):
+        answer = ask('balance', '--grid', '-', stdin=self.grid)
+        self.has(answer, {'score_before': float, 'score_after': float, 'moves': list, 'score_is': str})
+        self.assertLess(answer['score_after'], answer['score_before'] / 4)
+        self.assertTrue(answer['moves'])
+        for move in answer['moves']:
+            self.has(move, {'instance': str, 'from': str, 'to': str})
+
+    def test_any_order(self):
+        """The same lines in another order are the same question: every byte of the answer is the same."""
+        lot = random.Random(3)
+        fail = json.loads(next(line for line in self.lines if '"kind":"Host"' in line))['name']
+        for words in (('whatif', '--fail', f'host/{fail}'), ('fit', '--size', 'cpus=1,memory=3Gi', '--survive', 'host'),
+                      ('balance', '--moves', '40')):
+            first = without_time(ask(*words, '--grid', '-', stdin=self.grid))
+            for _ in range(3):
+                lines = self.lines[:]
+                lot.shuffle(lines)
+                again = without_time(ask(*words, '--grid', '-', stdin='\n'.join(lines) + '\n'))
+                self.assertEqual(json.dumps(first), json.dumps(again), words)
+
+    def test_damage(self):
+        """Wherever the text ends, or whatever character is another one, there is a grid, or one line with the place."""
+        lot, refused = random.Random(5), 0
+        for number in range(80):
+            at = lot.randrange(len(self.text) - 1)
+            text = self.text[:at] + ('' if number % 2 else lot.choice('|\n?x9\0') + self.text[at + 1:])
+            self.data.with_suffix('.bad').write_text(text)
+            done = subprocess.run([CROFT, 'import', 'ganeti', str(self.data.with_suffix('.bad'))], capture_output=True, text=True)
+            if done.returncode == 0:
+                continue
+            refused += 1
+            self.assertEqual((done.returncode, done.stdout), (1, ''), f'{number} at {at}')
+            self.assertRegex(done.stderr, rf'\A{re.escape(str(self.data.with_suffix(".bad")))}:[0-9]+:[0-9]+: [^\n]+\n\Z')
+        self.assertGreater(refused, 40)
+
+    def test_sim(self):
+        words = ('sim', '--seed', '4', '--hours', '0.05', '--hosts', '4', '--farms', '2')
+        answer = ask(*words)
+        self.has(answer, {'seed': int, 'steps': int, 'virtual_hours': float, 'faults': dict, 'checks': int, 'violations': list,
+                          'hash': str})
+        self.assertEqual((answer['seed'], answer['violations']), (4, []))
+        self.assertEqual(answer, ask(*words))
+        several = ask('sim', '--seeds', '3..5', *words[3:])
+        self.assertEqual(sorted(run['seed'] for run in several), [3, 4, 5])
+        self.assertIn(answer, several)
+
+    def test_bench_place(self):
+        answer = ask('bench', 'place', '--hosts', '100', '--instances', '1000', '--zones', '3', '--racks', '4', '--seed', '7')
+        self.has(answer, {'placed': int, 'seconds': float, 'placements_per_s': (int, float), 'peak_bytes': int,
+                          'packing': float})
+        self.assertEqual(answer['placed'], 1000)
+        self.assertGreaterEqual(answer['packing'], 1)
+
+
+if __name__ == '__main__':
+    unittest.main(argv=sys.argv[:1], verbosity=2)

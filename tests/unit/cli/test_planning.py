@@ -29,6 +29,19 @@ def ask(*words, stdin=None):
     return json.loads(croft(*words, '-o', 'json', stdin=stdin).stdout)
 
 
+def host(number, cpus, memory='64Gi'):
+    return {'kind': 'Host', 'name': f'h{number}', 'zone': f'east/r{number}',
+            'capacity': {'cpus': cpus, 'memory': memory, 'disk': '100Gi'}}
+
+
+def on(number, name, cpus, **more):
+    return {'kind': 'Instance', 'name': name, 'host': f'h{number}', 'size': {'cpus': cpus, 'memory': '1Gi'}, **more}
+
+
+def lines(*documents):
+    return ''.join(json.dumps(document) + '\n' for document in documents)
+
+
 def without_time(answer):
     return {name: value for name, value in answer.items() if name != 'seconds_to_answer'}
 
@@ -100,6 +113,39 @@ class Planning(unittest.TestCase):
         self.assertTrue(answer['moves'])
         for move in answer['moves']:
             self.has(move, {'instance': str, 'from': str, 'to': str})
+
+    def test_what_stays(self):
+        """Only what serves and can move is moved to even hosts out: no balancer, and nothing that waits at the door."""
+        size = {'cpus': 1, 'memory': '1Gi'}
+        web = {'name': 'web', 'image': 'hello:1', 'count': 1, 'warm': 1, 'size': size}
+        large = {'name': 'large', 'image': 'hello:1', 'count': 1, 'size': {'cpus': 6, 'memory': '1Gi'}}
+        farm = {'kind': 'Farm', 'name': 'shop', 'party': 'acme', 'subnet': '10.0.0.0/24', 'tiers': [web, large],
+                'balance': [{'name': 'www', 'mode': 'http', 'port': 80, 'to': 'web:8080', 'publish': '127.0.0.1:8080'}]}
+        grid = (host(1, 16), host(2, 5), on(1, 'acme/shop/large-1', 6))  # what is large has no room on h2
+        self.assertEqual(ask('balance', '--grid', '-', stdin=lines(*grid, farm))['moves'], [])
+        waits = {'kind': 'Instance', 'name': 'acme/shop/web-2', 'wanted': 'warm', 'host': 'h1'}
+        self.assertEqual(ask('balance', '--grid', '-', stdin=lines(*grid, farm, waits))['moves'], [])
+        balancer = {'kind': 'Instance', 'name': 'acme/shop/balance-1', 'host': 'h1'}
+        self.assertEqual(ask('balance', '--grid', '-', stdin=lines(*grid, farm, balancer))['moves'], [])
+        serves = {'kind': 'Instance', 'name': 'acme/shop/web-1', 'host': 'h1'}
+        moves = ask('balance', '--grid', '-', stdin=lines(*grid, farm, serves))['moves']
+        self.assertEqual([(move['instance'], move['to']) for move in moves], [('acme/shop/web-1', 'h2')])
+
+    def test_survives_one(self):
+        """What is said of one further loss is what comes of each."""
+        small = [on(2 + n // 3, f'a/small/x-{n + 1}', 1) for n in range(6)]
+        grids = {
+            'room for it': (True, [host(1, 4), host(2, 4), host(3, 4), on(1, 'a/b/c-1', 2), *small[:4]]),
+            # Its own host has room for one more of the size, which is no help when that host is lost.
+            'no room but there': (False, [host(1, 4.2), host(2, 4), host(3, 4), on(1, 'a/b/c-1', 2), *small]),
+            'a little too large': (False, [host(1, 1.9), host(2, 2), host(3, 2), on(1, 'a/b/c-1', 1.9), on(2, 'a/d/e-1', 0.11),
+                                           on(3, 'a/f/g-1', 0.11)]),
+        }
+        for name, (survived, documents) in grids.items():
+            grid = lines(*documents)
+            answer = ask('whatif', '--grid', '-', '--fail', 'instance/a/b/c-1', stdin=grid)  # which is started again
+            losses = [ask('whatif', '--grid', '-', '--fail', f'host/h{n}', stdin=grid)['instances']['lost'] for n in (1, 2, 3)]
+            self.assertEqual((answer['survives']['host'] > 0, any(losses)), (survived, not survived), name)
 
     def test_any_order(self):
         """The same lines in another order are the same question: every byte of the answer is the same."""

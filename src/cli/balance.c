@@ -13,13 +13,21 @@
 
 enum { MOVE_MS_MAX = 5 * 60 * 1000, LOOK_AGAIN_MS = 100 };
 
+/* Of an instance. */
+struct place {
+    const char *host;
+    int64_t incarnation; /* another one each time it is placed */
+    bool runs;
+};
+
 static bool read_moves(struct cli *cli, size_t *ret_moves, struct error *err);
 static int64_t now_ms(void);
 static void add_json(const struct balancing *answer, double seconds, struct buf *ret_json);
 static void add_text(struct cli *cli, const struct balancing *answer, bool done, struct buf *ret_text);
 static bool make_moves(struct cli *cli, const struct balancing *answer, struct error *err);
 static bool make_move(struct cli *cli, const struct balancing_move *move, struct error *err);
-static bool is_there(struct cli *cli, const struct balancing_move *move, bool *ret_there, struct error *err);
+static bool look(struct cli *cli, const struct balancing_move *move, struct arena *arena,
+                 struct place *ret_place, struct error *err);
 
 int balance_run(struct cli *cli)
 {
@@ -115,17 +123,23 @@ static bool make_moves(struct cli *cli, const struct balancing *answer, struct e
 /* One at a time: the next one may need the room that this one leaves. */
 static bool make_move(struct cli *cli, const struct balancing_move *move, struct error *err)
 {
+    CLEANUP_ARENA struct arena *arena = arena_new();
     CLEANUP_BUF struct buf body = {0};
     int64_t end_ms = now_ms() + MOVE_MS_MAX;
-    bool there = false;
+    struct place before, now;
 
+    if (!look(cli, move, arena, &before, err)) return false;
     buf_add_text(&body, "{\"host\":");
     buf_add_json_string(&body, move->to);
     buf_add_char(&body, '}');
     const char *path = arena_printf(cli->arena, "/v1/instances/%s/move", cli_escape(cli, move->instance));
     if (!cli_ask(cli, "POST", path, buf_text(&body), NULL, err)) return false;
-    while (is_there(cli, move, &there, err)) {
-        if (there) return true;
+    while (look(cli, move, arena, &now, err)) {
+        if (now.runs && text_equal(now.host, move->to)) return true;
+        if (now.runs && now.incarnation != before.incarnation)
+            return error_set(err, ERROR_FAILED,
+                             "%s went to %s and not to %s: the grid changed meanwhile, so ask again",
+                             move->instance, now.host, move->to);
         if (now_ms() >= end_ms)
             return error_set(err, ERROR_TIMEOUT,
                              "%s does not run on %s after %d minutes: see croft explain %s", move->instance,
@@ -135,9 +149,9 @@ static bool make_move(struct cli *cli, const struct balancing_move *move, struct
     return false;
 }
 
-static bool is_there(struct cli *cli, const struct balancing_move *move, bool *ret_there, struct error *err)
+static bool look(struct cli *cli, const struct balancing_move *move, struct arena *arena,
+                 struct place *ret_place, struct error *err)
 {
-    CLEANUP_ARENA struct arena *arena = arena_new();
     const struct client_request request = {
         .method = "GET", .path = arena_printf(arena, "/v1/instances/%s", cli_escape(cli, move->instance))};
     struct client_reply reply;
@@ -148,8 +162,9 @@ static bool is_there(struct cli *cli, const struct balancing_move *move, bool *r
         return false;
     const struct node *status = node_get(&answer, "status");
     if (status == NULL) status = &answer;
-    *ret_there = text_equal(node_text(status, "host", ""), move->to) &&
-                 text_equal(node_text(status, "state", ""), "running") &&
-                 !text_equal(node_text(status, "health", ""), "bad");
+    *ret_place = (struct place){.host = arena_strdup(arena, node_text(status, "host", "")),
+                                .incarnation = node_int(status, "incarnation", 0),
+                                .runs = text_equal(node_text(status, "state", ""), "running") &&
+                                        !text_equal(node_text(status, "health", ""), "bad")};
     return true;
 }

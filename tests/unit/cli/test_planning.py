@@ -2,6 +2,7 @@
 """The questions of planning as people and scripts ask them: clusters made by lot come in through `croft import ganeti`, and
 every answer has the fields that others rely on, of the right kinds. usage: test_planning.py CROFT BENCH_LIB"""
 
+import http.server
 import json
 import pathlib
 import random
@@ -9,6 +10,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 import unittest
 
 CROFT, BENCH = sys.argv[1:3]
@@ -146,6 +148,38 @@ class Planning(unittest.TestCase):
             answer = ask('whatif', '--grid', '-', '--fail', 'instance/a/b/c-1', stdin=grid)  # which is started again
             losses = [ask('whatif', '--grid', '-', '--fail', f'host/h{n}', stdin=grid)['instances']['lost'] for n in (1, 2, 3)]
             self.assertEqual((answer['survives']['host'] > 0, any(losses)), (survived, not survived), name)
+
+    def test_move_that_fails(self):
+        """A grid in which a move ends elsewhere: it is told at once, and no other move follows."""
+        documents = lines(host(1, 16), host(2, 16), host(3, 16), *(on(1, f'a/b/c-{n}', 1) for n in range(1, 7)))
+        asked = []
+
+        class Grid(http.server.BaseHTTPRequestHandler):
+            def answer(self, text):
+                self.send_response(200)
+                self.send_header('Content-Length', str(len(text)))
+                self.end_headers()
+                self.wfile.write(text.encode())
+
+            def do_GET(self):  # pylint: disable=invalid-name
+                if self.path.startswith('/v1/export'):
+                    return self.answer(documents)
+                place = {'host': 'h3', 'incarnation': 2} if asked else {'host': 'h1', 'incarnation': 1}
+                return self.answer(json.dumps({'kind': 'Instance', 'state': 'running', 'health': 'good', **place}))
+
+            def do_POST(self):  # pylint: disable=invalid-name
+                asked.append((self.path, self.rfile.read(int(self.headers['Content-Length']))))
+                self.answer('{}')
+
+            def log_message(self, *_):
+                pass
+
+        with http.server.ThreadingHTTPServer(('127.0.0.1', 0), Grid) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            done = croft('balance', '--server', f'http://127.0.0.1:{server.server_port}', '--token', 'x', code=1)
+            server.shutdown()
+        self.assertEqual(len(asked), 1)
+        self.assertRegex(done.stderr, r'\Acroft: after 0 of [0-9]+ moves: a/b/c-[1-6] went to h3 and not to h2: the grid changed')
 
     def test_any_order(self):
         """The same lines in another order are the same question: every byte of the answer is the same."""

@@ -39,6 +39,7 @@ bool grid_finish(struct grid *grid, struct grid_file *ret_grid, struct error *er
     size_t instances = grid->tables[RECORD_INSTANCE].length;
     filling.seat_of = mem_alloc_array(instances, sizeof(*filling.seat_of));
     filling.next = mem_alloc_array(instances, sizeof(*filling.next));
+    schema_defaults(&schema_tier, grid->arena, &filling.tier);
     bool done = fill(&filling, err);
     mem_free(filling.seat_of);
     mem_free(filling.next);

@@ -256,8 +256,11 @@ static void forget(struct keeps *keeps, size_t at)
 
 static void name_size(const struct amount *size, struct buf *key)
 {
-    for (size_t d = 0; d < DIMENSIONS; d++)
-        buf_printf(key, "%lld ", (long long)size->of[d]);
+    for (size_t d = 0; d < DIMENSIONS; d++) {
+        for (uint64_t rest = (uint64_t)size->of[d]; rest > 0; rest /= 64)
+            buf_add_char(key, (char)('0' + rest % 64));
+        buf_add_char(key, ' ');
+    }
 }
 
 static void weigh_known(struct keeps *keeps)

@@ -138,8 +138,7 @@ static void answer_all(struct asking *asking)
     answer->zones = zones_compare(asking->arena, asking->before, after, asking->failed, asking->drained,
                                   &answer->zones_length);
     answer->recover_ms = world_spent_ms(asking->world);
-    for (int kind = 0; kind < WHATIF_KINDS; kind++)
-        answer->survives[kind] = survive(asking->planner, after, kind, world_now_ms(asking->world));
+    survive(asking->planner, after, world_now_ms(asking->world), answer->survives);
     ledger_free(after);
 }
 

@@ -22,7 +22,7 @@ NODES, GROUPS, PER_NODE = 120, 3, 8
 
 
 def croft(*words, stdin=None, code=0):
-    done = subprocess.run([CROFT, *words], input=stdin, capture_output=True, text=True)
+    done = subprocess.run([CROFT, *words], input=stdin, capture_output=True, text=True, timeout=100)
     assert done.returncode == code, f'{words}: exit {done.returncode}: {done.stderr}'
     return done
 

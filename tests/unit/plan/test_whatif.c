@@ -448,6 +448,38 @@ static void survives_no_crumbs(void **state)
 }
 
 /* A grid that others wrote down does not say of which form an instance is. */
+/* Of three hosts one's worth of room is kept, so nothing new starts; what is lost may use it. */
+static void survives_by_room_that_is_kept(void **state)
+{
+    struct grid *grid = *state;
+    for (int h = 0; h < 3; h++)
+        grid_host(grid, arena_printf(grid->arena, "h%d", h + 1), "east/r1", "general", 4, 16);
+    grid_pool(grid, "general", "host");
+    grid_tier(grid, grid_farm(grid, "acme/shop"), "web", 12, 1000, 1024);
+    grid_settle(grid);
+    struct whatif_answer answer = ask(grid, &(struct whatif_question){0});
+    assert_int_equal(answer.total, 8);
+    assert_int_equal(answer.waiting, 4);
+    assert_int_equal(answer.survives[WHATIF_HOST].count, 1);
+    assert_int_equal(ask_fail(grid, "host/h1").lost, 0);
+}
+
+/* Ten cpus elsewhere for nine, but in pieces of five: each has room for one of three, and a rest. */
+static void survives_no_pieces(void **state)
+{
+    struct grid *grid = *state;
+    grid_host(grid, "h1", "east/r1", "general", 9, 64);
+    grid_tier(grid, grid_farm(grid, "acme/shop"), "web", 3, 3000, 256);
+    grid_settle(grid);
+    grid_host(grid, "h2", "east/r2", "general", 5, 64);
+    grid_host(grid, "h3", "east/r3", "general", 5, 64);
+    grid_settle(grid);
+    assert_int_equal(ask(grid, &(struct whatif_question){0}).survives[WHATIF_HOST].count, 0);
+    grid_host(grid, "h4", "east/r4", "general", 5, 64);
+    grid_settle(grid);
+    assert_int_equal(ask(grid, &(struct whatif_question){0}).survives[WHATIF_HOST].count, 1);
+}
+
 static void forms_that_nobody_said(void **state)
 {
     struct grid *grid = three_racks(*state);
@@ -537,6 +569,8 @@ int main(void)
         CASE(survives_is_exact_for_one),
         CASE(survives_several),
         CASE(survives_with_strict_spread),
+        CASE(survives_by_room_that_is_kept),
+        CASE(survives_no_pieces),
         CASE(forms_that_nobody_said),
         CASE(survives_no_crumbs),
         CASE(survives_only_what_can_start),

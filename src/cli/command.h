@@ -56,6 +56,9 @@ struct command {
     const struct positional *positionals;
     size_t positionals_length;
     const char *const *examples; /* NULL-terminated */
+    const char *words_title;     /* with word: what they are */
+    const char *(*word)(
+        size_t); /* the n-th of the words that an option knows; NULL at the end, and for none */
     int (*run)(struct cli *cli); /* the exit code */
 };
 

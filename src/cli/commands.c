@@ -1,5 +1,6 @@
 /* The rows. A new command is a row here and a function in a file of its subject. */
 #include "cli/cli.h"
+#include "simulate/simulate.h"
 
 #define OPTIONS(array) .options = (array), .options_length = LENGTH(array)
 #define POSITIONALS(array) .positionals = (array), .positionals_length = LENGTH(array)
@@ -225,11 +226,8 @@ static const struct option sim_options[] = {
     {.name = "faults",
      .argument = "LIST",
      .fallback = "all",
-     .help =
-         "what goes wrong: all (three of four kinds, drawn from the seed), none, or kinds with commas: "
-         "agent-crash, controller-crash, host-dies, host-resets, zone-dies, site-dies, partition, "
-         "partition-one-way, partition-pairs, messages, operator, instance-crash, instance-hang, clock-jump, "
-         "clock-drift, disk-slow, disk-full, disk-lies, disk-flips, store-fails, store-conflicts"},
+     .help = "what goes wrong: all (three of four kinds, drawn from the seed), none, or kinds (below) with "
+             "commas"},
     {.name = "shrink",
      .help = "when a run fails, replay it without more and more of what went wrong, and tell the shortest"},
     {.name = "only",
@@ -584,6 +582,8 @@ static const struct command table[] = {
      .group = GROUP_MACHINE,
      .run = sim_run,
      OPTIONS(sim_options),
+     .words_title = "Kinds of faults",
+     .word = simulate_fault_name,
      .summary = "simulate whole grids in which everything goes wrong, and judge them after every step",
      EXAMPLES("croft sim --seed 7 --hours 2",
               "croft sim --seeds 1..1000 --hours 1 --faults partition,host-dies")},

@@ -119,6 +119,9 @@ static void balance_moves(void **state)
     assert_string_equal(node_text(&moves->items[0], "to", ""), "h2");
     assert_true(strtod(node_text(&node, "score_before", "0"), NULL) > 5);
     assert_true(strtod(node_text(&node, "score_after", "1"), NULL) < 1e-6);
+    assert_string_equal(node_text(&node, "score_is", ""),
+                        "the less, the more alike the hosts of a pool; 0 is equal");
+    assert_true(strtod(node_text(&node, "seconds_to_answer", "0"), NULL) > 0);
     check(*state, "balance --grid @ --moves 0", 0,
           "score 6.010, would be 6.010 with 0 moves: the less, the more alike the hosts of a pool; 0 is "
           "equal\n");

@@ -102,6 +102,21 @@ static void a_picture_for_people(void **state)
         "After that it survives without losing an instance the loss of: at most 3 hosts, 1 rack, no site.\n");
 }
 
+/* Each instance is in one of the figures: who yields and waits is one of those that find no place. */
+static void figures_add_up(void **state)
+{
+    struct whatif_answer answer = rack_fails();
+    CLEANUP_BUF struct buf text = {0};
+    answer.total = 12;
+    answer.yielded = 3;
+    answer.yielded_lost = 2;
+    answer.lost = 3;
+    whatif_text(&answer, &(struct style){0}, &text);
+    assert_non_null(strstr(buf_text(&text),
+                           "of 12 instances 7 stay, 1 moves, 1 yields and runs elsewhere, 3 find "
+                           "no place (2 of them yield to others)"));
+}
+
 /* No row of a table is wider than the terminal. */
 static void fits_the_terminal(void **state)
 {
@@ -220,9 +235,9 @@ static void all_fields_for_programs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_picture_for_people), cmocka_unit_test(fits_the_terminal),
-        cmocka_unit_test(few_lines_for_many),   cmocka_unit_test(all_fields_for_programs),
-        cmocka_unit_test(laid_out_as_all_json),
+        cmocka_unit_test(a_picture_for_people),    cmocka_unit_test(figures_add_up),
+        cmocka_unit_test(fits_the_terminal),       cmocka_unit_test(few_lines_for_many),
+        cmocka_unit_test(all_fields_for_programs), cmocka_unit_test(laid_out_as_all_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,9 +29,10 @@ static void add_sums(const struct replay_sums *sums, struct buf *ret_json)
     buf_printf(ret_json,
                "\"server_hours\": %.3f, \"peak_instances\": %lld, \"requests\": %.0f, "
                "\"late_requests\": %.0f, \"refused_requests\": %.0f, \"violation_minutes\": %lld, "
+               "\"violation_requests\": %.0f, "
                "\"moves\": %lld, \"cost\": \"",
                sums->server_s / 3600, (long long)sums->peak, sums->requests, sums->late, sums->refused,
-               (long long)sums->violation_minutes, (long long)sums->moves);
+               (long long)sums->violation_minutes, sums->violating, (long long)sums->moves);
     replay_cost(sums, ret_json);
     buf_add_char(ret_json, '"');
 }

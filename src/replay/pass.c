@@ -115,7 +115,10 @@ static void end_minute(struct replay_farm *farm)
     farm->sums.late += done->late;
     farm->sums.refused += done->refused;
     farm->sums.server_s += farm->instance_ms_minute / 1000;
-    if (bad > farm->late_max * done->arrived * (1 + 1e-9) + 1e-9) farm->sums.violation_minutes++;
+    if (bad > farm->late_max * done->arrived * (1 + 1e-9) + 1e-9) {
+        farm->sums.violation_minutes++;
+        farm->sums.violating += bad;
+    }
     farm->minutes[farm->minutes_length++] = (struct replay_minute){
         (float)(done->arrived * 1000 / MINUTE_MS), (float)(done->late / arrived),
         (float)(done->refused / arrived), (float)(farm->instance_ms_minute / MINUTE_MS)};

@@ -60,6 +60,7 @@ static void report(const struct replay_world *world, struct replay_report *ret_r
         total.server_s += farm->sums.server_s;
         total.requests += farm->sums.requests;
         total.late += farm->sums.late;
+        total.violating += farm->sums.violating;
         total.refused += farm->sums.refused;
         total.violation_minutes += farm->sums.violation_minutes;
         total.moves += farm->sums.moves;

@@ -22,9 +22,11 @@ struct replay_options {
 };
 
 struct replay_sums {
-    double server_s, requests, late, refused; /* server_s: instances from decision to wiped, times seconds */
-    int64_t peak, violation_minutes, moves;   /* moves: instances that were started */
-    const struct money *costs;                /* one a currency, in the order of the farms */
+    double server_s, requests, late, refused,
+        violating;                          /* server_s: instances from decision to wiped, times
+                                                 seconds; violating: late or refused in violation minutes */
+    int64_t peak, violation_minutes, moves; /* moves: instances that were started */
+    const struct money *costs;              /* one a currency, in the order of the farms */
     size_t costs_length;
 };
 

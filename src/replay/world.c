@@ -6,7 +6,7 @@
 /* What `hosts` without documents are: the example of model.md. */
 static const struct resources host_default = {8000, 32LL << 30, 400LL << 30, 10000000000};
 /* What is known of the times of service before anything was measured, and what the model takes: README.md. */
-static const double service_scv = 1, arrival_scv = 1;
+static const double service_scv = 0.25, arrival_scv = 1;
 
 static bool find_farm(struct replay_world *world, const struct documents *documents,
                       const struct trace_farm *trace, struct error *err);

@@ -48,7 +48,8 @@ struct controller {
     struct map *denied;   /* name and reason -> struct denied */
     struct map *idle;     /* library.c: layers that nobody needs -> struct idle */
     int64_t denied_told_us;
-    struct timer *think_soon, *think_later, *tick, *keep;
+    struct map *sized;    /* sizing.c: "acme/shop/web" -> struct sized */
+    struct timer *think_soon, *think_later, *tick, *keep, *sizing;
     uint64_t decided_revision; /* of the last decision: the documents that follow from it went with it */
     uint64_t thought_revision; /* of the store after the last decision */
     /* Documents are compared with what is to be only when something changed that may stand in one. */
@@ -105,6 +106,10 @@ void news_again(struct controller *controller, const char *host); /* it has to b
 bool library_may_name(struct controller *controller, const char *party, const char *digest);
 MUST_CHECK bool library_keep(struct controller *controller, struct error *err); /* once a minute */
 void library_free(struct map *idle);
+
+/* sizing.c */
+void sizing_start(struct controller *controller);
+void sizing_stop(struct controller *controller);
 
 /* keep.c */
 void keep_start(struct controller *controller);

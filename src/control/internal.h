@@ -44,6 +44,7 @@ struct controller {
     /* Whose documents may say something else than before; see news.c. */
     struct map *news_farms, *news_hosts;
     bool news_everywhere;
+    bool news_balanced;   /* what all documents say now follows from that: some farm has a balancer */
     struct map *sessions; /* host -> struct session */
     struct map *denied;   /* name and reason -> struct denied */
     struct map *idle;     /* library.c: layers that nobody needs -> struct idle */
@@ -99,6 +100,9 @@ void news_of(struct controller *controller, enum record_kind kind, const char *n
 /* The hosts to look at, NULL-terminated; all is noted until news_seen(). */
 const char *const *news_hosts(struct controller *controller, struct arena *arena);
 void news_seen(struct controller *controller);
+/* Whether a document may say something else when was becomes is (NULL: not there). */
+bool news_is_of_instance(const struct instance *was, const struct instance *is);
+bool news_is_of_host(const struct host_fact *was, const struct host_fact *is);
 void news_again(struct controller *controller, const char *host); /* it has to be looked at again */
 
 /* library.c: layers of images */

@@ -156,7 +156,8 @@ char *buf_take(struct buf *buf)
 /* The first byte that does not stand for itself in a JSON string. */
 static const unsigned char *plain_end(const unsigned char *text)
 {
-    while (*text >= 0x20 && *text < 0x7f && *text != '"' && *text != '\\')
+    static const bool is_plain[256] = {[' ' ... '!'] = true, ['#' ... '['] = true, [']' ... '~'] = true};
+    while (is_plain[*text])
         text++;
     return text;
 }

@@ -75,7 +75,8 @@ void order_free(struct order *order);
 void hosts_free(struct controller *controller);                               /* what is under way */
 struct session *session_get(struct controller *controller, const char *host); /* made when missing */
 void session_free(struct session *session);
-void hosts_beat(struct session *session, int path);
+/* fact: of the session's host, as the mirror has it now; NULL: nothing is known of it. */
+void hosts_beat(struct session *session, const struct host_fact *fact, int path);
 void hosts_doubt(struct session *session, const char *why);
 /* To be called again after as many microseconds as it returns. */
 MUST_CHECK int64_t hosts_tick(struct controller *controller);

@@ -83,13 +83,14 @@ bool documents_load(struct controller *controller, struct error *err)
     for (size_t i = 0; good && i < items.length; i++) {
         const struct store_item *item = vec_at(&items, i);
         CLEANUP_ARENA struct arena *arena = arena_new();
-        struct node node;
+        struct host_document document = {0};
         struct session *session = session_get(controller, item->key + strlen(prefix));
-        good = node_from_json(arena, item->value, strlen(item->value), &node, err) ||
-               error_wrap(err, "%s in the store is damaged", item->key);
+        good =
+            model_read_json(&schema_host_document, arena, item->value, strlen(item->value), &document, err) ||
+            error_wrap(err, "%s in the store is damaged", item->key);
         if (!good) break;
         session->document = mem_strdup(item->value);
-        session->document_version = node_int(&node, "version", 0);
+        session->document_version = document.version;
     }
     store_items_free(&items);
     return good;

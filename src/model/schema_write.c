@@ -35,10 +35,8 @@ static void write_fields(const struct schema *schema, const unsigned char *objec
     for (size_t i = 0; i < schema->fields_length; i++) {
         const struct field *field = &schema->fields[i];
         if (is_hidden(field, object, json)) continue;
-        if (some) buf_add_char(json, ',');
+        buf_add(json, field->written + !some, field->written_size - !some);
         some = true;
-        buf_add_json_string(json, field->key);
-        buf_add_char(json, ':');
         write_value(field, object, json);
     }
 }

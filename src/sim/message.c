@@ -102,8 +102,10 @@ struct call *message_call(void *self, const struct peer *peer, const struct requ
     call->arena = arena;
     call->peer = *peer;
     call->peer.name = arena_strdup(call->arena, peer->name);
-    for (size_t i = 0; i < peer->addresses_length; i++)
-        call->peer.addresses[i] = arena_strdup(call->arena, peer->addresses[i]);
+    for (size_t i = 0; i < peer->addresses_length; i++) {
+        bool used = peer->only_address < 0 || (size_t)peer->only_address == i;
+        call->peer.addresses[i] = used ? arena_strdup(call->arena, peer->addresses[i]) : NULL;
+    }
     call->request = *request;
     call->request.method = arena_strdup(call->arena, request->method);
     call->request.path = arena_strdup(call->arena, request->path);

@@ -80,11 +80,15 @@ void news_again(struct controller *controller, const char *host)
  * since when. Most of what changes is a reason, and no host has to be told. */
 bool news_is_of_instance(const struct instance *was, const struct instance *is)
 {
+    if (was && was->wanted == WANTED_GONE) was = NULL; /* in no document any more */
+    if (is && is->wanted == WANTED_GONE) is = NULL;
     if (was == NULL || is == NULL) return was != is;
-    return was->wanted != is->wanted || was->state != is->state || was->health != is->health ||
-           was->incarnation != is->incarnation || was->address != is->address || was->mac != is->mac ||
-           was->driver != is->driver || was->size.cpus_millis != is->size.cpus_millis ||
-           was->size.memory_bytes != is->size.memory_bytes || was->size.disk_bytes != is->size.disk_bytes ||
+    bool runs = is->state == INSTANCE_RUNNING; /* what it is before and after that is its host's affair */
+    return was->wanted != is->wanted || (was->state == INSTANCE_RUNNING) != runs ||
+           (runs && was->health != is->health) || was->incarnation != is->incarnation ||
+           was->address != is->address || was->mac != is->mac || was->driver != is->driver ||
+           was->size.cpus_millis != is->size.cpus_millis || was->size.memory_bytes != is->size.memory_bytes ||
+           was->size.disk_bytes != is->size.disk_bytes ||
            was->size.network_bits_per_s != is->size.network_bits_per_s || !text_equal(was->host, is->host) ||
            !text_equal(was->farm, is->farm) || !text_equal(was->tier, is->tier) ||
            !text_equal(was->party, is->party) || !text_equal(was->digest, is->digest);

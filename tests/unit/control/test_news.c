@@ -149,17 +149,19 @@ static bool is_of_host(const void *was, const void *is)
 static void tells_what_documents_say_of_instances(void **state)
 {
     static const enum instance_health healths[] = {HEALTH_UNKNOWN, HEALTH_GOOD, HEALTH_BAD};
+    static const enum instance_state states[] = {INSTANCE_RUNNING, INSTANCE_BOOTING};
+    static const enum instance_wanted wanted[] = {WANTED_RUN, WANTED_WARM, WANTED_DRAIN, WANTED_GONE};
     struct grid grid;
 
-    for (size_t i = 0; i < INSTANCES; i++) {
-        for (size_t h = 0; h < LENGTH(healths); h++) {
-            fill(&grid);
-            struct instance *instance = &grid.instances[i];
-            instance->health = healths[h];
-            size_t changes =
-                change_all(&grid, &schema_instance, instance, instance, sizeof(*instance), is_of_instance);
-            assert_true(changes > 20);
-        }
+    for (size_t n = 0; n < INSTANCES * LENGTH(healths) * LENGTH(states) * LENGTH(wanted); n++) {
+        fill(&grid);
+        struct instance *instance = &grid.instances[n % INSTANCES];
+        instance->health = healths[n / INSTANCES % LENGTH(healths)];
+        instance->state = states[n / INSTANCES / LENGTH(healths) % LENGTH(states)];
+        instance->wanted = wanted[n / INSTANCES / LENGTH(healths) / LENGTH(states)];
+        size_t changes =
+            change_all(&grid, &schema_instance, instance, instance, sizeof(*instance), is_of_instance);
+        assert_true(changes > (instance->wanted == WANTED_GONE ? 2 : 20));
     }
 }
 
@@ -195,6 +197,10 @@ static void leaves_out_what_no_document_says(void **state)
     assert_true(news_is_of_instance(NULL, &instance));
     assert_true(news_is_of_instance(&instance, NULL));
     assert_false(news_is_of_instance(NULL, NULL));
+    grid.instances[0].wanted = instance.wanted = WANTED_GONE;
+    instance.state = INSTANCE_WIPING;
+    assert_false(news_is_of_instance(&grid.instances[0], &instance));
+    assert_false(news_is_of_instance(&instance, NULL));
     struct host_fact fact = grid.facts[0];
     fact.state = HOST_SUSPECT;
     fact.reason = "three beats did not come";

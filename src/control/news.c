@@ -1,5 +1,6 @@
 /* Which hosts' documents may say something else than before. A document follows from the host's farms, whole,
  * and from what all hosts have in common: addresses of the others, and images. */
+#include "base/planted.h"
 #include "base/text.h"
 #include "base/vec.h"
 #include "control/internal.h"
@@ -46,7 +47,8 @@ const char *const *news_hosts(struct controller *controller, struct arena *arena
     const char *name = NULL;
 
     /* Once any farm has a balancer, all hosts have its image: any may have to take a lost one's over. */
-    controller->news_everywhere |= planner_balances(controller->planner) != controller->news_balanced;
+    controller->news_everywhere |=
+        planner_balances(controller->planner) != controller->news_balanced && !PLANTED(hosts_untold);
     while (!controller->news_everywhere && map_next(controller->news_farms, &cursor, &name, NULL)) {
         const char **hosts = NULL;
         size_t hosts_length = planner_hosts_of(controller->planner, arena, name, &hosts);

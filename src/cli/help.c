@@ -45,6 +45,7 @@ void help_command(const struct command *command, struct buf *ret_text)
 
     help_usage(command, ret_text);
     buf_printf(ret_text, "\n\n%s\n", command->summary);
+    if (command->notes) buf_printf(ret_text, "\n%s\n", command->notes);
     if (command->options_length > 0)
         add_options(command->options, command->options_length, "\nOptions\n", ret_text);
     if (command->client) add_options(shared, length, "\nShared options\n", ret_text);

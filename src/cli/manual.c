@@ -205,6 +205,11 @@ static void man_command(const struct command *command, struct buf *ret_troff)
     buf_add_text(ret_troff, "\"\n");
     add_troff(ret_troff, command->summary);
     buf_add_text(ret_troff, command->hidden ? " (not for people)\n" : "\n");
+    if (command->notes) {
+        buf_add_text(ret_troff, ".PP\n");
+        add_troff(ret_troff, command->notes);
+        buf_add_char(ret_troff, '\n');
+    }
     man_options(command->options, command->options_length, ret_troff);
     for (size_t i = 0; command->examples && command->examples[i]; i++) {
         buf_add_text(ret_troff, i == 0 ? ".PP\n.nf\n" : "");

@@ -27,6 +27,8 @@ static const struct invariant invariants[] = {
     {"committed", NULL, NULL, committed_step},
     {"acknowledged", NULL, clerk_stored, clerk_judge},
     {"one-leader", NULL, NULL, one_leader_step},
+    {"drains", NULL, NULL, NULL}, /* with what the store says of instances: judge_leak.c reads it */
+    {"believed", NULL, believed_stored, NULL},
     {"converges", NULL, NULL, converges_step},
 };
 
@@ -43,10 +45,12 @@ struct judges *judges_new(struct run *run)
     judges->held = map_new();
     judges->wires = map_new();
     judges->believed = map_new();
+    judges->images = map_new();
     for (size_t i = 0; i < run->world->boxes_length; i++) {
         struct held *held = mem_alloc(sizeof(*held));
         held->box = &run->world->boxes[i];
         held->traces = map_new();
+        believed_watch(held);
         map_put(judges->held, held->box->name, held);
     }
     fake_world_watch(run->world->truth, changed, run);
@@ -73,6 +77,7 @@ void judges_free(struct judges *judges)
     map_free(judges->held);
     map_free(judges->wires);
     map_free(judges->believed);
+    map_free(judges->images);
     mem_free(judges);
 }
 
@@ -197,6 +202,7 @@ static void held_free(struct held *held)
     size_t cursor = 0;
     void *value = NULL;
 
+    sim_bad_disk_watch(held->box->bad_disk, NULL, NULL);
     while (map_next(held->traces, &cursor, NULL, &value)) {
         mem_free(((struct trace_seen *)value)->party);
         mem_free(value);

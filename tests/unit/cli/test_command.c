@@ -68,6 +68,7 @@ static void what_is_generated_names_all(void **state)
         size_t cursor = 0;
         help_command(&table[i], &own);
         assert_non_null(strstr(buf_text(&own), table[i].summary));
+        assert_non_null(strstr(buf_text(&own), table[i].notes ? table[i].notes : ""));
         assert_int_equal(strstr(buf_text(&help), table[i].summary) == NULL, table[i].hidden);
         while (command_next_option(&table[i], &cursor, &option)) {
             CLEANUP_MEM char *word = mem_printf("--%s", option->name);

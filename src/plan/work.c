@@ -282,6 +282,7 @@ void work_count_spread(struct work *work, size_t tier)
     }
     work->spread_hosts.length = 0;
     work->spread_tier = tier;
+    room_forget_apart(work->room);
     if (tier == NONE) return;
     const struct index *members = &work->tiers[tier].members;
     for (size_t m = 0; m < members->length; m++) {

@@ -139,13 +139,14 @@ static bool decide(struct controller *controller, bool *ret_changed, struct erro
     CLEANUP_ARENA struct arena *arena = arena_new();
     struct vec news = VEC_OF(struct news), taken = VEC_OF(struct taken);
     int64_t now_ms = control_now_ms(controller);
-    struct plan plan = planner_plan(controller->planner, arena, now_ms);
+    struct plan plan = planner_begin(controller->planner, arena, now_ms);
     bool cut = plan.actions_length > ACTIONS_MAX;
 
     if (cut) plan.actions_length = ACTIONS_MAX;
     /* A host that lets in a warm instance hears of it before it has to make room for the next one. */
     if (plan.urgent_length > 0 && !cut) plan.actions_length = plan.urgent_length;
     take(controller, arena, &plan, &taken);
+    planner_end(controller->planner);
     clock->cancel(clock->self, controller->think_later);
     controller->think_later = NULL;
     if (plan.again_ms > 0) {

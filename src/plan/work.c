@@ -358,12 +358,16 @@ struct ranked {
     size_t instance;
 };
 
-static int compare_ranked(const void *a, const void *b)
+static int compare_names(const void *a, const void *b)
+{
+    return text_compare_natural(((const struct ranked *)a)->name, ((const struct ranked *)b)->name);
+}
+
+static int compare_ranks(const void *a, const void *b)
 {
     const struct ranked *x = a, *y = b;
     if (x->rank != y->rank) return x->rank > y->rank ? -1 : 1;
-    if (x->turn != y->turn) return x->turn < y->turn ? -1 : 1;
-    return text_compare_natural(x->name, y->name);
+    return (x->turn > y->turn) - (x->turn < y->turn);
 }
 
 void work_sort_by_rank(const struct work *work, size_t *items, size_t length)
@@ -374,7 +378,9 @@ void work_sort_by_rank(const struct work *work, size_t *items, size_t length)
         int turn = i->succeeds ? 0 : i->host != NONE || i->record->incarnation > 0 ? 1 : 2;
         ranked[n] = (struct ranked){i->rank, turn, i->record->name, items[n]};
     }
-    array_sort(ranked, length, sizeof(*ranked), compare_ranked);
+    /* Farms come by name, so that most names are in order before ranks mix them. */
+    array_sort(ranked, length, sizeof(*ranked), compare_names);
+    array_sort(ranked, length, sizeof(*ranked), compare_ranks);
     for (size_t n = 0; n < length; n++)
         items[n] = ranked[n].instance;
 }

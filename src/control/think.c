@@ -183,15 +183,15 @@ static void take(struct controller *controller, struct arena *arena, const struc
         bool is_farm = action->kind == ACTION_FARM, is_gone = action->kind == ACTION_FORGET;
         enum record_kind kind = is_farm ? RECORD_FARM_FACT : RECORD_INSTANCE;
         news_of(controller, kind, action->name,
-                is_farm   ? (const void *)&action->farm_fact
+                is_farm   ? (const void *)action->farm_fact
                 : is_gone ? NULL
-                          : (const void *)&action->instance);
+                          : (const void *)action->instance);
         planner_take(controller->planner, arena, action);
         /* Copies: what they were read from is freed when the mirror takes in what follows. */
         *(struct taken *)vec_push(ret_taken) = (struct taken){kind, arena_strdup(arena, action->name)};
         if (action->kind == ACTION_CREATE)
             *(struct taken *)vec_push(ret_taken) =
-                (struct taken){RECORD_FARM_FACT, arena_strdup(arena, action->instance.farm)};
+                (struct taken){RECORD_FARM_FACT, arena_strdup(arena, action->instance->farm)};
     }
 }
 
@@ -258,10 +258,10 @@ static void write_action(const struct planner *planner, struct change *change, c
 
     if (action->kind == ACTION_FENCE) return; /* an effect: hosts.c writes how it went */
     if (action->kind == ACTION_FARM) {
-        if (action->farm_fact.vni == 0)
+        if (action->farm_fact->vni == 0)
             change_delete(change, RECORD_FARM_FACT, action->name);
         else
-            change_put(change, RECORD_FARM_FACT, action->name, &action->farm_fact);
+            change_put(change, RECORD_FARM_FACT, action->name, action->farm_fact);
         change_event(change, now_ms, "croft", "farm", action->name, action_what(arena, action),
                      action->reason);
         return;
@@ -272,8 +272,8 @@ static void write_action(const struct planner *planner, struct change *change, c
     else
         change_delete(change, RECORD_INSTANCE, action->name);
     if (action->kind == ACTION_CREATE)
-        change_put(change, RECORD_FARM_FACT, action->instance.farm,
-                   planner_get(planner, RECORD_FARM_FACT, action->instance.farm));
+        change_put(change, RECORD_FARM_FACT, action->instance->farm,
+                   planner_get(planner, RECORD_FARM_FACT, action->instance->farm));
     change_event(change, now_ms, "croft", "instance", action->name, action_what(arena, action),
                  action->reason);
 }
@@ -300,7 +300,7 @@ static const char *action_what(struct arena *arena, const struct action *action)
     case ACTION_FENCE:
         return "fencing";
     case ACTION_FARM:
-        return action->farm_fact.vni ? "network given" : "network returned";
+        return action->farm_fact->vni ? "network given" : "network returned";
     }
     UNREACHABLE();
 }

@@ -148,9 +148,10 @@ size_t work_add(struct work *work, const struct instance *record, size_t farm, s
 struct instance *work_edit(struct work *work, size_t instance)
 {
     struct work_instance *i = &work->instances[instance];
-    if (i->record == i->told) {
+    bool is_said = i->action != NONE && work->actions[i->action].instance == i->record;
+    if (i->record == i->told || is_said) {
         struct instance *copy = arena_alloc(work->arena, sizeof(*copy));
-        *copy = *i->told;
+        *copy = *i->record;
         i->record = copy;
     }
     return (struct instance *)(uintptr_t)i->record; /* the plan's own copy */

@@ -266,7 +266,7 @@ void planner_take(struct planner *planner, struct arena *arena, const struct act
 {
     switch (action->kind) {
     case ACTION_CREATE:
-        count_up(planner, arena, &action->instance);
+        count_up(planner, arena, action->instance);
         /* fall through */
     case ACTION_PLACE:
     case ACTION_ACTIVATE:
@@ -274,7 +274,7 @@ void planner_take(struct planner *planner, struct arena *arena, const struct act
     case ACTION_STOP:
     case ACTION_UNPLACE:
     case ACTION_EXPLAIN:
-        put(planner, RECORD_INSTANCE, &action->instance);
+        put(planner, RECORD_INSTANCE, action->instance);
         return;
     case ACTION_FORGET:
         delete (planner, RECORD_INSTANCE, action->name);
@@ -288,10 +288,10 @@ void planner_take(struct planner *planner, struct arena *arena, const struct act
         return;
     }
     case ACTION_FARM:
-        if (action->farm_fact.vni == 0)
+        if (action->farm_fact->vni == 0)
             delete (planner, RECORD_FARM_FACT, action->name);
         else
-            put(planner, RECORD_FARM_FACT, &action->farm_fact);
+            put(planner, RECORD_FARM_FACT, action->farm_fact);
         return;
     }
     UNREACHABLE();

@@ -228,7 +228,8 @@ void work_flatten(struct work *work);            /* begin of a pass: list, tier_
 void work_end(struct work *work);                /* closes all; notes what the next plan has to look at */
 void work_touch(struct work *work, size_t farm); /* opens it in the middle of a plan */
 size_t work_add(struct work *work, const struct instance *record, size_t farm, size_t tier);
-struct instance *work_edit(struct work *work, size_t instance); /* its record, to be changed */
+/* Its record, to be changed: a copy, when it is what was told or what an action says. */
+struct instance *work_edit(struct work *work, size_t instance);
 void work_again(struct work *work, size_t farm, int64_t at_ms);
 /* Back to what was told, as at the plan's end. */
 void work_settle_instance(struct work *work, size_t instance);

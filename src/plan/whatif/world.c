@@ -225,9 +225,10 @@ static void note_action(struct world *world, const struct action *action)
         return;
     }
     struct world_change *change = note(world, RECORD_INSTANCE, action->name);
-    if (action->kind == ACTION_CREATE) note(world, RECORD_FARM_FACT, action->instance.farm); /* its numbers */
+    if (action->kind == ACTION_CREATE)
+        note(world, RECORD_FARM_FACT, action->instance->farm); /* its numbers */
     if (action->kind == ACTION_PLACE) change->step = action->step;
-    change->yielded |= instance_yields(&action->instance);
+    change->yielded |= instance_yields(action->instance);
     change->reason = action->reason;
 }
 

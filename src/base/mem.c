@@ -14,6 +14,8 @@
 #define BLOCK_SIZE_MIN ((size_t)960)
 #define BLOCK_SIZE_MAX ((size_t)1 << 20)
 
+enum { FORMATTED_AT_ONCE = 256 }; /* longer texts are formatted twice */
+
 struct block {
     struct block *older;
     size_t size;
@@ -171,14 +173,19 @@ static size_t multiply(size_t length, size_t size)
 /* On the heap when arena is NULL. */
 static char *format_new(const char *format, va_list arguments, struct arena *arena)
 {
+    char first[FORMATTED_AT_ONCE];
     va_list again;
     va_copy(again, arguments);
-    int length = vsnprintf(NULL, 0, format, arguments);
+    int length = vsnprintf(first, sizeof(first), format, arguments);
     ASSERT(length >= 0);
     size_t size = (size_t)length + 1;
     char *text = arena == NULL ? mem_alloc(size) : arena_alloc(arena, size);
-    int written = vsnprintf(text, size, format, again);
-    ASSERT(written == length);
+    if (size <= sizeof(first)) {
+        memcpy(text, first, size);
+    } else {
+        int written = vsnprintf(text, size, format, again);
+        ASSERT(written == length);
+    }
     va_end(again);
     return text;
 }

@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "control/internal.h"
 #include "model/problem.h"
+#include "observe/load.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +29,7 @@ static void route_beat(struct asked *asked);
 static void route_line(struct asked *asked);
 static void route_document(struct asked *asked);
 static void route_report(struct asked *asked);
+static void route_load(struct asked *asked);
 static void route_blob(struct asked *asked);
 static bool take_hello(struct asked *asked, struct error *err);
 static void line_gone(void *ctx);
@@ -51,7 +53,7 @@ static const struct route routes[] = {
     {"POST", "/agent/join", false, route_join},       {"POST", "/agent/hello", true, route_hello},
     {"POST", "/agent/beat", true, route_beat},        {"GET", "/agent/line", true, route_line},
     {"GET", "/agent/document", true, route_document}, {"POST", "/agent/report", true, route_report},
-    {"GET", "/agent/blob/", true, route_blob},
+    {"GET", "/agent/blob/", true, route_blob},        {"POST", "/agent/load", true, route_load},
 };
 
 void controller_serve_agents(void *ctx, struct exchange *exchange, const struct request *request,
@@ -276,6 +278,22 @@ static void route_report(struct asked *asked)
         answer_error(asked, &err);
         return;
     }
+    answer_json(asked, "{}");
+}
+
+static void route_load(struct asked *asked)
+{
+    struct load_report report = {0};
+    struct error err;
+
+    if (!parse_body(asked, &err) ||
+        !schema_read_lenient(&schema_load_report, asked->arena, &asked->body, &report, &err) ||
+        (!text_equal(report.host, asked->host) &&
+         !error_set(&err, ERROR_DENIED, "%s cannot speak for %s", asked->host, report.host))) {
+        answer_error(asked, &err);
+        return;
+    }
+    load_take(session_get(asked->controller, asked->host), &report);
     answer_json(asked, "{}");
 }
 

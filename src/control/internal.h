@@ -58,6 +58,8 @@ struct controller {
     struct vec looks;  /* struct look * under way */
     struct vec orders; /* struct order * to switches, under way */
     int64_t started_us, ticked_us;
+    struct load *load;
+    int64_t load_since_ms;    /* control_now_ms() of its start: what began after that began at zero */
     int64_t time_ms, time_us; /* control_now_ms(): what it said at this steady time */
 };
 
@@ -127,6 +129,15 @@ MUST_CHECK bool report_take(struct controller *controller, struct session *sessi
 void denied_take(struct session *session, const struct host_report *report);
 void denied_tick(struct controller *controller);
 void denied_free(struct map *denied);
+
+/* load.c: how much is asked of tiers */
+struct load_report;
+struct load *load_new(void);
+void load_free(struct load *load); /* NULL is fine */
+void load_take(struct session *session, const struct load_report *report);
+void load_tick(struct controller *controller);
+/* load_lead.c: instance: what it is now, NULL: gone */
+void load_instance_changed(struct controller *controller, const char *name, const struct instance *instance);
 
 /* Brings the mirror up to the store. A controller that cannot read what it just wrote must not go on by an
  * old view: it ends, and its successor starts from the store. */

@@ -143,7 +143,8 @@ static void choose_movable(struct balancer *b)
         const struct fleet_instance *i = &fleet->instances[n];
         const struct instance *r = i->record;
         bool steady = r->state == INSTANCE_RUNNING && r->health != HEALTH_BAD && r->move_to[0] == '\0' &&
-                      (r->wanted == WANTED_RUN || r->wanted == WANTED_WARM);
+                      (r->wanted == WANTED_RUN || r->wanted == WANTED_WARM) &&
+                      memcmp(&i->size, &i->again, sizeof(i->size)) == 0; /* else it changes where it goes */
         if (!steady && i->tier != FLEET_NONE) busy[i->tier] = true;
         b->may_move[n] = steady && r->wanted == WANTED_RUN && i->host != FLEET_NONE &&
                          fleet->hosts[i->host].usable && !text_equal(r->tier, TIER_BALANCE);

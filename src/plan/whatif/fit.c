@@ -485,7 +485,7 @@ static void lose(struct question *q, const struct domain *domain)
             const struct fleet_instance *instance = &q->fleet->instances[on->items[i]];
             if (instance->record->wanted == WANTED_DRAIN || instance->record->wanted == WANTED_GONE) continue;
             *(size_t *)vec_push(&q->lost) = on->items[i];
-            fleet_warm(q->fleet, domain->hosts[n], &instance->size);
+            fleet_warm(q->fleet, domain->hosts[n], &instance->again);
         }
     }
     fleet_try(q->fleet);
@@ -500,14 +500,14 @@ static bool recover_instances(struct question *q, size_t first, size_t end, cons
     for (size_t n = first; n < end; n++) {
         size_t instance = *(size_t *)vec_at(&q->lost, n);
         struct fleet_instance *i = &q->fleet->instances[instance];
-        size_t was = i->host, host = fleet_find(q->fleet, &i->size, was, instance);
+        size_t was = i->host, host = fleet_find(q->fleet, &i->again, was, instance);
         if (host == FLEET_NONE) {
             *ret_who = i->record->name;
             return false;
         }
         *(struct undo *)vec_push(&q->done) = (struct undo){instance, was};
         i->host = host;
-        fleet_take(q->fleet, host, &i->size, 1);
+        fleet_take(q->fleet, host, &i->again, 1);
     }
     return true;
 }

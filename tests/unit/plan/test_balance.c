@@ -165,6 +165,20 @@ static void evens_out(void **state)
 }
 
 /* Capacities are of 8 + 8 * (0 … 1) cpus and so on, or differ up to 32 times. */
+/* Where it goes it would have another size: it is no move of this question. */
+static void what_changes_its_size_stays(void **state)
+{
+    struct grid *grid = *state;
+    grid_host(grid, "h1", "a/1", "general", 8, 64);
+    struct tier *web = grid_tier(grid, grid_farm(grid, "acme/shop"), "web", 2, 1000, 1024);
+    grid_settle(grid);
+    grid_host(grid, "h2", "a/1", "general", 8, 64);
+    grid_settle(grid);
+    assert_int_equal(balance_make(grid->arena, &grid->now, SIZE_MAX).moves_length, 1);
+    web->size.cpus_millis = 500;
+    assert_int_equal(balance_make(grid->arena, &grid->now, SIZE_MAX).moves_length, 0);
+}
+
 static struct grid *random_grid(uint64_t seed, bool very_different)
 {
     static const char *const spreads[] = {"", "host", "rack"};
@@ -243,6 +257,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(evens_out, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_changes_its_size_stays, setup, teardown),
         cmocka_unit_test(random_grids_get_the_best_moves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

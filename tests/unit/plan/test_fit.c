@@ -187,6 +187,16 @@ static void counts_what_pools_let_in(void **state)
     assert_int_equal(fit_count(grid->arena, &grid->now, &size, FIT_SURVIVE_NONE).count, 24);
 }
 
+/* Of no form that anybody said, and with less than their tiers ask for: placed again they need that. */
+static void make_unlike(struct grid *grid, uint64_t *random)
+{
+    for (size_t n = 0; n < grid->now.instances_length; n++) {
+        struct instance *instance = grid_instance(grid, grid->now.instances[n].name);
+        instance->personality = "";
+        if (below(random, 3) == 0) instance->size.cpus_millis /= 2;
+    }
+}
+
 /* Small grids of every kind, asked about each loss; the planner is asked about every number that might be. */
 static void random_grids_agree_with_the_planner(void **state)
 {
@@ -222,6 +232,7 @@ static void random_grids_agree_with_the_planner(void **state)
             tier->priority = 40 + (int64_t)below(&random, 3) * 10;
         }
         grid_settle(grid);
+        if (seed % 5 == 0) make_unlike(grid, &random);
         const struct resources size = {250 * (1 + (int64_t)below(&random, 8)),
                                        (1 + (int64_t)below(&random, 8)) << 29, 1LL << 30, 0};
         if (waiting(&grid->now) == 0)

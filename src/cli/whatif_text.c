@@ -67,15 +67,16 @@ static void add_sentence(const struct whatif_answer *answer, struct buf *ret_tex
     buf_printf(ret_text, "%sf %zu instance%s %zu stay%s", more ? ": o" : "O", answer->total,
                answer->total == 1 ? "" : "s", answer->kept, answer->kept == 1 ? "s" : "");
     add_count(answer->moved, answer->moved == 1 ? "moves" : "move", ret_text);
-    /* Who yields and finds no place is counted there, so that these figures add up. */
-    size_t elsewhere = answer->yielded - answer->yielded_lost;
-    add_count(elsewhere, elsewhere == 1 ? "yields and runs elsewhere" : "yield and run elsewhere", ret_text);
+    add_count(answer->yielded, answer->yielded == 1 ? "yields and runs elsewhere" : "yield and run elsewhere",
+              ret_text);
     add_count(answer->lost, answer->lost == 1 ? "finds no place" : "find no place", ret_text);
     if (answer->yielded_lost > 0)
         buf_printf(ret_text, " (%zu of them yield%s to others)", answer->yielded_lost,
                    answer->yielded_lost == 1 ? "s" : "");
-    add_count(answer->removed, "not wanted any more", ret_text);
     add_count(answer->restarted, "of them started again in place", ret_text);
+    add_count(answer->removed,
+              answer->removed == 1 ? "besides is not wanted any more" : "besides are not wanted any more",
+              ret_text);
     add_count(answer->added, "more than before", ret_text);
     add_count(answer->waiting, answer->waiting == 1 ? "waits as before" : "wait as before", ret_text);
     if (answer->recover_ms > 0)

@@ -229,10 +229,11 @@ static void judge_fate(struct asking *asking, const struct world_change *change)
     }
     answer->kept--;
     if (after == NULL) {
+        answer->total--;
         answer->removed++;
         return;
     }
-    answer->yielded += change->yielded;
+    answer->yielded += does && change->yielded;
     answer->moved += does && !change->yielded;
     answer->lost += !does;
     answer->yielded_lost += !does && change->yielded;

@@ -108,7 +108,7 @@ static void figures_add_up(void **state)
     struct whatif_answer answer = rack_fails();
     CLEANUP_BUF struct buf text = {0};
     answer.total = 12;
-    answer.yielded = 3;
+    answer.yielded = 1;
     answer.yielded_lost = 2;
     answer.lost = 3;
     whatif_text(&answer, &(struct style){0}, &text);

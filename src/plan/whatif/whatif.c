@@ -26,6 +26,7 @@ static void happen(struct asking *asking);
 static void answer_all(struct asking *asking);
 static const char **names_of(struct arena *arena, const struct map *map, size_t *ret_length);
 static const char **added_hosts(struct asking *asking, size_t *ret_length);
+static const struct whatif_stay *find_stays(struct asking *asking, size_t *ret_length);
 static void judge_fates(struct asking *asking);
 static void judge_fate(struct asking *asking, const struct world_change *change);
 static bool ran(const struct asking *asking, const struct instance *before);
@@ -36,6 +37,7 @@ static void add_loss(struct asking *asking, const struct world_change *change, c
 static int compare_texts(const void *a, const void *b);
 static int compare_moves(const void *a, const void *b);
 static int compare_losses(const void *a, const void *b);
+static int compare_stays(const void *a, const void *b);
 
 bool whatif_ask(struct planner *planner, struct arena *arena, const struct whatif_question *question,
                 int64_t now_ms, struct whatif_answer *ret_answer, struct error *err)
@@ -154,6 +156,7 @@ static void answer_all(struct asking *asking)
     answer->added_hosts = added_hosts(asking, &answer->added_hosts_length);
     answer->total = asking->before->running;
     judge_fates(asking);
+    answer->stays = find_stays(asking, &answer->stays_length);
     answer->farms = farms_compare(asking->planner, asking->arena, asking->world, &answer->farms_length);
     answer->zones = zones_compare(asking->arena, asking->before, after, asking->failed, asking->drained,
                                   &answer->zones_length);
@@ -182,6 +185,29 @@ static const char **added_hosts(struct asking *asking, size_t *ret_length)
     while ((change = world_next(asking->world, RECORD_HOST, &cursor)) != NULL)
         if (change->before == NULL) map_put(added, change->name, asking);
     return names_of(asking->arena, added, ret_length);
+}
+
+/* The planner says why (recover/leave.c). Its hosts may have been drained before: then nothing about them
+ * changed, so all instances are looked at. */
+static const struct whatif_stay *find_stays(struct asking *asking, size_t *ret_length)
+{
+    struct vec found = VEC_OF(struct whatif_stay);
+    const struct instance *instance = NULL;
+    size_t cursor = 0;
+
+    while (map_length(asking->drained) > 0 &&
+           (instance = planner_next(asking->planner, RECORD_INSTANCE, &cursor)) != NULL) {
+        if (!map_get(asking->drained, instance->host) || !ledger_runs(asking->planner, instance)) continue;
+        *(struct whatif_stay *)vec_push(&found) = (struct whatif_stay){
+            .instance = instance->name, .host = instance->host, .reason = instance->reason};
+    }
+    vec_sort(&found, compare_stays);
+    struct whatif_stay *stays = arena_alloc_array(asking->arena, found.length + 1, sizeof(*stays));
+    for (size_t n = 0; n < found.length; n++)
+        stays[n] = *(struct whatif_stay *)vec_at(&found, n);
+    *ret_length = found.length;
+    vec_free(&found);
+    return stays;
 }
 
 static void judge_fates(struct asking *asking)
@@ -284,4 +310,10 @@ static int compare_losses(const void *a, const void *b)
 {
     return text_compare_natural(((const struct whatif_lost *)a)->instance,
                                 ((const struct whatif_lost *)b)->instance);
+}
+
+static int compare_stays(const void *a, const void *b)
+{
+    return text_compare_natural(((const struct whatif_stay *)a)->instance,
+                                ((const struct whatif_stay *)b)->instance);
 }

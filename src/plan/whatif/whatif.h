@@ -38,6 +38,12 @@ struct whatif_lost {
     const char *reason; /* why it does not run */
 };
 
+/* Runs still on a host that was to be emptied. */
+struct whatif_stay {
+    const char *instance, *host;
+    const char *reason; /* why it cannot leave */
+};
+
 struct whatif_farm {
     const char *name, *state_before, *state_after, *reason;
 };
@@ -75,6 +81,8 @@ struct whatif_answer {
     size_t moves_length;
     const struct whatif_lost *losses; /* sorted by instance; as many as `lost` */
     size_t losses_length;
+    const struct whatif_stay *stays; /* of the kept, on drained hosts; sorted by instance */
+    size_t stays_length;
     const struct whatif_farm *farms; /* sorted: those that the question touched */
     size_t farms_length;
     const struct whatif_zone *zones; /* each before what is below it */

@@ -162,6 +162,35 @@ static void a_host_is_drained(void **state)
     assert_true(answer.recover_ms > 0);
 }
 
+/* Who has nowhere to go is told, with the reason that the live grid would give; so is who had none before. */
+static void who_cannot_leave_is_told(void **state)
+{
+    struct grid *grid = *state;
+    grid_host(grid, "h1", "east/b1/r1", "general", 2, 16);
+    struct farm *farm = grid_farm(grid, "acme/shop");
+    grid_tier(grid, farm, "web", 2, 1000, 1024);
+    grid_settle(grid);
+    struct whatif_answer answer = ask_drain(grid, "site/east");
+    assert_int_equal(answer.kept, 2);
+    assert_int_equal(answer.stays_length, 2);
+    assert_string_equal(answer.stays[0].instance, "acme/shop/web-1");
+    assert_string_equal(answer.stays[1].host, "h1");
+    assert_string_equal(answer.stays[1].reason, "h1 is to be emptied, but: no other host is up and active");
+    grid_host(grid, "h2", "east/b1/r2", "general", 1, 16);
+    answer = ask_drain(grid, "host/h1");
+    assert_string_equal(moves_of(grid, &answer), "acme/shop/web-1 h1 h2 0; ");
+    assert_int_equal(answer.stays_length, 1);
+    assert_non_null(strstr(answer.stays[0].reason, "1 lacks cpus"));
+    grid_intent(grid, "h1")->state = HOST_DRAINING;
+    grid_settle(grid);
+    answer = ask_drain(grid, "host/h1");
+    assert_int_equal(answer.moved, 0);
+    assert_int_equal(answer.stays_length, 1);
+    assert_non_null(strstr(answer.stays[0].reason, "1 lacks cpus"));
+    assert_int_equal(ask_drain(grid, "host/h2").stays_length, 1);
+    assert_int_equal(ask_fail(grid, "host/h1").stays_length, 0);
+}
+
 static void what_waited_is_not_lost(void **state)
 {
     struct grid *grid = *state;
@@ -622,6 +651,7 @@ int main(void)
         CASE(a_zone_and_a_site_fail),
         CASE(an_instance_fails),
         CASE(a_host_is_drained),
+        CASE(who_cannot_leave_is_told),
         CASE(what_waited_is_not_lost),
         CASE(documents_of_the_question),
         CASE(names_that_mean_nothing),

@@ -472,7 +472,9 @@ static const struct command table[] = {
      .summary = "tell how many more instances of a size there is room for",
      .notes =
          "So many would be let in and placed: nobody yields to them, and room that a pool keeps (survive of\n"
-         "a Pool) stays free. --survive tries each loss, for which kept room may be used.",
+         "a Pool) stays free. --survive tries each loss, for which kept room may be used. limited_by is "
+         "what\n"
+         "is scarce, and to_survive that it is so for a loss.",
      EXAMPLES("croft fit --size cpus=1,memory=2Gi,disk=10Gi",
               "croft fit --grid grid.ndjson --size cpus=4,memory=16Gi --survive rack -o json")},
     {.name = "balance",

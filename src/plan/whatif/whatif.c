@@ -11,6 +11,7 @@ struct asking {
     struct planner *planner;
     struct arena *arena;
     const struct whatif_question *question;
+    const struct world *first; /* what was under way, carried out before the question */
     struct world *world;
     struct map *failed, *drained, *ended; /* hosts, hosts, instances; by name */
     struct ledger *before;
@@ -19,6 +20,7 @@ struct asking {
 };
 
 static bool find_names(struct asking *asking, struct error *err);
+static bool is_over(const struct asking *asking, const char *name, struct error *err);
 static bool find_drained(struct asking *asking, const char *name, struct error *err);
 static void put_documents(struct asking *asking);
 static void add_fact(struct asking *asking, const struct host *host);
@@ -50,6 +52,7 @@ bool whatif_ask(struct planner *planner, struct arena *arena, const struct whati
     struct asking asking = {.planner = planner,
                             .arena = arena,
                             .question = question,
+                            .first = first,
                             .failed = failed,
                             .drained = drained,
                             .ended = ended,
@@ -106,7 +109,9 @@ static bool find_names(struct asking *asking, struct error *err)
 {
     const struct whatif_question *question = asking->question;
     for (size_t n = 0; n < question->fail_length; n++)
-        if (!names_find(asking->planner, question->fail[n], asking->failed, asking->ended, err)) return false;
+        if (is_over(asking, question->fail[n], err) ||
+            !names_find(asking->planner, question->fail[n], asking->failed, asking->ended, err))
+            return false;
     for (size_t n = 0; n < question->drain_length; n++)
         if (!find_drained(asking, question->drain[n], err)) return false;
     return true;
@@ -129,6 +134,24 @@ static bool find_drained(struct asking *asking, const char *name, struct error *
     return left > 0 ||
            error_set(err, ERROR_USAGE,
                      "%s is to fail and to be drained in one question: leave one of the two out", name);
+}
+
+/* True: err says what became of an instance that was still there when the question was asked. */
+static bool is_over(const struct asking *asking, const char *name, struct error *err)
+{
+    static const char prefix[] = "instance/";
+    const struct world_change *change = NULL;
+
+    if (!text_starts(name, prefix)) return false;
+    name += strlen(prefix);
+    if (planner_get(asking->planner, RECORD_INSTANCE, name) == NULL)
+        change = world_change(asking->first, RECORD_INSTANCE, name);
+    if (change == NULL || change->before == NULL) return false;
+    error_set(err, ERROR_NOT_FOUND,
+              "instance %s is on its way out, and gone before anything else happens: %s; leave it out of the "
+              "question",
+              name, change->reason);
+    return true;
 }
 
 static void happen(struct asking *asking)

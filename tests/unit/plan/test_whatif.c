@@ -245,6 +245,28 @@ static void documents_of_the_question(void **state)
     assert_int_equal(answer.waiting, 2);
 }
 
+/* It is in the grid that is asked about, and what is under way there ends it before the question begins. */
+static void names_that_are_over(void **state)
+{
+    static const char *const names[] = {"instance/acme/shop/web-3"};
+    struct grid *grid = three_racks(*state);
+    struct planner *planner = NULL;
+    struct whatif_answer answer;
+    struct error err = {0};
+    const struct whatif_question question = {.fail = names, .fail_length = 1};
+    for (size_t t = 0; t < 2; t++)
+        if (text_equal(grid->tiers[0][t].name, "web")) grid->tiers[0][t].count = (struct count){2, 2, 2};
+    planner = planner_of(grid);
+    assert_non_null(planner_get(planner, RECORD_INSTANCE, "acme/shop/web-3"));
+    assert_false(whatif_ask(planner, grid->arena, &question, grid->now_ms, &answer, &err));
+    assert_string_equal(
+        err.message,
+        "instance acme/shop/web-3 is on its way out, and gone before anything else happens: it is "
+        "wiped and not wanted any more; leave it out of the question");
+    assert_int_equal(error_exit_code(err.code), 3);
+    planner_free(planner);
+}
+
 static void names_that_mean_nothing(void **state)
 {
     static const struct {
@@ -654,6 +676,7 @@ int main(void)
         CASE(who_cannot_leave_is_told),
         CASE(what_waited_is_not_lost),
         CASE(documents_of_the_question),
+        CASE(names_that_are_over),
         CASE(names_that_mean_nothing),
         CASE(zones_before_and_after),
         CASE(comes_to_pass),

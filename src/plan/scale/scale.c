@@ -162,10 +162,11 @@ static void more(struct work *work, size_t tier)
 {
     struct work_tier *t = &work->tiers[tier];
     int64_t there = t->current + t->outdated + t->returning + t->dying;
+    const char *reason = NULL;
     for (; there < t->want; there++) {
-        const char *reason =
-            arena_printf(work->arena, "tier %s wants %lld", t->intent->name, (long long)t->want);
-        size_t instance = best_warm(work, t);
+        if (reason == NULL)
+            reason = arena_printf(work->arena, "tier %s wants %lld", t->intent->name, (long long)t->want);
+        size_t instance = t->warm_now > 0 ? best_warm(work, t) : NONE;
         if (instance != NONE) {
             act_activate(work, instance, reason);
             t->warm_now--;

@@ -429,8 +429,15 @@ static void comes_to_pass(void **state)
     *state = grid_new();
 }
 
-/* As they stand while a new form cannot roll out, and in grids that others wrote down: instances have less,
- * or more, than their tiers ask for now. */
+/* New forms, of which many have no room to roll out. */
+static void ask_for_more(struct grid *grid, uint64_t *random)
+{
+    for (size_t f = 0; f < grid->now.farms_length; f++)
+        for (size_t t = 0; t < grid->farms[f].tiers_length; t++)
+            if (draw(random, 2)) grid->tiers[f][t].size.cpus_millis *= 2 + (int64_t)draw(random, 3);
+}
+
+/* In grids that others wrote down instances may have less, or more, than their tiers ask for. */
 static void make_unlike(struct grid *grid, uint64_t *random)
 {
     for (size_t f = 0; f < grid->now.farms_length; f++)
@@ -455,6 +462,7 @@ static void survives_is_exact_for_one(void **state)
         uint64_t random = seed * 0x9e3779b97f4a7c15ULL;
         build_random(grid, &random);
         if (seed % 2 == 0) make_unlike(grid, &random);
+        if (seed % 4 == 1) ask_for_more(grid, &random);
         struct whatif_answer now = ask(grid, &(struct whatif_question){0});
         for (int kind = 0; kind < WHATIF_KINDS; kind++) {
             bool loses = false;

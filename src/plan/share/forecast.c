@@ -49,7 +49,9 @@ bool forecast_observe(struct forecast *forecast, int64_t at_ms, int64_t span_ms,
     forecast->seen_ms = at_ms;
     forecast->sum += rate * (double)span_ms;
     forecast->sum_ms += (double)span_ms;
-    if (forecast->level > forecast->peak) forecast->peak = forecast->level;
+    double margin,
+        sure = forecast_now(forecast, &margin) - margin / 2; /* the first count of a new level is noisy */
+    if (sure > forecast->peak) forecast->peak = sure;
     return true;
 }
 

@@ -52,6 +52,9 @@ bool command_next_option(const struct command *command, size_t *cursor, const st
     if (!command->client) shared_length = 0;
     if (at < shared_length) {
         *ret_option = &shared[at];
+        for (size_t i = 0; i < command->options_length; i++) /* its own takes the place of the shared one */
+            if (text_equal(command->options[i].name, shared[at].name))
+                return command_next_option(command, cursor, ret_option);
         return true;
     }
     if (at > shared_length) return false;

@@ -171,8 +171,8 @@ static double part_of_target(const struct need_tier *tier, const struct queue_lo
     double aim = aim_s(tier, load), alone = alone_s(tier, load);
 
     if (response_s >= QUEUE_NEVER) return QUEUE_NEVER;
-    if (alone <= aim / 2 || response_s <= alone) return response_s / aim;
-    return 0.5 + 0.5 * (response_s - alone) / (aim - alone);
+    if (alone <= aim / 2) return response_s / aim;
+    return 0.5 + 0.5 * number_max(response_s - alone, 0) / (aim - alone);
 }
 
 /* What it could have spared at any time since need is below, once that is long enough; then it is counted

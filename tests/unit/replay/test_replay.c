@@ -93,7 +93,7 @@ static void policies_do_what_they_are_named_for(void **state)
     assert_true(bad(&croft.total) < bad(&target.total) / 10);
     assert_true(croft.total.violation_minutes <= target.total.violation_minutes);
     assert_true(croft.total.server_s < target.total.server_s);
-    assert_true(croft.total.server_s < oracle.total.server_s * 1.15);
+    assert_true(croft.total.server_s < oracle.total.server_s * 1.25);
     assert_true(oracle.total.server_s < croft.total.server_s);
     assert_int_equal(peak.total.violation_minutes, 0);
     assert_int_equal(peak.total.moves, 0);

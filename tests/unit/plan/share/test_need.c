@@ -95,6 +95,25 @@ static void a_fall_is_offered_after_a_while_and_no_more_than_can_be_spared(void 
     assert_true(queue_later(&queue, 0.15) <= 0.01);
 }
 
+/* Late is who comes until what is decided serves: with a longer lead rarer jumps are provided for. */
+static void with_a_longer_lead_more_is_held_ready(void **state)
+{
+    struct scene *scene = *state;
+    int64_t held[2];
+    for (int i = 0; i < 2; i++) {
+        scene->load.lead_ms = i ? 5000 : 100;
+        scene->load.serving = 10;
+        scene->memory = (struct need_memory){0};
+        memset(&scene->forecast, 0, sizeof(scene->forecast));
+        for (int s = 0; s < 7200; s++) {
+            int minute = s / 60;
+            second(scene, minute % 19 == 7 ? 900 : minute % 3 ? 500 : 560);
+        }
+        held[i] = scene->load.serving;
+    }
+    assert_true(held[1] > held[0]);
+}
+
 /* Demand that swings every second: asked for at once, and no offer before it is below for long enough. */
 static void it_does_not_flap(void **state)
 {
@@ -201,6 +220,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(a_rise_is_requested_at_once_and_suffices),
         CASE(a_fall_is_offered_after_a_while_and_no_more_than_can_be_spared),
+        CASE(with_a_longer_lead_more_is_held_ready),
         CASE(it_does_not_flap),
         CASE(what_piled_up_is_worked_off),
         CASE(bounds_hold_and_are_told),

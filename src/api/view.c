@@ -112,7 +112,7 @@ static void count(struct view *view)
         const struct instance *instance = &snapshot->instances[i];
         char tier[256];
         if (instance->host[0]) add(view->arena, view->host_sums, instance->host, instance);
-        add(view->arena, view->party_sums, instance->party, instance);
+        if (instance_counts(instance)) add(view->arena, view->party_sums, instance->party, instance);
         if (instance->wanted == WANTED_WARM) continue;
         snprintf(tier, sizeof(tier), "%s/%s", instance->farm, instance->tier);
         add(view->arena, view->tier_sums, tier, instance);
@@ -195,7 +195,7 @@ static void view_farm(struct view *view, const struct record *record, struct buf
     write_text(ret_json, "state", state);
     buf_add_text(ret_json, ",\"tiers\":[");
     for (size_t i = 0; i < farm->tiers_length; i++)
-        view_tier(view, farm, farm->tiers[i].name, runs ? farm->tiers[i].count.committed : 0, i == 0,
+        view_tier(view, farm, farm->tiers[i].name, plan_wanted(farm, fact, &farm->tiers[i]), i == 0,
                   ret_json);
     if (farm->balance_length > 0) view_tier(view, farm, "balance", runs, farm->tiers_length == 0, ret_json);
     buf_add_text(ret_json, "],\"endpoints\":[");
@@ -207,7 +207,7 @@ static void view_farm(struct view *view, const struct record *record, struct buf
     }
     buf_add_char(ret_json, ']');
     write_text(ret_json, "sla", farm->sla);
-    write_text(ret_json, "level", "committed");
+    write_text(ret_json, "level", load_level(farm, fact));
     write_text(ret_json, "reason", reason);
     buf_add_text(ret_json, "}}");
 }
@@ -223,6 +223,7 @@ static void view_tier(struct view *view, const struct farm *farm, const char *ti
     write_number(ret_json, "wanted", wanted);
     write_number(ret_json, "running", sum->running);
     write_number(ret_json, "instances", sum->instances);
+    load_write_tier(view->controller, farm->full_name, tier, ret_json);
     buf_add_char(ret_json, '}');
 }
 

@@ -78,6 +78,12 @@ static inline bool instance_steady(const struct instance *instance, int64_t now_
            now_ms - instance->since_ms >= 10 * 1000;
 }
 
+/* Until it is forgotten what had a place once takes of its party's quota: it may be wiped, or come back. */
+static inline bool instance_counts(const struct instance *instance)
+{
+    return instance->incarnation > 0 || instance->host[0] != '\0';
+}
+
 enum host_state { HOST_UP, HOST_SUSPECT, HOST_DOWN, HOST_STATE_DRAINING, HOST_STATE_OFF };
 
 struct host_fact {
@@ -107,9 +113,10 @@ struct tier_counter {
 /* How many a tier has for its load, beyond what is committed; decided by plan/share. */
 struct tier_scale {
     const char *tier;
-    int64_t wanted;     /* committed <= wanted <= max, as they were when it was decided */
-    int64_t since_ms;   /* wall clock */
-    const char *leave;  /* short name of the instance that goes first when there are fewer; "" any */
+    int64_t wanted;           /* committed <= wanted <= max, as they were when it was decided */
+    int64_t since_ms;         /* wall clock */
+    const char *const *leave; /* short names of those that go first when there are fewer */
+    size_t leave_length;
     const char *reason; /* why, one sentence */
 };
 

@@ -86,6 +86,8 @@ void watch_start(struct asked *asked, const char *prefix, uint64_t revision);
 void watch_free_all(struct api *api);
 /* top.c: use of CPU and memory now; answers a moment later */
 void top_start(struct asked *asked);
+/* bill.c */
+bool route_bill(struct asked *asked);
 /* describe.c: the OpenAPI description */
 void describe(struct asked *asked);
 /* about.c: metrics, version, health */

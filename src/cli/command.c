@@ -15,6 +15,7 @@ struct reading {
     struct arguments *arguments;
 };
 
+static bool has_own(const struct command *command, const char *name);
 static bool read_one(struct reading *reading, struct error *err);
 static bool read_command(struct reading *reading, const char *word, struct error *err);
 static bool read_group(struct reading *reading, const char *word, const char *second, struct error *err);
@@ -41,22 +42,31 @@ const struct option *command_option(const struct command *command, const char *n
 
 bool command_next_option(const struct command *command, size_t *cursor, const struct option **ret_option)
 {
-    size_t shared_length = 0, at = (*cursor)++;
+    size_t shared_length = 0;
     const struct option *shared = command_shared_options(&shared_length);
 
-    if (at < command->options_length) {
-        *ret_option = &command->options[at];
+    if (*cursor < command->options_length) {
+        *ret_option = &command->options[(*cursor)++];
         return true;
     }
-    at -= command->options_length;
     if (!command->client) shared_length = 0;
-    if (at < shared_length) {
+    for (size_t at; (at = *cursor - command->options_length) < shared_length;) {
+        ++*cursor;
+        if (has_own(command, shared[at].name)) continue; /* with other choices, say */
         *ret_option = &shared[at];
         return true;
     }
-    if (at > shared_length) return false;
+    if (*cursor > command->options_length + shared_length) return false;
+    ++*cursor;
     *ret_option = &help_option;
     return true;
+}
+
+static bool has_own(const struct command *command, const char *name)
+{
+    for (size_t i = 0; i < command->options_length; i++)
+        if (text_equal(command->options[i].name, name)) return true;
+    return false;
 }
 
 const struct command *command_find(const char *name)

@@ -10,6 +10,7 @@
     }
 
 static const char *const formats[] = {"table", "json", "yaml", "name", NULL};
+static const char *const bill_formats[] = {"table", "json", "yaml", "csv", NULL};
 static const char *const sim_formats[] = {"table", "json", NULL};
 static const char *const orders[] = {"on", "off", "cycle", NULL};
 static const char *const top_kinds[] = {"hosts", "farms", "instances", NULL};
@@ -153,6 +154,26 @@ static const struct option top_options[] = {
 static const struct option events_options[] = {
     {.name = "follow", .letter = 'f', .help = "go on with what happens from now on"},
     {.name = "since", .argument = "TIME", .help = "only what happened in this time: 10m, 1h, 7d"},
+};
+static const struct option bill_options[] = {
+    {.name = "party",
+     .argument = "PARTY",
+     .fallback = "all that the asker may see",
+     .help = "of this party and those below it"},
+    {.name = "from",
+     .argument = "TIME",
+     .fallback = "the beginning of the month",
+     .help = "since when: 2026-11-21T10:00:00Z, 2026-11-21 or 2026-11, in UTC"},
+    {.name = "to",
+     .argument = "TIME",
+     .fallback = "now",
+     .help = "until when, and itself not part of it: all of November is --from 2026-11 --to 2026-12"},
+    {.name = "output",
+     .letter = 'o',
+     .argument = "FORMAT",
+     .fallback = "table",
+     .choices = bill_formats,
+     .help = "table, json, yaml, or csv by the columns of FinOps FOCUS; with json, errors are JSON too"},
 };
 static const struct option import_options[] = {
     {.name = "party", .argument = "PARTY", .fallback = "landlord: everyone's", .help = "whose image it is"},
@@ -448,6 +469,14 @@ static const struct command table[] = {
      POSITIONALS(name),
      .summary = "tell the story of a thing: how it is, and why it was decided so",
      EXAMPLES("croft explain acme/shop/web-1")},
+
+    {.name = "bill",
+     .group = GROUP_INSTANCES,
+     .client = true,
+     .run = bill_run,
+     OPTIONS(bill_options),
+     .summary = "tell what was used, what it costs, and the proof that nothing is missing",
+     EXAMPLES("croft bill", "croft bill --party acme --from 2026-10 --to 2026-11 -o csv")},
 
     {.name = "fit",
      .group = GROUP_HOSTS,

@@ -47,7 +47,9 @@ void help_command(const struct command *command, struct buf *ret_text)
     buf_printf(ret_text, "\n\n%s\n", command->summary);
     if (command->options_length > 0)
         add_options(command->options, command->options_length, "\nOptions\n", ret_text);
-    if (command->client) add_options(shared, length, "\nShared options\n", ret_text);
+    if (command->client) buf_add_text(ret_text, "\nShared options\n");
+    for (size_t i = 0; command->client && i < length; i++)
+        if (command_option(command, shared[i].name) == &shared[i]) add_option(&shared[i], ret_text);
     if (command->examples) buf_add_text(ret_text, "\nExamples\n");
     for (size_t i = 0; command->examples && command->examples[i]; i++)
         buf_printf(ret_text, "  %s\n", command->examples[i]);

@@ -207,7 +207,7 @@ bool hosts_set_state(struct controller *controller, const char *host, enum host_
                                         [HOST_STATE_DRAINING] = "draining",
                                         [HOST_STATE_OFF] = "off"};
     const struct record *record = mirror_get(controller->mirror, RECORD_HOST_FACT, host);
-    CLEANUP_CHANGE struct change *change = change_new(controller->options.store);
+    CLEANUP_CHANGE struct change *change = control_change(controller);
     int64_t now_ms = control_now_ms(controller);
 
     if (!record) return error_set(err, ERROR_NOT_FOUND, "no host %s", host);
@@ -449,7 +449,7 @@ static void fenced(void *ctx, const struct error *failure)
 static void losses_note(struct controller *controller)
 {
     const struct clock_port *clock = controller->options.clock;
-    CLEANUP_CHANGE struct change *change = change_new(controller->options.store);
+    CLEANUP_CHANGE struct change *change = control_change(controller);
     int64_t now_us = clock->steady_us(clock->self), oldest_us = INT64_MAX;
     bool open = false;
     struct error err;

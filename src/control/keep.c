@@ -34,6 +34,7 @@ static void round_of(void *ctx)
     struct error err;
 
     keep_start(controller);
+    if (!usage_keep(controller, &err)) control_log(controller, "keeping the books", &err);
     if (!forget_events(controller, &err)) control_log(controller, "forgetting old events", &err);
     if (revision > revisions_kept && !store_compact(store, revision - revisions_kept, &err))
         control_log(controller, "forgetting old history", &err);

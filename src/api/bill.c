@@ -1,0 +1,191 @@
+/* `bill`: what the books of a time come to. */
+#include "api/internal.h"
+#include "base/text.h"
+#include "control/usage.h"
+#include "plan/bill/calendar.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static void bill(struct asked *asked);
+static bool read_times(struct asked *asked, struct bill_request *request, struct error *err);
+static bool check_party(struct asked *asked, const struct books *books, const char *party, struct error *err);
+static void write_bill(struct asked *asked, const struct bill_request *request, const struct bill *bill,
+                       struct buf *ret_json);
+static void write_line(struct asked *asked, const struct bill_line *line, struct buf *ret_json);
+static void write_proof(struct asked *asked, const struct bill_proof *proof, bool whole,
+                        struct buf *ret_json);
+static void member(struct buf *ret_json, const char *name, const char *text);
+static void time_member(struct buf *ret_json, const char *name, int64_t ms);
+static void money_members(struct buf *ret_json, const char *name, const struct money *amount);
+static void micros(struct buf *ret_json, int64_t micros);
+
+bool route_bill(struct asked *asked)
+{
+    if (!text_equal(asked->method, "GET") || !text_equal(asked->path, "bill")) return false;
+    bill(asked);
+    return true;
+}
+
+static void bill(struct asked *asked)
+{
+    struct controller *controller = asked->api->options.controller;
+    const char *party = query_text(asked, "party");
+    struct bill_request request = {.party = party ? party : asked->caller.party,
+                                   .now_ms = usage_now_ms(controller)};
+    CLEANUP_BUF struct buf json = {0};
+    struct books books;
+    struct bill made;
+    struct error err;
+
+    if (!read_times(asked, &request, &err) ||
+        !usage_books(controller, asked->arena, bill_reads_from_ms(request.from_ms), &books, &err) ||
+        !check_party(asked, &books, request.party, &err) ||
+        !bill_make(asked->arena, &books, &request, &made, &err)) {
+        answer_error(asked, &err);
+        return;
+    }
+    write_bill(asked, &request, &made, &json);
+    answer_json(asked, 200, &json);
+}
+
+/* A time to come has no bill yet; one that begins now and ends later has it until now. */
+static bool read_times(struct asked *asked, struct bill_request *request, struct error *err)
+{
+    const char *from = query_text(asked, "from"), *to = query_text(asked, "to");
+    char time[32];
+
+    request->to_ms = request->now_ms;
+    if (to && !moment_parse(to, &request->to_ms, err)) return error_wrap(err, "to");
+    request->from_ms = period_begins_ms(PERIOD_MONTH, request->to_ms - 1);
+    if (from && !moment_parse(from, &request->from_ms, err)) return error_wrap(err, "from");
+    if (request->from_ms > request->now_ms)
+        return error_set(err, ERROR_USAGE, "from: %s is still to come: it is %s", from,
+                         text_format_time(time, request->now_ms));
+    if (request->from_ms >= request->to_ms)
+        return error_set(err, ERROR_USAGE,
+                         "from %s to %s: there is no time between; `to` is not part of it: all of November "
+                         "is from 2026-11 to 2026-12",
+                         from ? from : "the beginning of the month", to ? to : "now");
+    if (request->from_ms < 0) return error_set(err, ERROR_USAGE, "from: there are no bills before 1970");
+    if (request->to_ms > request->now_ms) request->to_ms = request->now_ms;
+    return true;
+}
+
+static bool check_party(struct asked *asked, const struct books *books, const char *party, struct error *err)
+{
+    if (bill_party_is_below(books, party, asked->caller.party) && bill_party_is_known(books, party))
+        return true;
+    return error_set(err, ERROR_NOT_FOUND, "there is no party %s", party);
+}
+
+static void write_bill(struct asked *asked, const struct bill_request *request, const struct bill *bill,
+                       struct buf *ret_json)
+{
+    buf_add_char(ret_json, '{');
+    member(ret_json, "party", request->party);
+    time_member(ret_json, ",from", bill->from_ms);
+    time_member(ret_json, ",to", bill->to_ms);
+    time_member(ret_json, ",now", request->now_ms);
+    buf_add_text(ret_json, ",\"invoices\":[");
+    for (size_t i = 0; i < bill->invoices_length; i++) {
+        const struct bill_invoice *invoice = &bill->invoices[i];
+        buf_add_text(ret_json, i > 0 ? ",{" : "{");
+        member(ret_json, "party", invoice->party);
+        member(ret_json, ",currency", invoice->amount.currency);
+        money_members(ret_json, "exact", &invoice->exact);
+        money_members(ret_json, "amount", &invoice->amount);
+        buf_add_char(ret_json, '}');
+    }
+    buf_add_text(ret_json, "],\"lines\":[");
+    for (size_t i = 0; i < bill->lines_length; i++) {
+        if (i > 0) buf_add_text(ret_json, ",\n");
+        write_line(asked, &bill->lines[i], ret_json);
+    }
+    buf_add_text(ret_json, "],\"totals\":[");
+    for (size_t i = 0; i < bill->totals_length; i++) {
+        buf_add_text(ret_json, i > 0 ? ",{" : "{");
+        member(ret_json, "currency", bill->totals[i].currency);
+        money_members(ret_json, "amount", &bill->totals[i]);
+        buf_add_char(ret_json, '}');
+    }
+    buf_add_text(ret_json, "],\"proof\":");
+    write_proof(asked, &bill->proof, text_equal(asked->caller.party, PARTY_LANDLORD), ret_json);
+    buf_add_char(ret_json, '}');
+}
+
+static void write_line(struct asked *asked, const struct bill_line *line, struct buf *ret_json)
+{
+    buf_add_char(ret_json, '{');
+    member(ret_json, "charge", bill_charge_names[line->charge]);
+    member(ret_json, ",use", bill_use_names[line->use]);
+    member(ret_json, ",party", line->party);
+    member(ret_json, ",farm", line->farm);
+    member(ret_json, ",tier", line->tier);
+    member(ret_json, ",sla", line->sla);
+    time_member(ret_json, ",from", line->from_ms);
+    time_member(ret_json, ",to", line->to_ms);
+    /* An hour has no more than nine decimals that matter here: 3.6 ms are a millionth. */
+    buf_printf(
+        ret_json, ",\"instance_ms\":%" PRId64 ",\"hours\":%" PRId64 ".%09" PRId64 ",\"times\":%" PRId64,
+        line->instance_ms, line->instance_ms / 3600000, line->instance_ms % 3600000 * 2500 / 9, line->times);
+    money_members(ret_json, "price", &line->price);
+    member(ret_json, ",currency", line->amount.currency);
+    money_members(ret_json, "amount", &line->amount);
+    member(ret_json, ",text", bill_line_text(asked->arena, line));
+    buf_add_char(ret_json, '}');
+}
+
+/* How large the grid is, is the landlord's affair: others are told of theirs, and whether all of it agrees.
+ */
+static void write_proof(struct asked *asked, const struct bill_proof *proof, bool whole, struct buf *ret_json)
+{
+    struct arena *arena = asked->arena;
+
+    buf_printf(ret_json, "{\"holds\":%s", proof->holds ? "true" : "false");
+    member(ret_json, ",fault",
+           whole          ? proof->fault
+           : proof->holds ? ""
+                          : "the books of the grid do not agree");
+    buf_add_text(ret_json, ",\"dimensions\":[");
+    for (size_t d = 0; d < DIMENSIONS; d++) {
+        buf_add_text(ret_json, d > 0 ? ",{" : "{");
+        member(ret_json, "name", bill_dimension_names[d]);
+        member(ret_json, ",unit", bill_dimension_units[d]);
+        buf_printf(ret_json, ",\"given\":%s",
+                   bill_sum_text(arena, whole ? proof->given[d] : proof->own[d], d));
+        if (whole)
+            buf_printf(ret_json, ",\"had\":%s,\"idle\":%s,\"over\":%s",
+                       bill_sum_text(arena, proof->had[d], d), bill_sum_text(arena, proof->idle[d], d),
+                       bill_sum_text(arena, proof->over[d], d));
+        member(ret_json, ",text", whole ? bill_proof_text(arena, proof, d) : bill_own_text(arena, proof, d));
+        buf_add_char(ret_json, '}');
+    }
+    buf_add_text(ret_json, "]}");
+}
+
+/* name: with a comma in front where it is not the first. */
+static void member(struct buf *ret_json, const char *name, const char *text)
+{
+    bool first = name[0] != ',';
+    buf_printf(ret_json, "%s\"%s\":", first ? "" : ",", first ? name : name + 1);
+    buf_add_json_string(ret_json, text);
+}
+
+static void time_member(struct buf *ret_json, const char *name, int64_t ms)
+{
+    char time[32];
+    member(ret_json, name, text_format_time(time, ms));
+}
+
+static void money_members(struct buf *ret_json, const char *name, const struct money *amount)
+{
+    buf_printf(ret_json, ",\"%s\":", name);
+    micros(ret_json, amount->micros);
+}
+
+static void micros(struct buf *ret_json, int64_t amount)
+{
+    uint64_t size = amount < 0 ? 0 - (uint64_t)amount : (uint64_t)amount;
+    buf_printf(ret_json, "%s%" PRIu64 ".%06" PRIu64, amount < 0 ? "-" : "", size / 1000000, size % 1000000);
+}

@@ -1,0 +1,84 @@
+/* What the files of this folder share. */
+#ifndef CROFT_PLAN_BILL_INSIDE_H
+#define CROFT_PLAN_BILL_INSIDE_H
+
+#include "base/vec.h"
+#include "plan/bill/bill.h"
+#include "plan/bill/calendar.h"
+
+#define HOUR_MS (INT64_C(3600) * 1000)
+
+/* A line while it grows. */
+struct growing {
+    struct bill_line line;
+    amount_ms micros_ms; /* price times time, exact … */
+    int64_t divisor;     /* … when divided by this and an hour */
+};
+
+/* More or fewer serve from then on. */
+struct step {
+    int64_t at_ms;
+    int64_t by;
+};
+
+struct tier_book {
+    const char *name;
+    bool is_balancer;
+    struct vec steps;                         /* struct step */
+    int64_t idle_ms[BILL_USES];               /* of uses that no level has: warm, transition */
+    struct growing *lines[BILL_USES];         /* the newest of each use */
+    const struct sla_terms *terms[BILL_USES]; /* that it is under */
+};
+
+/* A farm was at a level for some time of a period. */
+struct entry {
+    const struct sla_terms *terms; /* as they were then */
+    size_t level;
+    int64_t period_ms; /* its beginning */
+    int64_t at_ms;     /* when it first was */
+};
+
+/* What a farm owes for some time of a period, in the bill. */
+struct owed {
+    const struct sla_terms *terms;
+    int64_t period_ms, ends_ms;
+    amount_ms micros_ms;
+};
+
+struct farm_book {
+    const char *name;
+    const char *party;
+    struct map *tiers;  /* name -> struct tier_book */
+    struct vec terms;   /* const struct farm_terms *, by time */
+    struct vec entries; /* struct entry */
+    struct vec owed;    /* struct owed */
+    struct vec hours;   /* const struct service_hour * */
+};
+
+struct making {
+    struct arena *arena;
+    const struct books *books;
+    const struct bill_request *request;
+    int64_t reads_from_ms;
+    struct map *parties; /* of the bill: name -> anything; NULL: all */
+    struct map *farms;   /* name -> struct farm_book */
+    struct map *slas;    /* name -> struct vec of const struct sla_terms *, by time */
+    struct vec lines;    /* struct growing * */
+};
+
+/* sweep.c: who was at which level when */
+void bill_sweep(struct making *making, struct farm_book *farm);
+/* charges.c */
+void bill_charge_fees(struct making *making, struct farm_book *farm);
+void bill_charge_credits(struct making *making, struct farm_book *farm);
+void bill_owe(struct farm_book *farm, const struct sla_terms *terms, int64_t at_ms, amount_ms micros_ms);
+/* proof.c: of all farms, whoever asks */
+void bill_prove(struct making *making, struct bill_proof *ret_proof);
+
+/* bill.c */
+struct growing *bill_line_new(struct making *making, const struct farm_book *farm, enum bill_charge charge,
+                              enum bill_use use);
+bool bill_is_asked_for(const struct making *making, const char *party);
+const char *sla_currency(const struct sla *sla); /* all that it has are in one; "": it has none */
+
+#endif

@@ -236,7 +236,10 @@ static void focus_common(struct focus *focus, const char *party, const char *cur
     cells[BILLED_COST] = cells[EFFECTIVE_COST] = cells[CONTRACTED_COST] = cells[LIST_COST] = amount;
     cells[BILLING_ACCOUNT_ID] = cells[BILLING_ACCOUNT_NAME] = party;
     /* ISO 4217: the code for transactions where no currency is involved. */
-    cells[BILLING_CURRENCY] = currency[0] ? currency : "X" "X" "X";
+    cells[BILLING_CURRENCY] = currency[0] ? currency
+                                          : "X"
+                                            "X"
+                                            "X";
     cells[BILLING_PERIOD_START] = focus_time(arena, focus->bill, "from");
     cells[BILLING_PERIOD_END] = focus_time(arena, focus->bill, "to");
     cells[INVOICE_ISSUER_NAME] = cells[PROVIDER_NAME] = cells[PUBLISHER_NAME] = "landlord";

@@ -3,6 +3,7 @@
  * not hold. */
 #include "control/usage.h"
 
+#include "base/planted.h"
 #include "base/text.h"
 #include "control/internal.h"
 

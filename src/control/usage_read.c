@@ -29,6 +29,7 @@ bool usage_books(struct controller *controller, struct arena *arena, int64_t fro
     struct books b = {0};
     struct reading r = {controller->options.store, arena, texts_new(arena), NULL};
 
+    if (from_ms < 0) from_ms = 0; /* keys are of times from 1970 on */
     r.scan = scan_new(arena, r.texts);
     bool good =
         read_book(&r, "usage", &schema_usage, from_ms, (const void **)&b.usages, &b.usages_length, err) &&

@@ -8,6 +8,9 @@
 
 enum { LOOK_US = 1000 * 1000, STEPS_NOW_MAX = 200 * 1000 };
 
+static void acknowledged_changed(struct run *run, const struct fake_change *change);
+static void acknowledged_stored(struct run *run, const struct store_item *item);
+static void acknowledged_step(struct run *run);
 static void one_leader_step(struct run *run);
 static void no_leak_step(struct run *run);
 static void quota_step(struct run *run);
@@ -24,7 +27,7 @@ static const struct invariant invariants[] = {
     {"no-leak", no_leak_changed, no_leak_stored, no_leak_step},
     {"quota", quota_changed, NULL, quota_step},
     {"committed", NULL, NULL, committed_step},
-    {"acknowledged", NULL, clerk_stored, clerk_judge},
+    {"acknowledged", acknowledged_changed, acknowledged_stored, acknowledged_step},
     {"one-leader", NULL, NULL, one_leader_step},
     {"converges", NULL, NULL, converges_step},
 };
@@ -72,6 +75,7 @@ void judges_free(struct judges *judges)
     map_free(judges->held);
     map_free(judges->wires);
     map_free(judges->believed);
+    audit_free(judges->audit);
     mem_free(judges);
 }
 
@@ -79,7 +83,8 @@ void judges_watch(struct run *run)
 {
     struct error err;
     if (!store_watch_start(run->world->store, "", store_revision(run->world->store), stored, run,
-                           &run->judges->watch, &err))
+                           &run->judges->watch, &err) ||
+        !audit_new(run->world->store, &run->judges->audit, &err))
         run_violated(run, "acknowledged", "the store cannot be watched: %s", err.message);
     run->judges->revision = store_revision(run->world->store);
 }
@@ -105,6 +110,31 @@ void judges_step(void *ctx)
 struct held *held_get(struct judges *judges, const char *host)
 {
     return map_get(judges->held, host);
+}
+
+/* What runs is in the books. */
+static void acknowledged_changed(struct run *run, const struct fake_change *change)
+{
+    const struct audit *audit = run->judges->audit;
+    if (audit && change->kind == FAKE_STARTED && !audit_is_on(audit, change->instance, change->host))
+        run_violated(run, "acknowledged", "%s starts on %s, and no bill will have it", change->instance,
+                     change->host);
+}
+
+static void acknowledged_stored(struct run *run, const struct store_item *item)
+{
+    clerk_stored(run, item);
+    if (run->judges->audit) audit_take(run->judges->audit, item);
+}
+
+/* No promise is broken, and no second of a bill lost or counted twice. */
+static void acknowledged_step(struct run *run)
+{
+    struct error err;
+
+    clerk_judge(run);
+    if (run->judges->audit && !audit_check(run->judges->audit, &err))
+        run_violated(run, "acknowledged", "the books: %s", err.message);
 }
 
 /* One process writes the store: while none is there it stays as it is, and it never goes back. */

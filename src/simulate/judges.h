@@ -2,6 +2,7 @@
 #ifndef CROFT_SIMULATE_JUDGES_H
 #define CROFT_SIMULATE_JUDGES_H
 
+#include "simulate/audit.h"
 #include "simulate/inside.h"
 
 /* What runs, and what is left of it, on one host. */
@@ -35,6 +36,7 @@ struct judges {
     struct map *held;     /* host -> struct held */
     struct map *wires;    /* VNI as text -> struct wire */
     struct map *believed; /* instance -> struct believed */
+    struct audit *audit;  /* of the books */
     struct store_watch *watch;
     uint64_t revision; /* that the store was seen at */
     int64_t look_us;   /* of the last look at everything, in calms */

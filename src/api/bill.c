@@ -3,11 +3,15 @@
 #include "base/text.h"
 #include "control/usage.h"
 #include "plan/bill/calendar.h"
+#include "plan/bill/suggest.h"
 
 #include <inttypes.h>
 #include <string.h>
 
 static void bill(struct asked *asked);
+static void suggest(struct asked *asked, const char *farm);
+static void write_suggestion(const struct suggestion *made, struct buf *ret_json);
+static void write_count(struct buf *ret_json, const char *name, const struct count *count);
 static bool read_times(struct asked *asked, struct bill_request *request, struct error *err);
 static bool check_party(struct asked *asked, const struct books *books, const char *party, struct error *err);
 static void write_bill(struct asked *asked, const struct bill_request *request, const struct bill *bill,
@@ -22,8 +26,16 @@ static void micros(struct buf *ret_json, int64_t micros);
 
 bool route_bill(struct asked *asked)
 {
-    if (!text_equal(asked->method, "GET") || !text_equal(asked->path, "bill")) return false;
-    bill(asked);
+    static const char farm[] = "farm/", rest[] = "/suggest";
+
+    if (!text_equal(asked->method, "GET")) return false;
+    if (text_equal(asked->path, "bill")) {
+        bill(asked);
+        return true;
+    }
+    if (!text_starts(asked->path, farm) || !text_ends(asked->path, rest)) return false;
+    size_t size = strlen(asked->path) - strlen(farm) - strlen(rest);
+    suggest(asked, arena_strndup(asked->arena, asked->path + strlen(farm), size));
     return true;
 }
 
@@ -47,6 +59,59 @@ static void bill(struct asked *asked)
     }
     write_bill(asked, &request, &made, &json);
     answer_json(asked, 200, &json);
+}
+
+static void suggest(struct asked *asked, const char *farm)
+{
+    struct controller *controller = asked->api->options.controller;
+    const struct record *record = mirror_get(controller_mirror(controller), RECORD_FARM, farm);
+    int64_t now_ms = usage_now_ms(controller);
+    CLEANUP_BUF struct buf json = {0};
+    struct suggestion made;
+    struct books books;
+    struct error err;
+
+    bool good = record && caller_may_see(&asked->caller, RECORD_FARM, record);
+    if (!good) error_set(&err, ERROR_NOT_FOUND, "there is no farm %s", farm);
+    good = good && usage_books(controller, asked->arena, suggest_reads_from_ms(now_ms), &books, &err) &&
+           bill_suggest(asked->arena, &books, farm, now_ms, &made, &err);
+    if (!good) {
+        answer_error(asked, &err);
+        return;
+    }
+    write_suggestion(&made, &json);
+    answer_json(asked, 200, &json);
+}
+
+static void write_suggestion(const struct suggestion *made, struct buf *ret_json)
+{
+    buf_add_char(ret_json, '{');
+    member(ret_json, "farm", made->farm);
+    member(ret_json, ",sla", made->sla);
+    time_member(ret_json, ",from", made->from_ms);
+    time_member(ret_json, ",to", made->to_ms);
+    member(ret_json, ",currency", made->cost_now.currency);
+    money_members(ret_json, "cost", &made->cost_now);
+    money_members(ret_json, "cost_best", &made->cost_best);
+    buf_add_text(ret_json, ",\"saving\":");
+    micros(ret_json, made->cost_now.micros - made->cost_best.micros);
+    buf_add_text(ret_json, ",\"tiers\":[");
+    for (size_t i = 0; i < made->tiers_length; i++) {
+        const struct suggested_tier *tier = &made->tiers[i];
+        buf_add_text(ret_json, i > 0 ? ",{" : "{");
+        member(ret_json, "name", tier->tier);
+        buf_printf(ret_json, ",\"peak\":%" PRId64, tier->peak);
+        write_count(ret_json, "count", &tier->now);
+        write_count(ret_json, "best", &tier->best);
+        buf_add_char(ret_json, '}');
+    }
+    buf_add_text(ret_json, "]}");
+}
+
+static void write_count(struct buf *ret_json, const char *name, const struct count *count)
+{
+    buf_printf(ret_json, ",\"%s\":{\"committed\":%" PRId64 ",\"guaranteed\":%" PRId64 ",\"max\":%" PRId64 "}",
+               name, count->committed, count->guaranteed, count->max);
 }
 
 /* A time to come has no bill yet; one that begins now and ends later has it until now. */

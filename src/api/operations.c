@@ -31,6 +31,8 @@ const struct operation api_operations[] = {
      "200 403 404 412"},
     {"/v1/farms/{party}/{name}/scale", "post", "Set a tier's committed count", "Scale", NULL, NULL,
      "200 403 404 409 412 422"},
+    {"/v1/farms/{party}/{name}/suggest", "get",
+     "The counts that would have been cheapest for its last period", NULL, "Suggestion", NULL, "200 404 409"},
     {"/v1/images", "get", "The image library", NULL, "ImageView[]", LIST, "200 400"},
     {"/v1/images/{party}/{name}", "get", "One image", NULL, "ImageView", NULL, "200 404"},
     {"/v1/images/{party}/{name}", "put", "Name an image whose layers are here", "Image", "Applied", NULL,
@@ -170,6 +172,11 @@ const struct shape api_shapes[] = {
     {"Bill",
      "party:string from:string to:string now:string invoices:[Invoice] lines:[BillLine] totals:[Total] "
      "proof:Proof"},
+    {"Suggestion",
+     "farm:string sla:string from:string to:string currency:string cost:number cost_best:number "
+     "saving:number tiers:[SuggestedTier]"},
+    {"SuggestedTier", "name:string peak:integer count:Counts best:Counts"},
+    {"Counts", "committed:integer guaranteed:integer max:integer"},
     {"Invoice", "party:string currency:string exact:number amount:number"},
     {"BillLine",
      "charge:=use,fee,credit use:string party:string farm:string tier:string sla:string from:string "

@@ -296,6 +296,7 @@ static const struct positional kind[] = {{.name = "KIND", .choices = cli_thing_n
                                          {.name = "NAME", .optional = true}};
 static const struct positional kind_name[] = {{.name = "KIND", .choices = cli_thing_names}, {.name = "NAME"}};
 static const struct positional scale_what[] = {{.name = "PARTY/FARM"}, {.name = "TIER"}, {.name = "N"}};
+static const struct positional farm_name[] = {{.name = "PARTY/FARM"}};
 static const struct positional move_what[] = {{.name = "INSTANCE"}, {.name = "HOST"}};
 static const struct positional host[] = {{.name = "HOST"}};
 static const struct positional power_what[] = {{.name = "HOST"},
@@ -477,6 +478,13 @@ static const struct command table[] = {
      OPTIONS(bill_options),
      .summary = "tell what was used, what it costs, and the proof that nothing is missing",
      EXAMPLES("croft bill", "croft bill --party acme --from 2026-10 --to 2026-11 -o csv")},
+    {.name = "sla suggest",
+     .group = GROUP_INSTANCES,
+     .client = true,
+     .run = sla_suggest_run,
+     POSITIONALS(farm_name),
+     .summary = "tell the counts that would have been cheapest for what a farm used",
+     EXAMPLES("croft sla suggest acme/shop")},
 
     {.name = "fit",
      .group = GROUP_HOSTS,

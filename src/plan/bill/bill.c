@@ -85,6 +85,11 @@ struct growing *bill_line_new(struct making *making, const struct farm_book *far
     return growing;
 }
 
+void bill_sort_terms(struct farm_book *farm)
+{
+    vec_sort(&farm->terms, compare_farm_terms);
+}
+
 bool bill_is_asked_for(const struct making *making, const char *party)
 {
     return !making->parties || map_get(making->parties, party);
@@ -105,6 +110,15 @@ bool bill_party_is_below(const struct books *books, const char *party, const cha
 bool bill_party_is_known(const struct books *books, const char *party)
 {
     return text_equal(party, PARTY_LANDLORD) || newest_of(books, party);
+}
+
+bool bill_divide(amount_ms micros_ms, int64_t divisor, int64_t *ret_micros)
+{
+    amount_ms micros = round_to(micros_ms, HOUR_MS * divisor) / (HOUR_MS * divisor);
+
+    if (micros > INT64_MAX || micros < -INT64_MAX) return false;
+    *ret_micros = (int64_t)micros;
+    return true;
 }
 
 const char *sla_currency(const struct sla *sla)
@@ -181,7 +195,7 @@ static void gather_terms(struct making *making)
         *(const struct sla_terms **)vec_push(all) = terms;
     }
     for (size_t cursor = 0; map_next(making->farms, &cursor, NULL, &value);)
-        vec_sort(&((struct farm_book *)value)->terms, compare_farm_terms);
+        bill_sort_terms(value);
     for (size_t cursor = 0; map_next(making->slas, &cursor, NULL, &value);)
         vec_sort(value, compare_sla_terms);
 }
@@ -248,13 +262,10 @@ static bool finish(struct making *making, struct bill *ret_bill, struct error *e
 static bool price(struct growing *growing, struct error *err)
 {
     struct bill_line *line = &growing->line;
-    amount_ms micros = 0;
 
     memcpy(line->amount.currency, line->price.currency, sizeof(line->amount.currency));
-    micros = round_to(growing->micros_ms, HOUR_MS * growing->divisor) / (HOUR_MS * growing->divisor);
-    if (micros > INT64_MAX || micros < -INT64_MAX)
+    if (!bill_divide(growing->micros_ms, growing->divisor, &line->amount.micros))
         return error_set(err, ERROR_TOO_LARGE, "what %s owes does not fit a bill", line->farm);
-    line->amount.micros = (int64_t)micros;
     return true;
 }
 

@@ -28,6 +28,7 @@ struct tier_book {
     int64_t idle_ms[BILL_USES];               /* of uses that no level has: warm, transition */
     struct growing *lines[BILL_USES];         /* the newest of each use */
     const struct sla_terms *terms[BILL_USES]; /* that it is under */
+    struct vec *held; /* int64_t by count: for how long so many served, surplus apart; or NULL */
 };
 
 /* A farm was at a level for some time of a period. */
@@ -67,6 +68,10 @@ struct making {
 };
 
 /* sweep.c: who was at which level when */
+/* ret_held (of int64_t): for how many milliseconds n served that are wanted, from when the first did; stays
+ * empty when none did. */
+void bill_counts(struct arena *arena, const struct books *books, const char *farm, const char *tier,
+                 int64_t from_ms, int64_t to_ms, struct vec *ret_held);
 void bill_sweep(struct making *making, struct farm_book *farm);
 /* charges.c */
 void bill_charge_fees(struct making *making, struct farm_book *farm);
@@ -76,9 +81,13 @@ void bill_owe(struct farm_book *farm, const struct sla_terms *terms, int64_t at_
 void bill_prove(struct making *making, struct bill_proof *ret_proof);
 
 /* bill.c */
+void bill_sort_terms(struct farm_book *farm);
 struct growing *bill_line_new(struct making *making, const struct farm_book *farm, enum bill_charge charge,
                               enum bill_use use);
 bool bill_is_asked_for(const struct making *making, const char *party);
+/* Micros times milliseconds, times the divisor, to micros of an hour: halves to even. False: it does not fit.
+ */
+MUST_CHECK bool bill_divide(amount_ms micros_ms, int64_t divisor, int64_t *ret_micros);
 const char *sla_currency(const struct sla *sla); /* all that it has are in one; "": it has none */
 
 #endif

@@ -21,6 +21,8 @@ static void find_terms(struct sweep *sweep);
 static const struct sla_terms *sla_at(struct sweep *sweep, const char *name);
 static void bill_stretch(struct sweep *sweep);
 static void count_levels(const struct sweep *sweep, int64_t ret_counts[BILL_USES]);
+static struct tier_terms tier_terms_of(const struct sweep *sweep);
+static void hold(struct sweep *sweep);
 static void note_entry(struct sweep *sweep, size_t level);
 static void add_time(struct sweep *sweep, enum bill_use use, int64_t instance_ms);
 static void add_idle(struct making *making, struct farm_book *farm, struct tier_book *tier);
@@ -35,6 +37,40 @@ void bill_sweep(struct making *making, struct farm_book *farm)
         sweep_tier(making, farm, tier);
         add_idle(making, farm, tier);
     }
+}
+
+void bill_counts(struct arena *arena, const struct books *books, const char *farm, const char *tier,
+                 int64_t from_ms, int64_t to_ms, struct vec *ret_held)
+{
+    const struct bill_request request = {PARTY_LANDLORD, from_ms, to_ms, to_ms};
+    struct making making = {arena, books, &request, from_ms, NULL, NULL, map_new(), VEC_OF(struct growing *)};
+    struct farm_book book = {.name = farm, .party = "", .terms = VEC_OF(const struct farm_terms *)};
+    struct tier_book counted = {.name = tier, .steps = VEC_OF(struct step), .held = ret_held};
+    int64_t begun_ms = to_ms;
+
+    for (size_t i = 0; i < books->usages_length; i++) {
+        const struct stay *row = &books->usages[i];
+        int64_t since_ms = row->from_ms > from_ms ? row->from_ms : from_ms;
+        int64_t until_ms = row->to_ms < to_ms ? row->to_ms : to_ms;
+        if (row->kind != USAGE_SERVING || since_ms >= until_ms || !text_equal(row->farm, farm) ||
+            !text_equal(row->tier, tier))
+            continue;
+        if (since_ms < begun_ms) begun_ms = since_ms;
+        *(struct step *)vec_push(&counted.steps) = (struct step){since_ms, 1};
+        *(struct step *)vec_push(&counted.steps) = (struct step){until_ms, -1};
+    }
+    for (size_t i = 0; i < books->farms_length; i++)
+        if (text_equal(books->farms[i].farm, farm))
+            *(const struct farm_terms **)vec_push(&book.terms) = &books->farms[i];
+    bill_sort_terms(&book);
+    sweep_tier(&making, &book, &counted);
+    int64_t idle_ms = to_ms - begun_ms;
+    for (size_t n = 0; n < ret_held->length; n++)
+        idle_ms -= *(int64_t *)vec_at(ret_held, n);
+    if (ret_held->length > 0) *(int64_t *)vec_at(ret_held, 0) += idle_ms;
+    vec_free(&counted.steps);
+    vec_free(&book.terms);
+    map_free(making.slas);
 }
 
 static void sweep_tier(struct making *making, struct farm_book *farm, struct tier_book *tier)
@@ -108,6 +144,10 @@ static void bill_stretch(struct sweep *sweep)
 {
     int64_t counts[BILL_USES] = {0};
 
+    if (sweep->tier->held) {
+        hold(sweep);
+        return;
+    }
     count_levels(sweep, counts);
     for (size_t use = 0; use < BILL_USES; use++) {
         if (counts[use] == 0) continue;
@@ -119,20 +159,37 @@ static void bill_stretch(struct sweep *sweep)
 
 static void count_levels(const struct sweep *sweep, int64_t ret_counts[BILL_USES])
 {
-    struct tier_terms tier = {0};
+    struct tier_terms tier = tier_terms_of(sweep);
 
     if (sweep->tier->is_balancer || !sweep->sla) {
         ret_counts[sweep->tier->is_balancer ? USE_BALANCER : USE_NO_SLA] = sweep->serving;
         return;
     }
-    for (size_t i = 0; i < sweep->terms->tiers_length; i++)
-        if (text_equal(sweep->terms->tiers[i].tier, sweep->tier->name)) tier = sweep->terms->tiers[i];
     int64_t left = sweep->serving < tier.wanted ? sweep->serving : tier.wanted;
     ret_counts[USE_SURPLUS] = sweep->serving - left;
     ret_counts[USE_COMMITTED] = left < tier.committed ? left : tier.committed;
     ret_counts[USE_GUARANTEED] =
         (left < tier.guaranteed ? left : tier.guaranteed) - ret_counts[USE_COMMITTED];
     ret_counts[USE_EXTENDED] = left - ret_counts[USE_COMMITTED] - ret_counts[USE_GUARANTEED];
+}
+
+/* All zero: there are none for the tier, it is not in the farm any more. */
+static struct tier_terms tier_terms_of(const struct sweep *sweep)
+{
+    for (size_t i = 0; sweep->terms && i < sweep->terms->tiers_length; i++)
+        if (text_equal(sweep->terms->tiers[i].tier, sweep->tier->name)) return sweep->terms->tiers[i];
+    return (struct tier_terms){0};
+}
+
+static void hold(struct sweep *sweep)
+{
+    struct vec *held = sweep->tier->held;
+    int64_t wanted = tier_terms_of(sweep).wanted;
+    int64_t count = sweep->serving < wanted ? sweep->serving : wanted;
+
+    while (held->length <= (size_t)count)
+        vec_push(held);
+    *(int64_t *)vec_at(held, (size_t)count) += sweep->next_ms - sweep->at_ms;
 }
 
 /* Many in a row are of one period and tell nothing new. */

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "plan/bill/bill.h"
 #include "plan/bill/calendar.h"
+#include "plan/bill/suggest.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -391,6 +392,79 @@ static void test_by_lot(void **state)
     }
 }
 
+/* Against trying all counts, on uses made by lot. */
+static void test_suggest(void **state)
+{
+    enum { SPAN = 48 };
+    srand(11);
+    for (int round = 0; round < 400; round++) {
+        static const char *const rates[] = {"0.01 EUR", "0.02 EUR", "0.03 EUR", "0.06 EUR", ""};
+        static const char *const fees[] = {"0.05 EUR", "0.2 EUR", "0 EUR"};
+        struct desk *desk = desk_new();
+        struct sla *sla = &desk->slas[0].sla;
+        int64_t served[SPAN] = {0}, best = INT64_MAX, peak = 0, day = NOV + DAY;
+        for (size_t i = 0; i < LEVELS; i++)
+            sla->levels[i].rate = money(rates[rand() % (i == LEVEL_EXTENDED ? 4 : 5)]);
+        sla->levels[LEVEL_GUARANTEED].fee = money(fees[rand() % 3]);
+        sla->levels[LEVEL_EXTENDED].fee = money(fees[rand() % 3]);
+        desk->tier = (struct tier_terms){"web", 6, 6, 6, 6};
+        stay(desk, "acme/shop/web-0", USAGE_SERVING, day, day + HOUR);
+        for (int i = 0, length = rand() % 6; i < length; i++) {
+            int64_t from = rand() % SPAN, to = from + 1 + rand() % (SPAN - (int)from);
+            stay(desk, "acme/shop/web-1", USAGE_SERVING, day + from * DAY / SPAN, day + to * DAY / SPAN);
+        }
+        for (int64_t t = 0; t < SPAN; t++) {
+            for (size_t i = 0; i < desk->books.usages_length; i++)
+                served[t] += desk->stays[i].from_ms <= day + t * DAY / SPAN &&
+                             day + t * DAY / SPAN < desk->stays[i].to_ms;
+            if (served[t] > peak) peak = served[t];
+        }
+        for (int64_t c = 0; c <= 6; c++)
+            for (int64_t g = c; g <= 6; g++) {
+                int64_t cost = 0, guaranteed = 0, extended = 0; /* half hours */
+                for (int64_t t = 0; t < SPAN; t++) {
+                    int64_t left = served[t] > c ? served[t] - c : 0, of = left < g - c ? left : g - c;
+                    guaranteed += of;
+                    extended += left - of;
+                }
+                const struct sla_level *l = sla->levels;
+                bool offered =
+                    (c == 0 || l[0].rate.currency[0]) && (guaranteed == 0 || l[1].rate.currency[0]);
+                cost = (c * SPAN * l[0].rate.micros + guaranteed * l[1].rate.micros +
+                        extended * l[2].rate.micros) /
+                           2 +
+                       (guaranteed ? l[1].fee.micros : 0) + (extended ? l[2].fee.micros : 0);
+                if ((offered || c == 6) && cost < best) best = cost; /* c is 6 now, whatever is offered */
+            }
+        struct suggestion made;
+        struct error err;
+        if (!bill_suggest(desk->arena, &desk->books, "acme/shop", NOV + 2 * DAY + HOUR, &made, &err))
+            fail_msg("%s", err.message);
+        assert_int_equal(made.cost_best.micros, best);
+        assert_true(made.cost_now.micros >= best);
+        assert_int_equal(made.tiers[0].peak, peak);
+        assert_true(made.tiers[0].best.committed <= made.tiers[0].best.guaranteed &&
+                    made.tiers[0].best.max >= peak);
+        arena_free(desk->arena);
+    }
+}
+
+static void test_suggest_refuses(void **state)
+{
+    struct desk *desk = desk_new();
+    struct suggestion made;
+    struct error err;
+
+    assert_false(bill_suggest(desk->arena, &desk->books, "acme/nothing", NOV + DAY, &made, &err));
+    assert_int_equal(err.code, ERROR_NOT_FOUND);
+    assert_false(bill_suggest(desk->arena, &desk->books, "acme/shop", NOV + DAY, &made, &err));
+    assert_string_equal(err.message, "nothing of acme/shop has served in this day or the last");
+    desk->farms[0].sla = "";
+    assert_false(bill_suggest(desk->arena, &desk->books, "acme/shop", NOV + DAY, &made, &err));
+    assert_string_equal(err.message, "acme/shop has no service level, and so costs nothing");
+    arena_free(desk->arena);
+}
+
 static void test_calendar(void **state)
 {
     static const struct {
@@ -461,6 +535,7 @@ int main(void)
         cmocka_unit_test(test_rounding),     cmocka_unit_test(test_currencies),
         cmocka_unit_test(test_parties),      cmocka_unit_test(test_proof),
         cmocka_unit_test(test_by_lot),       cmocka_unit_test(test_calendar),
+        cmocka_unit_test(test_suggest),      cmocka_unit_test(test_suggest_refuses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,8 +8,23 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* An answer in the making: a turn of the loop after the other, until the books are read. */
+struct billing {
+    struct asked *asked;
+    struct usage_reading *reading;
+    struct timer *turn; /* NULL: it is its turn */
+    void (*answer)(struct billing *billing);
+    struct bill_request request;
+    const char *farm; /* of a suggestion */
+};
+
 static void bill(struct asked *asked);
 static void suggest(struct asked *asked, const char *farm);
+static void start(struct asked *asked, const struct billing *what, int64_t from_ms);
+static void go_on(void *ctx);
+static void cancel(struct asked *asked);
+static void answer_bill(struct billing *billing);
+static void answer_suggestion(struct billing *billing);
 static void write_suggestion(const struct suggestion *made, struct buf *ret_json);
 static void write_count(struct buf *ret_json, const char *name, const struct count *count);
 static bool read_times(struct asked *asked, struct bill_request *request, struct error *err);
@@ -41,41 +56,107 @@ bool route_bill(struct asked *asked)
 
 static void bill(struct asked *asked)
 {
-    struct controller *controller = asked->api->options.controller;
     const char *party = query_text(asked, "party");
-    struct bill_request request = {.party = party ? party : asked->caller.party,
-                                   .now_ms = usage_now_ms(controller)};
-    CLEANUP_BUF struct buf json = {0};
-    struct books books;
-    struct bill made;
+    struct billing billing = {.answer = answer_bill};
     struct error err;
 
-    if (!read_times(asked, &request, &err) ||
-        !usage_books(controller, asked->arena, bill_reads_from_ms(request.from_ms), &books, &err) ||
-        !check_party(asked, &books, request.party, &err) ||
-        !bill_make(asked->arena, &books, &request, &made, &err)) {
+    billing.request = (struct bill_request){.party = party ? party : asked->caller.party,
+                                            .now_ms = usage_now_ms(asked->api->options.controller)};
+    if (!read_times(asked, &billing.request, &err)) {
         answer_error(asked, &err);
         return;
     }
-    write_bill(asked, &request, &made, &json);
-    answer_json(asked, 200, &json);
+    start(asked, &billing, bill_reads_from_ms(billing.request.from_ms));
 }
 
 static void suggest(struct asked *asked, const char *farm)
 {
     struct controller *controller = asked->api->options.controller;
     const struct record *record = mirror_get(controller_mirror(controller), RECORD_FARM, farm);
-    int64_t now_ms = usage_now_ms(controller);
-    CLEANUP_BUF struct buf json = {0};
-    struct suggestion made;
-    struct books books;
+    const struct billing billing = {.answer = answer_suggestion, .farm = farm};
     struct error err;
 
-    bool good = record && caller_may_see(&asked->caller, RECORD_FARM, record);
-    if (!good) error_set(&err, ERROR_NOT_FOUND, "there is no farm %s", farm);
-    good = good && usage_books(controller, asked->arena, suggest_reads_from_ms(now_ms), &books, &err) &&
-           bill_suggest(asked->arena, &books, farm, now_ms, &made, &err);
-    if (!good) {
+    if (!record || !caller_may_see(&asked->caller, RECORD_FARM, record)) {
+        error_set(&err, ERROR_NOT_FOUND, "there is no farm %s", farm);
+        answer_error(asked, &err);
+        return;
+    }
+    start(asked, &billing, suggest_reads_from_ms(usage_now_ms(controller)));
+}
+
+static void start(struct asked *asked, const struct billing *what, int64_t from_ms)
+{
+    struct billing *billing = arena_alloc(asked->arena, sizeof(*billing));
+
+    *billing = *what;
+    billing->asked = asked;
+    billing->reading = usage_reading_new(asked->api->options.controller, from_ms);
+    asked->later = billing;
+    asked_later(asked, cancel);
+    go_on(billing);
+}
+
+static void go_on(void *ctx)
+{
+    struct billing *billing = ctx;
+    struct asked *asked = billing->asked;
+    const struct clock_port *clock = asked->api->options.clock;
+    bool done = false;
+    struct error err;
+
+    billing->turn = NULL;
+    if (!usage_read_on(billing->reading, &done, &err)) {
+        usage_reading_free(billing->reading);
+        answer_error(asked, &err);
+    } else if (!done) {
+        billing->turn = clock->after(clock->self, 0, go_on, billing);
+    } else {
+        struct usage_reading *reading = billing->reading;
+        billing->answer(billing); /* the billing goes with it */
+        usage_reading_free(reading);
+    }
+}
+
+static void cancel(struct asked *asked)
+{
+    struct billing *billing = asked->later;
+    const struct clock_port *clock = asked->api->options.clock;
+
+    clock->cancel(clock->self, billing->turn);
+    usage_reading_free(billing->reading);
+}
+
+static void answer_bill(struct billing *billing)
+{
+    struct asked *asked = billing->asked;
+    struct bill_request *request = &billing->request;
+    struct books books = usage_books(billing->reading);
+    CLEANUP_BUF struct buf json = {0};
+    struct bill made;
+    struct error err;
+
+    /* What goes on until now goes on until the books were read. */
+    if (request->to_ms == request->now_ms) request->to_ms = usage_now_ms(asked->api->options.controller);
+    request->now_ms = usage_now_ms(asked->api->options.controller);
+    if (!check_party(asked, &books, request->party, &err) ||
+        !bill_make(asked->arena, &books, request, &made, &err)) {
+        answer_error(asked, &err);
+        return;
+    }
+    write_bill(asked, request, &made, &json);
+    answer_json(asked, 200, &json);
+}
+
+static void answer_suggestion(struct billing *billing)
+{
+    struct asked *asked = billing->asked;
+    struct books books = usage_books(billing->reading);
+    int64_t now_ms = usage_now_ms(asked->api->options.controller);
+    CLEANUP_BUF struct buf json = {0};
+    struct suggestion made;
+    struct error err;
+
+    if (!bill_suggest(asked->arena, &books, billing->farm, now_ms, &made, &err)) {
         answer_error(asked, &err);
         return;
     }

@@ -1,5 +1,6 @@
 /* The rows. A new command is a row here and a function in a file of its subject. */
 #include "cli/cli.h"
+#include "simulate/simulate.h"
 
 #define OPTIONS(array) .options = (array), .options_length = LENGTH(array)
 #define POSITIONALS(array) .positionals = (array), .positionals_length = LENGTH(array)
@@ -246,7 +247,8 @@ static const struct option sim_options[] = {
     {.name = "faults",
      .argument = "LIST",
      .fallback = "all",
-     .help = "what goes wrong: all (three of four kinds, drawn from the seed), none, or kinds with commas"},
+     .help = "what goes wrong: all (three of four kinds, drawn from the seed), none, or kinds (below) with "
+             "commas"},
     {.name = "shrink",
      .help = "when a run fails, replay it without more and more of what went wrong, and tell the shortest"},
     {.name = "only",
@@ -402,6 +404,7 @@ static const struct command table[] = {
      EXAMPLES("croft export > grid.ndjson")},
     {.name = "import ganeti",
      .group = GROUP_DOCUMENTS,
+     .light = true,
      .run = import_ganeti_run,
      POSITIONALS(file),
      .summary = "print a Ganeti cluster, in htools' text format, as a grid, a JSON document a line",
@@ -410,9 +413,17 @@ static const struct command table[] = {
     {.name = "whatif",
      .group = GROUP_DOCUMENTS,
      .client = true,
+     .light = true,
      .run = whatif_run,
      OPTIONS(whatif_options),
      .summary = "foretell what comes of losses, drains and changes, and what more is survived",
+     .notes =
+         "seconds_to_recover is an estimate: the rounds of decisions that are needed, by the medians that\n"
+         "bench/README.md has of a host's death (0.26 s), a further start on a host (0.01 s), a round (0.03 "
+         "s)\n"
+         "and a drain (0.05 s). Layers still to be fetched and slow programs take longer.\n"
+         "survives counts losses by which nothing stops for good: who is lost may use the room that pools\n"
+         "keep, and who yields is not lost while it runs elsewhere. It is exact for 1, else \"at most\".",
      EXAMPLES("croft whatif --fail zone/east/b1/r1", "croft whatif --fail host/h1 host/h2 --drain host/h3",
               "croft whatif --grid grid.ndjson --apply shop.yaml -o json")},
 
@@ -489,14 +500,19 @@ static const struct command table[] = {
     {.name = "fit",
      .group = GROUP_HOSTS,
      .client = true,
+     .light = true,
      .run = fit_run,
      OPTIONS(fit_options),
      .summary = "tell how many more instances of a size there is room for",
+     .notes =
+         "So many would be let in and placed: nobody yields to them, and room that a pool keeps (survive of\n"
+         "a Pool) stays free. --survive tries each loss, for which kept room may be used.",
      EXAMPLES("croft fit --size cpus=1,memory=2Gi,disk=10Gi",
               "croft fit --grid grid.ndjson --size cpus=4,memory=16Gi --survive rack -o json")},
     {.name = "balance",
      .group = GROUP_HOSTS,
      .client = true,
+     .light = true,
      .run = balance_run,
      OPTIONS(balance_options),
      .summary = "make hosts alike: move instances from the fuller to the emptier ones",
@@ -575,6 +591,7 @@ static const struct command table[] = {
      EXAMPLES("croft version")},
     {.name = "bench place",
      .group = GROUP_MACHINE,
+     .light = true,
      .run = bench_place_run,
      OPTIONS(bench_options),
      .summary = "measure how fast and how densely a grid made by lot is placed",
@@ -602,6 +619,8 @@ static const struct command table[] = {
      .group = GROUP_MACHINE,
      .run = sim_run,
      OPTIONS(sim_options),
+     .words_title = "Kinds of faults",
+     .word = simulate_fault_name,
      .summary = "simulate whole grids in which everything goes wrong, and judge them after every step",
      EXAMPLES("croft sim --seed 7 --hours 2",
               "croft sim --seeds 1..1000 --hours 1 --faults partition,host-dies")},
@@ -614,12 +633,14 @@ static const struct command table[] = {
     {.name = "man",
      .group = GROUP_MACHINE,
      .hidden = true,
+     .light = true,
      .run = man_run,
      .summary = "print the man page as troff",
      EXAMPLES("croft man | man -l -")},
     {.name = "completion",
      .group = GROUP_MACHINE,
      .hidden = true,
+     .light = true,
      .run = completion_run,
      POSITIONALS(shell),
      .summary = "print the completion of a shell",

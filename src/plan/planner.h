@@ -36,6 +36,8 @@ struct plan planner_plan(struct planner *planner, struct arena *arena, int64_t n
  * name. */
 struct host_document planner_host_document(const struct planner *planner, struct arena *arena,
                                            const struct snapshot *grid, const char *host);
+/* Whether any farm has a balancer: then all hosts' documents name its image. */
+bool planner_balances(const struct planner *planner);
 /* The hosts that instances of the farm have, some maybe more than once; returns how many. */
 size_t planner_hosts_of(const struct planner *planner, struct arena *arena, const char *farm,
                         const char ***ret_hosts);

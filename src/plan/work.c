@@ -293,7 +293,7 @@ void work_count_spread(struct work *work, size_t tier)
 const struct image *work_image(const struct work *work, const char *party, const char *name)
 {
     CLEANUP_BUF struct buf key = {0};
-    buf_printf(&key, "%s/%s", party, name);
+    buf_printf(&key, "%s/%s", PLANTED(anothers_image) ? "p1" : party, name);
     const struct image *image = map_get(work->image_by_name, buf_text(&key));
     if (image != NULL) return image;
     buf_clear(&key);
@@ -330,7 +330,8 @@ void index_free(struct index *index)
 
 struct ranked {
     int32_t rank;
-    int turn; /* 0 its room was made for it, 1 had a place, 2 never had one */
+    int turn;  /* 0 its room was made for it, 1 had a place, 2 never had one */
+    bool free; /* may stand beside others of its tier: it fills what those leave that may not */
     const char *name;
     size_t instance;
 };
@@ -340,6 +341,7 @@ static int compare_ranked(const void *a, const void *b)
     const struct ranked *x = a, *y = b;
     if (x->rank != y->rank) return x->rank > y->rank ? -1 : 1;
     if (x->turn != y->turn) return x->turn < y->turn ? -1 : 1;
+    if (x->free != y->free) return x->free < y->free ? -1 : 1;
     return text_compare_natural(x->name, y->name);
 }
 
@@ -349,7 +351,9 @@ void work_sort_by_rank(const struct work *work, size_t *items, size_t length)
     for (size_t n = 0; n < length; n++) {
         const struct work_instance *i = &work->instances[items[n]];
         int turn = i->succeeds ? 0 : i->host != NONE || i->record->incarnation > 0 ? 1 : 2;
-        ranked[n] = (struct ranked){i->rank, turn, i->record->name, items[n]};
+        const struct tier *tier = work_tier_of(work, i);
+        bool free = tier == NULL || place_level(tier->spread.by) == LEVEL_NONE;
+        ranked[n] = (struct ranked){i->rank, turn, free, i->record->name, items[n]};
     }
     array_sort(ranked, length, sizeof(*ranked), compare_ranked);
     for (size_t n = 0; n < length; n++)
@@ -412,7 +416,7 @@ static void host_means(struct work_host *host)
 static enum standing standing_of(const struct work_host *host)
 {
     if (host->fact == NULL) return STANDING_SILENT;
-    bool active = host->intent && host->intent->state == HOST_ACTIVE;
+    bool active = host->intent && (host->intent->state == HOST_ACTIVE || PLANTED(drain_ignored));
     switch (host->fact->state) {
     case HOST_UP:
         return active ? STANDING_USABLE : STANDING_LEAVING;

@@ -230,7 +230,7 @@ void index_add(struct arena *arena, struct index *index, size_t item); /* items 
 void index_push(struct index *index, size_t item);                     /* items are freed by index_free() */
 void index_free(struct index *index);
 /* Numbers of instances sorted by rank, highest first, then what succeeds to a room, then what had a place,
- * then name. */
+ * then what should not stand beside others of its tier, then name. */
 void work_sort_by_rank(const struct work *work, size_t *items, size_t length);
 
 /* What a balancer is made from: constants of one place. */

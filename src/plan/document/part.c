@@ -32,7 +32,12 @@ struct host_document planner_host_document(const struct planner *planner, struct
     part.farms = farms;
     part.farm_facts = facts;
     part.instances = instances;
-    return document_make(arena, &part, host, planner->balanced_length > 0);
+    return document_make(arena, &part, host, planner_balances(planner));
+}
+
+bool planner_balances(const struct planner *planner)
+{
+    return planner->balanced_length > 0;
 }
 
 size_t planner_hosts_of(const struct planner *planner, struct arena *arena, const char *farm,

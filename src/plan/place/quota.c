@@ -124,7 +124,7 @@ void quota_enter(struct work *work, size_t instance)
 {
     struct work_instance *i = &work->instances[instance];
     if (i->payer != NONE || i->record == NULL || i->forgotten) return;
-    if (i->record->incarnation == 0 && i->record->host[0] == '\0') return;
+    if (!instance_counts(i->record)) return;
     i->payer = account_get(work, i->record->party);
     i->pays_warm = i->record->wanted == WANTED_WARM;
     struct share share = share_of(i);

@@ -195,7 +195,7 @@ static void view_farm(struct view *view, const struct record *record, struct buf
     write_text(ret_json, "state", state);
     buf_add_text(ret_json, ",\"tiers\":[");
     for (size_t i = 0; i < farm->tiers_length; i++)
-        view_tier(view, farm, farm->tiers[i].name, runs ? farm->tiers[i].count.committed : 0, i == 0,
+        view_tier(view, farm, farm->tiers[i].name, plan_wanted(farm, fact, &farm->tiers[i]), i == 0,
                   ret_json);
     if (farm->balance_length > 0) view_tier(view, farm, "balance", runs, farm->tiers_length == 0, ret_json);
     buf_add_text(ret_json, "],\"endpoints\":[");

@@ -1,5 +1,6 @@
 /* The rows. A new command is a row here and a function in a file of its subject. */
 #include "cli/cli.h"
+#include "replay/replay.h"
 #include "simulate/simulate.h"
 
 #define OPTIONS(array) .options = (array), .options_length = LENGTH(array)
@@ -13,6 +14,7 @@
 static const char *const formats[] = {"table", "json", "yaml", "name", NULL};
 static const char *const bill_formats[] = {"table", "json", "yaml", "csv", NULL};
 static const char *const sim_formats[] = {"table", "json", NULL};
+static const char *const replay_formats[] = {"table", "json", "yaml", NULL};
 static const char *const orders[] = {"on", "off", "cycle", NULL};
 static const char *const top_kinds[] = {"hosts", "farms", "instances", NULL};
 static const char *const shells[] = {"bash", "zsh", NULL};
@@ -198,6 +200,36 @@ static const struct option fit_options[] = {
      .fallback = "none",
      .choices = fit_survivals,
      .help = "any one of these may be lost then, and all that ran there has room elsewhere"},
+};
+static const struct option replay_options[] = {
+    {.name = "trace",
+     .argument = "FILE",
+     .help = "the demand: time_s,farm,requests_per_s with that header, packed by gzip or not; - is standard "
+             "input"},
+    {.name = "farms", .argument = "FILE", .help = "documents: the trace's farms and their service levels"},
+    {.name = "hosts",
+     .argument = "N",
+     .fallback = "100",
+     .help = "so many equal hosts, where the documents have none"},
+    {.name = "policy",
+     .argument = "NAME",
+     .fallback = "croft",
+     .choices = replay_policies,
+     .help = "who decides: croft, a rule that reacts (target), the peak (static), or what knows the future"},
+    {.name = "lead",
+     .argument = "TIME",
+     .fallback = "100ms",
+     .help = "from a decision to a serving instance, as from one to a wiped one"},
+    {.name = "late",
+     .argument = "N",
+     .help = "of the oracle: the fewest server hours with so many late requests"},
+    {.name = "plot", .argument = "FILE", .help = "draw demand, capacity and lateness there, as SVG"},
+    {.name = "output",
+     .letter = 'o',
+     .argument = "FORMAT",
+     .fallback = "table",
+     .choices = replay_formats,
+     .help = "table, json or yaml; with json, errors are JSON too"},
 };
 static const struct option balance_options[] = {
     {.name = "grid",
@@ -624,6 +656,13 @@ static const struct command table[] = {
      .summary = "simulate whole grids in which everything goes wrong, and judge them after every step",
      EXAMPLES("croft sim --seed 7 --hours 2",
               "croft sim --seeds 1..1000 --hours 1 --faults partition,host-dies")},
+    {.name = "replay",
+     .group = GROUP_MACHINE,
+     .run = replay_run_command,
+     OPTIONS(replay_options),
+     .summary = "try a scaling policy on demand as it once was, and count hours, late requests and cost",
+     EXAMPLES("croft replay --trace week.csv.gz --farms farms.yaml --hosts 100 --policy croft",
+              "croft replay --trace week.csv --farms farms.yaml --policy target -o json --plot target.svg")},
     {.name = "doctor",
      .group = GROUP_MACHINE,
      .run = doctor_run,

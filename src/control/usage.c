@@ -70,8 +70,6 @@ static bool follow_party(struct following *f, const struct change_record *record
 static const void *after(const struct following *f, enum record_kind kind, const char *name);
 static bool is_lost(const struct following *f, const char *host);
 static struct stay *usage_of(const struct following *f, const struct instance *instance);
-static struct tier_terms terms_of(const struct farm *farm, const struct farm_fact *fact,
-                                  const struct tier *tier);
 static struct delta *delta_of(struct following *f, const char *host);
 static void add(struct resources *sum, const struct resources *size, int sign);
 static struct resources less(const struct resources *a, const struct resources *b);
@@ -279,8 +277,11 @@ static bool follow_farm(struct following *f, const char *name, struct error *err
 
     if (!farm) return true;
     struct tier_terms *tiers = arena_alloc_array(f->arena, farm->tiers_length, sizeof(*tiers));
-    for (size_t i = 0; i < farm->tiers_length; i++)
-        tiers[i] = terms_of(farm, fact, &farm->tiers[i]);
+    for (size_t i = 0; i < farm->tiers_length; i++) {
+        const struct tier *tier = &farm->tiers[i];
+        tiers[i] = (struct tier_terms){tier->name, tier->count.committed, tier->count.guaranteed,
+                                       tier->count.max, plan_wanted(farm, fact, tier)};
+    }
     struct farm_terms next = {.farm = name,
                               .party = farm->party,
                               .sla = farm->sla,
@@ -351,21 +352,6 @@ static struct stay *usage_of(const struct following *f, const struct instance *i
         if (instance->wanted == WANTED_WARM) row->kind = USAGE_WARM;
     }
     return row;
-}
-
-/* How many of a tier are to serve: what is committed, or what its load called for. */
-static struct tier_terms terms_of(const struct farm *farm, const struct farm_fact *fact,
-                                  const struct tier *tier)
-{
-    const struct count *count = &tier->count;
-    struct tier_terms terms = {tier->name, count->committed, count->guaranteed, count->max, count->committed};
-
-    for (size_t i = 0; fact && farm->sla[0] && i < fact->scales_length; i++) {
-        const struct tier_scale *scale = &fact->scales[i];
-        if (!text_equal(scale->tier, tier->name) || scale->wanted <= terms.wanted) continue;
-        terms.wanted = scale->wanted < count->max ? scale->wanted : count->max;
-    }
-    return terms;
 }
 
 static struct delta *delta_of(struct following *f, const char *host)

@@ -113,9 +113,10 @@ struct tier_counter {
 /* How many a tier has for its load, beyond what is committed; decided by plan/share. */
 struct tier_scale {
     const char *tier;
-    int64_t wanted;     /* committed <= wanted <= max, as they were when it was decided */
-    int64_t since_ms;   /* wall clock */
-    const char *leave;  /* short name of the instance that goes first when there are fewer; "" any */
+    int64_t wanted;           /* committed <= wanted <= max, as they were when it was decided */
+    int64_t since_ms;         /* wall clock */
+    const char *const *leave; /* short names of those that go first when there are fewer */
+    size_t leave_length;
     const char *reason; /* why, one sentence */
 };
 

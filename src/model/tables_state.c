@@ -81,8 +81,8 @@ static const struct field tier_scale_fields[] = {
     SCALAR(struct tier_scale, tier, "tier", scalar_text, "the tier's name", .required = true),
     SCALAR(struct tier_scale, wanted, "wanted", scalar_int, "instances that its load calls for"),
     SCALAR(struct tier_scale, since_ms, "since_ms", scalar_int, "when that was decided, wall clock"),
-    SCALAR(struct tier_scale, leave, "leave", scalar_text, "instance that goes first",
-           .hidden_default = true),
+    SCALARS(struct tier_scale, leave, "leave", scalar_text, "instances that go first",
+            .hidden_default = true),
     SCALAR(struct tier_scale, reason, "reason", scalar_text, "why so many"),
 };
 static const struct schema schema_tier_scale = SCHEMA(struct tier_scale, "tier_scale", tier_scale_fields);

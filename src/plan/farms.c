@@ -220,7 +220,7 @@ static void open_tier(struct work *work, size_t farm, const struct tier *tier, b
     *t = (struct work_tier){.farm = farm,
                             .intent = tier,
                             .is_balance = is_balance,
-                            .want = runs ? tier->count.committed : 0,
+                            .want = is_balance ? runs : plan_wanted(f->intent, &f->fact, tier),
                             .warm = runs ? tier->warm : 0,
                             .number_next = 1};
     for (size_t b = 0; b < f->intent->balance_length; b++)

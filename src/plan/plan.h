@@ -25,6 +25,12 @@ struct snapshot plan_apply(struct arena *arena, const struct snapshot *snapshot,
 struct host_document plan_host_document(struct arena *arena, const struct snapshot *snapshot,
                                         const char *host);
 
+/* How many members a tier is to have: what its load calls for by the farm's fact (NULL: none), within what
+ * the document says; what is committed when nothing is said. A stopped farm's none. */
+int64_t plan_wanted(const struct farm *farm, const struct farm_fact *fact, const struct tier *tier);
+/* What the farm's fact says of the tier, or NULL. */
+const struct tier_scale *plan_scale(const struct farm_fact *fact, const char *tier);
+
 /* State of a farm as `get farms` shows it: "ready", "changing", "degraded", "stopped"; with a sentence. */
 const char *plan_farm_state(struct arena *arena, const struct snapshot *snapshot, const struct farm *farm,
                             const char **ret_reason);

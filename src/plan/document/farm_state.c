@@ -64,6 +64,21 @@ const char *plan_farm_state(struct arena *arena, const struct snapshot *snapshot
     return state;
 }
 
+int64_t plan_wanted(const struct farm *farm, const struct farm_fact *fact, const struct tier *tier)
+{
+    const struct tier_scale *scale = plan_scale(fact, tier->name);
+    if (farm->state == FARM_STOPPED) return 0;
+    if (scale == NULL || scale->wanted < tier->count.committed) return tier->count.committed;
+    return scale->wanted > tier->count.max ? tier->count.max : scale->wanted;
+}
+
+const struct tier_scale *plan_scale(const struct farm_fact *fact, const char *tier)
+{
+    for (size_t n = 0; fact && n < fact->scales_length; n++)
+        if (text_equal(fact->scales[n].tier, tier)) return &fact->scales[n];
+    return NULL;
+}
+
 /* A rule that leads nowhere is told, not kept silent; the farm serves all the same. */
 static const char *no_way_out(struct arena *arena, const struct snapshot *s, const struct farm *farm)
 {
@@ -106,7 +121,7 @@ static void tally_tier(struct arena *arena, const struct snapshot *s, const stru
         frontends = frontends_hash(arena, list, frontends_length);
     }
 
-    ret_tally->want = tier->count.committed;
+    ret_tally->want = is_balance ? 1 : plan_wanted(farm, fact, tier);
     for (size_t n = 0; n < length; n++)
         if (text_equal(instances[n].tier, tier->name))
             tally_one(arena, s, &instances[n], tier, personality, frontends, ret_tally);

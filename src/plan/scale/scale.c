@@ -20,6 +20,7 @@ enum worth {
 /* Sorted, the first goes first. */
 struct victim {
     enum worth worth;
+    bool named;      /* the sharing asked for its room */
     size_t zone_nth; /* it is its zone's so manieth member: the highest is in the most crowded */
     size_t host_nth;
     int64_t number;
@@ -34,6 +35,8 @@ static void more(struct work *work, size_t tier);
 static void warm_level(struct work *work, size_t tier);
 static size_t best_warm(const struct work *work, const struct work_tier *tier);
 static struct victim victim_of(const struct work *work, size_t instance);
+static bool is_named(const struct work *work, const struct work_instance *i);
+static const char *wants(const struct work *work, const struct work_tier *tier);
 static enum worth worth_of(const struct work *work, const struct work_instance *i);
 static void count_crowds(const struct work *work, struct victim *victims, size_t length);
 static int compare_victims(const void *a, const void *b);
@@ -119,9 +122,7 @@ static void fewer(struct work *work, size_t tier)
     count_crowds(work, victims, length);
     array_sort(victims, length, sizeof(*victims), compare_victims);
     bool stopped = work->farms[t->farm].intent->state == FARM_STOPPED;
-    const char *reason =
-        stopped ? "the farm is stopped"
-                : arena_printf(work->arena, "tier %s wants %lld", t->intent->name, (long long)t->want);
+    const char *reason = stopped ? "the farm is stopped" : wants(work, t);
     for (size_t v = 0; v < length && t->surplus > 0; v++, t->surplus--) {
         if (work->instances[victims[v].instance].outdated)
             t->outdated--;
@@ -163,8 +164,7 @@ static void more(struct work *work, size_t tier)
     struct work_tier *t = &work->tiers[tier];
     int64_t there = t->current + t->outdated + t->returning + t->dying;
     for (; there < t->want; there++) {
-        const char *reason =
-            arena_printf(work->arena, "tier %s wants %lld", t->intent->name, (long long)t->want);
+        const char *reason = wants(work, t);
         size_t instance = best_warm(work, t);
         if (instance != NONE) {
             act_activate(work, instance, reason);
@@ -220,8 +220,27 @@ static size_t best_warm(const struct work *work, const struct work_tier *tier)
 static struct victim victim_of(const struct work *work, size_t instance)
 {
     return (struct victim){.worth = worth_of(work, &work->instances[instance]),
+                           .named = is_named(work, &work->instances[instance]),
                            .number = work->instances[instance].record->number,
                            .instance = instance};
+}
+
+static bool is_named(const struct work *work, const struct work_instance *i)
+{
+    const struct work_tier *tier = &work->tiers[i->tier];
+    const struct tier_scale *scale = plan_scale(&work->farms[i->farm].fact, tier->intent->name);
+    for (size_t n = 0; scale && n < scale->leave_length; n++)
+        if (text_equal(scale->leave[n], strrchr(i->record->name, '/') + 1)) return true;
+    return false;
+}
+
+/* With why it is another number than the document's. */
+static const char *wants(const struct work *work, const struct work_tier *tier)
+{
+    const struct tier_scale *scale = plan_scale(&work->farms[tier->farm].fact, tier->intent->name);
+    bool scaled = scale && tier->want > tier->intent->count.committed;
+    return arena_printf(work->arena, "tier %s wants %lld%s%s", tier->intent->name, (long long)tier->want,
+                        scaled ? ": " : "", scaled ? scale->reason : "");
 }
 
 static enum worth worth_of(const struct work *work, const struct work_instance *i)
@@ -263,6 +282,7 @@ static int compare_victims(const void *a, const void *b)
 {
     const struct victim *x = a, *y = b;
     if (x->worth != y->worth) return x->worth < y->worth ? -1 : 1;
+    if (x->named != y->named) return x->named ? -1 : 1;
     if (x->host_nth != y->host_nth) return x->host_nth > y->host_nth ? -1 : 1;
     if (x->zone_nth != y->zone_nth) return x->zone_nth > y->zone_nth ? -1 : 1;
     return x->number > y->number ? -1 : x->number < y->number;

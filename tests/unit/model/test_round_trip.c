@@ -60,7 +60,7 @@ static const struct {
      "pid':7,"
      "'document_version':8,'document_error':'e','reason':'r'}"},
     {&schema_farm_fact, "{'name':'a/f','vni':77,'counters':[{'tier':'t','next':4}],"
-                        "'scales':[{'tier':'t','wanted':3,'since_ms':9,'leave':'t-2','reason':'r'}],"
+                        "'scales':[{'tier':'t','wanted':3,'since_ms':9,'leave':['t-2'],'reason':'r'}],"
                         "'endpoints':{'www':'127.0.0.1:80'}}"},
     {&schema_host_document,
      "{'host':'h','version':9,'images':[{'name':'hello:1','party':'landlord','digest':'" DIGEST "',"

@@ -41,16 +41,14 @@ static void micros(struct buf *ret_json, int64_t micros);
 
 bool route_bill(struct asked *asked)
 {
-    static const char farm[] = "farm/", rest[] = "/suggest";
-
     if (!text_equal(asked->method, "GET")) return false;
     if (text_equal(asked->path, "bill")) {
         bill(asked);
         return true;
     }
-    if (!text_starts(asked->path, farm) || !text_ends(asked->path, rest)) return false;
-    size_t size = strlen(asked->path) - strlen(farm) - strlen(rest);
-    suggest(asked, arena_strndup(asked->arena, asked->path + strlen(farm), size));
+    const char *farm = path_between(asked, "farm", "/suggest");
+    if (!farm || !strchr(farm, '/')) return false; /* a farm may be called so */
+    suggest(asked, farm);
     return true;
 }
 

@@ -74,6 +74,8 @@ MUST_CHECK bool record_kind_of_path(const char *path, enum record_kind *ret_kind
                                     struct error *err);
 /* objects.c: what is done with farms, instances and hosts by name */
 bool route_objects(struct asked *asked);
+/* The name in "farms/NAME/scale" or "farm/NAME/scale"; in the arena; NULL: it is another path. */
+const char *path_between(const struct asked *asked, const char *prefix, const char *suffix);
 /* library.c: blobs and tokens */
 bool route_library(struct asked *asked);
 MUST_CHECK bool token_caller(struct api *api, struct arena *arena, const char *token,

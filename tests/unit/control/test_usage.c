@@ -6,6 +6,7 @@
 #include "simulate/audit.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -276,6 +277,52 @@ static void test_service(void **state)
     bench_free(&bench);
 }
 
+/* Who may see what of a bill, what is asked for wrongly, and a farm that is called like a question. */
+static void test_asked(void **state)
+{
+    static const char *const wrong[] = {"from=2026-02-30", "to=2026-13", "from=2100-01", "from=x",
+                                        "from=2023-11-14&to=2023-11-13"};
+    static const char others[] =
+        "kind: Party\nname: globex\n---\nkind: Party\nname: lab\nparent: acme\n---\n"
+        "kind: Farm\nname: suggest\nparty: lab\nsubnet: 10.0.1.0/24\ntiers:\n"
+        "  - {name: web, image: \"hello:1\", count: 1, size: {cpus: 0.5, memory: 64Mi}}\n";
+    struct bench bench = bench_new(2);
+    struct world *world = bench.world;
+    char token[64] = "";
+
+    apply(world, shop);
+    apply(world, others);
+    run(&bench, 8000);
+    const char *made = expect(world, 201, landlord, "POST", "/v1/tokens", "{\"party\":\"acme\"}");
+    assert_int_equal(sscanf(strstr(made, "\"token\":\""), "\"token\":\"%63[^\"]", token), 1);
+    for (size_t i = 0; i < LENGTH(wrong); i++) {
+        CLEANUP_MEM char *path = mem_printf("/v1/bill?%s", wrong[i]);
+        expect(world, 400, landlord, "GET", path, NULL);
+    }
+    const char *own = expect(world, 200, token, "GET", "/v1/bill", NULL);
+    assert_non_null(strstr(own, "\"farm\":\"acme/shop\""));
+    assert_non_null(strstr(own, "\"farm\":\"lab/suggest\""));
+    assert_non_null(strstr(own, "\"proof\":{\"holds\":true"));
+    assert_null(strstr(own, "\"had\""));
+    assert_null(strstr(expect(world, 200, token, "GET", "/v1/bill?party=lab", NULL), "acme/shop"));
+    expect(world, 404, token, "GET", "/v1/bill?party=globex", NULL);
+    expect(world, 404, token, "GET", "/v1/bill?party=landlord", NULL);
+    expect(world, 404, landlord, "GET", "/v1/bill?party=nobody", NULL);
+    expect(world, 200, landlord, "GET", "/v1/bill?party=globex", NULL);
+    assert_non_null(strstr(expect(world, 200, token, "GET", "/v1/farms/acme/shop/suggest", NULL),
+                           "\"name\":\"web\",\"peak\":2,\"count\":{\"committed\":2"));
+    assert_non_null(strstr(expect(world, 200, landlord, "GET", "/v1/farms/lab/suggest", NULL), "\"Farm\""));
+    expect(world, 409, landlord, "GET", "/v1/farms/lab/suggest/suggest", NULL);
+    expect(world, 404, token, "GET", "/v1/farms/acme/none/suggest", NULL);
+    /* What is gone still has its bill. */
+    expect(world, 200, landlord, "DELETE", "/v1/farms/lab/suggest", NULL);
+    run(&bench, 5000);
+    expect(world, 200, landlord, "DELETE", "/v1/parties/lab", NULL);
+    run(&bench, 1000);
+    assert_non_null(strstr(expect(world, 200, token, "GET", "/v1/bill?party=lab", NULL), "lab/suggest"));
+    bench_free(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -286,6 +333,7 @@ int main(void)
         cmocka_unit_test(test_opening),
         cmocka_unit_test(test_tampered),
         cmocka_unit_test(test_service),
+        cmocka_unit_test(test_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

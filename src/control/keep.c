@@ -12,7 +12,7 @@ enum {
 };
 
 /* Events are kept for thirty days, and no longer than the store changes this often; so is the history of
- * every other key, from which bills are made and watches go on. */
+ * every other key, from which watches go on. (Bills are made from the books of usage.c, which are kept.) */
 static const int64_t event_age_ms_max = INT64_C(30) * 24 * 3600 * 1000;
 static const uint64_t revisions_kept = 1000 * 1000;
 

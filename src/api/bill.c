@@ -25,12 +25,13 @@ static void go_on(void *ctx);
 static void cancel(struct asked *asked);
 static void answer_bill(struct billing *billing);
 static void answer_suggestion(struct billing *billing);
-static void write_suggestion(const struct suggestion *made, struct buf *ret_json);
+static void write_suggestion(const struct suggestion *made, const char *why, struct buf *ret_json);
 static void write_count(struct buf *ret_json, const char *name, const struct count *count);
 static bool read_times(struct asked *asked, struct bill_request *request, struct error *err);
 static bool check_party(struct asked *asked, const struct books *books, const char *party, struct error *err);
 static void write_bill(struct asked *asked, const struct bill_request *request, const struct bill *bill,
                        struct buf *ret_json);
+static void write_intervals(const struct bill *bill, struct buf *ret_json);
 static void write_line(struct asked *asked, const struct bill_line *line, struct buf *ret_json);
 static void write_proof(struct asked *asked, const struct bill_proof *proof, bool whole,
                         struct buf *ret_json);
@@ -59,7 +60,8 @@ static void bill(struct asked *asked)
     struct error err;
 
     billing.request = (struct bill_request){.party = party ? party : asked->caller.party,
-                                            .now_ms = usage_now_ms(asked->api->options.controller)};
+                                            .now_ms = usage_now_ms(asked->api->options.controller),
+                                            .intervals = query_text(asked, "intervals") != NULL};
     if (!read_times(asked, &billing.request, &err)) {
         answer_error(asked, &err);
         return;
@@ -154,19 +156,26 @@ static void answer_suggestion(struct billing *billing)
     struct suggestion made;
     struct error err;
 
+    const char *why = "";
     if (!bill_suggest(asked->arena, &books, billing->farm, now_ms, &made, &err)) {
-        answer_error(asked, &err);
-        return;
+        if (err.code != ERROR_REFUSED) {
+            answer_error(asked, &err);
+            return;
+        }
+        /* The farm is there, and nothing can be suggested: that is an answer. */
+        made = (struct suggestion){.farm = billing->farm, .sla = "", .from_ms = now_ms, .to_ms = now_ms};
+        why = err.message;
     }
-    write_suggestion(&made, &json);
+    write_suggestion(&made, why, &json);
     answer_json(asked, 200, &json);
 }
 
-static void write_suggestion(const struct suggestion *made, struct buf *ret_json)
+static void write_suggestion(const struct suggestion *made, const char *why, struct buf *ret_json)
 {
     buf_add_char(ret_json, '{');
     member(ret_json, "farm", made->farm);
     member(ret_json, ",sla", made->sla);
+    member(ret_json, ",reason", why);
     time_member(ret_json, ",from", made->from_ms);
     time_member(ret_json, ",to", made->to_ms);
     member(ret_json, ",currency", made->cost_now.currency);
@@ -253,9 +262,26 @@ static void write_bill(struct asked *asked, const struct bill_request *request, 
         money_members(ret_json, "amount", &bill->totals[i]);
         buf_add_char(ret_json, '}');
     }
+    if (request->intervals) write_intervals(bill, ret_json);
     buf_add_text(ret_json, "],\"proof\":");
     write_proof(asked, &bill->proof, text_equal(asked->caller.party, PARTY_LANDLORD), ret_json);
     buf_add_char(ret_json, '}');
+}
+
+static void write_intervals(const struct bill *bill, struct buf *ret_json)
+{
+    buf_add_text(ret_json, "],\"intervals\":[");
+    for (size_t i = 0; i < bill->intervals_length; i++) {
+        const struct bill_interval *interval = &bill->intervals[i];
+        buf_add_text(ret_json, i > 0 ? ",\n{" : "{");
+        member(ret_json, "instance", interval->instance);
+        member(ret_json, ",host", interval->host);
+        member(ret_json, ",use", bill_use_names[interval->use]);
+        member(ret_json, ",sla", interval->sla);
+        time_member(ret_json, ",from", interval->from_ms);
+        time_member(ret_json, ",to", interval->to_ms);
+        buf_add_char(ret_json, '}');
+    }
 }
 
 static void write_line(struct asked *asked, const struct bill_line *line, struct buf *ret_json)

@@ -67,6 +67,7 @@ static const char *const focus_names[FOCUS_COLUMNS] = {
 static const char *bill_path(struct cli *cli);
 static void print_table(struct cli *cli, struct span bill);
 static void print_lines(struct cli *cli, struct span bill);
+static void print_intervals(struct cli *cli, struct span bill);
 static void print_sums(struct cli *cli, struct span bill);
 static const char *cut_zeros(struct arena *arena, const char *decimal);
 static void print_focus(struct cli *cli, struct span bill);
@@ -117,6 +118,8 @@ static const char *bill_path(struct cli *cli)
         path = arena_printf(cli->arena, "%s%s%s=%s", path, mark, names[i], cli_escape(cli, value));
         mark = "&";
     }
+    if (arguments_has(cli->arguments, "intervals"))
+        path = arena_printf(cli->arena, "%s%sintervals=1", path, mark);
     return path;
 }
 
@@ -125,7 +128,29 @@ static void print_table(struct cli *cli, struct span bill)
     fprintf(cli->out, "%s, from %s to %s\n\n", span_get_text(cli->arena, bill, "party"),
             span_get_text(cli->arena, bill, "from"), span_get_text(cli->arena, bill, "to"));
     print_lines(cli, bill);
+    if (arguments_has(cli->arguments, "intervals")) print_intervals(cli, bill);
     print_sums(cli, bill);
+}
+
+static void print_intervals(struct cli *cli, struct span bill)
+{
+    static const struct column columns[] = {{"INSTANCE", COLUMN_TEXT, 0}, {"FOR", COLUMN_TEXT, 0},
+                                            {"SLA", COLUMN_TEXT, 1},      {"HOST", COLUMN_TEXT, 1},
+                                            {"FROM", COLUMN_TEXT, 0},     {"TO", COLUMN_TEXT, 0}};
+    static const char *const keys[] = {"instance", "use", "sla", "host", "from", "to"};
+    struct table *table = table_new(columns, LENGTH(columns));
+    CLEANUP_BUF struct buf text = {0};
+    struct span interval;
+
+    for (size_t cursor = 0; span_next(span_get(bill, "intervals"), &cursor, &interval);) {
+        const char *cells[LENGTH(keys)];
+        for (size_t i = 0; i < LENGTH(keys); i++)
+            cells[i] = span_get_text(cli->arena, interval, keys[i]);
+        table_row(table, cells);
+    }
+    table_print(table, &cli->style, &text);
+    table_free(table);
+    fprintf(cli->out, "\n%s", buf_text(&text));
 }
 
 static void print_lines(struct cli *cli, struct span bill)

@@ -159,6 +159,7 @@ static const struct option events_options[] = {
     {.name = "since", .argument = "TIME", .help = "only what happened in this time: 10m, 1h, 7d"},
 };
 static const struct option bill_options[] = {
+    {.name = "intervals", .help = "each instance's too: at which level, on which host, from when to when"},
     {.name = "party",
      .argument = "PARTY",
      .fallback = "all that the asker may see",

@@ -28,6 +28,11 @@ int sla_suggest_run(struct cli *cli)
         return cli_fail(cli, &err);
     if (cli_print_node(cli, &node)) return 0;
     struct span made = span_of(reply.body, reply.body_size), tier;
+    const char *reason = span_get_text(arena, made, "reason");
+    if (reason[0]) { /* why there is nothing to suggest */
+        fprintf(cli->out, "%s\n", reason);
+        return 0;
+    }
     struct table *table = table_new(columns, LENGTH(columns));
     for (size_t cursor = 0; span_next(span_get(made, "tiers"), &cursor, &tier);)
         table_row(table, (const char *const[]){

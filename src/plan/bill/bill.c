@@ -19,6 +19,7 @@ static void gather_hours(struct making *making);
 static struct farm_book *farm_of(struct making *making, const char *name, const char *party);
 static struct tier_book *tier_of(struct making *making, struct farm_book *farm, const char *name);
 static bool finish(struct making *making, struct bill *ret_bill, struct error *err);
+static void add_intervals(struct making *making, struct bill *ret_bill);
 static bool price(struct growing *growing, struct error *err);
 static bool add_invoices(struct making *making, struct bill *ret_bill, struct error *err);
 static bool add_totals(struct making *making, struct bill *ret_bill, struct error *err);
@@ -26,6 +27,7 @@ static bool add_money(struct money *sum, const struct money *amount, struct erro
 static amount_ms round_to(amount_ms amount, int64_t unit);
 static void making_free(struct making *making);
 static int compare_lines(const void *a, const void *b);
+static int compare_intervals(const void *a, const void *b);
 static int compare_money(const void *a, const void *b);
 static int compare_farm_terms(const void *a, const void *b);
 static int compare_sla_terms(const void *a, const void *b);
@@ -40,7 +42,8 @@ bool bill_make(struct arena *arena, const struct books *books, const struct bill
                             .reads_from_ms = bill_reads_from_ms(request->from_ms),
                             .farms = map_new(),
                             .slas = map_new(),
-                            .lines = VEC_OF(struct growing *)};
+                            .lines = VEC_OF(struct growing *),
+                            .intervals = VEC_OF(struct bill_interval *)};
     struct bill bill = {.from_ms = request->from_ms, .to_ms = request->to_ms};
     void *farm = NULL;
 
@@ -165,13 +168,15 @@ static void gather_usage(struct making *making)
         if (from_ms >= to_ms || !bill_is_asked_for(making, row->party)) continue;
         struct tier_book *tier = tier_of(making, farm_of(making, row->farm, row->party), row->tier);
         if (row->kind == USAGE_SERVING) {
-            *(struct step *)vec_push(&tier->steps) = (struct step){from_ms, 1};
-            *(struct step *)vec_push(&tier->steps) = (struct step){to_ms, -1};
+            *(struct step *)vec_push(&tier->steps) = (struct step){from_ms, 1, row};
+            *(struct step *)vec_push(&tier->steps) = (struct step){to_ms, -1, row};
             continue;
         }
         if (from_ms < request->from_ms) from_ms = request->from_ms;
-        if (from_ms < to_ms)
-            tier->idle_ms[row->kind == USAGE_WARM ? USE_WARM : USE_TRANSITION] += to_ms - from_ms;
+        if (from_ms >= to_ms) continue;
+        enum bill_use use = row->kind == USAGE_WARM ? USE_WARM : USE_TRANSITION;
+        tier->idle_ms[use] += to_ms - from_ms;
+        if (request->intervals) bill_interval_of(making, row, use, from_ms, to_ms);
     }
 }
 
@@ -236,8 +241,10 @@ static struct tier_book *tier_of(struct making *making, struct farm_book *farm, 
 
     if (tier) return tier;
     tier = arena_alloc(making->arena, sizeof(*tier));
-    *tier = (struct tier_book){
-        .name = name, .is_balancer = text_equal(name, TIER_BALANCE), .steps = VEC_OF(struct step)};
+    *tier = (struct tier_book){.name = name,
+                               .is_balancer = text_equal(name, TIER_BALANCE),
+                               .steps = VEC_OF(struct step),
+                               .ranked = VEC_OF(struct ranked)};
     map_put(farm->tiers, name, tier);
     return tier;
 }
@@ -255,7 +262,20 @@ static bool finish(struct making *making, struct bill *ret_bill, struct error *e
     }
     ret_bill->lines = lines;
     ret_bill->lines_length = length;
+    add_intervals(making, ret_bill);
     return add_invoices(making, ret_bill, err) && add_totals(making, ret_bill, err);
+}
+
+static void add_intervals(struct making *making, struct bill *ret_bill)
+{
+    size_t length = making->intervals.length;
+    struct bill_interval *intervals = arena_alloc_array(making->arena, length, sizeof(*intervals));
+
+    vec_sort(&making->intervals, compare_intervals);
+    for (size_t i = 0; i < length; i++)
+        intervals[i] = **(struct bill_interval **)vec_at(&making->intervals, i);
+    ret_bill->intervals = intervals;
+    ret_bill->intervals_length = length;
 }
 
 /* The one division of a line. */
@@ -357,8 +377,10 @@ static void making_free(struct making *making)
 
     for (size_t cursor = 0; map_next(making->farms, &cursor, NULL, &value);) {
         struct farm_book *farm = value;
-        for (size_t at = 0; map_next(farm->tiers, &at, NULL, &tier);)
+        for (size_t at = 0; map_next(farm->tiers, &at, NULL, &tier);) {
             vec_free(&((struct tier_book *)tier)->steps);
+            vec_free(&((struct tier_book *)tier)->ranked);
+        }
         map_free(farm->tiers);
         vec_free(&farm->terms);
         vec_free(&farm->entries);
@@ -371,6 +393,7 @@ static void making_free(struct making *making)
     map_free(making->slas);
     map_free(making->parties);
     vec_free(&making->lines);
+    vec_free(&making->intervals);
 }
 
 static int compare_lines(const void *a, const void *b)
@@ -385,6 +408,14 @@ static int compare_lines(const void *a, const void *b)
     if (order == 0) order = (left->use > right->use) - (left->use < right->use);
     if (order == 0) order = (left->from_ms > right->from_ms) - (left->from_ms < right->from_ms);
     return order;
+}
+
+static int compare_intervals(const void *a, const void *b)
+{
+    const struct bill_interval *left = *(const struct bill_interval *const *)a;
+    const struct bill_interval *right = *(const struct bill_interval *const *)b;
+    int order = text_compare_natural(left->instance, right->instance);
+    return order != 0 ? order : (left->from_ms > right->from_ms) - (left->from_ms < right->from_ms);
 }
 
 static int compare_money(const void *a, const void *b)

@@ -26,6 +26,7 @@ struct bill_request {
     const char *party; /* its own and those below it; "landlord": all */
     int64_t from_ms, to_ms;
     int64_t now_ms; /* of the ledger; to_ms is not later */
+    bool intervals; /* each instance's, too */
 };
 
 /* What is billed at the three levels' rates, and what costs nothing: */
@@ -61,6 +62,14 @@ struct bill_line {
     const char *text;       /* one line, for people */
 };
 
+struct bill_interval {
+    const char *instance; /* full name */
+    const char *host;
+    enum bill_use use;
+    const char *sla; /* "" none */
+    int64_t from_ms, to_ms;
+};
+
 struct bill_invoice {
     const char *party;
     struct money exact;  /* sum of its lines' amounts */
@@ -90,6 +99,8 @@ struct bill {
     const struct money *totals; /* of the rounded invoices: one for each currency */
     size_t totals_length;
     struct bill_proof proof;
+    const struct bill_interval *intervals; /* by instance and time; only when they were asked for */
+    size_t intervals_length;
 };
 
 /* ERROR_TOO_LARGE when an amount does not fit 64 bits. What the bill points to lives in the arena and in the

@@ -19,6 +19,13 @@ struct growing {
 struct step {
     int64_t at_ms;
     int64_t by;
+    const struct stay *row;
+};
+
+/* One that serves, and its interval that goes on; or NULL. */
+struct ranked {
+    const struct stay *row;
+    struct bill_interval *open;
 };
 
 struct tier_book {
@@ -28,6 +35,7 @@ struct tier_book {
     int64_t idle_ms[BILL_USES];               /* of uses that no level has: warm, transition */
     struct growing *lines[BILL_USES];         /* the newest of each use */
     const struct sla_terms *terms[BILL_USES]; /* that it is under */
+    struct vec ranked;                        /* struct ranked, by name: only when intervals are asked for */
     struct vec *held; /* int64_t by count: for how long so many served, surplus apart; or NULL */
 };
 
@@ -61,10 +69,11 @@ struct making {
     const struct books *books;
     const struct bill_request *request;
     int64_t reads_from_ms;
-    struct map *parties; /* of the bill: name -> anything; NULL: all */
-    struct map *farms;   /* name -> struct farm_book */
-    struct map *slas;    /* name -> struct vec of const struct sla_terms *, by time */
-    struct vec lines;    /* struct growing * */
+    struct map *parties;  /* of the bill: name -> anything; NULL: all */
+    struct map *farms;    /* name -> struct farm_book */
+    struct map *slas;     /* name -> struct vec of const struct sla_terms *, by time */
+    struct vec lines;     /* struct growing * */
+    struct vec intervals; /* struct bill_interval * */
 };
 
 /* sweep.c: who was at which level when */
@@ -73,6 +82,12 @@ struct making {
 void bill_counts(struct arena *arena, const struct books *books, const char *farm, const char *tier,
                  int64_t from_ms, int64_t to_ms, struct vec *ret_held);
 void bill_sweep(struct making *making, struct farm_book *farm);
+/* intervals.c */
+void bill_rank(struct tier_book *tier, const struct step *step);
+void bill_rank_stretch(struct making *making, struct tier_book *tier, const int64_t counts[BILL_USES],
+                       const struct sla_terms *sla, int64_t from_ms, int64_t to_ms);
+void bill_interval_of(struct making *making, const struct stay *row, enum bill_use use, int64_t from_ms,
+                      int64_t to_ms);
 /* charges.c */
 void bill_charge_fees(struct making *making, struct farm_book *farm);
 void bill_charge_credits(struct making *making, struct farm_book *farm);

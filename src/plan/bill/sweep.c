@@ -42,8 +42,9 @@ void bill_sweep(struct making *making, struct farm_book *farm)
 void bill_counts(struct arena *arena, const struct books *books, const char *farm, const char *tier,
                  int64_t from_ms, int64_t to_ms, struct vec *ret_held)
 {
-    const struct bill_request request = {PARTY_LANDLORD, from_ms, to_ms, to_ms};
-    struct making making = {arena, books, &request, from_ms, NULL, NULL, map_new(), VEC_OF(struct growing *)};
+    const struct bill_request request = {PARTY_LANDLORD, from_ms, to_ms, to_ms, false};
+    struct making making = {
+        .arena = arena, .books = books, .request = &request, .reads_from_ms = from_ms, .slas = map_new()};
     struct farm_book book = {.name = farm, .party = "", .terms = VEC_OF(const struct farm_terms *)};
     struct tier_book counted = {.name = tier, .steps = VEC_OF(struct step), .held = ret_held};
     int64_t begun_ms = to_ms;
@@ -56,8 +57,8 @@ void bill_counts(struct arena *arena, const struct books *books, const char *far
             !text_equal(row->tier, tier))
             continue;
         if (since_ms < begun_ms) begun_ms = since_ms;
-        *(struct step *)vec_push(&counted.steps) = (struct step){since_ms, 1};
-        *(struct step *)vec_push(&counted.steps) = (struct step){until_ms, -1};
+        *(struct step *)vec_push(&counted.steps) = (struct step){since_ms, 1, row};
+        *(struct step *)vec_push(&counted.steps) = (struct step){until_ms, -1, row};
     }
     for (size_t i = 0; i < books->farms_length; i++)
         if (text_equal(books->farms[i].farm, farm))
@@ -84,6 +85,7 @@ static void sweep_tier(struct making *making, struct farm_book *farm, struct tie
         while (sweep.step < tier->steps.length &&
                (step = vec_at(&tier->steps, sweep.step))->at_ms <= sweep.at_ms) {
             sweep.serving += step->by;
+            if (making->request->intervals) bill_rank(tier, step);
             sweep.step++;
         }
         bool more = sweep.step < tier->steps.length;
@@ -149,6 +151,8 @@ static void bill_stretch(struct sweep *sweep)
         return;
     }
     count_levels(sweep, counts);
+    if (sweep->making->request->intervals && sweep->at_ms >= sweep->making->request->from_ms)
+        bill_rank_stretch(sweep->making, sweep->tier, counts, sweep->sla, sweep->at_ms, sweep->next_ms);
     for (size_t use = 0; use < BILL_USES; use++) {
         if (counts[use] == 0) continue;
         if (use < USE_LEVELS) note_entry(sweep, use);

@@ -312,7 +312,10 @@ static void test_asked(void **state)
     assert_non_null(strstr(expect(world, 200, token, "GET", "/v1/farms/acme/shop/suggest", NULL),
                            "\"name\":\"web\",\"peak\":2,\"count\":{\"committed\":2"));
     assert_non_null(strstr(expect(world, 200, landlord, "GET", "/v1/farms/lab/suggest", NULL), "\"Farm\""));
-    expect(world, 409, landlord, "GET", "/v1/farms/lab/suggest/suggest", NULL);
+    assert_non_null(strstr(expect(world, 200, landlord, "GET", "/v1/farms/lab/suggest/suggest", NULL),
+                           "\"reason\":\"lab/suggest has no service level, and so costs nothing\""));
+    assert_non_null(strstr(expect(world, 200, token, "GET", "/v1/bill?intervals=1", NULL),
+                           "{\"instance\":\"acme/shop/web-1\",\"host\":\"h"));
     expect(world, 404, token, "GET", "/v1/farms/acme/none/suggest", NULL);
     /* What is gone still has its bill. */
     expect(world, 200, landlord, "DELETE", "/v1/farms/lab/suggest", NULL);

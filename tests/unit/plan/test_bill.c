@@ -87,7 +87,7 @@ static void gave(struct desk *desk, int64_t had, int64_t given, int64_t from, in
 
 static struct bill bill_of(struct desk *desk, const char *party, int64_t from, int64_t to)
 {
-    struct bill_request request = {party, from, to, NOV + 400 * DAY};
+    struct bill_request request = {party, from, to, NOV + 400 * DAY, true};
     struct bill bill = {0};
     struct error err;
     if (!bill_make(desk->arena, &desk->books, &request, &bill, &err)) fail_msg("%s", err.message);
@@ -116,6 +116,15 @@ static int64_t time_at(const struct bill *bill, enum bill_use use)
     return sum;
 }
 
+/* What the intervals of single instances come to. */
+static int64_t intervals_at(const struct bill *bill, enum bill_use use)
+{
+    int64_t sum = 0;
+    for (size_t i = 0; i < bill->intervals_length; i++)
+        if (bill->intervals[i].use == use) sum += bill->intervals[i].to_ms - bill->intervals[i].from_ms;
+    return sum;
+}
+
 /* Three serve for an hour each: the first is committed, the second guaranteed, the third extended, which gold
  * does not offer. What waits warm or boots costs nothing. */
 static void test_levels(void **state)
@@ -140,6 +149,11 @@ static void test_levels(void **state)
     assert_int_equal(bill.invoices_length, 1);
     assert_int_equal(bill.invoices[0].exact.micros, 5070000);
     assert_int_equal(bill.totals[0].micros, 5070000);
+    static const enum bill_use uses[] = {USE_COMMITTED, USE_GUARANTEED, USE_EXTENDED, USE_WARM,
+                                         USE_TRANSITION};
+    assert_int_equal(bill.intervals_length, LENGTH(uses)); /* of one that goes on at its level, one */
+    for (size_t i = 0; i < LENGTH(uses); i++)
+        assert_int_equal(bill.intervals[i].use, uses[i]);
     arena_free(desk->arena);
 }
 
@@ -361,7 +375,8 @@ static void test_by_lot(void **state)
         desk->tier.wanted = rand() % 5;
         for (int i = 0, length = rand() % 12; i < length; i++) {
             int64_t from = rand() % SPAN, to = from + 1 + rand() % (SPAN - (int)from);
-            stay(desk, "acme/shop/web-1", USAGE_SERVING, start + from, start + to);
+            stay(desk, arena_printf(desk->arena, "acme/shop/web-%d", i % 9), USAGE_SERVING, start + from,
+                 start + to);
         }
         for (int64_t ms = 0; ms < SPAN; ms++) {
             const struct tier_terms *terms = ms < change ? &desk->tier : &later;
@@ -379,6 +394,7 @@ static void test_by_lot(void **state)
         struct bill second = bill_of(desk, "landlord", start + split, start + SPAN);
         for (size_t use = 0; use < BILL_USES; use++) {
             assert_int_equal(time_at(&whole, (enum bill_use)use), want[use]);
+            assert_int_equal(intervals_at(&whole, (enum bill_use)use), want[use]);
             assert_int_equal(time_at(&first, (enum bill_use)use) + time_at(&second, (enum bill_use)use),
                              want[use]);
         }

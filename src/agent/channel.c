@@ -21,7 +21,6 @@ static void beat(void *ctx);
 static void beat_done_0(void *ctx, const struct answer *answer);
 static void beat_done_1(void *ctx, const struct answer *answer);
 static void beat_done(struct agent *agent, size_t path, const struct answer *answer);
-static struct peer controllers_now(const struct agent *agent);
 static void line(void *ctx);
 static void line_done(void *ctx, const struct answer *answer);
 static void poll(void *ctx);
@@ -164,8 +163,7 @@ static void beat_done(struct agent *agent, size_t path, const struct answer *ans
     agent->poll = NULL;
 }
 
-/* The controller over the path that is known to work, when only one does. */
-static struct peer controllers_now(const struct agent *agent)
+struct peer controllers_now(const struct agent *agent)
 {
     struct peer peer = agent->options.controllers;
     if (peer.addresses_length == 2 && agent->path_lost[0] != agent->path_lost[1])

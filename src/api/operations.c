@@ -138,7 +138,10 @@ const struct shape api_shapes[] = {
     {"FarmView", "kind:=Farm status:FarmStatus"},
     {"FarmStatus", "name:string party:string state:=ready,changing,degraded,stopped tiers:[TierStatus] "
                    "endpoints:[Endpoint] sla:string level:string reason:string"},
-    {"TierStatus", "name:string wanted:integer running:integer instances:integer"},
+    {"TierStatus", "name:string wanted:integer running:integer instances:integer rate?:number "
+                   "refused_rate?:number failed_rate?:number bytes_rate?:integer open?:integer "
+                   "queued?:integer response_ms?:number response_mean_ms?:number percentile?:number "
+                   "target_ms?:number in_time_percent?:number"},
     {"Endpoint", "name:string address:string"},
     {"ImageView", "kind:=Image status:ImageStatus"},
     {"ImageStatus", "name:string party:string digest:string size:integer layers:integer"},
@@ -186,9 +189,14 @@ const struct shape api_shapes[] = {
     {"Total", "currency:string amount:number"},
     {"Proof", "holds:boolean fault:string dimensions:[ProofOf]"},
     {"ProofOf", "name:string unit:string had?:number given:number idle?:number over?:number text:string"},
-    {"Top", "hosts:[Sum] farms:[Sum] instances:[Use]"},
+    {"Top", "hosts:[Sum] farms:[FarmSum] instances:[Use]"},
     {"Sum", "name:string cpus_used:number memory_used:integer instances:integer"},
-    {"Use", "name:string farm:string host:string cpus_used:number memory_used:integer restarts:integer"},
+    {"FarmSum", "name:string cpus_used:number memory_used:integer instances:integer "
+                "level?:=committed,guaranteed,extended rate?:number response_ms?:number "
+                "response_mean_ms?:number percentile?:number target_ms?:number in_time_percent?:number"},
+    {"Use", "name:string farm:string host:string cpus_used:number memory_used:integer restarts:integer "
+            "balanced?:Balanced"},
+    {"Balanced", "requests?:integer connections?:integer run_queue?:integer disk?:integer"},
     {"Blob", "size?:integer partial?:integer"},
     {"NewToken", "party:string name?:string"},
     {"MadeToken", "id:string token:string"},

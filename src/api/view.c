@@ -207,7 +207,7 @@ static void view_farm(struct view *view, const struct record *record, struct buf
     }
     buf_add_char(ret_json, ']');
     write_text(ret_json, "sla", farm->sla);
-    write_text(ret_json, "level", "committed");
+    write_text(ret_json, "level", load_level(farm, fact));
     write_text(ret_json, "reason", reason);
     buf_add_text(ret_json, "}}");
 }
@@ -223,6 +223,7 @@ static void view_tier(struct view *view, const struct farm *farm, const char *ti
     write_number(ret_json, "wanted", wanted);
     write_number(ret_json, "running", sum->running);
     write_number(ret_json, "instances", sum->instances);
+    load_write_tier(view->controller, farm->full_name, tier, ret_json);
     buf_add_char(ret_json, '}');
 }
 

@@ -159,7 +159,7 @@ static bool is_name_end(char c)
 
 static size_t digits_length(const char *text)
 {
-    size_t length = 0;
+    size_t length = 0; /* numbers are short: strspn() would prepare longer than this takes */
     while (is_digit(text[length]))
         length++;
     return length;

@@ -49,7 +49,8 @@ struct controller {
     struct map *denied;   /* name and reason -> struct denied */
     struct map *idle;     /* library.c: layers that nobody needs -> struct idle */
     int64_t denied_told_us;
-    struct timer *think_soon, *think_later, *tick, *keep;
+    struct map *sized; /* sizing.c: "acme/shop/web" -> struct sized */
+    struct timer *think_soon, *think_later, *tick, *keep, *sizing;
     uint64_t decided_revision; /* of the last decision: the documents that follow from it went with it */
     uint64_t thought_revision; /* of the store after the last decision */
     /* Documents are compared with what is to be only when something changed that may stand in one. */
@@ -57,6 +58,8 @@ struct controller {
     struct vec looks;  /* struct look * under way */
     struct vec orders; /* struct order * to switches, under way */
     int64_t started_us, ticked_us;
+    struct load *load;
+    int64_t load_since_ms;    /* control_now_ms() of its start: what began after that began at zero */
     int64_t time_ms, time_us; /* control_now_ms(): what it said at this steady time */
     /* usage.c */
     int64_t ledger_ms, ledger_us; /* what the ledger's clock said at this steady time */
@@ -122,6 +125,10 @@ MUST_CHECK bool usage_begin(struct controller *controller, struct error *err);
 /* Once a minute: a successor's clock goes on from there at least. */
 MUST_CHECK bool usage_keep(struct controller *controller, struct error *err);
 
+/* sizing.c */
+void sizing_start(struct controller *controller);
+void sizing_stop(struct controller *controller);
+
 /* keep.c */
 void keep_start(struct controller *controller);
 
@@ -133,6 +140,15 @@ MUST_CHECK bool report_take(struct controller *controller, struct session *sessi
 void denied_take(struct session *session, const struct host_report *report);
 void denied_tick(struct controller *controller);
 void denied_free(struct map *denied);
+
+/* load.c: how much is asked of tiers */
+struct load_report;
+struct load *load_new(void);
+void load_free(struct load *load); /* NULL is fine */
+void load_take(struct session *session, const struct load_report *report);
+void load_tick(struct controller *controller);
+/* load_lead.c: instance: what it is now, NULL: gone */
+void load_instance_changed(struct controller *controller, const char *name, const struct instance *instance);
 
 /* Brings the mirror up to the store. A controller that cannot read what it just wrote must not go on by an
  * old view: it ends, and its successor starts from the store. */

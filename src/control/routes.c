@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "control/internal.h"
 #include "model/problem.h"
+#include "observe/load.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +29,7 @@ static void route_beat(struct asked *asked);
 static void route_line(struct asked *asked);
 static void route_document(struct asked *asked);
 static void route_report(struct asked *asked);
+static void route_load(struct asked *asked);
 static void route_blob(struct asked *asked);
 static bool take_hello(struct asked *asked, struct error *err);
 static void line_gone(void *ctx);
@@ -61,6 +63,7 @@ static const struct route routes[] = {
     ROUTE("GET", "/agent/document", false, true, route_document),
     ROUTE("POST", "/agent/report", false, true, route_report),
     ROUTE("GET", "/agent/blob/", true, true, route_blob),
+    ROUTE("POST", "/agent/load", false, true, route_load),
 };
 
 void controller_serve_agents(void *ctx, struct exchange *exchange, const struct request *request,
@@ -288,6 +291,22 @@ static void route_report(struct asked *asked)
         answer_error(asked, &err);
         return;
     }
+    answer_json(asked, "{}");
+}
+
+static void route_load(struct asked *asked)
+{
+    struct load_report report = {0};
+    struct error err;
+
+    if (!parse_body(asked, &err) ||
+        !schema_read_lenient(&schema_load_report, asked->arena, &asked->body, &report, &err) ||
+        (!text_equal(report.host, asked->host) &&
+         !error_set(&err, ERROR_DENIED, "%s cannot speak for %s", asked->host, report.host))) {
+        answer_error(asked, &err);
+        return;
+    }
+    load_take(session_get(asked->controller, asked->host), &report);
     answer_json(asked, "{}");
 }
 

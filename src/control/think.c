@@ -140,13 +140,14 @@ static bool decide(struct controller *controller, bool *ret_changed, struct erro
     CLEANUP_ARENA struct arena *arena = arena_new();
     struct vec news = VEC_OF(struct news), taken = VEC_OF(struct taken);
     int64_t now_ms = control_now_ms(controller);
-    struct plan plan = planner_plan(controller->planner, arena, now_ms);
+    struct plan plan = planner_begin(controller->planner, arena, now_ms);
     bool cut = plan.actions_length > ACTIONS_MAX;
 
     if (cut) plan.actions_length = ACTIONS_MAX;
     /* A host that lets in a warm instance hears of it before it has to make room for the next one. */
     if (plan.urgent_length > 0 && !cut) plan.actions_length = plan.urgent_length;
     take(controller, arena, &plan, &taken);
+    planner_end(controller->planner);
     clock->cancel(clock->self, controller->think_later);
     controller->think_later = NULL;
     if (plan.again_ms > 0) {
@@ -183,15 +184,15 @@ static void take(struct controller *controller, struct arena *arena, const struc
         bool is_farm = action->kind == ACTION_FARM, is_gone = action->kind == ACTION_FORGET;
         enum record_kind kind = is_farm ? RECORD_FARM_FACT : RECORD_INSTANCE;
         news_of(controller, kind, action->name,
-                is_farm   ? (const void *)&action->farm_fact
+                is_farm   ? (const void *)action->farm_fact
                 : is_gone ? NULL
-                          : (const void *)&action->instance);
+                          : (const void *)action->instance);
         planner_take(controller->planner, arena, action);
         /* Copies: what they were read from is freed when the mirror takes in what follows. */
         *(struct taken *)vec_push(ret_taken) = (struct taken){kind, arena_strdup(arena, action->name)};
         if (action->kind == ACTION_CREATE)
             *(struct taken *)vec_push(ret_taken) =
-                (struct taken){RECORD_FARM_FACT, arena_strdup(arena, action->instance.farm)};
+                (struct taken){RECORD_FARM_FACT, arena_strdup(arena, action->instance->farm)};
     }
 }
 
@@ -258,10 +259,10 @@ static void write_action(const struct planner *planner, struct change *change, c
 
     if (action->kind == ACTION_FENCE) return; /* an effect: hosts.c writes how it went */
     if (action->kind == ACTION_FARM) {
-        if (action->farm_fact.vni == 0)
+        if (action->farm_fact->vni == 0)
             change_delete(change, RECORD_FARM_FACT, action->name);
         else
-            change_put(change, RECORD_FARM_FACT, action->name, &action->farm_fact);
+            change_put(change, RECORD_FARM_FACT, action->name, action->farm_fact);
         change_event(change, now_ms, "croft", "farm", action->name, action_what(arena, action),
                      action->reason);
         return;
@@ -272,8 +273,8 @@ static void write_action(const struct planner *planner, struct change *change, c
     else
         change_delete(change, RECORD_INSTANCE, action->name);
     if (action->kind == ACTION_CREATE)
-        change_put(change, RECORD_FARM_FACT, action->instance.farm,
-                   planner_get(planner, RECORD_FARM_FACT, action->instance.farm));
+        change_put(change, RECORD_FARM_FACT, action->instance->farm,
+                   planner_get(planner, RECORD_FARM_FACT, action->instance->farm));
     change_event(change, now_ms, "croft", "instance", action->name, action_what(arena, action),
                  action->reason);
 }
@@ -300,7 +301,7 @@ static const char *action_what(struct arena *arena, const struct action *action)
     case ACTION_FENCE:
         return "fencing";
     case ACTION_FARM:
-        return action->farm_fact.vni ? "network given" : "network returned";
+        return action->farm_fact->vni ? "network given" : "network returned";
     }
     UNREACHABLE();
 }

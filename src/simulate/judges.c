@@ -4,6 +4,7 @@
 #include "base/text.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { LOOK_US = 1000 * 1000, STEPS_NOW_MAX = 200 * 1000 };
@@ -119,13 +120,14 @@ struct held *held_get(struct judges *judges, const char *host)
     return map_get(judges->held, host);
 }
 
-/* What runs is in the books. */
+/* What runs is in the books. It is told after the step: what may not run at all breaks another invariant. */
 static void acknowledged_changed(struct run *run, const struct fake_change *change)
 {
-    const struct audit *audit = run->judges->audit;
-    if (audit && change->kind == FAKE_STARTED && !audit_is_on(audit, change->instance, change->host))
-        run_violated(run, "acknowledged", "%s starts on %s, and no bill will have it", change->instance,
-                     change->host);
+    struct judges *judges = run->judges;
+    if (judges->audit && change->kind == FAKE_STARTED &&
+        !audit_is_on(judges->audit, change->instance, change->host))
+        snprintf(judges->unbilled, sizeof(judges->unbilled), "%s starts on %s, and no bill will have it",
+                 change->instance, change->host);
 }
 
 static void acknowledged_stored(struct run *run, const struct store_item *item)
@@ -142,6 +144,7 @@ static void acknowledged_step(struct run *run)
     clerk_judge(run);
     if (run->judges->audit && !audit_check(run->judges->audit, &err))
         run_violated(run, "acknowledged", "the books: %s", err.message);
+    if (run->judges->unbilled[0]) run_violated(run, "acknowledged", "%s", run->judges->unbilled);
 }
 
 /* One process writes the store: while none is there it stays as it is, and it never goes back. */

@@ -41,6 +41,7 @@ struct judges {
     struct map *wires;    /* VNI as text -> struct wire */
     struct map *believed; /* instance -> struct believed */
     struct audit *audit;  /* of the books */
+    char unbilled[256];   /* what started without being in them, in this step; or "" */
     struct map *images;   /* "party digest" of all images that were ever there -> the judges */
     struct store_watch *watch;
     uint64_t revision; /* that the store was seen at */

@@ -19,6 +19,7 @@ bool agent_new(const struct agent_options *options, struct agent **ret_agent, st
     agent->execs = map_new();
     agent->looks = VEC_OF(struct look *);
     agent->meters = map_new();
+    agent->stalls = map_new();
     images_start(agent);
     const struct compute_events compute_events = {unit_exited, agent};
     /* A balancer steers around a server that it finds bad by itself; the instance's own probe decides what

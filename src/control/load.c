@@ -208,6 +208,8 @@ static void take_frontend(struct controller *controller, struct load_tier *tier,
     if (!fresh && (known || source->last.taken_us == 0)) {
         int64_t units = grown(frontend->units, source->last.units);
         int64_t refused = grown(frontend->refused, source->last.refused);
+        tier->units += units;
+        tier->refused += refused;
         slot->units += units;
         slot->refused += refused;
         minute->units += units;

@@ -195,6 +195,23 @@ static void test_strangers(void **state)
     world_free(world);
 }
 
+/* A farm that takes the name of one that is gone begins at nothing. */
+static void test_another_farm(void **state)
+{
+    struct world *world = loaded(&half);
+    world_run_ms(world, 12000);
+    assert_true(load_of(world)->units > 900);
+    expect(world, 200, landlord, "DELETE", "/v1/farms/acme/shop", NULL);
+    wait_running(world, "acme/shop/", 0, 5000);
+    assert_null(load_get(world->controller, "acme/shop", "web"));
+    world_run_ms(world, 2000);
+    apply(world, shop);
+    wait_running(world, "acme/shop/", 3, 5000);
+    world_run_ms(world, 4000);
+    assert_in_range(load_of(world)->units, 100, 600);
+    world_free(world);
+}
+
 static void test_shown(void **state)
 {
     struct world *world = loaded(&half);
@@ -221,6 +238,6 @@ int main(void)
         cmocka_unit_test(test_rate_and_times), cmocka_unit_test(test_too_much),
         cmocka_unit_test(test_agent_away),     cmocka_unit_test(test_minutes),
         cmocka_unit_test(test_lead),           cmocka_unit_test(test_strangers),
-        cmocka_unit_test(test_shown)};
+        cmocka_unit_test(test_another_farm),   cmocka_unit_test(test_shown)};
     return cmocka_run_group_tests_name("load", tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* Which draining members have no connection left at the balancers here, and which balancers have none. */
 #include "agent/internal.h"
+#include "base/planted.h"
 #include "base/text.h"
 
 #include <stdio.h>
@@ -27,7 +28,7 @@ void drained_trim(struct agent *agent)
 
     while (map_next(agent->drained, &cursor, &key, NULL)) {
         CLEANUP_MEM char *member = mem_strndup(key, strcspn(key, " "));
-        if (!still_draining(agent, member)) map_remove(agent->drained, key);
+        if (!still_draining(agent, member) && !PLANTED(drain_remembered)) map_remove(agent->drained, key);
     }
 }
 

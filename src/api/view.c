@@ -112,7 +112,7 @@ static void count(struct view *view)
         const struct instance *instance = &snapshot->instances[i];
         char tier[256];
         if (instance->host[0]) add(view->arena, view->host_sums, instance->host, instance);
-        add(view->arena, view->party_sums, instance->party, instance);
+        if (instance_counts(instance)) add(view->arena, view->party_sums, instance->party, instance);
         if (instance->wanted == WANTED_WARM) continue;
         snprintf(tier, sizeof(tier), "%s/%s", instance->farm, instance->tier);
         add(view->arena, view->tier_sums, tier, instance);

@@ -128,9 +128,10 @@ static void show_actions(struct cli *cli, const struct node *actions)
     struct table *table = table_new(columns, LENGTH(columns));
     for (size_t i = 0; i < actions->length; i++) {
         const struct node *action = &actions->items[i];
-        const char *const cells[] = {node_text(action, "step", ""), node_text(action, "kind", ""),
-                                     node_text(action, "name", ""), node_text(action, "host", ""),
-                                     node_text(action, "reason", "")};
+        bool recovers = node_int(action, "step", 0) > 0; /* else there is none */
+        const char *const cells[] = {recovers ? node_text(action, "step", "") : "",
+                                     node_text(action, "kind", ""), node_text(action, "name", ""),
+                                     node_text(action, "host", ""), node_text(action, "reason", "")};
         table_row(table, cells);
     }
     buf_add_char(&text, '\n');

@@ -9,7 +9,16 @@
 #include <stdio.h>
 #include <time.h>
 
+#define SCORE_IS "the less, the more alike the hosts of a pool; 0 is equal"
+
 enum { MOVE_MS_MAX = 5 * 60 * 1000, LOOK_AGAIN_MS = 100 };
+
+/* Of an instance. */
+struct place {
+    const char *host;
+    int64_t incarnation; /* another one each time it is placed */
+    bool runs;
+};
 
 static bool read_moves(struct cli *cli, size_t *ret_moves, struct error *err);
 static int64_t now_ms(void);
@@ -17,7 +26,8 @@ static void add_json(const struct balancing *answer, double seconds, struct buf 
 static void add_text(struct cli *cli, const struct balancing *answer, bool done, struct buf *ret_text);
 static bool make_moves(struct cli *cli, const struct balancing *answer, struct error *err);
 static bool make_move(struct cli *cli, const struct balancing_move *move, struct error *err);
-static bool is_there(struct cli *cli, const struct balancing_move *move, bool *ret_there, struct error *err);
+static bool look(struct cli *cli, const struct balancing_move *move, struct arena *arena,
+                 struct place *ret_place, struct error *err);
 
 int balance_run(struct cli *cli)
 {
@@ -29,9 +39,9 @@ int balance_run(struct cli *cli)
     struct error err;
 
     if (!read_moves(cli, &moves_max, &err) || !grid_read(cli, &grid, &err)) return cli_fail(cli, &err);
-    int64_t begin = now_ms();
+    double begin = cli_seconds_now();
     struct balancing answer = balance_make(cli->arena, &grid.snapshot, moves_max);
-    add_json(&answer, (double)(now_ms() - begin) / 1000, &text);
+    add_json(&answer, cli_seconds_now() - begin, &text);
     if (!only_asks && !make_moves(cli, &answer, &err)) return cli_fail(cli, &err);
     if (!node_from_json(cli->arena, buf_text(&text), text.size, &node, &err)) return cli_fail(cli, &err);
     if (cli_print_node(cli, &node)) return 0;
@@ -74,7 +84,7 @@ static void add_json(const struct balancing *answer, double seconds, struct buf 
         buf_add_json_string(ret_json, move->to);
         buf_printf(ret_json, ", \"score\": %.8f}", move->score);
     }
-    buf_printf(ret_json, "], \"seconds_to_answer\": %.3f}", seconds);
+    buf_printf(ret_json, "], \"score_is\": \"%s\", \"seconds_to_answer\": %.6f}", SCORE_IS, seconds);
 }
 
 static void add_text(struct cli *cli, const struct balancing *answer, bool done, struct buf *ret_text)
@@ -83,11 +93,9 @@ static void add_text(struct cli *cli, const struct balancing *answer, bool done,
                                             {"FROM", COLUMN_TEXT, 0},
                                             {"TO", COLUMN_TEXT, 0},
                                             {"SCORE", COLUMN_NUMBER, 1}};
-    buf_printf(
-        ret_text,
-        "score %.3f, %s %.3f with %zu move%s: the less, the more alike the hosts of a pool; 0 is equal\n",
-        answer->score_before, done ? "now" : "would be", answer->score_after, answer->moves_length,
-        answer->moves_length == 1 ? "" : "s");
+    buf_printf(ret_text, "score %.3f, %s %.3f with %zu move%s: %s\n", answer->score_before,
+               done ? "now" : "would be", answer->score_after, answer->moves_length,
+               answer->moves_length == 1 ? "" : "s", SCORE_IS);
     if (answer->moves_length == 0) return;
     struct table *table = table_new(columns, LENGTH(columns));
     for (size_t n = 0; n < answer->moves_length; n++) {
@@ -115,17 +123,23 @@ static bool make_moves(struct cli *cli, const struct balancing *answer, struct e
 /* One at a time: the next one may need the room that this one leaves. */
 static bool make_move(struct cli *cli, const struct balancing_move *move, struct error *err)
 {
+    CLEANUP_ARENA struct arena *arena = arena_new();
     CLEANUP_BUF struct buf body = {0};
     int64_t end_ms = now_ms() + MOVE_MS_MAX;
-    bool there = false;
+    struct place before, now;
 
+    if (!look(cli, move, arena, &before, err)) return false;
     buf_add_text(&body, "{\"host\":");
     buf_add_json_string(&body, move->to);
     buf_add_char(&body, '}');
     const char *path = arena_printf(cli->arena, "/v1/instances/%s/move", cli_escape(cli, move->instance));
     if (!cli_ask(cli, "POST", path, buf_text(&body), NULL, err)) return false;
-    while (is_there(cli, move, &there, err)) {
-        if (there) return true;
+    while (look(cli, move, arena, &now, err)) {
+        if (now.runs && text_equal(now.host, move->to)) return true;
+        if (now.runs && now.incarnation != before.incarnation)
+            return error_set(err, ERROR_FAILED,
+                             "%s went to %s and not to %s: the grid changed meanwhile, so ask again",
+                             move->instance, now.host, move->to);
         if (now_ms() >= end_ms)
             return error_set(err, ERROR_TIMEOUT,
                              "%s does not run on %s after %d minutes: see croft explain %s", move->instance,
@@ -135,9 +149,9 @@ static bool make_move(struct cli *cli, const struct balancing_move *move, struct
     return false;
 }
 
-static bool is_there(struct cli *cli, const struct balancing_move *move, bool *ret_there, struct error *err)
+static bool look(struct cli *cli, const struct balancing_move *move, struct arena *arena,
+                 struct place *ret_place, struct error *err)
 {
-    CLEANUP_ARENA struct arena *arena = arena_new();
     const struct client_request request = {
         .method = "GET", .path = arena_printf(arena, "/v1/instances/%s", cli_escape(cli, move->instance))};
     struct client_reply reply;
@@ -148,8 +162,9 @@ static bool is_there(struct cli *cli, const struct balancing_move *move, bool *r
         return false;
     const struct node *status = node_get(&answer, "status");
     if (status == NULL) status = &answer;
-    *ret_there = text_equal(node_text(status, "host", ""), move->to) &&
-                 text_equal(node_text(status, "state", ""), "running") &&
-                 !text_equal(node_text(status, "health", ""), "bad");
+    *ret_place = (struct place){.host = arena_strdup(arena, node_text(status, "host", "")),
+                                .incarnation = node_int(status, "incarnation", 0),
+                                .runs = text_equal(node_text(status, "state", ""), "running") &&
+                                        !text_equal(node_text(status, "health", ""), "bad")};
     return true;
 }

@@ -212,10 +212,11 @@ static size_t decide(struct bench *bench)
 {
     size_t decisions = 0;
     for (int n = 0; n < PLANS_MAX; n++) {
-        struct plan plan = planner_plan(bench->planner, bench->plans, bench->now_ms);
-        if (plan.actions_length == 0) break;
+        struct plan plan = planner_begin(bench->planner, bench->plans, bench->now_ms);
         for (size_t a = 0; a < plan.actions_length; a++)
             planner_take(bench->planner, bench->grid, &plan.actions[a]);
+        planner_end(bench->planner);
+        if (plan.actions_length == 0) break;
         decisions += plan.actions_length;
     }
     return decisions;
@@ -225,16 +226,19 @@ static size_t decide(struct bench *bench)
 static double hosts_used(const struct bench *bench, double *ret_least)
 {
     CLEANUP(map_freep) struct map *used = map_new();
-    struct vec shapes = VEC_OF(struct bound_shape);
-    struct fleet_size demand = {{0}};
+    struct vec shapes = VEC_OF(struct bound_shape), sizes = VEC_OF(struct bound_size);
     const struct instance *instance = NULL;
     const struct host *host = NULL;
 
     for (size_t cursor = 0; (instance = planner_next(bench->planner, RECORD_INSTANCE, &cursor)) != NULL;) {
         if (instance->host[0] == '\0') continue;
         struct fleet_size size = fleet_size_of(&instance->size);
-        for (size_t d = 0; d < FLEET_DIMENSIONS; d++)
-            demand.of[d] += size.of[d];
+        size_t at = 0;
+        while (at < sizes.length &&
+               memcmp(&((struct bound_size *)vec_at(&sizes, at))->size, &size, sizeof(size)) != 0)
+            at++;
+        if (at == sizes.length) ((struct bound_size *)vec_push(&sizes))->size = size;
+        ((struct bound_size *)vec_at(&sizes, at))->count++;
         map_put(used, instance->host, bench->planner);
     }
     for (size_t cursor = 0; (host = planner_next(bench->planner, RECORD_HOST, &cursor)) != NULL;) {
@@ -246,8 +250,9 @@ static double hosts_used(const struct bench *bench, double *ret_least)
         if (at == shapes.length) ((struct bound_shape *)vec_push(&shapes))->size = size;
         ((struct bound_shape *)vec_at(&shapes, at))->count++;
     }
-    *ret_least = bound_hosts(shapes.items, shapes.length, &demand);
+    *ret_least = bound_hosts(shapes.items, shapes.length, sizes.items, sizes.length);
     vec_free(&shapes);
+    vec_free(&sizes);
     return (double)map_length(used);
 }
 
@@ -285,9 +290,10 @@ static size_t place_one_by_one(struct bench *bench, double *ret_p50_us, double *
         farm->tiers_length = 1;
         double begin = cli_seconds_now();
         planner_put(bench->planner, RECORD_FARM, farm);
-        struct plan plan = planner_plan(bench->planner, bench->plans, bench->now_ms);
+        struct plan plan = planner_begin(bench->planner, bench->plans, bench->now_ms);
         for (size_t a = 0; a < plan.actions_length; a++)
             planner_take(bench->planner, bench->grid, &plan.actions[a]);
+        planner_end(bench->planner);
         took[count++] = (cli_seconds_now() - begin) * 1e6;
     }
     size_t first = count / 2;

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "cli/help.h"
+#include "cli/late.h"
 #include "cli/profile.h"
 #include "model/problem.h"
 
@@ -80,6 +81,7 @@ bool cli_client(struct cli *cli, struct error *err)
     struct profile profile;
 
     if (cli->client) return true;
+    if (!late_load(err)) return false;
     if (!profile_find(cli->arena, &sources, &profile, err)) return false;
     const struct client_options options = {
         .server = profile.server, .token = profile.token, .authority = profile.authority};
@@ -177,6 +179,8 @@ bool cli_thing(const char *text, const struct thing **ret_thing, struct error *e
 
 static int run(struct cli *cli, const struct arguments *arguments)
 {
+    struct error err;
+
     if (arguments->help) return show_help(cli, arguments);
     if (arguments->version) {
         fprintf(cli->out, "croft %s\n", CROFT_VERSION);
@@ -184,6 +188,7 @@ static int run(struct cli *cli, const struct arguments *arguments)
     }
     if (arguments->command->client || command_option(arguments->command, "output"))
         cli->format = format_of(arguments_text(arguments, "output"));
+    if (!arguments->command->light && !late_load(&err)) return cli_fail(cli, &err);
     return arguments->command->run(cli);
 }
 

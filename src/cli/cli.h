@@ -99,6 +99,7 @@ int bench_load_run(struct cli *cli);
 int version_run(struct cli *cli);
 int doctor_run(struct cli *cli);
 int sim_run(struct cli *cli);
+int replay_run_command(struct cli *cli);
 int man_run(struct cli *cli);
 int completion_run(struct cli *cli);
 

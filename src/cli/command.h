@@ -45,15 +45,20 @@ enum command_group {
 struct command {
     const char *name; /* one word, or two: "image import" */
     const char *summary;
+    const char *notes; /* what its answer means, in lines as they are printed; NULL: nothing has to be said */
     enum command_group group;
     bool hidden;
     bool client; /* it asks a controller: takes the shared options too */
+    bool light;  /* it works by itself, without the libraries of late.h, unless it does ask a controller */
     bool raw;    /* everything behind the name is its own: nothing is read */
     const struct option *options;
     size_t options_length;
     const struct positional *positionals;
     size_t positionals_length;
     const char *const *examples; /* NULL-terminated */
+    const char *words_title;     /* with word: what they are */
+    const char *(*word)(
+        size_t); /* the n-th of the words that an option knows; NULL at the end, and for none */
     int (*run)(struct cli *cli); /* the exit code */
 };
 

@@ -1,5 +1,7 @@
 /* The rows. A new command is a row here and a function in a file of its subject. */
 #include "cli/cli.h"
+#include "replay/replay.h"
+#include "simulate/simulate.h"
 
 #define OPTIONS(array) .options = (array), .options_length = LENGTH(array)
 #define POSITIONALS(array) .positionals = (array), .positionals_length = LENGTH(array)
@@ -11,6 +13,7 @@
 
 static const char *const formats[] = {"table", "json", "yaml", "name", NULL};
 static const char *const sim_formats[] = {"table", "json", NULL};
+static const char *const replay_formats[] = {"table", "json", "yaml", NULL};
 static const char *const orders[] = {"on", "off", "cycle", NULL};
 static const char *const top_kinds[] = {"hosts", "farms", "instances", NULL};
 static const char *const shells[] = {"bash", "zsh", NULL};
@@ -177,6 +180,36 @@ static const struct option fit_options[] = {
      .choices = fit_survivals,
      .help = "any one of these may be lost then, and all that ran there has room elsewhere"},
 };
+static const struct option replay_options[] = {
+    {.name = "trace",
+     .argument = "FILE",
+     .help = "the demand: time_s,farm,requests_per_s with that header, packed by gzip or not; - is standard "
+             "input"},
+    {.name = "farms", .argument = "FILE", .help = "documents: the trace's farms and their service levels"},
+    {.name = "hosts",
+     .argument = "N",
+     .fallback = "100",
+     .help = "so many equal hosts, where the documents have none"},
+    {.name = "policy",
+     .argument = "NAME",
+     .fallback = "croft",
+     .choices = replay_policies,
+     .help = "who decides: croft, a rule that reacts (target), the peak (static), or what knows the future"},
+    {.name = "lead",
+     .argument = "TIME",
+     .fallback = "100ms",
+     .help = "from a decision to a serving instance, as from one to a wiped one"},
+    {.name = "late",
+     .argument = "N",
+     .help = "of the oracle: the fewest server hours with so many late requests"},
+    {.name = "plot", .argument = "FILE", .help = "draw demand, capacity and lateness there, as SVG"},
+    {.name = "output",
+     .letter = 'o',
+     .argument = "FORMAT",
+     .fallback = "table",
+     .choices = replay_formats,
+     .help = "table, json or yaml; with json, errors are JSON too"},
+};
 static const struct option balance_options[] = {
     {.name = "grid",
      .argument = "FILE",
@@ -225,7 +258,8 @@ static const struct option sim_options[] = {
     {.name = "faults",
      .argument = "LIST",
      .fallback = "all",
-     .help = "what goes wrong: all (three of four kinds, drawn from the seed), none, or kinds with commas"},
+     .help = "what goes wrong: all (three of four kinds, drawn from the seed), none, or kinds (below) with "
+             "commas"},
     {.name = "shrink",
      .help = "when a run fails, replay it without more and more of what went wrong, and tell the shortest"},
     {.name = "only",
@@ -380,6 +414,7 @@ static const struct command table[] = {
      EXAMPLES("croft export > grid.ndjson")},
     {.name = "import ganeti",
      .group = GROUP_DOCUMENTS,
+     .light = true,
      .run = import_ganeti_run,
      POSITIONALS(file),
      .summary = "print a Ganeti cluster, in htools' text format, as a grid, a JSON document a line",
@@ -388,9 +423,17 @@ static const struct command table[] = {
     {.name = "whatif",
      .group = GROUP_DOCUMENTS,
      .client = true,
+     .light = true,
      .run = whatif_run,
      OPTIONS(whatif_options),
      .summary = "foretell what comes of losses, drains and changes, and what more is survived",
+     .notes =
+         "seconds_to_recover is an estimate: the rounds of decisions that are needed, by the medians that\n"
+         "bench/README.md has of a host's death (0.26 s), a further start on a host (0.01 s), a round (0.03 "
+         "s)\n"
+         "and a drain (0.05 s). Layers still to be fetched and slow programs take longer.\n"
+         "survives counts losses by which nothing stops for good: who is lost may use the room that pools\n"
+         "keep, and who yields is not lost while it runs elsewhere. It is exact for 1, else \"at most\".",
      EXAMPLES("croft whatif --fail zone/east/b1/r1", "croft whatif --fail host/h1 host/h2 --drain host/h3",
               "croft whatif --grid grid.ndjson --apply shop.yaml -o json")},
 
@@ -452,14 +495,19 @@ static const struct command table[] = {
     {.name = "fit",
      .group = GROUP_HOSTS,
      .client = true,
+     .light = true,
      .run = fit_run,
      OPTIONS(fit_options),
      .summary = "tell how many more instances of a size there is room for",
+     .notes =
+         "So many would be let in and placed: nobody yields to them, and room that a pool keeps (survive of\n"
+         "a Pool) stays free. --survive tries each loss, for which kept room may be used.",
      EXAMPLES("croft fit --size cpus=1,memory=2Gi,disk=10Gi",
               "croft fit --grid grid.ndjson --size cpus=4,memory=16Gi --survive rack -o json")},
     {.name = "balance",
      .group = GROUP_HOSTS,
      .client = true,
+     .light = true,
      .run = balance_run,
      OPTIONS(balance_options),
      .summary = "make hosts alike: move instances from the fuller to the emptier ones",
@@ -538,6 +586,7 @@ static const struct command table[] = {
      EXAMPLES("croft version")},
     {.name = "bench place",
      .group = GROUP_MACHINE,
+     .light = true,
      .run = bench_place_run,
      OPTIONS(bench_options),
      .summary = "measure how fast and how densely a grid made by lot is placed",
@@ -565,9 +614,18 @@ static const struct command table[] = {
      .group = GROUP_MACHINE,
      .run = sim_run,
      OPTIONS(sim_options),
+     .words_title = "Kinds of faults",
+     .word = simulate_fault_name,
      .summary = "simulate whole grids in which everything goes wrong, and judge them after every step",
      EXAMPLES("croft sim --seed 7 --hours 2",
               "croft sim --seeds 1..1000 --hours 1 --faults partition,host-dies")},
+    {.name = "replay",
+     .group = GROUP_MACHINE,
+     .run = replay_run_command,
+     OPTIONS(replay_options),
+     .summary = "try a scaling policy on demand as it once was, and count hours, late requests and cost",
+     EXAMPLES("croft replay --trace week.csv.gz --farms farms.yaml --hosts 100 --policy croft",
+              "croft replay --trace week.csv --farms farms.yaml --policy target -o json --plot target.svg")},
     {.name = "doctor",
      .group = GROUP_MACHINE,
      .run = doctor_run,
@@ -577,12 +635,14 @@ static const struct command table[] = {
     {.name = "man",
      .group = GROUP_MACHINE,
      .hidden = true,
+     .light = true,
      .run = man_run,
      .summary = "print the man page as troff",
      EXAMPLES("croft man | man -l -")},
     {.name = "completion",
      .group = GROUP_MACHINE,
      .hidden = true,
+     .light = true,
      .run = completion_run,
      POSITIONALS(shell),
      .summary = "print the completion of a shell",

@@ -29,6 +29,27 @@ bool user_file_read(const char *path, struct buf *ret_text, struct error *err)
     return good;
 }
 
+bool user_file_write(const char *path, const struct buf *text, struct error *err)
+{
+    bool standard = text_equal(path, "-");
+    int fd = standard ? STDOUT_FILENO : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    size_t done = 0;
+
+    if (fd < 0) return error_errno(err, errno, "cannot write %s", path);
+    while (done < text->size) {
+        ssize_t size = write(fd, text->data + done, text->size - done);
+        if (size < 0 && errno == EINTR) continue;
+        if (size < 0) break;
+        done += (size_t)size;
+    }
+    int why = errno;
+    if (!standard && close(fd) != 0 && done == text->size) {
+        why = errno;
+        done = 0;
+    }
+    return done == text->size || error_errno(err, why, "cannot write %s", path);
+}
+
 bool user_text_open(const char *path, struct user_text *ret_text, struct error *err)
 {
     struct user_text text = {0};

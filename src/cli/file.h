@@ -9,6 +9,9 @@
  * refused. */
 MUST_CHECK bool user_file_read(const char *path, struct buf *ret_text, struct error *err);
 
+/* Makes or replaces the file; "-" is standard output. */
+MUST_CHECK bool user_file_write(const char *path, const struct buf *text, struct error *err);
+
 /* A large file, such as a grid: in memory as the system maps it where that is possible, else read once.
  * Whoever cuts the file meanwhile ends the program that has it mapped. */
 struct user_text {

@@ -46,13 +46,12 @@ static bool read_question(struct cli *cli, struct resources *ret_size, enum fit_
 
     if (size == NULL)
         return error_set(err, ERROR_USAGE, "fit: of what size? --size cpus=1,memory=2Gi,disk=10Gi");
-    if (!amounts_read(size, ret_size))
-        return error_set(err, ERROR_USAGE,
-                         "fit: --size is such as cpus=1,memory=2Gi,disk=10Gi,network=1G: \"%s\" is not",
-                         size);
+    if (!amounts_read(size, ret_size, err)) return error_wrap(err, "fit: --size");
     if (ret_size->cpus_millis == 0 && ret_size->memory_bytes == 0 && ret_size->disk_bytes == 0 &&
         ret_size->network_bits_per_s == 0)
-        return error_set(err, ERROR_USAGE, "fit: --size \"%s\" asks for nothing: any number fits", size);
+        return error_set(err, ERROR_USAGE,
+                         "fit: --size \"%s\" asks for nothing, so any number fits: name an amount above 0",
+                         size);
     for (int i = 0; survive && fit_survivals[i]; i++)
         if (text_equal(survive, fit_survivals[i])) *ret_survive = (enum fit_survive)i;
     return true;
@@ -89,8 +88,9 @@ static void add_text(const struct fit *fit, enum fit_survive survive, size_t wai
     static const char *const losses[] = {"", ", and when any host is lost all find room elsewhere",
                                          ", and when any rack is lost all find room elsewhere",
                                          ", and when any site is lost all find room elsewhere"};
-    buf_printf(ret_text, "%" PRId64 " more fit%s\nlimited by %s: ", fit->count, losses[survive],
-               fit->limited_by);
+    /* Of a grid that does not survive it as it is nothing is promised. */
+    buf_printf(ret_text, "%" PRId64 " more fit%s\nlimited by %s: ", fit->count,
+               fit->count > 0 ? losses[survive] : "", fit->limited_by);
     text_add_shown(ret_text, fit->reason);
     buf_add_char(ret_text, '\n');
     for (size_t n = 0; fit->parts_length > 1 && n < fit->parts_length; n++) {

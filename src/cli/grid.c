@@ -158,10 +158,8 @@ static bool read_capacity(struct cli *cli, const char *option, struct resources 
 {
     const char *text = arguments_text(cli->arguments, option);
 
-    if (!text || amounts_read(text, ret_resources)) return true;
-    return error_set(err, ERROR_USAGE,
-                     "%s: --%s is such as cpus=8,memory=32Gi,disk=400Gi,network=10G: \"%s\" is not",
-                     cli->arguments->command->name, option, text);
+    if (!text || amounts_read(text, ret_resources, err)) return true;
+    return error_wrap(err, "%s: --%s", cli->arguments->command->name, option);
 }
 
 static bool wants(struct cli *cli, const char *const *options, struct error *err)

@@ -6,6 +6,14 @@
 
 #include <string.h>
 
+struct amount {
+    const char *name, *expected;
+    bool (*parse)(const char *text, int64_t *ret_value);
+    int64_t *value;
+    bool given;
+};
+
+static bool read_amount(const char *pair, struct amount *amounts, size_t length, struct error *err);
 static bool read_live(struct cli *cli, struct grid_file *ret_grid, struct error *err);
 
 bool grid_read(struct cli *cli, struct grid_file *ret_grid, struct error *err)
@@ -22,34 +30,42 @@ bool grid_read(struct cli *cli, struct grid_file *ret_grid, struct error *err)
     return good;
 }
 
-bool amounts_read(const char *text, struct resources *ret_resources)
+bool amounts_read(const char *text, struct resources *ret_resources, struct error *err)
 {
     struct resources r = *ret_resources;
-    struct {
-        const char *name;
-        bool (*parse)(const char *text, int64_t *ret_value);
-        int64_t *value;
-        bool given;
-    } amounts[] = {{"cpus", text_parse_cpus, &r.cpus_millis, false},
-                   {"memory", text_parse_bytes, &r.memory_bytes, false},
-                   {"disk", text_parse_bytes, &r.disk_bytes, false},
-                   {"network", text_parse_rate, &r.network_bits_per_s, false}};
+    struct amount amounts[] = {
+        {"cpus", "a number of cores such as 0.5 or 8", text_parse_cpus, &r.cpus_millis, false},
+        {"memory", "bytes such as 64Mi or 10Gi", text_parse_bytes, &r.memory_bytes, false},
+        {"disk", "bytes such as 64Mi or 10Gi", text_parse_bytes, &r.disk_bytes, false},
+        {"network", "bits per second such as 100M or 1G", text_parse_rate, &r.network_bits_per_s, false}};
 
     while (*text) {
-        size_t size = strcspn(text, ","), at = 0;
+        size_t size = strcspn(text, ",");
         CLEANUP_MEM char *pair = mem_strndup(text, size);
-        char *value = strchr(pair, '=');
-        if (value == NULL) return false;
-        *value++ = 0;
-        while (at < LENGTH(amounts) && !text_equal(amounts[at].name, pair))
-            at++;
-        if (at == LENGTH(amounts) || amounts[at].given || !amounts[at].parse(value, amounts[at].value))
-            return false;
-        amounts[at].given = true;
+        if (!read_amount(pair, amounts, LENGTH(amounts), err)) return false;
         text += size;
-        if (*text == ',' && *++text == 0) return false;
+        if (*text == ',' && *++text == 0)
+            return error_set(err, ERROR_USAGE, "nothing comes behind the last comma");
     }
     *ret_resources = r;
+    return true;
+}
+
+static bool read_amount(const char *pair, struct amount *amounts, size_t length, struct error *err)
+{
+    const char *value = strchr(pair, '=');
+    size_t size = strcspn(pair, "="), at = 0;
+
+    while (at < length && (strlen(amounts[at].name) != size || strncmp(amounts[at].name, pair, size) != 0))
+        at++;
+    if (value == NULL || at == length)
+        return error_set(err, ERROR_USAGE, "\"%s\" is not cpus=, memory=, disk= or network= with an amount",
+                         pair);
+    if (amounts[at].given) return error_set(err, ERROR_USAGE, "%s is said twice", amounts[at].name);
+    if (!amounts[at].parse(value + 1, amounts[at].value))
+        return error_set(err, ERROR_USAGE, "%s: expected %s, found \"%s\"", amounts[at].name,
+                         amounts[at].expected, value + 1);
+    amounts[at].given = true;
     return true;
 }
 

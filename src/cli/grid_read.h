@@ -8,7 +8,7 @@
 /* From the file of `--grid` ("-": standard input), or the live grid. Texts are in cli->arena. */
 MUST_CHECK bool grid_read(struct cli *cli, struct grid_file *ret_grid, struct error *err);
 /* "cpus=1,memory=2Gi,disk=10Gi,network=1G", each at most once, onto *ret_resources, which keeps what is not
- * said. False: it is not such, and nothing is changed. */
-MUST_CHECK bool amounts_read(const char *text, struct resources *ret_resources);
+ * said. False: which piece of it is not such, and why; nothing is changed. */
+MUST_CHECK bool amounts_read(const char *text, struct resources *ret_resources, struct error *err);
 
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define LEFT_WIDTH ((size_t)26) /* of an option and its argument */
+#define WORDS_WIDTH ((size_t)100)
 
 static void add_positional(const struct positional *positional, struct buf *ret_text);
 static void add_signatures(const struct command *command, struct buf *ret_text);
@@ -45,12 +46,30 @@ void help_command(const struct command *command, struct buf *ret_text)
 
     help_usage(command, ret_text);
     buf_printf(ret_text, "\n\n%s\n", command->summary);
+    if (command->notes) buf_printf(ret_text, "\n%s\n", command->notes);
     if (command->options_length > 0)
         add_options(command->options, command->options_length, "\nOptions\n", ret_text);
     if (command->client) add_options(shared, length, "\nShared options\n", ret_text);
+    if (command->word) {
+        buf_add_char(ret_text, '\n');
+        help_words(command, ret_text);
+    }
     if (command->examples) buf_add_text(ret_text, "\nExamples\n");
     for (size_t i = 0; command->examples && command->examples[i]; i++)
         buf_printf(ret_text, "  %s\n", command->examples[i]);
+}
+
+void help_words(const struct command *command, struct buf *ret_text)
+{
+    const char *word = NULL;
+    size_t column = text_columns(command->words_title) + 1;
+    buf_printf(ret_text, "%s:", command->words_title);
+    for (size_t n = 0; (word = command->word(n)); n++) {
+        bool wraps = column + strlen(word) + 2 > WORDS_WIDTH;
+        buf_printf(ret_text, "%s%s%s", n ? "," : "", wraps ? "\n" : " ", word);
+        column = (wraps ? 0 : column + 2) + strlen(word);
+    }
+    buf_add_char(ret_text, '\n');
 }
 
 void help_usage(const struct command *command, struct buf *ret_text)

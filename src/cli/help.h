@@ -7,6 +7,8 @@
 void help_all(struct buf *ret_text);
 void help_command(const struct command *command, struct buf *ret_text);
 void help_usage(const struct command *command, struct buf *ret_text); /* one line, without newline */
+/* "TITLE: a, b, c", in lines of a text's width; of a command that has words. */
+void help_words(const struct command *command, struct buf *ret_text);
 /* The commands that begin with this word: `croft image --help`. */
 void help_group(const char *word, struct buf *ret_text);
 void help_man(const char *version, struct buf *ret_troff); /* man(7) */

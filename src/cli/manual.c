@@ -13,6 +13,7 @@ static void man_options(const struct option *options, size_t length, struct buf 
 static void words_of_options(const struct command *command, bool with_value, struct buf *ret_words);
 static void words_of_commands(const char *first, struct buf *ret_words);
 static const char *choices_of(const struct command *command, struct buf *ret_words);
+static int first_of_two(const struct command *command, const struct command *before);
 static void zsh_first_word(const struct command *command, const struct command *before,
                            struct buf *ret_script);
 static void zsh_second_words(struct buf *ret_script);
@@ -57,21 +58,29 @@ void help_completion_bash(struct buf *ret_script)
     const struct command *table = command_table(&length);
 
     words_of_commands(NULL, &words);
+    buf_add_text(
+        ret_script,
+        "# bash completion of croft, made from its table of commands\n"
+        "_croft() {\n    local word=${COMP_WORDS[COMP_CWORD]} last=${COMP_WORDS[COMP_CWORD-1]} words= "
+        "values= i command=\n"
+        "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
+        "        [[ ${COMP_WORDS[i]} == -* ]] || { command=${COMP_WORDS[i]}; break; }\n    done\n"
+        "    case $command in ");
+    for (size_t i = 0, n = 0; i < length; i++) {
+        int size = first_of_two(&table[i], i > 0 ? &table[i - 1] : NULL);
+        if (size > 0) buf_printf(ret_script, "%s%.*s", n++ ? "|" : "", size, table[i].name);
+    }
     buf_printf(ret_script,
-               "# bash completion of croft, made from its table of commands\n"
-               "_croft() {\n    local word=${COMP_WORDS[COMP_CWORD]} last=${COMP_WORDS[COMP_CWORD-1]} words= "
-               "values= i command=\n"
-               "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
-               "        [[ ${COMP_WORDS[i]} == -* ]] || { command=${COMP_WORDS[i]}; break; }\n    done\n"
-               "    case $command in image|token) ((i + 1 < COMP_CWORD)) && command+=\" "
-               "${COMP_WORDS[i+1]}\";; esac\n"
+               ") ((i + 1 < COMP_CWORD)) && command+=\" ${COMP_WORDS[i+1]}\";; esac\n"
                "    case $command in\n    '') words=\"%s\";;\n",
                buf_text(&words));
-    static const char *const firsts[] = {"image", "token"};
-    for (size_t i = 0; i < LENGTH(firsts); i++) {
+    for (size_t i = 0; i < length; i++) {
+        int size = first_of_two(&table[i], i > 0 ? &table[i - 1] : NULL);
+        if (size == 0) continue;
+        CLEANUP_MEM char *first = mem_strndup(table[i].name, (size_t)size);
         buf_clear(&words);
-        words_of_commands(firsts[i], &words);
-        buf_printf(ret_script, "    %s) words=\"%s\";;\n", firsts[i], buf_text(&words));
+        words_of_commands(first, &words);
+        buf_printf(ret_script, "    %s) words=\"%s\";;\n", first, buf_text(&words));
     }
     for (size_t i = 0; i < length; i++) {
         CLEANUP_BUF struct buf options = {0}, valued = {0}, choices = {0};
@@ -122,6 +131,14 @@ void help_completion_zsh(struct buf *ret_script)
                              "  compdef _croft croft\nfi\n");
 }
 
+/* Length of the first word of a command of two words, for the first row that has it; else 0. */
+static int first_of_two(const struct command *command, const struct command *before)
+{
+    size_t size = strcspn(command->name, " ");
+    bool known = before && strncmp(before->name, command->name, size + 1) == 0;
+    return command->name[size] == '\0' || known ? 0 : (int)size;
+}
+
 /* Those of two words once, by the first. */
 static void zsh_first_word(const struct command *command, const struct command *before,
                            struct buf *ret_script)
@@ -129,8 +146,7 @@ static void zsh_first_word(const struct command *command, const struct command *
     size_t size = strcspn(command->name, " ");
     bool two = command->name[size] != 0;
 
-    if (command->hidden) return;
-    if (two && before && strncmp(before->name, command->name, size + 1) == 0) return;
+    if (command->hidden || (two && first_of_two(command, before) == 0)) return;
     buf_printf(ret_script, "    '%.*s:", (int)size, command->name);
     if (two)
         buf_printf(ret_script, "see croft %.*s --help", (int)size, command->name);
@@ -141,17 +157,21 @@ static void zsh_first_word(const struct command *command, const struct command *
 
 static void zsh_second_words(struct buf *ret_script)
 {
-    static const char *const firsts[] = {"image", "token"};
+    size_t length = 0;
+    const struct command *table = command_table(&length);
 
     buf_add_text(ret_script, "case $row in\n");
-    for (size_t i = 0; i < LENGTH(firsts); i++) {
+    for (size_t i = 0; i < length; i++) {
+        int size = first_of_two(&table[i], i > 0 ? &table[i - 1] : NULL);
+        if (size == 0) continue;
+        CLEANUP_MEM char *first = mem_strndup(table[i].name, (size_t)size);
         CLEANUP_BUF struct buf seconds = {0};
-        words_of_commands(firsts[i], &seconds);
+        words_of_commands(first, &seconds);
         buf_printf(
             ret_script,
             "  %s) if (( CURRENT == 3 )); then compadd %s; return; fi; row+=\" $words[3]\"; shift words; "
             "(( CURRENT-- ));;\n",
-            firsts[i], buf_text(&seconds));
+            first, buf_text(&seconds));
     }
     buf_add_text(ret_script, "esac\n");
 }
@@ -205,7 +225,18 @@ static void man_command(const struct command *command, struct buf *ret_troff)
     buf_add_text(ret_troff, "\"\n");
     add_troff(ret_troff, command->summary);
     buf_add_text(ret_troff, command->hidden ? " (not for people)\n" : "\n");
+    if (command->notes) {
+        buf_add_text(ret_troff, ".PP\n");
+        add_troff(ret_troff, command->notes);
+        buf_add_char(ret_troff, '\n');
+    }
     man_options(command->options, command->options_length, ret_troff);
+    if (command->word) {
+        CLEANUP_BUF struct buf words = {0};
+        help_words(command, &words);
+        buf_add_text(ret_troff, ".PP\n");
+        add_troff(ret_troff, buf_text(&words));
+    }
     for (size_t i = 0; command->examples && command->examples[i]; i++) {
         buf_add_text(ret_troff, i == 0 ? ".PP\n.nf\n" : "");
         add_troff(ret_troff, command->examples[i]);

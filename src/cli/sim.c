@@ -153,8 +153,9 @@ static bool read_seeds(const char *text, struct order *ret_order, struct error *
 
     if (!text_parse_u64(first, &a) || !text_parse_u64(dots ? dots + 2 : first, &b) || b < a ||
         b - a >= SEEDS_MAX)
-        return error_set(err, ERROR_USAGE, "'%s' is not a seed N nor seeds A..B (at most %d)", text,
-                         SEEDS_MAX);
+        return error_set(err, ERROR_USAGE,
+                         "sim: '%s' is not a seed N (--seed 7) nor seeds A..B (--seeds 1..100, at most %d)",
+                         text, SEEDS_MAX);
     ret_order->first = a;
     ret_order->last = b;
     return true;

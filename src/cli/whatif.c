@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "cli/cli.h"
 #include "cli/grid_read.h"
+#include "cli/indent.h"
 #include "cli/listing.h"
 #include "cli/sources.h"
 #include "spec/grid_file.h"
@@ -159,7 +160,14 @@ static void print(struct cli *cli, const struct whatif_answer *answer, double se
     struct node node;
     struct error err;
 
-    if (cli->format == OUTPUT_JSON || cli->format == OUTPUT_YAML) {
+    if (cli->format == OUTPUT_JSON) {
+        CLEANUP_BUF struct buf laid_out = {0};
+        whatif_json(answer, seconds, &text);
+        json_indent(buf_text(&text), text.size, &laid_out);
+        fwrite(buf_text(&laid_out), 1, laid_out.size, cli->out);
+        return;
+    }
+    if (cli->format == OUTPUT_YAML) {
         whatif_json(answer, seconds, &text);
         bool good = node_from_json(cli->arena, buf_text(&text), text.size, &node, &err);
         ASSERT(good); /* it was written here */

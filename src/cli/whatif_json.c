@@ -27,8 +27,9 @@ void whatif_json(const struct whatif_answer *answer, double seconds, struct buf 
     add_farms(answer, ret_json);
     add_zones(answer, ret_json);
     add_survives(answer, ret_json);
-    buf_printf(ret_json, "\"seconds_to_recover\":%" PRId64 ".%03" PRId64 ",\"seconds_to_answer\":%.6f}",
-               answer->recover_ms / 1000, answer->recover_ms % 1000, seconds);
+    double micros = (double)(int64_t)(seconds * 1e6 + 0.5);
+    buf_printf(ret_json, "\"seconds_to_recover\":%.15g,\"seconds_to_answer\":%.15g}",
+               (double)answer->recover_ms / 1000, micros / 1e6);
 }
 
 static void add_names(const char *key, const char *const *names, size_t length, struct buf *ret_json)
@@ -125,7 +126,7 @@ static void add_room(const char *key, const struct resources *used, const struct
                      struct buf *ret_json)
 {
     buf_printf(ret_json,
-               ",\"%s\":{\"cpus\":%g,\"cpus_used\":%g,\"memory_bytes\":%" PRId64
+               ",\"%s\":{\"cpus\":%.15g,\"cpus_used\":%.15g,\"memory_bytes\":%" PRId64
                ",\"memory_bytes_used\":%" PRId64 ",\"disk_bytes\":%" PRId64 ",\"disk_bytes_used\":%" PRId64
                "}",
                key, (double)total->cpus_millis / 1000, (double)used->cpus_millis / 1000, total->memory_bytes,

@@ -56,8 +56,8 @@ void whatif_text(const struct whatif_answer *answer, const struct style *style, 
     add_survival(answer, ret_text);
 }
 
-/* "2 hosts fail (h1, h2): of 14 instances 9 stay, 3 move, 2 have no place; what can run does within 0.3 s."
- */
+/* "2 hosts fail (h1, h2): of 14 instances 9 stay, 3 move, 2 find no place; all that can run does after about
+ * 0.3 s." */
 static void add_sentence(const struct whatif_answer *answer, struct buf *ret_text)
 {
     bool more = false;
@@ -67,8 +67,13 @@ static void add_sentence(const struct whatif_answer *answer, struct buf *ret_tex
     buf_printf(ret_text, "%sf %zu instance%s %zu stay%s", more ? ": o" : "O", answer->total,
                answer->total == 1 ? "" : "s", answer->kept, answer->kept == 1 ? "s" : "");
     add_count(answer->moved, answer->moved == 1 ? "moves" : "move", ret_text);
-    add_count(answer->yielded, answer->yielded == 1 ? "yields" : "yield", ret_text);
+    /* Who yields and finds no place is counted there, so that these figures add up. */
+    size_t elsewhere = answer->yielded - answer->yielded_lost;
+    add_count(elsewhere, elsewhere == 1 ? "yields and runs elsewhere" : "yield and run elsewhere", ret_text);
     add_count(answer->lost, answer->lost == 1 ? "finds no place" : "find no place", ret_text);
+    if (answer->yielded_lost > 0)
+        buf_printf(ret_text, " (%zu of them yield%s to others)", answer->yielded_lost,
+                   answer->yielded_lost == 1 ? "s" : "");
     add_count(answer->removed, "not wanted any more", ret_text);
     add_count(answer->restarted, "of them started again in place", ret_text);
     add_count(answer->added, "more than before", ret_text);

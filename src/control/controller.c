@@ -23,6 +23,7 @@ bool controller_new(const struct controller_options *options, struct controller 
     controller->orders = VEC_OF(struct order *);
     controller->denied = map_new();
     controller->idle = map_new();
+    controller->sized = map_new();
     controller->load = load_new();
     controller->planner = planner_new();
     controller->news_farms = map_new();
@@ -39,6 +40,7 @@ bool controller_new(const struct controller_options *options, struct controller 
     tell_all(controller);
     controller->tick = clock->after(clock->self, 0, tick, controller);
     keep_start(controller);
+    sizing_start(controller);
     think_soon(controller);
     *ret_controller = controller;
     return true;
@@ -56,6 +58,7 @@ void controller_free(struct controller *controller)
     clock->cancel(clock->self, controller->tick);
     hosts_free(controller);
     clock->cancel(clock->self, controller->keep);
+    sizing_stop(controller);
     while (map_next(controller->sessions, &cursor, NULL, &session))
         session_free(session);
     map_free(controller->sessions);

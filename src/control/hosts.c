@@ -29,6 +29,9 @@ enum {
     LOOK_EARLY_US = SUSPECT_US - LOOK_MS * 1000,
 };
 
+/* Of a host that may be asked to look: no beat of it is late, its last is not long ago, neither. */
+enum hearing { HEARD_NOW, HEARD_LATELY, HEARD_NOT };
+
 /* One question to another host whether it reaches the doubted one. */
 struct look {
     struct session *session;
@@ -40,7 +43,7 @@ struct look {
 static bool tick_host(struct session *session, const struct host_fact *fact, int64_t now_us,
                       int64_t *ret_due_us);
 static void look_round(void *ctx);
-static bool heard_lately(struct controller *controller, const char *host);
+static enum hearing hearing_of(struct controller *controller, const char *host);
 static void look_ask(struct session *session, const struct host_fact *by, const struct host_fact *at);
 static void look_self(struct session *session, const struct host_fact *at);
 static struct look *look_new(struct session *session);
@@ -115,11 +118,10 @@ void session_free(struct session *session)
     mem_free(session);
 }
 
-void hosts_beat(struct session *session, int path)
+void hosts_beat(struct session *session, const struct host_fact *fact, int path)
 {
     struct controller *controller = session->controller;
     const struct clock_port *clock = controller->options.clock;
-    const struct host_fact *fact = fact_of(controller, session->host);
     struct error err;
 
     session->beat_us[path] = clock->steady_us(clock->self);
@@ -275,9 +277,10 @@ static void look_round(void *ctx)
     session->look_silent = 0;
     session->looks_open = 1; /* held until all are asked, so that an early answer does not judge alone */
     size_t asked = 0;
-    for (size_t i = 0; at && i < length && asked < LOOKERS; i++) {
+    for (size_t i = 0; at && i < 2 * length && asked < LOOKERS; i++) { /* the sure ones first */
         const struct host_fact *by = records[(start + i) % length]->object;
-        if (by == at || by->state != HOST_UP || !heard_lately(controller, by->name)) continue;
+        enum hearing hearing = i < length ? HEARD_NOW : HEARD_LATELY;
+        if (by == at || by->state != HOST_UP || hearing_of(controller, by->name) != hearing) continue;
         look_ask(session, by, at);
         asked++;
     }
@@ -287,13 +290,17 @@ static void look_round(void *ctx)
     if (session->looks_open == 0 && session->doubted) judge(session); /* nobody could be asked */
 }
 
-/* Who is late itself may be gone, too, and would cost a time-out. */
-static bool heard_lately(struct controller *controller, const char *host)
+/* Who is late itself may be gone, too, and would cost a time-out. What dies together is looked for when its
+ * beats are late by at least LOOK_EARLY_US - BEAT_US; a break of lines is heard of all within a moment. */
+static enum hearing hearing_of(struct controller *controller, const char *host)
 {
     const struct clock_port *clock = controller->options.clock;
     const struct session *session = session_get(controller, host);
     int64_t last_us = session->beat_us[0] > session->beat_us[1] ? session->beat_us[0] : session->beat_us[1];
-    return last_us > 0 && clock->steady_us(clock->self) - last_us < 2 * BEAT_US;
+    int64_t silent_us = clock->steady_us(clock->self) - last_us;
+
+    if (last_us == 0 || silent_us >= 2 * BEAT_US) return HEARD_NOT;
+    return session->line && silent_us < LOOK_EARLY_US - BEAT_US ? HEARD_NOW : HEARD_LATELY;
 }
 
 static void look_ask(struct session *session, const struct host_fact *by, const struct host_fact *at)
@@ -449,7 +456,6 @@ static void fenced(void *ctx, const struct error *failure)
 static void losses_note(struct controller *controller)
 {
     const struct clock_port *clock = controller->options.clock;
-    CLEANUP_CHANGE struct change *change = change_new(controller->options.store);
     int64_t now_us = clock->steady_us(clock->self), oldest_us = INT64_MAX;
     bool open = false;
     struct error err;
@@ -458,9 +464,12 @@ static void losses_note(struct controller *controller)
     for (size_t cursor = 0; map_next(controller->sessions, &cursor, NULL, &value);) {
         struct session *session = value;
         if (session->off_us && session->off_us < oldest_us) oldest_us = session->off_us;
-        open |= loss_is_open(session, now_us);
     }
-    if (oldest_us == INT64_MAX || (open && now_us - oldest_us < LOSSES_US)) return;
+    if (oldest_us == INT64_MAX) return;
+    for (size_t cursor = 0; !open && map_next(controller->sessions, &cursor, NULL, &value);)
+        open = loss_is_open(value, now_us);
+    if (open && now_us - oldest_us < LOSSES_US) return;
+    CLEANUP_CHANGE struct change *change = change_new(controller->options.store);
     for (size_t cursor = 0; map_next(controller->sessions, &cursor, NULL, &value);)
         if (((struct session *)value)->off_us) loss_put(value, change);
     if (change_is_empty(change)) return;

@@ -59,7 +59,8 @@ static bool take_turn(struct controller *controller, struct session *session,
 
     if (!record)
         return error_set(err, ERROR_NOT_FOUND, "host %s is not known: say hello first", report->host);
-    if (!text_equal(((const struct host_fact *)record->object)->boot, report->boot))
+    if (!text_equal(((const struct host_fact *)record->object)->boot, report->boot) &&
+        !PLANTED(old_boot_heard))
         return error_set(err, ERROR_CONFLICT, "a report of another run of host %s", report->host);
     *ret_news = !text_equal(session->report_boot, report->boot) || session->report_sent_us <= report->sent_us;
     if (!*ret_news) return true;
@@ -129,11 +130,12 @@ static void take_gone(struct taking *taking)
 
     if (report->document_version < taking->session->document_version) return;
     for (size_t i = 0; i < length; i++) {
-        const struct instance *before = instance_of(taking, records[i]->name);
-        if (!before) continue;
+        /* Of what a report changes neither is part, and of most instances one of them says no. */
+        const struct instance *before = records[i]->object;
+        if (before->wanted != WANTED_GONE || !text_equal(before->host, report->host)) continue;
+        before = instance_of(taking, records[i]->name);
+        if (!before || before->state == INSTANCE_STOPPED) continue;
         struct instance instance = *before;
-        if (instance.wanted != WANTED_GONE || instance.state == INSTANCE_STOPPED) continue;
-        if (!text_equal(instance.host, report->host)) continue;
         if (reported(report, instance.name) && !PLANTED(gone_too_early)) continue;
         instance.state = INSTANCE_STOPPED;
         instance.health = HEALTH_UNKNOWN;

@@ -78,6 +78,12 @@ static inline bool instance_steady(const struct instance *instance, int64_t now_
            now_ms - instance->since_ms >= 10 * 1000;
 }
 
+/* Until it is forgotten what had a place once takes of its party's quota: it may be wiped, or come back. */
+static inline bool instance_counts(const struct instance *instance)
+{
+    return instance->incarnation > 0 || instance->host[0] != '\0';
+}
+
 enum host_state { HOST_UP, HOST_SUSPECT, HOST_DOWN, HOST_STATE_DRAINING, HOST_STATE_OFF };
 
 struct host_fact {

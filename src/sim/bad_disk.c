@@ -19,7 +19,9 @@ struct sim_bad_disk {
     void *ctx;
     int64_t slow_us;
     bool full, lies;
-    struct map *kept; /* path -> struct kept */
+    struct map *kept;                                                            /* path -> struct kept */
+    void (*written)(void *ctx, const char *path, const char *data, size_t size); /* a watcher or NULL */
+    void *written_ctx;
 };
 
 static bool disk_read(void *self, const char *path, struct buf *ret_data, struct error *err);
@@ -84,6 +86,14 @@ void sim_bad_disk_lie(struct sim_bad_disk *disk, bool lies)
     forget_kept(disk);
 }
 
+void sim_bad_disk_watch(struct sim_bad_disk *disk,
+                        void (*written)(void *ctx, const char *path, const char *data, size_t size),
+                        void *ctx)
+{
+    disk->written = written;
+    disk->written_ctx = ctx;
+}
+
 size_t sim_bad_disk_power_lost(struct sim_bad_disk *disk)
 {
     size_t cursor = 0, lost = map_length(disk->kept);
@@ -125,6 +135,7 @@ static bool disk_write(void *self, const char *path, const void *data, size_t si
 {
     struct sim_bad_disk *disk = self;
 
+    if (disk->written) disk->written(disk->written_ctx, path, data, size);
     if (disk->slow_us > 0) disk->spend(disk->ctx, disk->slow_us);
     if (disk->full) return error_set(err, ERROR_FAILED, "writing %s: no space left on device", path);
     if (!disk->lies) return disk->under->write(disk->under->self, path, data, size, mode, err);

@@ -20,6 +20,10 @@ void sim_bad_disk_slow(struct sim_bad_disk *disk, int64_t us); /* that each chan
 void sim_bad_disk_full(struct sim_bad_disk *disk, bool full);
 /* Changes are remembered and acknowledged, and reach the disk below only when it is told the truth again. */
 void sim_bad_disk_lie(struct sim_bad_disk *disk, bool lies);
+/* Told of every write that is asked for, whatever comes of it, from inside it; NULL: nobody. */
+void sim_bad_disk_watch(struct sim_bad_disk *disk,
+                        void (*written)(void *ctx, const char *path, const char *data, size_t size),
+                        void *ctx);
 /* What was only remembered is lost: a file that was removed is back, one that was written is there and empty
  * (its name had reached the disk, its content had not). How many files that are. */
 size_t sim_bad_disk_power_lost(struct sim_bad_disk *disk);

@@ -107,6 +107,10 @@ bool clerk_found(struct run *run)
     for (size_t i = 0; i < run->swarm->parties_length; i++)
         swarm_write_party(run->swarm, i, &yaml);
     world_images(run->world, &yaml);
+    for (size_t i = 0; i < run->swarm->parties_length; i++) {
+        CLEANUP_MEM char *party = mem_printf("p%zu", i + 1);
+        world_party_image(run->world, party, i, &yaml);
+    }
     request(clerk, first, landlord, "POST", "/v1/apply", buf_text(&yaml));
     if (!wait_answers(clerk)) return false;
     for (size_t i = 0; i < run->swarm->hosts_length; i++) {

@@ -1,4 +1,5 @@
 /* The management network: cut, one-way, or in bad weather. */
+#include "base/text.h"
 #include "simulate/inside.h"
 
 #include <inttypes.h>
@@ -113,11 +114,12 @@ static void cut_pairs(struct run *run, const struct trouble *trouble, bool cut)
     sim_random_free(chance);
 }
 
-/* One of a hundred requests stands in a queue until its asker has given up. */
+/* One of a hundred requests stands in a queue until its asker has given up; of the reports, in which whole
+ * states travel, one of ten. */
 static void late(void *ctx, const char *from, const char *to, const struct request *request,
                  struct sim_fate *ret_fate)
 {
     struct sim_random *chance = ((struct run *)ctx)->world->random; /* the net's own */
-    if (sim_random_between(chance, 1, 100) == 1)
+    if (sim_random_between(chance, 1, text_equal(request->path, "/agent/report") ? 10 : 100) == 1)
         ret_fate->late_us = sim_random_between(chance, 1, 20 * 1000) * 1000;
 }

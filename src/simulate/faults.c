@@ -47,6 +47,8 @@ const struct fault fault_table[] = {
      store_fails, store_fails_end},
     {"store-conflicts", "of the store's transactions that compare each n-th conflicts", MINUTE, 20 * MINUTE,
      SECOND, 2 * MINUTE, store_conflicts, store_conflicts_end},
+    {"host-resets", "a host loses its power, and has it back before anybody has given it up", 10 * SECOND,
+     10 * MINUTE, 50, 2 * SECOND, host_dies, host_dies_end},
 };
 const size_t fault_table_length = LENGTH(fault_table);
 _Static_assert(LENGTH(fault_table) <= (size_t)SIMULATE_FAULTS_MAX, "the report has room for them");
@@ -85,6 +87,11 @@ bool simulate_check_faults(const char *faults, struct error *err)
         bool known = false;
         for (size_t i = 0; i < LENGTH(names); i++)
             known |= text_equal(names[i], name);
+        if (text_equal(name, "all") || text_equal(name, "none"))
+            return error_set(err, ERROR_USAGE, "--faults: '%s' stands alone, not in a list", name);
+        if (size == 0)
+            return error_set(err, ERROR_USAGE, "--faults: a name is missing %s; croft sim --help names them",
+                             *at ? "before a comma" : "at the end");
         const char *nearest = text_nearest(name, names, LENGTH(names));
         if (!known)
             return error_set(err, ERROR_USAGE, "there is no fault '%s'%s%s; croft sim --help names them",

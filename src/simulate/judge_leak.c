@@ -12,6 +12,9 @@ enum { LEFT_US = 120 * 1000 * 1000 }; /* that a host which is back and in touch 
 static bool is_fenced(struct run *run, const char *host);
 static bool placed_here(struct judges *judges, const char *instance, const char *host);
 static void judge_instance(struct run *run, const char *instance, const char *host_before);
+static void note_image(struct run *run, const struct store_item *item);
+static void judge_image(struct run *run, const struct fake_change *change);
+static bool has_image(const struct judges *judges, const char *party, const char *digest);
 
 void no_leak_changed(struct run *run, const struct fake_change *change)
 {
@@ -19,6 +22,7 @@ void no_leak_changed(struct run *run, const struct fake_change *change)
     struct trace_seen *seen = map_get(held->traces, change->instance);
 
     if (change->kind == FAKE_MADE) {
+        judge_image(run, change);
         if (seen)
             run_violated(run, "no-leak", "%s: %s is made over what is left of one of %s", change->host,
                          change->instance, seen->party);
@@ -40,6 +44,7 @@ void no_leak_stored(struct run *run, const struct store_item *item)
     struct judges *judges = run->judges;
     const char *name = item->key + strlen(prefix);
 
+    if (text_starts(item->key, "image/") && item->value) note_image(run, item);
     if (!text_starts(item->key, prefix)) return;
     struct believed *old = map_get(judges->believed, name);
     CLEANUP_MEM char *host_before = mem_strdup(old ? old->host : "");
@@ -51,12 +56,13 @@ void no_leak_stored(struct run *run, const struct store_item *item)
             run_violated(run, "acknowledged", "%s in the store cannot be read: %s", item->key, err.message);
             return;
         }
+        drains_judge(run, name, old, &instance);
         if (!old) {
             old = mem_alloc(sizeof(*old));
             map_put(judges->believed, name, old);
         }
         mem_free(old->host);
-        *old = (struct believed){mem_strdup(instance.host), instance.incarnation};
+        *old = (struct believed){mem_strdup(instance.host), instance.incarnation, instance.drained};
     } else if (old) {
         map_remove(judges->believed, name);
         mem_free(old->host);
@@ -108,6 +114,36 @@ static void judge_instance(struct run *run, const char *instance, const char *ho
                          "%s is given up on %s, which still has it and is not known to be off", instance,
                          host);
     }
+}
+
+/* Also of one that goes again: what was made from it may be made again. */
+static void note_image(struct run *run, const struct store_item *item)
+{
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    struct image image;
+    struct error err;
+
+    if (!model_read_json(&schema_image, arena, item->value, strlen(item->value), &image, &err)) {
+        run_violated(run, "acknowledged", "%s in the store cannot be read: %s", item->key, err.message);
+        return;
+    }
+    map_put(run->judges->images, arena_printf(arena, "%s %s", image.party, image.digest), run->judges);
+}
+
+/* What a party's instance is made from is its own, or the landlord's, which is everybody's. */
+static void judge_image(struct run *run, const struct fake_change *change)
+{
+    const struct judges *judges = run->judges;
+
+    if (!has_image(judges, change->party, change->image) && !has_image(judges, "landlord", change->image))
+        run_violated(run, "no-leak", "%s: %s is made from %s, which is no image of %s", change->host,
+                     change->instance, change->image, change->party);
+}
+
+static bool has_image(const struct judges *judges, const char *party, const char *digest)
+{
+    CLEANUP_MEM char *key = mem_printf("%s %s", party, digest);
+    return map_get(judges->images, key) != NULL;
 }
 
 static bool placed_here(struct judges *judges, const char *instance, const char *host)

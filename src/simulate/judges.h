@@ -9,6 +9,9 @@ struct held {
     const struct box *box;
     struct map *traces; /* instance -> struct trace_seen */
     struct resources runs;
+    char confirmed[160]; /* the run of the host in which its agent last had a document confirmed */
+    char said[160];      /* the run that the store knows, and the newest document that it had in force */
+    int64_t said_version;
 };
 
 struct trace_seen {
@@ -28,6 +31,7 @@ struct wire {
 struct believed {
     char *host;
     int64_t incarnation;
+    bool drained;
 };
 
 struct judges {
@@ -35,6 +39,7 @@ struct judges {
     struct map *held;     /* host -> struct held */
     struct map *wires;    /* VNI as text -> struct wire */
     struct map *believed; /* instance -> struct believed */
+    struct map *images;   /* "party digest" of all images that were ever there -> the judges */
     struct store_watch *watch;
     uint64_t revision; /* that the store was seen at */
     int64_t look_us;   /* of the last look at everything, in calms */
@@ -60,6 +65,11 @@ bool resources_fit(const struct resources *used, const struct resources *of);
 void no_leak_changed(struct run *run, const struct fake_change *change);
 void no_leak_stored(struct run *run, const struct store_item *item);
 void no_leak_look(struct run *run); /* for what is left for too long */
+/* judge_word.c: what is taken for said, and was not; what was said, and is not heeded */
+void drains_judge(struct run *run, const char *instance, const struct believed *before,
+                  const struct instance *now);
+void believed_stored(struct run *run, const struct store_item *item);
+void believed_watch(struct held *held);
 /* judge_calm.c */
 void quota_look(struct run *run);
 void committed_look(struct run *run);

@@ -16,7 +16,7 @@ struct swarm_tier {
     char name[16];
     struct count count;
     int64_t cpus_millis, memory_mib;
-    int image; /* hello:1 or hello:2 */
+    int image; /* hello:1, the landlord's, or hello:2, the party's own */
     int warm, priority, setting;
     int spread; /* 0 none, 1 host, 2 rack */
     bool strict, health;

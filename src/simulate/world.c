@@ -4,14 +4,19 @@
 #include "model/image_text.h"
 #include "sim/digest.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 const char *const landlord = "landlords-own-token";
 const char api_address[] = "127.0.0.1:7000";
+static const char *const images[] = {"hello:1", "hello:2", "croft-balancer:1"};
+enum { FIRST_SIZE = 27 }; /* of images: it keeps them apart */
 static const char *const controller_addresses[] = {"10.90.0.1:7070", "10.91.0.1:7070"};
 
 static void add_box(struct world *world, const struct host *host);
+static void write_image(const struct world *world, const char *party, const char *name, int64_t size,
+                        struct buf *ret_yaml);
 static void name_boot(struct box *box);
 static void free_drivers(struct box *box);
 static void spend(void *ctx, int64_t us);
@@ -90,14 +95,13 @@ void world_image_digest(const struct world *world, int64_t size, char ret_digest
 
 void world_images(const struct world *world, struct buf *ret_yaml)
 {
-    const char *const images[] = {"hello:1", "hello:2", "croft-balancer:1"};
+    for (size_t i = 0; i < LENGTH(images); i++)
+        write_image(world, "landlord", images[i], FIRST_SIZE + (int64_t)i, ret_yaml);
+}
 
-    for (size_t i = 0; i < LENGTH(images); i++) { /* their sizes keep them apart */
-        char digest[72];
-        world_image_digest(world, 27 + (int64_t)i, digest);
-        buf_printf(ret_yaml, "---\nkind: Image\nname: %s\ndigest: \"%s\"\nlayers: [\"%s\"]\nsize: %zu\n",
-                   images[i], digest, world->layer, 27 + i);
-    }
+void world_party_image(const struct world *world, const char *party, size_t n, struct buf *ret_yaml)
+{
+    write_image(world, party, images[1], FIRST_SIZE + (int64_t)(LENGTH(images) + n), ret_yaml);
 }
 
 bool world_start_controller(struct world *world, struct error *err)
@@ -243,6 +247,17 @@ static void add_box(struct world *world, const struct host *host)
     box->truth = fake_host_get(world->truth, box->name);
     box->host = *host;
     map_put(world->boxes_by_name, box->name, box);
+}
+
+static void write_image(const struct world *world, const char *party, const char *name, int64_t size,
+                        struct buf *ret_yaml)
+{
+    char digest[72];
+
+    world_image_digest(world, size, digest);
+    buf_printf(ret_yaml,
+               "---\nkind: Image\nname: %s\nparty: %s\ndigest: \"%s\"\nlayers: [\"%s\"]\nsize: %" PRId64 "\n",
+               name, party, digest, world->layer, size);
 }
 
 /* Unlike every other one's, as the kernel's are: no turned bit makes one of another. */

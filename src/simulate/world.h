@@ -87,6 +87,8 @@ void world_free(struct world *world);                         /* NULL is fine */
 void world_image_digest(const struct world *world, int64_t size, char ret_digest[72]);
 /* Documents of the images hello:1, hello:2 and croft-balancer:1, added to ret_yaml. */
 void world_images(const struct world *world, struct buf *ret_yaml);
+/* The same of an image hello:2 of the n-th party's own (from 0), another one than the landlord's. */
+void world_party_image(const struct world *world, const char *party, size_t n, struct buf *ret_yaml);
 /* One at a time. What it does not finish when it stops is as after a crash. */
 MUST_CHECK bool world_start_controller(struct world *world, struct error *err);
 void world_stop_controller(struct world *world);

@@ -90,6 +90,7 @@ struct filling {
     uint32_t *seat_of; /* of each instance, or GRID_NONE: it is of no tier any more */
     uint32_t *next;    /* the next instance of the same farm, or GRID_NONE */
     struct map *parties;
+    struct tier tier; /* what holds of a tier that nobody said anything of */
 };
 
 /* A party without a document, unless it is there. */

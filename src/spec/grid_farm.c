@@ -98,8 +98,7 @@ static bool make_tier(struct filling *filling, const struct grid_seat *seat, str
                   document_shown(shown, seat->image));
         return grid_refuse(filling->grid, RECORD_INSTANCE, seat->first, "image", err);
     }
-    struct tier tier;
-    schema_defaults(&schema_tier, filling->grid->arena, &tier);
+    struct tier tier = filling->tier;
     tier.name = seat->name;
     tier.image = seat->image;
     tier.count = (struct count){seat->running, seat->running, seat->running};
@@ -239,8 +238,9 @@ static bool is_image_name(const char *text)
     };
     struct node node = {.kind = NODE_MAP, .items = fields, .length = LENGTH(fields)};
     struct error ignored;
+    if (text_equal(text, IMAGE_UNKNOWN)) return true;
     CLEANUP_ARENA struct arena *arena = arena_new();
-    return text_equal(text, IMAGE_UNKNOWN) || schema_read(&schema_image, arena, &node, &image, &ignored);
+    return schema_read(&schema_image, arena, &node, &image, &ignored);
 }
 
 /* What members do not say is their tier's. */

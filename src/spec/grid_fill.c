@@ -20,6 +20,8 @@ static void open_farms(struct filling *filling);
 static uint32_t add_farm(struct filling *filling, const char *name, bool is_made);
 static struct grid_seat *add_seat(struct filling *filling, uint32_t farm, const char *name);
 static bool seat_instances(struct filling *filling, struct error *err);
+static bool check_state(const struct grid *grid, size_t number, const struct instance *instance,
+                        struct error *err);
 static bool check_host(const struct grid *grid, size_t instance, const char *host, const char *field,
                        struct error *err);
 static bool find_seat(struct filling *filling, uint32_t instance, uint32_t *ret_seat, struct error *err);
@@ -39,6 +41,7 @@ bool grid_finish(struct grid *grid, struct grid_file *ret_grid, struct error *er
     size_t instances = grid->tables[RECORD_INSTANCE].length;
     filling.seat_of = mem_alloc_array(instances, sizeof(*filling.seat_of));
     filling.next = mem_alloc_array(instances, sizeof(*filling.next));
+    schema_defaults(&schema_tier, grid->arena, &filling.tier);
     bool done = fill(&filling, err);
     mem_free(filling.seat_of);
     mem_free(filling.next);
@@ -237,6 +240,7 @@ static bool seat_instances(struct filling *filling, struct error *err)
         if (!check_host(grid, i, instance->host, "host", err)) return false;
         if (!check_host(grid, i, instance->move_to, "move_to", err)) return false;
         fill_state(instance, table->rows[i].said);
+        if (!check_state(grid, i, instance, err)) return false;
         if (!find_seat(filling, i, &seat, err)) return false;
         filling->seat_of[i] = seat;
         filling->next[i] = GRID_NONE;
@@ -253,6 +257,21 @@ static bool seat_instances(struct filling *filling, struct error *err)
         if (seat != GRID_NONE && !join(filling, seat, i, err)) return false;
     }
     return true;
+}
+
+static bool check_state(const struct grid *grid, size_t number, const struct instance *instance,
+                        struct error *err)
+{
+    static const bool is_somewhere[] = {[INSTANCE_BOOTING] = true,
+                                        [INSTANCE_RUNNING] = true,
+                                        [INSTANCE_DRAINING] = true,
+                                        [INSTANCE_WIPING] = true};
+    if (instance->host[0] || (size_t)instance->state >= LENGTH(is_somewhere) ||
+        !is_somewhere[instance->state])
+        return true;
+    error_set(err, ERROR_INVALID, "%s, and on no host: say its host, or nothing of its state",
+              instance_state_names[instance->state]);
+    return grid_refuse(grid, RECORD_INSTANCE, number, "state", err);
 }
 
 static bool check_host(const struct grid *grid, size_t instance, const char *host, const char *field,

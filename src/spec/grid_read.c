@@ -28,6 +28,7 @@ static bool find_kind(const char *line, size_t size, enum record_kind *ret_kind)
 static const char *skip(const char *at, const char *end, char wanted);
 static bool read_fast(struct lines *lines, enum record_kind kind, const char *line, size_t size);
 static bool read_tree(struct lines *lines, const char *line, size_t size, bool ended, struct error *err);
+static unsigned say_not_json(const char *line, size_t size, bool ended, struct error *err);
 static bool read_document(struct lines *lines, const struct node *node, struct error *err);
 static bool kind_of_tree(struct arena *arena, const struct node *node, enum record_kind *ret_kind,
                          struct error *err);
@@ -173,15 +174,30 @@ static bool read_tree(struct lines *lines, const char *line, size_t size, bool e
     struct node stream;
     /* YAML knows more than JSON does; what is not JSON stops here. */
     if (!node_from_json(scratch, line, size, &node, err)) {
-        if (err->column == 0) err->column = 1;
-        if (!ended && strstr(err->message, "near end of file") != NULL)
-            error_wrap(err, "the last line may be cut off, it has no end");
-        return schema_error_at(err, &(struct node){.line = 1, .column = err->column}, "");
+        unsigned column = say_not_json(line, size, ended, err);
+        return schema_error_at(err, &(struct node){.line = 1, .column = column}, "");
     }
     if (!spec_read_yaml(lines->grid.arena, line, size, &stream, err)) return false;
     if (stream.length == 1) return read_document(lines, &stream.items[0], err);
     error_set(err, ERROR_INVALID, "expected one document in a line, found %zu", stream.length);
     return schema_error_at(err, &stream, "");
+}
+
+/* In words that tell how to mend it, where the parser has none. The column. */
+static unsigned say_not_json(const char *line, size_t size, bool ended, struct error *err)
+{
+    const char *zero = memchr(line, 0, size);
+    unsigned column = err->column ? err->column : 1;
+
+    if (zero) {
+        error_set(err, ERROR_INVALID, "expected text, found a zero byte");
+        return (unsigned)(zero - line) + 1;
+    }
+    if (strstr(err->message, "end of file expected"))
+        error_set(err, ERROR_INVALID, "expected the end of the line behind its document: write one a line");
+    else if (!ended && strstr(err->message, "near end of file"))
+        error_wrap(err, "the last line may be cut off, it has no end");
+    return column;
 }
 
 static bool read_document(struct lines *lines, const struct node *node, struct error *err)

@@ -69,6 +69,7 @@ static bool take_effect(struct operation *operation, struct error *err);
 static bool started(struct fake_host *host, struct trace *trace, struct error *err);
 static void ended_by_itself(void *ctx);
 static void operation_free(struct operation *operation);
+static void tell(const struct trace *trace, enum fake_change_kind kind, const char *image);
 static struct trace *running(struct fake_compute *compute, const char *instance, struct error *err);
 
 const struct compute_driver *fake_compute_new(struct fake_host *host)
@@ -117,15 +118,7 @@ struct trace *trace_new(struct fake_host *host, const char *name)
 
 void trace_tell(const struct trace *trace, enum fake_change_kind kind)
 {
-    const struct fake_change change = {.kind = kind,
-                                       .host = trace->host->name,
-                                       .instance = trace->name,
-                                       .farm = trace->farm,
-                                       .party = trace->party,
-                                       .incarnation = trace->incarnation,
-                                       .address = trace->address,
-                                       .size = trace->size};
-    world_tell(trace->host->world, &change);
+    tell(trace, kind, NULL);
 }
 
 void trace_crash(struct trace *trace, int status)
@@ -249,7 +242,7 @@ static void create(void *self, const struct personality *personality, const stru
     trace->party = mem_strdup(personality->party);
     trace->address = personality->address;
     trace->size = personality->size;
-    trace_tell(trace, FAKE_MADE);
+    tell(trace, FAKE_MADE, image->digest);
     schema_write(&schema_personality, NULL, personality, &json);
     trace->personality_json = buf_take(&json);
     begin(compute, OPERATION_CREATE, personality->instance, script->create_ms, fails, done, ctx);
@@ -518,4 +511,18 @@ static struct trace *running(struct fake_compute *compute, const char *instance,
     if (trace && trace->running) return trace;
     error_set(err, trace ? ERROR_REFUSED : ERROR_NOT_FOUND, "%s does not run here", instance);
     return NULL;
+}
+
+static void tell(const struct trace *trace, enum fake_change_kind kind, const char *image)
+{
+    const struct fake_change change = {.kind = kind,
+                                       .host = trace->host->name,
+                                       .instance = trace->name,
+                                       .farm = trace->farm,
+                                       .party = trace->party,
+                                       .incarnation = trace->incarnation,
+                                       .address = trace->address,
+                                       .size = trace->size,
+                                       .image = image};
+    world_tell(trace->host->world, &change);
 }

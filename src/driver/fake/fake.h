@@ -68,6 +68,7 @@ struct fake_change {
     const char *instance;       /* full name; of a farm's network: "" */
     const char *farm, *party;   /* party: of an instance's root, not of ports and networks */
     int64_t incarnation;        /* of an instance's root */
+    const char *image;          /* FAKE_MADE: the digest of what the root was made from */
     uint32_t address;           /* the same */
     struct resources size;      /* the same */
     bool member;                /* FAKE_PORT_MADE: the filters here know it */

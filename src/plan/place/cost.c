@@ -4,10 +4,12 @@
 
 /* README.md, Where, says what these do and how they were found. */
 #define SCARCE 0.75
-#define COST_ASIDE 60.0
+#define COST_ASIDE 75.0
 
 static int64_t in_units(size_t dimension, int64_t amount);
 static double share_of(const struct cost_measure *measure, size_t dimension);
+static bool find_pairs(struct cost_measure *measure);
+static double rounded_down(int64_t dividend, int64_t divisor);
 static bool is_before(const struct cost_place *a, const struct cost_place *b);
 
 void cost_offer(struct cost_measure *measure, const int64_t total[COST_DIMENSIONS], int sign)
@@ -69,7 +71,7 @@ bool cost_find_scarce(struct cost_measure *measure)
     bool same = memcmp(scarce, measure->scarce, sizeof(scarce)) == 0 && aside >= measure->aside &&
                 aside <= measure->aside;
     memcpy(measure->scarce, scarce, sizeof(scarce));
-    return same;
+    return find_pairs(measure) && same;
 }
 
 void cost_invert(const int64_t total[COST_DIMENSIONS], double ret_inverse[COST_DIMENSIONS])
@@ -119,6 +121,37 @@ static int64_t in_units(size_t dimension, int64_t amount)
 static double share_of(const struct cost_measure *measure, size_t dimension)
 {
     return (double)measure->demand[dimension] / (double)measure->offer[dimension];
+}
+
+/* False: not as they were. */
+static bool find_pairs(struct cost_measure *measure)
+{
+    static const double unit[COST_DIMENSIONS] = {1000, 1 << 20, 1 << 20, 1 << 20}; /* as in_units() has it */
+    struct cost_pair pairs[COST_PAIRS] = {0};
+    size_t length = 0;
+
+    for (size_t s = 0; s < COST_DIMENSIONS; s++)
+        for (size_t d = 0; d < COST_DIMENSIONS && measure->scarce[s]; d++) {
+            double with = rounded_down(measure->demand[d], measure->demand[s]);
+            if (measure->scarce[d] || measure->offer[d] <= 0 || with <= 0) continue;
+            pairs[length++] = (struct cost_pair){s, d, with * unit[d] / unit[s]};
+        }
+    bool same = length == measure->pairs_length && memcmp(pairs, measure->pairs, sizeof(pairs)) == 0;
+    memcpy(measure->pairs, pairs, sizeof(pairs));
+    measure->pairs_length = length;
+    return same;
+}
+
+/* The quotient to its two leading bits, so that what is remembered of costs is right for long. */
+static double rounded_down(int64_t dividend, int64_t divisor)
+{
+    if (dividend <= 0 || divisor <= 0) return 0;
+    double quotient = (double)dividend / (double)divisor, power = 1;
+    while (power > quotient)
+        power /= 2;
+    while (2 * power <= quotient)
+        power *= 2;
+    return quotient >= 1.5 * power ? 1.5 * power : power;
 }
 
 static bool is_before(const struct cost_place *a, const struct cost_place *b)

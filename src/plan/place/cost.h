@@ -12,13 +12,22 @@
 
 enum {
     COST_DIMENSIONS = 4, /* cpus (milli), memory, disk (bytes), network (bit/s), as in struct resources */
-    COST_TOP = 8,        /* so many of the best hosts are remembered */
+    COST_PAIRS = COST_DIMENSIONS / 2 * (COST_DIMENSIONS / 2), /* there are no more */
+    COST_TOP = 16,                                            /* so many of the best hosts are remembered */
 };
 
 /* README.md, Where, says what these do and how they were found; the other ones are in cost.c. */
 #define COST_EMPTY 2.0
+#define COST_SHORT 0.4
 #define COST_WHOLE (1 - 1e-9)
 #define COST_UNCOUNTED (INT64_MAX / 4) /* what a host has of what nobody measured */
+
+/* A scarce dimension and one that is not, though it may be on some hosts: with so much left of the first,
+ * `with` times that is what farms ask of the other on average, rounded down. */
+struct cost_pair {
+    size_t scarce, other;
+    double with;
+};
 
 /* What costs are measured in, by all usable hosts and all that is asked for. Zeroes are a measure of nothing.
  */
@@ -31,6 +40,8 @@ struct cost_measure {
      * scarce by that: where hosts should not be left with room in one and none in another. */
     int64_t demand[COST_DIMENSIONS], offer[COST_DIMENSIONS];
     bool scarce[COST_DIMENSIONS];
+    struct cost_pair pairs[COST_PAIRS];
+    size_t pairs_length;
     double aside; /* weight of what would be left without a use: more when much of the room is asked for */
 };
 
@@ -48,22 +59,40 @@ bool cost_find_scarce(struct cost_measure *measure);
 
 /* 1 / total; 0: the host has none, or it is not counted. */
 void cost_invert(const int64_t total[COST_DIMENSIONS], double ret_inverse[COST_DIMENSIONS]);
+/* The largest part of the host by which a dimension falls behind what goes with a scarce one. An empty host
+ * is never short. For cost_of(). */
+static inline double cost_short(const struct cost_measure *measure, const double left[COST_DIMENSIONS],
+                                const double inverse[COST_DIMENSIONS])
+{
+    double most = 0;
+
+    for (size_t n = 0; n < measure->pairs_length; n++) {
+        const struct cost_pair *pair = &measure->pairs[n];
+        double part = left[pair->scarce] * inverse[pair->scarce];
+        double with = pair->with * left[pair->scarce] * inverse[pair->other];
+        double lacks = (with < part ? with : part) - left[pair->other] * inverse[pair->other];
+        if (lacks > most && inverse[pair->other] > 0) most = lacks;
+    }
+    return most;
+}
+
 /* Of the size on a host that has so much free: the least is best. Below 0: it does not fit. Inline, since
  * searches ask it of every host. */
 static inline double cost_of(const struct cost_measure *measure, const int64_t free[COST_DIMENSIONS],
                              const double inverse[COST_DIMENSIONS], const int64_t size[COST_DIMENSIONS])
 {
-    double rest = 0, product = 0, free_square = 0, size_square = 0;
+    double rest = 0, product = 0, free_square = 0, size_square = 0, left[COST_DIMENSIONS];
     bool empty = true;
 
     for (size_t d = 0; d < COST_DIMENSIONS; d++) {
-        int64_t left = free[d] - size[d];
-        if (PLANTED(quota_off_by_one) && left < 0 && left + size[d] >= 0) left = 0; /* one too many */
-        if (left < 0 && size[d] > 0) return -1;
+        int64_t after = free[d] - size[d];
+        if (PLANTED(quota_off_by_one) && after < 0 && after + size[d] >= 0) after = 0; /* one too many */
+        if (after < 0 && size[d] > 0) return -1;
+        left[d] = (double)after;
         if (!measure->scarce[d] || inverse[d] == 0) continue;
         double whole = (double)free[d] * inverse[d];
         double part = (double)size[d] * inverse[d];
-        rest += (double)left * measure->unit[d];
+        rest += left[d] * measure->unit[d];
         product += whole * part;
         free_square += whole * whole;
         size_square += part * part;
@@ -71,7 +100,9 @@ static inline double cost_of(const struct cost_measure *measure, const int64_t f
     }
     double squares = free_square * size_square;
     double aside = squares > 0 ? 1 - product / sqrt(squares) : 0;
-    return (rest > 0 ? rest : 0) + (empty ? COST_EMPTY : 0) + (aside > 0 ? measure->aside * aside : 0);
+    double unused =
+        (aside > 0 ? aside : 0) * (empty ? 2 : 1) + COST_SHORT * cost_short(measure, left, inverse);
+    return (rest > 0 ? rest : 0) + (empty ? COST_EMPTY : 0) + measure->aside * unused;
 }
 
 struct cost_place {

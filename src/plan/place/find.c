@@ -1,6 +1,7 @@
 /* The search: over groups of hosts that preferences do not tell apart, then inside the best of them.
  * README.md says what it costs. */
 #include "plan/place/keep.h"
+#include "plan/place/key.h"
 #include "plan/place/place.h"
 #include "plan/place/room.h"
 
@@ -19,15 +20,6 @@ struct search {
     struct keep_claim claim;
 };
 
-/* Smaller is better, field by field. */
-struct key {
-    int step;
-    uint32_t in_zone;  /* members of the tier already in the zone that they should spread over */
-    unsigned distance; /* from the lost host, in levels of the hierarchy */
-    uint32_t on_host;
-    double cost; /* room_cost() */
-};
-
 struct best {
     size_t host; /* NONE: none yet */
     struct key key;
@@ -39,12 +31,12 @@ static size_t ask_memory(struct work *work, const struct search *search, size_t 
                          bool *ret_remembered);
 static size_t group_of(const struct work *work, size_t host);
 static bool has_exception(const struct search *search, size_t group);
+static void look_again(struct work *work, const struct search *search, size_t group, struct best *best);
 static bool is_worse(const struct best *best, const struct key *key);
 static void take_better(const struct work *work, struct best *best, size_t host, const struct key *key);
 static size_t scan_group(struct work *work, const struct search *search, size_t group, struct key *ret_key);
 static uint32_t zone_count(const struct work *work, const struct search *search, size_t host);
 static bool is_own_zone(const struct work *work, const struct search *search, uint32_t zone);
-static int compare_keys(const struct key *a, const struct key *b);
 static unsigned distance_of(const struct work_host *a, const struct work_host *b);
 static double cost_on(const struct work *work, const struct search *search, size_t host);
 static struct amount ask_size(const struct work *work, const struct place_ask *ask);
@@ -59,13 +51,17 @@ size_t place_find(struct work *work, const struct place_ask *ask, int *ret_step)
 
     if (whys_in_vain(work, ask, &search.claim)) return NONE;
     work->doubtful.length = 0;
+    const double *floor = work->room->sizes[search.size_number].floor;
+    bool is_alike = ask->near == NONE && search.level < 0; /* keys of groups differ in the cost alone */
     for (size_t g = 0; g < work->room->groups_length; g++) {
+        bool exception = has_exception(&search, g);
+        if (isinf(floor[g]) && !exception) continue; /* it fits nowhere */
+        if (is_alike && !exception && best.host != NONE && floor[g] > best.key.cost) continue;
         if (work->room->groups[g].length == 0) continue;
         if (ask->only != NONE && work->hosts[ask->only].group != g) continue;
-        struct key key = group_key(work, &search, g);
         if (!keep_allows(work, &search.claim, work->room->groups[g].pool)) continue;
-        if (!has_exception(&search, g)) key.cost = work->room->groups[g].floor[search.size_number];
-        if (isinf(key.cost)) continue; /* it fits nowhere */
+        struct key key = group_key(work, &search, g);
+        if (!exception) key.cost = floor[g];
         if (key.step > 3 || (search.strict && key.in_zone > 0) || is_worse(&best, &key)) continue;
         size_t host = ask_memory(work, &search, g, &key, &remembered);
         if (remembered)
@@ -73,17 +69,30 @@ size_t place_find(struct work *work, const struct place_ask *ask, int *ret_step)
         else
             index_push(&work->doubtful, g);
     }
-    for (size_t n = 0; n < work->doubtful.length; n++) {
-        size_t g = work->doubtful.items[n];
-        struct key key = group_key(work, &search, g);
-        /* No host of the group can be better than the best that has room. */
-        const struct room_memo *memo = room_best(work, g, search.size_number);
-        if (!has_exception(&search, g) && memo->best.length > 0) key.cost = memo->best.places[0].cost;
-        if (!is_worse(&best, &key)) take_better(work, &best, scan_group(work, &search, g, &key), &key);
-    }
+    for (size_t n = 0; n < work->doubtful.length; n++)
+        look_again(work, &search, work->doubtful.items[n], &best);
     if (best.host == NONE) whys_note_vain(work, ask, &search.claim);
     if (best.host != NONE && ret_step) *ret_step = best.key.step;
     return best.host;
+}
+
+/* What is remembered of the group says nothing of the request: something of it lies there, or all that is
+ * remembered have a member of the tier. Then no host without one is cheaper than the last of them. */
+static void look_again(struct work *work, const struct search *search, size_t group, struct best *best)
+{
+    struct key key = group_key(work, search, group);
+    if (!has_exception(search, group)) {
+        const struct cost_top *top = &room_best(work, group, search->size_number)->best;
+        key.cost = top->places[top->length - 1].cost;
+        if (is_worse(best, &key)) return;
+        top = &room_best_apart(work, group, search->size_number)->best;
+        if (top->length > 0) {
+            key.cost = top->places[0].cost;
+            take_better(work, best, work->room->groups[group].columns[top->places[0].at].host, &key);
+            return;
+        }
+    }
+    if (!is_worse(best, &key)) take_better(work, best, scan_group(work, search, group, &key), &key);
 }
 
 bool place_breaks_spread(struct work *work, const struct place_ask *ask, size_t host)
@@ -189,12 +198,12 @@ static bool has_exception(const struct search *search, size_t group)
 
 static bool is_worse(const struct best *best, const struct key *key)
 {
-    return best->host != NONE && compare_keys(key, &best->key) > 0;
+    return best->host != NONE && key_compare(key, &best->key) > 0;
 }
 
 static void take_better(const struct work *work, struct best *best, size_t host, const struct key *key)
 {
-    int order = best->host == NONE ? -1 : compare_keys(key, &best->key);
+    int order = best->host == NONE ? -1 : key_compare(key, &best->key);
     if (host == NONE || order > 0) return;
     if (order == 0 && text_compare_natural(work->hosts[host].name, work->hosts[best->host].name) > 0) return;
     *best = (struct best){host, *key};
@@ -216,7 +225,7 @@ static size_t scan_group(struct work *work, const struct search *search, size_t 
         if (search->level != LEVEL_NONE) key.on_host = work->on_host[host] - (search->own == host);
         if (search->level == LEVEL_HOST) key.in_zone = key.on_host;
         if (search->strict && key.in_zone > 0) continue;
-        if (best != NONE && compare_keys(&key, &best_key) >= 0) continue; /* names come in order */
+        if (best != NONE && key_compare(&key, &best_key) >= 0) continue; /* names come in order */
         best = host;
         best_key = key;
     }
@@ -257,30 +266,17 @@ static bool is_own_zone(const struct work *work, const struct search *search, ui
     return false;
 }
 
-static int compare_keys(const struct key *a, const struct key *b)
-{
-    if (a->step != b->step) return a->step < b->step ? -1 : 1;
-    if (a->in_zone != b->in_zone) return a->in_zone < b->in_zone ? -1 : 1;
-    if (a->distance != b->distance) return a->distance < b->distance ? -1 : 1;
-    if (a->on_host != b->on_host) return a->on_host < b->on_host ? -1 : 1;
-    return (a->cost > b->cost) - (a->cost < b->cost);
-}
-
-/* Levels to climb from a to the first zone that holds b too; 0: the same zone. */
 static unsigned distance_of(const struct work_host *a, const struct work_host *b)
 {
-    unsigned common = 0;
-    while (common < a->depth && common < b->depth && a->zones[common] == b->zones[common])
-        common++;
-    return common == a->depth && common == b->depth ? 0 : 1 + a->depth - common;
+    return key_distance(a->zones, a->depth, b->zones, b->depth);
 }
 
-/* planning.md, Recovery; 4 and more: capacity of others, or of another class. */
 int place_step(const struct work_host *lost, const struct work_host *host)
 {
     if (lost->intent == NULL) return 3; /* deleted: nothing is known of its pool */
-    if (text_equal(lost->pool, host->pool)) return distance_of(lost, host) == 0 ? 1 : 2;
-    return text_equal(lost->class_name, host->class_name) ? 3 : 4;
+    bool same_pool = text_equal(lost->pool, host->pool);
+    return key_step(same_pool, same_pool || text_equal(lost->class_name, host->class_name),
+                    distance_of(lost, host));
 }
 
 /* The host that keeps room for the instance has that room for it besides. Below 0: it does not fit. */

@@ -40,6 +40,8 @@ struct keeps {
 };
 
 static const char *say_keeps(struct work *work, size_t pool);
+static void claim_of_mover(const struct work *work, const struct work_instance *i, struct keep_claim *claim);
+static void give_back(struct keep_claim *claim, size_t pool, const struct amount *size);
 static void know(struct keeps *keeps, const struct resources *resources, int sign);
 static void forget(struct keeps *keeps, size_t at);
 static void name_size(const struct amount *size, struct buf *key);
@@ -141,19 +143,42 @@ void keep_settle(struct work *work)
 
 struct keep_claim keep_claim_of(const struct work *work, const struct place_ask *ask)
 {
-    struct keep_claim claim = {
-        .size = amount_of(&work->tiers[ask->tier].intent->size), .home = NONE, .promise = NONE};
+    struct amount size = amount_of(&work->tiers[ask->tier].intent->size);
+    struct keep_claim claim = {.size = size, .home = NONE, .promise = NONE, .gives = NONE};
     if (ask->instance == NONE || work->keeps->keeping == 0) return claim;
     const struct work_instance *i = &work->instances[ask->instance];
     if (!work_placed(work, i))
         claim.recovers = i->host != NONE || i->record->incarnation > 0;
-    else if (!i->outdated) /* else what comes in its stead is new */
-        claim.home = (uintptr_t)map_get(work->keeps->by_name, work->hosts[i->host].pool) - 1;
+    else
+        claim_of_mover(work, i, &claim);
     if (i->promise != NONE && work->hosts[i->promise].group != NONE) {
         claim.promise = work->room->groups[work->hosts[i->promise].group].pool;
-        claim.promised = amount_of(&i->record->size);
+        claim.promised = size;
     }
     return claim;
+}
+
+/* It may take a new form where it goes, and one that is larger takes more than it leaves. */
+static void claim_of_mover(const struct work *work, const struct work_instance *i, struct keep_claim *claim)
+{
+    const struct work_host *host = &work->hosts[i->host];
+    size_t pool = (uintptr_t)map_get(work->keeps->by_name, host->pool) - 1;
+    struct amount is = amount_of(&i->record->size);
+    bool grows = false;
+
+    for (size_t d = 0; d < DIMENSIONS; d++)
+        grows |= claim->size.of[d] > is.of[d];
+    if (!grows)
+        claim->home = pool;
+    else if (host->group != NONE)
+        give_back(claim, pool, &is);
+}
+
+/* What stood on a usable host is the pool's again. */
+static void give_back(struct keep_claim *claim, size_t pool, const struct amount *size)
+{
+    claim->gives = pool;
+    claim->given = *size;
 }
 
 bool keep_allows(const struct work *work, const struct keep_claim *claim, size_t pool)
@@ -161,7 +186,8 @@ bool keep_allows(const struct work *work, const struct keep_claim *claim, size_t
     const struct kept *kept = &work->keeps->pools[pool];
     if (kept->level == LEVEL_NONE || claim->recovers || claim->home == pool) return true;
     for (size_t d = 0; d < DIMENSIONS; d++) {
-        int64_t back = claim->promise == pool ? claim->promised.of[d] : 0;
+        int64_t back = (claim->promise == pool ? claim->promised.of[d] : 0) +
+                       (claim->gives == pool ? claim->given.of[d] : 0);
         if (claim->size.of[d] == 0 || kept->uncounted[d] > 0) continue;
         if (kept->free.of[d] + back - claim->size.of[d] < kept->largest.of[d]) return false;
     }
@@ -183,10 +209,8 @@ const char *keep_refuses_successor(struct work *work, size_t tier, size_t old)
     if (work->keeps->keeping == 0 || i->host == NONE) return NULL;
     struct keep_claim claim = keep_claim_of(work, &ask);
     uintptr_t pool = (uintptr_t)map_get(work->keeps->by_name, work->hosts[i->host].pool);
-    if (work->hosts[i->host].group != NONE) { /* what it gives back is the pool's */
-        claim.promise = pool - 1;
-        claim.promised = amount_of(&i->record->size);
-    }
+    struct amount is = amount_of(&i->record->size);
+    if (work->hosts[i->host].group != NONE) give_back(&claim, pool - 1, &is);
     if (pool == 0 || keep_allows(work, &claim, pool - 1) || place_find(work, &ask, NULL) != NONE) return NULL;
     return say_keeps(work, pool - 1);
 }
@@ -256,8 +280,11 @@ static void forget(struct keeps *keeps, size_t at)
 
 static void name_size(const struct amount *size, struct buf *key)
 {
-    for (size_t d = 0; d < DIMENSIONS; d++)
-        buf_printf(key, "%lld ", (long long)size->of[d]);
+    for (size_t d = 0; d < DIMENSIONS; d++) {
+        for (uint64_t rest = (uint64_t)size->of[d]; rest > 0; rest /= 64)
+            buf_add_char(key, (char)('0' + rest % 64));
+        buf_add_char(key, ' ');
+    }
 }
 
 static void weigh_known(struct keeps *keeps)

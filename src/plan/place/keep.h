@@ -15,10 +15,11 @@
 #include "plan/place/place.h"
 
 /* What a request may do with kept room: use it all, when it is to restart what was lost or had a place
- * before; use its own pool's, when it only moves; else nothing. */
+ * before; use its own pool's, when it only moves and gets no larger; else nothing. What it gives back, or was
+ * promised, is no room that it takes. */
 struct keep_claim {
-    struct amount size, promised; /* promised: of the pool's room, to itself */
-    size_t home, promise;         /* pools, or NONE */
+    struct amount size, promised, given;
+    size_t home, promise, gives; /* pools, or NONE */
     bool recovers;
 };
 

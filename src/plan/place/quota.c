@@ -49,6 +49,7 @@ static size_t overdraft(const struct account *account, const struct use *of);
 static void call_warm(struct work *work);
 static const char *refuse(struct work *work, size_t payer, size_t at, size_t dimension,
                           const struct amount *size, int64_t used);
+static int64_t left(int64_t limit, int64_t used);
 static int64_t taken(const struct account *account, size_t dimension, bool is_warm);
 static void say_own(struct buf *text, const struct account *account, size_t dimension, int64_t used);
 
@@ -124,7 +125,7 @@ void quota_enter(struct work *work, size_t instance)
 {
     struct work_instance *i = &work->instances[instance];
     if (i->payer != NONE || i->record == NULL || i->forgotten) return;
-    if (i->record->incarnation == 0 && i->record->host[0] == '\0') return;
+    if (!instance_counts(i->record)) return;
     i->payer = account_get(work, i->record->party);
     i->pays_warm = i->record->wanted == WANTED_WARM;
     struct share share = share_of(i);
@@ -176,6 +177,38 @@ bool quota_recalls(struct work *work, size_t instance)
         if (quotas->accounts[a].party && overdraft(&quotas->accounts[a], &use) != NONE) return true;
     }
     return false;
+}
+
+void quota_view(struct work *work, struct arena *arena, const struct share_party **ret_parties,
+                size_t *ret_length)
+{
+    struct quotas *quotas = work->quotas;
+    quota_settle(work);
+    struct share_party *parties = arena_alloc_array(arena, quotas->length, sizeof(*parties));
+    for (size_t a = 0; a < quotas->length; a++) {
+        const struct account *account = &quotas->accounts[a];
+        struct amount limit = {{-1, -1, -1, -1}};
+        if (account->party) limit = amount_of(&account->party->quota.resources);
+        int64_t most = account->party ? account->party->quota.instances : -1;
+        parties[a].parent = account->parent;
+        for (size_t d = 0; d < DIMENSIONS; d++)
+            parties[a].left[d] = left(limit.of[d], account->all.used.amount.of[d]);
+        parties[a].instances_left = left(most, account->all.used.instances);
+    }
+    *ret_parties = parties;
+    *ret_length = quotas->length;
+}
+
+size_t quota_number(struct work *work, const char *party)
+{
+    return account_get(work, party);
+}
+
+/* -1: there is no limit. */
+static int64_t left(int64_t limit, int64_t used)
+{
+    if (limit < 0) return -1;
+    return limit > used ? limit - used : 0;
 }
 
 /* What counts against one more; for a warm one also what is promised and not there yet. */

@@ -7,6 +7,7 @@
 #ifndef CROFT_PLAN_PLACE_QUOTA_H
 #define CROFT_PLAN_PLACE_QUOTA_H
 
+#include "plan/share/share.h"
 #include "plan/work.h"
 
 struct quotas *quotas_new(void);
@@ -25,5 +26,9 @@ bool quota_recalls(struct work *work, size_t instance);
  * today, as itself or (replaces) by a new record in its stead. Who is above a party, and what that uses, is
  * not told. */
 const char *quota_refusal(struct work *work, size_t tier, size_t instance, bool replaces);
+/* What is left of all quotas, for sharing; the party's place in there. */
+void quota_view(struct work *work, struct arena *arena, const struct share_party **ret_parties,
+                size_t *ret_length);
+size_t quota_number(struct work *work, const char *party);
 
 #endif

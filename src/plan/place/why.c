@@ -123,6 +123,8 @@ static bool name_question(const struct work *work, const struct place_ask *ask,
         buf_printf(key, "%lld ", (long long)claim->size.of[d]);
     buf_printf(key, "%zu %zu %d %s", ask->avoid, claim->home, claim->recovers,
                work->tiers[ask->tier].intent->spread.by);
+    for (size_t d = 0; claim->gives != NONE && d < DIMENSIONS; d++)
+        buf_printf(key, " %zu:%lld", claim->gives, (long long)claim->given.of[d]);
     if (ask->near == NONE) return true;
     const struct work_host *near = &work->hosts[ask->near];
     if (near->intent) buf_printf(key, "\n%s\n%s", near->pool, near->class_name);

@@ -15,6 +15,7 @@
 
 /* A group of hosts as seen from where the instance was. Smaller is better, field by field. */
 struct view {
+    int step; /* 4 or 5 */
     uint32_t in_zone;
     unsigned distance;
     size_t group;
@@ -159,7 +160,10 @@ static size_t view_groups(struct work *work, const struct place_ask *ask, struct
         if (group->length == 0) continue;
         bool good = place_rate(work, ask, group->columns[0].host, &rating);
         if (!good && !rating.by_host) continue;
-        views[length++] = (struct view){rating.by_host ? 0 : rating.in_zone, rating.distance, g};
+        views[length++] = (struct view){.step = rating.distance == 0 ? 4 : 5,
+                                        .in_zone = rating.by_host ? 0 : rating.in_zone,
+                                        .distance = rating.distance,
+                                        .group = g};
     }
     array_sort(views, length, sizeof(*views), compare_views);
     return length;
@@ -232,6 +236,7 @@ static void take_better(const struct work *work, struct offer *best, const struc
 static int compare_views(const void *a, const void *b)
 {
     const struct view *x = a, *y = b;
+    if (x->step != y->step) return x->step < y->step ? -1 : 1;
     if (x->in_zone != y->in_zone) return x->in_zone < y->in_zone ? -1 : 1;
     if (x->distance != y->distance) return x->distance < y->distance ? -1 : 1;
     return 0;
@@ -239,7 +244,7 @@ static int compare_views(const void *a, const void *b)
 
 static bool same_view(const struct view *a, const struct view *b)
 {
-    return a->in_zone == b->in_zone && a->distance == b->distance;
+    return compare_views(a, b) == 0;
 }
 
 static void make_way(struct work *work, size_t victim, size_t instance)

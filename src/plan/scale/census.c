@@ -31,6 +31,7 @@ void scale_census_farm(struct work *work, size_t farm)
         size_t kept = 0;
         tier->current = tier->outdated = tier->returning = tier->dying = 0;
         tier->warm_now = tier->healthy = tier->motion = 0;
+        if (tier->personality == NULL) scale_form(work, tier); /* opened in the middle of a pass */
         for (size_t m = 0; m < tier->members.length; m++) {
             size_t instance = tier->members.items[m];
             if (work->instances[instance].forgotten) continue;

@@ -40,14 +40,17 @@ void scale_farms(struct work *work)
             changed(work, farm, "the farm is deleted and all of it is wiped");
         }
     }
-    for (size_t n = 0; n < work->tier_list.length; n++) {
-        struct work_tier *tier = &work->tiers[work->tier_list.items[n]];
-        const struct work_farm *farm = &work->farms[tier->farm];
-        tier->personality = tier->digest == NULL
-                                ? NULL
-                                : plan_personality_hash(work->arena, farm->intent, tier->intent,
-                                                        tier->is_balance, tier->digest, &farm->fact);
-    }
+    for (size_t n = 0; n < work->tier_list.length; n++)
+        scale_form(work, &work->tiers[work->tier_list.items[n]]);
+}
+
+void scale_form(struct work *work, struct work_tier *tier)
+{
+    const struct work_farm *farm = &work->farms[tier->farm];
+    tier->personality = tier->digest == NULL
+                            ? NULL
+                            : plan_personality_hash(work->arena, farm->intent, tier->intent, tier->is_balance,
+                                                    tier->digest, &farm->fact);
 }
 
 /* Lowest free number first; the farms come in the order of their names. */

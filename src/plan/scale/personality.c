@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+static const char *hash_shown(struct arena *arena, uint64_t hash);
 static uint64_t add_health(uint64_t hash, const struct health *health);
 static uint64_t add_frontends(uint64_t hash, const struct farm *farm, const struct farm_fact *fact);
 
@@ -40,7 +41,7 @@ const char *plan_personality_hash(struct arena *arena, const struct farm *farm, 
     hash = add_health(hash, &tier->health);
     hash = hash_number(hash_number(hash, (int64_t)farm->subnet.address), (int64_t)farm->subnet.bits);
     if (is_balance) hash = add_frontends(hash, farm, fact);
-    return arena_printf(arena, "%016llx", (unsigned long long)hash);
+    return hash_shown(arena, hash);
 }
 
 const char *personality_endpoint(const struct farm_fact *fact, const char *balance)
@@ -68,6 +69,15 @@ uint64_t hash_number(uint64_t hash, int64_t number)
     for (size_t n = 0; n < sizeof(bytes); n++)
         bytes[n] = (unsigned char)((uint64_t)number >> (8 * n)); /* one order on every machine */
     return text_hash(hash, bytes, sizeof(bytes));
+}
+
+/* As "%016llx": each plan of a dirty tier writes one. */
+static const char *hash_shown(struct arena *arena, uint64_t hash)
+{
+    char *text = arena_alloc(arena, 17);
+    for (size_t n = 0; n < 16; n++)
+        text[n] = "0123456789abcdef"[hash >> (60 - 4 * n) & 15];
+    return text;
 }
 
 static uint64_t add_health(uint64_t hash, const struct health *health)

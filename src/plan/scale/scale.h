@@ -6,6 +6,8 @@
 
 /* Networks and published addresses of farms; takes back what deleted farms had. */
 void scale_farms(struct work *work);
+/* The form that members of the tier shall have today: its personality, NULL while the image is missing. */
+void scale_form(struct work *work, struct work_tier *tier);
 /* Counts what there is, and marks what is not to live on. First step of every pass. */
 void scale_census(struct work *work);
 void scale_census_farm(struct work *work, size_t farm);

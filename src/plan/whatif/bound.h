@@ -9,9 +9,15 @@ struct bound_shape {
     int64_t count;          /* of them */
 };
 
-/* The least sum of (fractions of) hosts that together offer the demand in every dimension: no packing of
- * whole instances into whole hosts takes fewer. Below 0: all of them do not offer it. Shapes should be
- * distinct: the work grows with the square of their number. */
-double bound_hosts(const struct bound_shape *shapes, size_t length, const struct fleet_size *demand);
+struct bound_size {
+    struct fleet_size size; /* what an instance asks for */
+    int64_t count;          /* of them */
+};
+
+/* The least sum of (fractions of) hosts on which (fractions of) the instances have room together, each size
+ * on shapes into which one fits: no packing of whole instances into whole hosts takes fewer. Below 0: there
+ * is no room for all. Shapes and sizes should be distinct: the work grows with the cube of their product. */
+double bound_hosts(const struct bound_shape *shapes, size_t shapes_length, const struct bound_size *sizes,
+                   size_t sizes_length);
 
 #endif

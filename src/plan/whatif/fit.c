@@ -2,7 +2,7 @@
 
 #include "base/buf.h"
 #include "base/vec.h"
-#include "plan/whatif/fleet.h"
+#include "plan/whatif/fit_keep.h"
 
 enum { PRIORITY_OF_NEW = 50 }; /* what a tier has that does not say */
 
@@ -51,6 +51,7 @@ struct part {
 struct question {
     struct arena *arena;
     struct fleet *fleet;
+    struct fit_keep *keep; /* NULL: no pool keeps room */
     struct fleet_size size;
     struct part *parts;
     size_t parts_length;
@@ -65,6 +66,7 @@ struct question {
     struct vec done;     /* struct undo */
 };
 
+static void keep_room(struct question *q, struct fit *fit);
 static void add_parts(struct question *q);
 static size_t first_of(size_t *same, size_t host);
 static void add_rooms(struct question *q);
@@ -73,6 +75,7 @@ static void fill_to(struct question *q, struct part *part, int64_t count);
 static void settle_change(struct question *q, size_t host);
 static struct sequence *sequence_of(struct question *q, struct part *part);
 static void place_all(struct question *q, const struct part *part, struct sequence *sequence);
+static struct fleet_size free_after(const struct question *q, size_t host, int64_t taken);
 static double cost_after(const struct question *q, size_t host, int64_t taken);
 static void sift_down(struct question *q, size_t at);
 static bool is_before(const struct next *a, const struct next *b);
@@ -114,6 +117,8 @@ struct fit fit_count(struct arena *arena, const struct snapshot *snapshot, const
     add_rooms(&q);
     size_t dimension = tightest(&q, &fit.reason);
     fit.limited_by = fleet_dimension_name(dimension);
+    q.keep = fit_keep_new(arena, q.fleet, snapshot, &q.size);
+    if (q.keep != NULL) keep_room(&q, &fit);
     if (survive != FIT_SURVIVE_NONE) add_domains(&q, survive, dimension);
     bool good = true;
     for (size_t p = 0; good && p < q.parts_length; p++)
@@ -131,6 +136,18 @@ struct fit fit_count(struct arena *arena, const struct snapshot *snapshot, const
     vec_free(&q.lost_new);
     vec_free(&q.done);
     return fit;
+}
+
+/* Of each part, so many as pools that keep room let in. */
+static void keep_room(struct question *q, struct fit *fit)
+{
+    for (size_t p = 0; p < q->parts_length; p++) {
+        int64_t count = q->parts[p].count;
+        fill_to(q, &q->parts[p], count > FIT_TRIED_MAX ? FIT_TRIED_MAX : count);
+        if (q->parts[p].count == count) continue;
+        fit->limited_by = "survive";
+        fit->reason = "pools keep room for a loss (`survive` of a Pool)";
+    }
 }
 
 /* Hosts of one pool or of one class, and of the pools and classes of those. */
@@ -212,7 +229,7 @@ static size_t tightest(const struct question *q, const char **ret_reason)
     return most;
 }
 
-/* Places so many as the planner would that is asked for so many. */
+/* Places so many as the planner would that is asked for so many; fewer where pools keep room for a loss. */
 static void fill_to(struct question *q, struct part *part, int64_t count)
 {
     size_t was = part->now ? (size_t)part->count : 0, is = (size_t)count;
@@ -221,6 +238,13 @@ static void fill_to(struct question *q, struct part *part, int64_t count)
     part->asked = count;
     fleet_weigh(q->fleet);
     struct sequence *before = part->now, *after = sequence_of(q, part);
+    while (after->length < is) { /* one by one: where fewer are asked for, costs may be measured otherwise */
+        is--;
+        fleet_demand(q->fleet, &q->size, -1);
+        part->asked--;
+        fleet_weigh(q->fleet);
+        after = sequence_of(q, part);
+    }
     size_t same = before != after ? 0 : was < is ? was : is;
     for (size_t n = same; n < was; n++)
         q->change[before->hosts[n]]--;
@@ -231,7 +255,7 @@ static void fill_to(struct question *q, struct part *part, int64_t count)
     for (size_t n = same; n < is; n++)
         settle_change(q, after->hosts[n]);
     part->now = after;
-    part->count = count;
+    part->count = (int64_t)is;
 }
 
 static void settle_change(struct question *q, size_t host)
@@ -272,8 +296,15 @@ static void place_all(struct question *q, const struct part *part, struct sequen
     sequence->hosts = arena_alloc_array(q->arena, (size_t)length + 1, sizeof(*sequence->hosts));
     for (size_t n = q->heap_length; n-- > 0;)
         sift_down(q, n);
-    while (sequence->length < (size_t)length) {
+    fit_keep_begin(q->keep);
+    while (sequence->length < (size_t)length && q->heap_length > 0) {
         size_t host = q->heap[0].host;
+        struct fleet_size free = free_after(q, host, q->change[host]);
+        if (!fit_keep_take(q->keep, host, &free)) {
+            q->heap[0] = q->heap[--q->heap_length];
+            sift_down(q, 0);
+            continue;
+        }
         sequence->hosts[sequence->length++] = (uint32_t)host;
         q->change[host]++;
         q->heap[0].cost = cost_after(q, host, q->change[host]);
@@ -284,11 +315,17 @@ static void place_all(struct question *q, const struct part *part, struct sequen
         q->change[sequence->hosts[n]] = 0;
 }
 
-static double cost_after(const struct question *q, size_t host, int64_t taken)
+static struct fleet_size free_after(const struct question *q, size_t host, int64_t taken)
 {
     struct fleet_size free = q->free[host];
     for (size_t d = 0; d < FLEET_DIMENSIONS; d++)
         free.of[d] -= taken * q->size.of[d];
+    return free;
+}
+
+static double cost_after(const struct question *q, size_t host, int64_t taken)
+{
+    struct fleet_size free = free_after(q, host, taken);
     return cost_of(&q->fleet->measure, free.of, q->fleet->hosts[host].inverse, q->size.of);
 }
 
@@ -402,11 +439,12 @@ static int64_t most_that_survive(struct question *q, struct part *part, const st
         good = bad > step ? bad - step : 0;
         step *= 2;
         fill_to(q, part, good);
+        good = part->count;
     }
     while (bad - good > 1) {
         int64_t middle = good + (bad - good) / 2;
         fill_to(q, part, middle);
-        if (survives(q, part, domain, ret_reason))
+        if (part->count == middle && survives(q, part, domain, ret_reason))
             good = middle;
         else
             bad = middle;

@@ -5,35 +5,95 @@
 
 #include <string.h>
 
-static void add_hosts(struct fleet *fleet, struct arena *arena, const struct snapshot *snapshot,
+/* What a fleet is made of; each in any order. */
+struct given {
+    const struct host **hosts;
+    const struct host_fact **facts; /* of each host; NULL: none */
+    const struct farm **farms;
+    const struct instance **instances;
+    size_t hosts_length, farms_length, instances_length;
+};
+
+static void allot(struct given *given, struct arena *arena, size_t hosts, size_t farms, size_t instances);
+static struct fleet *make(struct arena *arena, const struct given *given);
+static void add_hosts(struct fleet *fleet, struct arena *arena, const struct given *given,
                       struct map *by_name);
 static bool is_usable(const struct host *host, const struct host_fact *fact);
 static void number_zones(struct fleet *fleet, struct arena *arena);
-static void add_tiers(struct fleet *fleet, struct arena *arena, const struct snapshot *snapshot,
+static void add_tiers(struct fleet *fleet, struct arena *arena, const struct given *given,
                       struct map *by_farm);
-static int level_of(const struct spread *spread);
-static void add_instances(struct fleet *fleet, struct arena *arena, const struct snapshot *snapshot,
+static void add_instances(struct fleet *fleet, struct arena *arena, const struct given *given,
                           const struct map *hosts, const struct map *farms);
 static size_t tier_of(const struct fleet *fleet, const struct map *farms, const struct instance *record);
 static void list_all(struct fleet *fleet, struct arena *arena);
-static void measure(struct fleet *fleet, const struct snapshot *snapshot);
+static void measure(struct fleet *fleet, const struct given *given);
 static void add_groups(struct fleet *fleet, struct arena *arena);
 static int compare_places(const struct fleet_host *a, const struct fleet_host *b);
 static int compare_hosts(const void *a, const void *b);
 static int compare_columns(const void *a, const void *b);
 static int compare_instances(const void *a, const void *b);
 
-struct fleet *fleet_new(struct arena *arena, const struct snapshot *snapshot)
+struct fleet *fleet_new(struct arena *arena, const struct snapshot *s)
+{
+    CLEANUP(map_freep) struct map *facts = map_new();
+    struct given given = {0};
+
+    allot(&given, arena, s->hosts_length, s->farms_length, s->instances_length);
+    for (size_t n = 0; n < s->host_facts_length; n++)
+        map_put(facts, s->host_facts[n].name, (void *)(uintptr_t)&s->host_facts[n]);
+    for (size_t n = 0; n < s->hosts_length; n++) {
+        given.facts[given.hosts_length] = map_get(facts, s->hosts[n].name);
+        given.hosts[given.hosts_length++] = &s->hosts[n];
+    }
+    for (size_t n = 0; n < s->farms_length; n++)
+        given.farms[given.farms_length++] = &s->farms[n];
+    for (size_t n = 0; n < s->instances_length; n++)
+        given.instances[given.instances_length++] = &s->instances[n];
+    return make(arena, &given);
+}
+
+struct fleet *fleet_new_of(struct arena *arena, const struct planner *planner)
+{
+    const struct host *host = NULL;
+    const struct farm *farm = NULL;
+    const struct instance *instance = NULL;
+    struct given given = {0};
+    size_t cursor = 0;
+
+    allot(&given, arena, planner_length(planner, RECORD_HOST), planner_length(planner, RECORD_FARM),
+          planner_length(planner, RECORD_INSTANCE));
+    while ((host = planner_next(planner, RECORD_HOST, &cursor)) != NULL) {
+        given.facts[given.hosts_length] = planner_get(planner, RECORD_HOST_FACT, host->name);
+        given.hosts[given.hosts_length++] = host;
+    }
+    cursor = 0;
+    while ((farm = planner_next(planner, RECORD_FARM, &cursor)) != NULL)
+        given.farms[given.farms_length++] = farm;
+    cursor = 0;
+    while ((instance = planner_next(planner, RECORD_INSTANCE, &cursor)) != NULL)
+        given.instances[given.instances_length++] = instance;
+    return make(arena, &given);
+}
+
+static void allot(struct given *given, struct arena *arena, size_t hosts, size_t farms, size_t instances)
+{
+    given->hosts = arena_alloc_array(arena, hosts + 1, sizeof(*given->hosts));
+    given->facts = arena_alloc_array(arena, hosts + 1, sizeof(*given->facts));
+    given->farms = arena_alloc_array(arena, farms + 1, sizeof(*given->farms));
+    given->instances = arena_alloc_array(arena, instances + 1, sizeof(*given->instances));
+}
+
+static struct fleet *make(struct arena *arena, const struct given *given)
 {
     CLEANUP(map_freep) struct map *hosts = map_new(), *farms = map_new();
     struct fleet *fleet = arena_alloc(arena, sizeof(*fleet));
 
-    add_hosts(fleet, arena, snapshot, hosts);
-    add_tiers(fleet, arena, snapshot, farms);
-    add_instances(fleet, arena, snapshot, hosts, farms);
+    add_hosts(fleet, arena, given, hosts);
+    add_tiers(fleet, arena, given, farms);
+    add_instances(fleet, arena, given, hosts, farms);
     list_all(fleet, arena);
     add_groups(fleet, arena);
-    measure(fleet, snapshot);
+    measure(fleet, given);
     return fleet;
 }
 
@@ -50,22 +110,18 @@ struct fleet_size fleet_size_of(const struct resources *r)
 }
 
 /* Hosts that only an instance or a fact names have nothing and take nothing; what is there can be lost. */
-static void add_hosts(struct fleet *fleet, struct arena *arena, const struct snapshot *s, struct map *by_name)
+static void add_hosts(struct fleet *fleet, struct arena *arena, const struct given *s, struct map *by_name)
 {
-    CLEANUP(map_freep) struct map *facts = map_new();
-
-    for (size_t n = 0; n < s->host_facts_length; n++)
-        map_put(facts, s->host_facts[n].name, (void *)(uintptr_t)&s->host_facts[n]);
     fleet->hosts = arena_alloc_array(arena, s->hosts_length + 1, sizeof(*fleet->hosts));
     for (size_t n = 0; n < s->hosts_length; n++) {
-        const struct host *host = &s->hosts[n];
+        const struct host *host = s->hosts[n];
         struct fleet_host *h = &fleet->hosts[fleet->hosts_length++];
         struct fleet_size capacity = fleet_size_of(&host->capacity), reserve = fleet_size_of(&host->reserve);
         *h = (struct fleet_host){.name = host->name,
                                  .zone = host->zone,
                                  .pool = host->pool,
                                  .class_name = host->class_name,
-                                 .usable = is_usable(host, map_get(facts, host->name))};
+                                 .usable = is_usable(host, s->facts[n])};
         for (size_t d = 0; d < FLEET_DIMENSIONS; d++)
             h->total.of[d] = capacity.of[d] - reserve.of[d];
         if (capacity.of[3] == 0) h->total.of[3] = FLEET_UNCOUNTED;
@@ -119,19 +175,19 @@ static void number_zones(struct fleet *fleet, struct arena *arena)
     fleet->zones_scratch = arena_alloc_array(arena, fleet->zones_length + 1, sizeof(*fleet->zones_scratch));
 }
 
-static void add_tiers(struct fleet *fleet, struct arena *arena, const struct snapshot *s, struct map *by_farm)
+static void add_tiers(struct fleet *fleet, struct arena *arena, const struct given *s, struct map *by_farm)
 {
     size_t length = 0;
 
     for (size_t f = 0; f < s->farms_length; f++)
-        length += s->farms[f].tiers_length;
+        length += s->farms[f]->tiers_length;
     fleet->tiers = arena_alloc_array(arena, length + 1, sizeof(*fleet->tiers));
     for (size_t f = 0; f < s->farms_length; f++) {
-        const struct farm *farm = &s->farms[f];
+        const struct farm *farm = s->farms[f];
         if (farm->tiers_length == 0) continue;
         map_put(by_farm, farm->full_name, &fleet->tiers[fleet->tiers_length]);
         for (size_t t = 0; t < farm->tiers_length; t++) {
-            int level = level_of(&farm->tiers[t].spread);
+            int level = fleet_level(farm->tiers[t].spread.by);
             fleet->tiers[fleet->tiers_length++] =
                 (struct fleet_tier){.intent = &farm->tiers[t],
                                     .level = level,
@@ -142,9 +198,8 @@ static void add_tiers(struct fleet *fleet, struct arena *arena, const struct sna
     fleet->tiers[fleet->tiers_length] = (struct fleet_tier){.intent = NULL};
 }
 
-static int level_of(const struct spread *spread)
+int fleet_level(const char *by)
 {
-    const char *by = spread->by;
     if (by == NULL || by[0] == '\0') return FLEET_APART_NOT;
     if (text_equal(by, "host")) return FLEET_APART_HOST;
     if (text_equal(by, "site")) return 0;
@@ -152,14 +207,14 @@ static int level_of(const struct spread *spread)
     return FLEET_DEPTH_MAX - 1; /* rack, zone: the whole path */
 }
 
-static void add_instances(struct fleet *fleet, struct arena *arena, const struct snapshot *s,
+static void add_instances(struct fleet *fleet, struct arena *arena, const struct given *s,
                           const struct map *hosts, const struct map *farms)
 {
     bool sorted = true;
 
     fleet->instances = arena_alloc_array(arena, s->instances_length + 1, sizeof(*fleet->instances));
     for (size_t n = 0; n < s->instances_length; n++) {
-        const struct instance *record = &s->instances[n];
+        const struct instance *record = s->instances[n];
         const struct fleet_host *host = record->host[0] ? map_get(hosts, record->host) : NULL;
         struct fleet_instance *i = &fleet->instances[fleet->instances_length++];
         *i = (struct fleet_instance){.record = record,
@@ -167,6 +222,7 @@ static void add_instances(struct fleet *fleet, struct arena *arena, const struct
                                      .tier = tier_of(fleet, farms, record),
                                      .host = host ? (size_t)(host - fleet->hosts) : FLEET_NONE};
         i->priority = i->tier == FLEET_NONE ? record->priority : fleet->tiers[i->tier].intent->priority;
+        i->is_free = i->tier == FLEET_NONE || fleet->tiers[i->tier].level == FLEET_APART_NOT;
         sorted = sorted && (n == 0 || compare_instances(i - 1, i) <= 0);
     }
     if (!sorted)
@@ -215,10 +271,10 @@ static void list_all(struct fleet *fleet, struct arena *arena)
 }
 
 /* As the planner does: room_demand(), room_enter(). */
-static void measure(struct fleet *fleet, const struct snapshot *s)
+static void measure(struct fleet *fleet, const struct given *s)
 {
     for (size_t f = 0; f < s->farms_length; f++) {
-        const struct farm *farm = &s->farms[f];
+        const struct farm *farm = s->farms[f];
         for (size_t t = 0; farm->state == FARM_RUNNING && t < farm->tiers_length; t++) {
             struct fleet_size size = fleet_size_of(&farm->tiers[t].size);
             fleet_demand(fleet, &size, farm->tiers[t].count.committed + farm->tiers[t].warm);
@@ -283,5 +339,6 @@ static int compare_instances(const void *a, const void *b)
 {
     const struct fleet_instance *x = a, *y = b;
     if (x->priority != y->priority) return x->priority > y->priority ? -1 : 1;
+    if (x->is_free != y->is_free) return x->is_free < y->is_free ? -1 : 1;
     return text_compare_natural(x->record->name, y->record->name);
 }

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "model/state.h"
 #include "plan/place/cost.h"
+#include "plan/planner.h"
 
 enum {
     FLEET_DIMENSIONS = COST_DIMENSIONS,
@@ -40,8 +41,9 @@ struct fleet_instance {
     const struct instance *record;
     struct fleet_size size;
     int64_t priority;
-    size_t tier; /* FLEET_NONE: no farm's document has it */
-    size_t host; /* FLEET_NONE: it has none */
+    size_t tier;  /* FLEET_NONE: no farm's document has it */
+    bool is_free; /* may stand beside others of its tier */
+    size_t host;  /* FLEET_NONE: it has none */
 };
 
 struct fleet_host {
@@ -72,6 +74,7 @@ struct fleet_memos {
 /* What of a measure costs depend on. */
 struct fleet_measure {
     double unit[FLEET_DIMENSIONS], aside;
+    struct cost_pair pairs[COST_PAIRS];
     bool scarce[FLEET_DIMENSIONS];
     uint64_t generation;
 };
@@ -119,6 +122,8 @@ struct fleet {
 
 /* Everything is the arena's; names stay the snapshot's. */
 struct fleet *fleet_new(struct arena *arena, const struct snapshot *snapshot);
+/* Of what the planner was told; names stay the planner's, until it is told otherwise. */
+struct fleet *fleet_new_of(struct arena *arena, const struct planner *planner);
 
 /* Between these two, what is taken and set aside is put back at the end. Not one in another. */
 void fleet_try(struct fleet *fleet);
@@ -147,6 +152,8 @@ size_t fleet_find(struct fleet *fleet, const struct fleet_size *size, size_t nea
  * without spread. */
 size_t fleet_neighbours(const struct fleet *fleet, size_t instance, size_t host);
 
+/* Of `spread.by`, or of Pool.survive that is not "none". */
+int fleet_level(const char *by);
 /* "memory" … */
 const char *fleet_dimension_name(size_t dimension);
 struct fleet_size fleet_size_of(const struct resources *resources);

@@ -1,17 +1,9 @@
 /* The search: over groups of hosts that preferences do not tell apart, then inside the best of them. */
 #include "base/text.h"
+#include "plan/place/key.h"
 #include "plan/whatif/fleet.h"
 
 #include <string.h>
-
-/* Smaller is better, field by field: the planner's order. */
-struct key {
-    int step;
-    uint32_t in_zone;
-    unsigned distance;
-    uint32_t on_host;
-    double cost;
-};
 
 struct search {
     struct fleet *fleet;
@@ -32,9 +24,6 @@ static void note_change(struct fleet *fleet, size_t host);
 static void save(struct fleet *fleet, size_t host);
 static void copy_memos(struct fleet_memos *to, const struct fleet_memos *from);
 static uint32_t zone_members(const struct search *search, const struct fleet_host *host);
-static int compare_keys(const struct key *a, const struct key *b);
-static unsigned distance_of(const struct fleet_host *a, const struct fleet_host *b);
-static int step_of(const struct fleet_host *lost, const struct fleet_host *host);
 
 void fleet_try(struct fleet *fleet)
 {
@@ -132,6 +121,7 @@ void fleet_weigh(struct fleet *fleet)
     now->generation = fleet->generation = ++fleet->generations;
     now->aside = measure->aside;
     memcpy(now->unit, measure->unit, sizeof(now->unit));
+    memcpy(now->pairs, measure->pairs, sizeof(now->pairs));
     memcpy(now->scarce, measure->scarce, sizeof(now->scarce));
 }
 
@@ -183,14 +173,16 @@ static void try_group(const struct search *search, const struct fleet_host *lost
 {
     struct fleet *fleet = search->fleet;
     const struct fleet_host *any = &fleet->hosts[fleet->columns[fleet->groups[group].first]];
-    struct key key = {.step = step_of(lost, any), .distance = distance_of(lost, any)};
+    bool same_pool = text_equal(lost->pool, any->pool);
+    struct key key = {.distance = key_distance(lost->zones, lost->depth, any->zones, any->depth)};
 
+    key.step = key_step(same_pool, same_pool || text_equal(lost->class_name, any->class_name), key.distance);
     if (key.step > 3) return;
     if (search->level != FLEET_APART_HOST) key.in_zone = zone_members(search, any);
-    if (*best != FLEET_NONE && compare_keys(&key, best_key) > 0) return;
+    if (*best != FLEET_NONE && key_compare(&key, best_key) > 0) return;
     size_t host = best_of(search, group, &key);
     if (host == FLEET_NONE) return;
-    int order = *best == FLEET_NONE ? -1 : compare_keys(&key, best_key);
+    int order = *best == FLEET_NONE ? -1 : key_compare(&key, best_key);
     if (order > 0 || (order == 0 && host > *best)) return; /* hosts stand by name */
     *best = host;
     *best_key = key;
@@ -241,7 +233,7 @@ static size_t scan(const struct search *search, const struct fleet_group *group,
         key.on_host = fleet->hosts[host].members_scratch;
         if (search->level == FLEET_APART_HOST) key.in_zone = key.on_host;
         if (search->strict && key.in_zone > 0) continue;
-        if (best != FLEET_NONE && compare_keys(&key, &best_key) >= 0) continue; /* names come in order */
+        if (best != FLEET_NONE && key_compare(&key, &best_key) >= 0) continue; /* names come in order */
         best = host;
         best_key = key;
     }
@@ -270,6 +262,7 @@ static bool is_measure(const struct fleet_measure *known, const struct cost_meas
 {
     return known->generation != 0 && memcmp(&known->aside, &measure->aside, sizeof(known->aside)) == 0 &&
            memcmp(known->unit, measure->unit, sizeof(known->unit)) == 0 &&
+           memcmp(known->pairs, measure->pairs, sizeof(known->pairs)) == 0 &&
            memcmp(known->scarce, measure->scarce, sizeof(known->scarce)) == 0;
 }
 
@@ -313,29 +306,4 @@ static uint32_t zone_members(const struct search *search, const struct fleet_hos
     if (search->level < 0) return 0;
     unsigned d = (unsigned)search->level < host->depth ? (unsigned)search->level : host->depth - 1;
     return search->fleet->zones_scratch[host->zones[d]];
-}
-
-static int compare_keys(const struct key *a, const struct key *b)
-{
-    if (a->step != b->step) return a->step < b->step ? -1 : 1;
-    if (a->in_zone != b->in_zone) return a->in_zone < b->in_zone ? -1 : 1;
-    if (a->distance != b->distance) return a->distance < b->distance ? -1 : 1;
-    if (a->on_host != b->on_host) return a->on_host < b->on_host ? -1 : 1;
-    return (a->cost > b->cost) - (a->cost < b->cost);
-}
-
-/* Levels to climb from a to the first zone that holds b too; 0: the same zone. */
-static unsigned distance_of(const struct fleet_host *a, const struct fleet_host *b)
-{
-    unsigned common = 0;
-    while (common < a->depth && common < b->depth && a->zones[common] == b->zones[common])
-        common++;
-    return common == a->depth && common == b->depth ? 0 : 1 + a->depth - common;
-}
-
-/* planning.md, Recovery; 4: another class, which is no host for it without yielding. */
-static int step_of(const struct fleet_host *lost, const struct fleet_host *host)
-{
-    if (text_equal(lost->pool, host->pool)) return distance_of(lost, host) == 0 ? 1 : 2;
-    return text_equal(lost->class_name, host->class_name) ? 3 : 4;
 }

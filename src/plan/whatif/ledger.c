@@ -2,11 +2,14 @@
 
 #include "base/text.h"
 
-/* What is the same for all members of a tier; they mostly come one after the other. */
+/* What is the same for all members of a tier, and for all that have an image; they mostly come one after the
+ * other. */
 struct kin {
     const struct farm *farm;
     const char *tier; /* NULL: none yet */
     bool alive, tied, spared;
+    const char *party, *image; /* NULL: none yet */
+    bool has_image;
 };
 
 static void add_host(struct ledger *ledger, const struct planner *planner, const struct host *host);
@@ -14,9 +17,10 @@ static void find_alive(const struct planner *planner, struct map *alive);
 static void add_instance(struct ledger *ledger, const struct planner *planner, const struct map *alive,
                          const struct instance *instance, struct kin *kin);
 static bool is_tied(const struct planner *planner, const struct map *alive, const struct instance *instance,
-                    const struct farm *farm);
+                    const struct farm *farm, struct kin *kin);
+static bool needs_any(const struct farm *farm);
 static bool is_spared(const struct farm *farm, const char *tier);
-static bool has_image(const struct planner *planner, const char *party, const char *image);
+static bool has_image(const struct planner *planner, const char *party, const char *image, struct kin *kin);
 static const struct tier *tier_of(const struct farm *farm, const char *name);
 static bool is_kin(const struct kin *kin, const struct farm *farm, const char *tier);
 static int compare_hosts(const void *a, const void *b);
@@ -81,7 +85,7 @@ static void add_host(struct ledger *ledger, const struct planner *planner, const
     if (capacity.of[DIMENSIONS - 1] == 0) to->total.of[DIMENSIONS - 1] = UNCOUNTED; /* as work.c */
 }
 
-/* Tiers of which a member is well: "acme/shop/db". */
+/* Tiers of which a member is well, "acme/shop/db", in farms where that matters to another tier. */
 static void find_alive(const struct planner *planner, struct map *alive)
 {
     const struct instance *instance = NULL;
@@ -89,7 +93,8 @@ static void find_alive(const struct planner *planner, struct map *alive)
     size_t cursor = 0;
     while ((instance = planner_next(planner, RECORD_INSTANCE, &cursor)) != NULL) {
         const struct farm *farm = planner_get(planner, RECORD_FARM, instance->farm);
-        if (!is_kin(&kin, farm, instance->tier)) kin = (struct kin){farm, instance->tier, false, false};
+        if (!is_kin(&kin, farm, instance->tier))
+            kin = (struct kin){.farm = farm, .tier = instance->tier, .alive = !needs_any(farm)};
         if (farm == NULL || kin.alive || !ledger_runs(planner, instance)) continue;
         if (!instance_healthy(instance, tier_of(farm, instance->tier))) continue;
         CLEANUP_MEM char *name = mem_printf("%s/%s", farm->full_name, instance->tier);
@@ -114,9 +119,12 @@ static void add_instance(struct ledger *ledger, const struct planner *planner, c
         if (size.of[d] > host->largest.of[d]) host->largest.of[d] = size.of[d];
     }
     host->instances++;
-    if (!is_kin(kin, farm, instance->tier))
-        *kin = (struct kin){farm, instance->tier, false, is_tied(planner, alive, instance, farm),
-                            is_spared(farm, instance->tier)};
+    if (!is_kin(kin, farm, instance->tier)) {
+        kin->farm = farm;
+        kin->tier = instance->tier;
+        kin->tied = is_tied(planner, alive, instance, farm, kin);
+        kin->spared = is_spared(farm, instance->tier);
+    }
     host->tied |= kin->tied;
     host->spared |= kin->spared;
 }
@@ -124,10 +132,11 @@ static void add_instance(struct ledger *ledger, const struct planner *planner, c
 /* Room alone may not do when it is to be placed again: spread is strict, its image is gone, or it waits for a
  * tier that does not run (place_blocked()). */
 static bool is_tied(const struct planner *planner, const struct map *alive, const struct instance *instance,
-                    const struct farm *farm)
+                    const struct farm *farm, struct kin *kin)
 {
     const struct tier *tier = tier_of(farm, instance->tier);
-    if (farm == NULL || !has_image(planner, farm->party, tier ? tier->image : instance->image)) return true;
+    if (farm == NULL || !has_image(planner, farm->party, tier ? tier->image : instance->image, kin))
+        return true;
     if (tier == NULL) return false;
     for (size_t n = 0; n < tier->needs_length; n++) {
         CLEANUP_MEM char *name = mem_printf("%s/%s", farm->full_name, tier->needs[n]);
@@ -142,11 +151,22 @@ static bool is_spared(const struct farm *farm, const char *tier)
     return t != NULL && t->warm > 0;
 }
 
-static bool has_image(const struct planner *planner, const char *party, const char *image)
+static bool needs_any(const struct farm *farm)
 {
+    for (size_t t = 0; farm && t < farm->tiers_length; t++)
+        if (farm->tiers[t].needs_length > 0) return true;
+    return false;
+}
+
+static bool has_image(const struct planner *planner, const char *party, const char *image, struct kin *kin)
+{
+    if (kin->image && text_equal(kin->party, party) && text_equal(kin->image, image)) return kin->has_image;
     CLEANUP_MEM char *own = mem_printf("%s/%s", party, image);
     CLEANUP_MEM char *common = mem_printf("%s/%s", PARTY_LANDLORD, image);
-    return planner_get(planner, RECORD_IMAGE, own) || planner_get(planner, RECORD_IMAGE, common);
+    kin->party = party;
+    kin->image = image;
+    kin->has_image = planner_get(planner, RECORD_IMAGE, own) || planner_get(planner, RECORD_IMAGE, common);
+    return kin->has_image;
 }
 
 /* NULL: the balancer's, or none. */

@@ -1,10 +1,16 @@
 #include "plan/whatif/names.h"
 
+#include "base/buf.h"
 #include "base/text.h"
 
 #include <string.h>
 
-enum { CANDIDATES_MAX = 200000 }; /* a spelling is looked for among so many */
+#define NAMES "host/NAME, zone/PATH, site/NAME or instance/PARTY/FARM/NAME"
+
+enum {
+    CANDIDATES_MAX = 200000, /* a spelling is looked for among so many */
+    TOLD_MAX = 3,            /* so many that are there are told when none is near */
+};
 
 static bool find_host(const struct planner *planner, const char *name, struct map *ret_hosts,
                       struct error *err);
@@ -14,6 +20,7 @@ static bool find_instance(const struct planner *planner, const char *name, struc
                           struct error *err);
 static bool refuse_kind(const struct planner *planner, const char *name, struct error *err);
 static bool refuse(const char *kind, const char *name, const struct vec *candidates, struct error *err);
+static void say_first(const struct vec *candidates, struct buf *ret_text);
 static void add_zones(struct map *seen, struct arena *arena, const char *zone, bool site,
                       struct vec *candidates);
 
@@ -30,7 +37,8 @@ bool names_find(const struct planner *planner, const char *name, struct map *ret
                          name);
     }
     if (text_starts(name, "link/"))
-        return error_set(err, ERROR_NOT_FOUND, "%s: this grid knows of no links between sites", name);
+        return error_set(err, ERROR_NOT_FOUND,
+                         "%s: this grid knows no links between sites: what can fail is " NAMES, name);
     return refuse_kind(planner, name, err);
 }
 
@@ -66,10 +74,13 @@ static bool find_zone(const struct planner *planner, const char *name, bool site
     const struct host *host = NULL;
     struct vec candidates = VEC_OF(const char *);
     size_t cursor = 0, found = 0;
-    bool is_path = !site || strchr(name, '/') == NULL;
 
+    if (site && strchr(name, '/'))
+        return error_set(err, ERROR_NOT_FOUND,
+                         "site/%s: a site is the first element of a zone's path: write site/%.*s or zone/%s",
+                         name, (int)strcspn(name, "/"), name, name);
     while ((host = planner_next(planner, RECORD_HOST, &cursor)) != NULL) {
-        if (!is_path || !names_zone_holds(name, host->zone)) continue;
+        if (!names_zone_holds(name, host->zone)) continue;
         map_put(ret_hosts, host->name, (void *)(uintptr_t)host);
         found++;
     }
@@ -128,16 +139,42 @@ static bool refuse_kind(const struct planner *planner, const char *name, struct 
     if (nearest)
         return error_set(err, ERROR_NOT_FOUND, "%s is not a name here: did you mean %s%s?", name, nearest,
                          slash);
-    return error_set(
-        err, ERROR_NOT_FOUND,
-        "%s is not a name here: it is host/NAME, zone/PATH, site/NAME or instance/PARTY/FARM/NAME", name);
+    return error_set(err, ERROR_NOT_FOUND, "%s is not a name here: it is " NAMES,
+                     name[0] ? name : "an empty text");
 }
 
 static bool refuse(const char *kind, const char *name, const struct vec *candidates, struct error *err)
 {
-    const char *nearest = text_nearest(name, candidates->items, candidates->length);
+    CLEANUP_BUF struct buf there = {0};
+    const char *nearest = name[0] ? text_nearest(name, candidates->items, candidates->length) : NULL;
+
     if (nearest)
         return error_set(err, ERROR_NOT_FOUND, "there is no %s %s: did you mean %s/%s?", kind, name, kind,
                          nearest);
-    return error_set(err, ERROR_NOT_FOUND, "there is no %s %s", kind, name);
+    say_first(candidates, &there);
+    if (name[0] == '\0')
+        return error_set(err, ERROR_NOT_FOUND, "%s/ names no %s: behind it comes a name, and there %s", kind,
+                         kind, buf_text(&there));
+    return error_set(err, ERROR_NOT_FOUND, "there is no %s %s: there %s", kind, name, buf_text(&there));
+}
+
+/* "are h1, h2, h3 and 4 more": the first by name, in whatever order they came. */
+static void say_first(const struct vec *candidates, struct buf *ret_text)
+{
+    const char *last = NULL;
+    size_t told = 0;
+
+    while (told < TOLD_MAX && told < candidates->length) {
+        const char *next = NULL;
+        for (size_t n = 0; n < candidates->length; n++) {
+            const char *name = *(const char *const *)vec_at(candidates, n);
+            bool is_later = last == NULL || text_compare_natural(name, last) > 0;
+            if (is_later && (next == NULL || text_compare_natural(name, next) < 0)) next = name;
+        }
+        buf_printf(ret_text, "%s%s", told ? ", " : candidates->length == 1 ? "is " : "are ", next);
+        last = next;
+        told++;
+    }
+    if (told == 0) buf_add_text(ret_text, "is none in this grid");
+    if (told < candidates->length) buf_printf(ret_text, " and %zu more", candidates->length - told);
 }

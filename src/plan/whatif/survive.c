@@ -1,17 +1,18 @@
 /* Whether one further loss is survived is decided exactly, for each host, rack or site in turn. Trying all on
- * the planner would cost a plan each; most are decided by sums before (README.md has the proofs): safe free
- * hosts of the class have at least as many slots of the largest size as there are instances deadly  what
- * would run is more than what the other hosts of the class offer and only the others are tried. For more
- * losses than one there are too many orders to try: the least of two upper bounds is told. */
+ * the planner would cost a plan each; most are decided by sums before, of what would run, of slots and of
+ * room (README.md has the proofs), and only the others are tried. For more losses than one there are too many
+ * orders to try: the least of two upper bounds is told. */
 #include "plan/whatif/survive.h"
 
 #include "base/buf.h"
 #include "base/text.h"
+#include "plan/whatif/losses.h"
 
 enum {
-    SIZES_MAX = 256,            /* different sizes to count slots of; units beyond are tried */
-    LOSSES_MAX = 32,            /* in a row, for the bound */
-    LOST_INSTANCES_MAX = 10000, /* in all of these: a person waits */
+    SIZES_MAX = 256,              /* different sizes to count slots of; units beyond are tried */
+    LOSSES_MAX = 32,              /* in a row, for the bound */
+    LOST_INSTANCES_MAX = 10000,   /* in all of these: a person waits */
+    FLEET_INSTANCES_MAX = 100000, /* beyond, to make numbers of all costs more than the planner's tries */
     COARSE_BITS = 3, /* sizes are rounded up to so many leading bits, so that there are few of them */
 };
 
@@ -33,7 +34,7 @@ struct unit {
 
 struct class_sum {
     const char *name;
-    struct amount runs, total, room;
+    struct amount runs, used, total, room;
     struct index hosts; /* usable ones */
     bool uncounted[DIMENSIONS];
 };
@@ -52,10 +53,13 @@ struct survey {
     struct class_sum *classes;
     size_t classes_length;
     struct map *unit_by_name, *class_by_name, *slots_by_size;
+    double *loads;        /* of hosts, by the ledger's order; NULL: nobody asked yet */
+    struct fleet **fleet; /* of all kinds; NULL there: nobody asked yet */
 };
 
 enum verdict { VERDICT_SAFE, VERDICT_DEADLY, VERDICT_OPEN };
 
+static struct whatif_survival survive_kind(struct survey *survey, int kind);
 static void gather(struct survey *survey, int kind);
 static void add_host(struct survey *survey, int kind, size_t h);
 static const char *unit_name(struct arena *arena, const struct ledger_host *host, int kind);
@@ -67,6 +71,10 @@ static int compare_units(const void *a, const void *b);
 static bool survives_one(struct survey *survey);
 static enum verdict judge(struct survey *survey, const struct unit *unit);
 static bool has_slots(struct survey *survey, const struct unit *unit, const struct part *part);
+static bool has_room(struct survey *survey, const struct unit *unit, const struct part *part);
+static double room_on(const struct survey *survey, const struct ledger_host *host, const struct part *part);
+static void find_loads(struct survey *survey);
+static double load_of(const struct class_sum *class_sum, const struct amount *size);
 static int64_t slots_all(struct survey *survey, size_t class_index, const struct amount *size);
 static int64_t slots_on(const struct ledger_host *host, const struct amount *size);
 static int64_t coarse(int64_t value);
@@ -75,27 +83,39 @@ static void lose(struct world *world, const struct survey *survey, const struct 
 static size_t bound_by_sums(const struct survey *survey);
 static size_t bound_of(const struct survey *survey, size_t class_index, size_t dimension);
 static int compare_down(const void *a, const void *b);
+static bool fits_by_numbers(struct survey *survey, size_t count);
 static size_t bound_by_losses(struct survey *survey);
 
-struct whatif_survival survive(struct planner *planner, const struct ledger *ledger, int kind, int64_t now_ms)
+void survive(struct planner *planner, const struct ledger *ledger, int64_t now_ms,
+             struct whatif_survival ret_survives[WHATIF_KINDS])
 {
     CLEANUP_ARENA struct arena *arena = arena_new();
-    CLEANUP(map_freep) struct map *units = map_new();
-    CLEANUP(map_freep) struct map *classes = map_new();
-    CLEANUP(map_freep) struct map *slots = map_new();
-    struct survey survey = {.planner = planner,
-                            .ledger = ledger,
-                            .arena = arena,
-                            .now_ms = now_ms,
-                            .unit_by_name = units,
-                            .class_by_name = classes,
-                            .slots_by_size = slots};
-    gather(&survey, kind);
-    if (ledger->running == 0) return (struct whatif_survival){survey.units_length, true};
-    if (!survives_one(&survey)) return (struct whatif_survival){0, true};
-    size_t count = bound_by_sums(&survey);
-    if (count > 1) {
-        size_t tried = bound_by_losses(&survey);
+    struct fleet *fleet = NULL;
+
+    for (int kind = 0; kind < WHATIF_KINDS; kind++) {
+        CLEANUP(map_freep) struct map *units = map_new();
+        CLEANUP(map_freep) struct map *classes = map_new();
+        CLEANUP(map_freep) struct map *slots = map_new();
+        struct survey survey = {.planner = planner,
+                                .ledger = ledger,
+                                .arena = arena,
+                                .now_ms = now_ms,
+                                .unit_by_name = units,
+                                .class_by_name = classes,
+                                .slots_by_size = slots,
+                                .fleet = &fleet};
+        ret_survives[kind] = survive_kind(&survey, kind);
+    }
+}
+
+static struct whatif_survival survive_kind(struct survey *survey, int kind)
+{
+    gather(survey, kind);
+    if (survey->ledger->running == 0) return (struct whatif_survival){survey->units_length, true};
+    if (!survives_one(survey)) return (struct whatif_survival){0, true};
+    size_t count = bound_by_sums(survey);
+    if (count > 1 && !fits_by_numbers(survey, count)) {
+        size_t tried = bound_by_losses(survey);
         if (tried < count) count = tried;
     }
     if (count < 1) count = 1; /* it was tried */
@@ -151,6 +171,7 @@ static void add_host(struct survey *survey, int kind, size_t h)
         part->total.of[d] += total;
         part->room.of[d] += room;
         class_sum->runs.of[d] += host->runs.of[d];
+        class_sum->used.of[d] += host->used.of[d];
         class_sum->total.of[d] += total;
         class_sum->room.of[d] += room;
         if (host->largest.of[d] > part->largest.of[d]) part->largest.of[d] = host->largest.of[d];
@@ -242,7 +263,9 @@ static enum verdict judge(struct survey *survey, const struct unit *unit)
             if (!part->spared) return VERDICT_DEADLY;
             verdict = VERDICT_OPEN;
         }
-        if (part->instances > 0 && (part->tied || !has_slots(survey, unit, part))) verdict = VERDICT_OPEN;
+        if (part->instances == 0) continue;
+        if (part->tied || (!has_slots(survey, unit, part) && !has_room(survey, unit, part)))
+            verdict = VERDICT_OPEN;
     }
     return verdict;
 }
@@ -260,6 +283,68 @@ static bool has_slots(struct survey *survey, const struct unit *unit, const stru
             slots -= slots_on(host, &size);
     }
     return slots >= (int64_t)part->instances;
+}
+
+/* What it holds is, all together, less than what it takes to leave every other host without room for the
+ * largest of it. Rounding may not decide, so a part in a thousand million is left out of the room. */
+static bool has_room(struct survey *survey, const struct unit *unit, const struct part *part)
+{
+    const struct class_sum *class_sum = &survey->classes[part->class_index];
+    double load = 0, room = 0;
+
+    if (survey->loads == NULL) find_loads(survey);
+    for (size_t h = 0; h < unit->hosts.length; h++) {
+        const struct ledger_host *host = &survey->ledger->hosts[unit->hosts.items[h]];
+        if (!text_equal(host->host->class_name, class_sum->name)) continue;
+        load += survey->loads[unit->hosts.items[h]];
+        if (host->usable) room -= room_on(survey, host, part);
+    }
+    for (size_t h = 0; h < class_sum->hosts.length; h++)
+        room += room_on(survey, &survey->ledger->hosts[class_sum->hosts.items[h]], part);
+    return load < room * (1 - 1e-9);
+}
+
+/* The least load that leaves the host without room for the part's largest size. */
+static double room_on(const struct survey *survey, const struct ledger_host *host, const struct part *part)
+{
+    const struct class_sum *class_sum = &survey->classes[part->class_index];
+    double least = -1;
+
+    for (size_t d = 0; d < DIMENSIONS; d++) {
+        int64_t size = part->largest.of[d], room = host->total.of[d] - host->used.of[d];
+        if (size == 0 || host->total.of[d] == UNCOUNTED) continue;
+        double load = room < size ? 0 : (double)(room - size + 1) / (double)class_sum->used.of[d];
+        if (least < 0 || load < least) least = load;
+    }
+    return least < 0 ? 2 * DIMENSIONS : least; /* all loads of a class together are no more than DIMENSIONS */
+}
+
+static void find_loads(struct survey *survey)
+{
+    const struct instance *instance = NULL;
+    size_t cursor = 0;
+
+    survey->loads = arena_alloc_array(survey->arena, survey->ledger->hosts_length + 1, sizeof(double));
+    while ((instance = planner_next(survey->planner, RECORD_INSTANCE, &cursor)) != NULL) {
+        const struct ledger_host *host = ledger_host(survey->ledger, instance->host);
+        if (host == NULL || !host->holds) continue;
+        struct amount size = amount_of(&instance->size);
+        survey->loads[host - survey->ledger->hosts] +=
+            load_of(&survey->classes[class_get(survey, host->host->class_name)], &size);
+    }
+}
+
+/* The largest of its shares of what the class's hosts hold. */
+static double load_of(const struct class_sum *class_sum, const struct amount *size)
+{
+    double most = 0;
+
+    for (size_t d = 0; d < DIMENSIONS; d++) {
+        if (size->of[d] == 0) continue;
+        double share = (double)size->of[d] / (double)class_sum->used.of[d];
+        if (share > most) most = share;
+    }
+    return most;
 }
 
 /* On all usable hosts of the class; counted once for each size. 0 when there are too many sizes. */
@@ -354,6 +439,31 @@ static int compare_down(const void *a, const void *b)
 {
     int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
     return (x < y) - (x > y);
+}
+
+/* bound_by_losses() would find no loss among the first `count` that takes an instance: all find room one
+ * after the other, where the planner would place them. Where more than room counts, and in very large grids,
+ * only the planner is asked. */
+static bool fits_by_numbers(struct survey *survey, size_t count)
+{
+    size_t instances = 0;
+    bool good = true;
+
+    if (survey->ledger->running > FLEET_INSTANCES_MAX) return false;
+    for (size_t h = 0; h < survey->ledger->hosts_length; h++)
+        if (survey->ledger->hosts[h].tied || survey->ledger->hosts[h].spared) return false;
+    if (*survey->fleet == NULL) *survey->fleet = fleet_new_of(survey->arena, survey->planner);
+    ASSERT((*survey->fleet)->hosts_length ==
+           survey->ledger->hosts_length); /* both by name: the same places */
+    struct losses *losses = losses_begin(survey->arena, *survey->fleet);
+    for (size_t u = 0; good && u < count && u < LOSSES_MAX && instances < LOST_INSTANCES_MAX; u++) {
+        const struct unit *unit = &survey->units[u];
+        for (size_t p = 0; p < unit->parts_length; p++)
+            instances += unit->parts[p].instances;
+        good = losses_add(losses, unit->hosts.items, unit->hosts.length);
+    }
+    losses_end(losses);
+    return good;
 }
 
 /* Really loses one after the other, the worst first, until an instance is lost. SIZE_MAX: none was found. */

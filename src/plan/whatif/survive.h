@@ -5,10 +5,10 @@
 #include "plan/whatif/ledger.h"
 #include "plan/whatif/whatif.h"
 
-/* The grid should have settled (world_settle()). kind: WHATIF_HOST and so on. The planner is as before
- * afterwards. */
-struct whatif_survival survive(struct planner *planner, const struct ledger *ledger, int kind,
-                               int64_t now_ms);
+/* Of each kind, WHATIF_HOST and so on. The grid should have settled (world_settle()). The planner is as
+ * before afterwards. */
+void survive(struct planner *planner, const struct ledger *ledger, int64_t now_ms,
+             struct whatif_survival ret_survives[WHATIF_KINDS]);
 
 /* Something that ran before the world's changes does not any more, and should. */
 bool survive_lost(const struct world *world, const struct planner *planner);

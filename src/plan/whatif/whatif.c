@@ -19,6 +19,7 @@ struct asking {
 };
 
 static bool find_names(struct asking *asking, struct error *err);
+static bool find_drained(struct asking *asking, const char *name, struct error *err);
 static void put_documents(struct asking *asking);
 static void add_fact(struct asking *asking, const struct host *host);
 static void happen(struct asking *asking);
@@ -105,8 +106,27 @@ static bool find_names(struct asking *asking, struct error *err)
     for (size_t n = 0; n < question->fail_length; n++)
         if (!names_find(asking->planner, question->fail[n], asking->failed, asking->ended, err)) return false;
     for (size_t n = 0; n < question->drain_length; n++)
-        if (!names_find(asking->planner, question->drain[n], asking->drained, NULL, err)) return false;
+        if (!find_drained(asking, question->drain[n], err)) return false;
     return true;
+}
+
+/* What fails is drained no more: of a name for both nobody knows what is meant. */
+static bool find_drained(struct asking *asking, const char *name, struct error *err)
+{
+    CLEANUP(map_freep) struct map *hosts = map_new();
+    const char *host = NULL;
+    void *object = NULL;
+    size_t cursor = 0, left = 0;
+
+    if (!names_find(asking->planner, name, hosts, NULL, err)) return false;
+    while (map_next(hosts, &cursor, &host, &object)) {
+        if (map_get(asking->failed, host)) continue;
+        map_put(asking->drained, host, object);
+        left++;
+    }
+    return left > 0 ||
+           error_set(err, ERROR_USAGE,
+                     "%s is to fail and to be drained in one question: leave one of the two out", name);
 }
 
 static void happen(struct asking *asking)
@@ -138,8 +158,7 @@ static void answer_all(struct asking *asking)
     answer->zones = zones_compare(asking->arena, asking->before, after, asking->failed, asking->drained,
                                   &answer->zones_length);
     answer->recover_ms = world_spent_ms(asking->world);
-    for (int kind = 0; kind < WHATIF_KINDS; kind++)
-        answer->survives[kind] = survive(asking->planner, after, kind, world_now_ms(asking->world));
+    survive(asking->planner, after, world_now_ms(asking->world), answer->survives);
     ledger_free(after);
 }
 

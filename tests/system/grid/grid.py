@@ -524,17 +524,17 @@ class Grid:
         return self.copies().get(name, [[]])[0]
 
     def copies(self):
-        """The running copies of each instance, judged by processes and their cgroups alone: {name: [[pid…]…]}. An instance's
-        cgroup is named after it and its incarnation, so one that runs twice shows twice, on whatever host."""
+        """The running copies of each instance, judged by processes and their cgroups alone: {name: [[pid…]…]}, the eldest
+        first (each is looked at once: a child may end meanwhile). An instance's cgroup is named after it and its incarnation,
+        so one that runs twice shows twice, on whatever host."""
         found = {}
         for pid in pids_below(self.info()['pid']):
-            where = self.cgroup_of(pid)
-            if where and start_ticks(pid) is not None:
-                found.setdefault(where, []).append(pid)
+            where, start = self.cgroup_of(pid), start_ticks(pid)
+            if where and start is not None:
+                found.setdefault(where, []).append((start, pid))
         copies = {}
-        for (_, name), pids in found.items():
-            copies.setdefault(name.rsplit('.', 1)[0].replace('.', '/'), []).append(
-                sorted(pids, key=lambda pid: (start_ticks(pid) or 0, pid)))
+        for (_, name), starts in found.items():
+            copies.setdefault(name.rsplit('.', 1)[0].replace('.', '/'), []).append([pid for _, pid in sorted(starts)])
         return copies
 
     def cgroup_of(self, pid):

@@ -17,11 +17,10 @@ NO_HOST = {'spread': 'host'}
 def first_pids(grid, farm):
     """{instance: (number and start of its first process)}; the eldest, as a server's children come and go."""
     first = {}
-    for name, pids in grid.copies().items():
+    for name, copies in grid.copies().items():
         if name.startswith(farm + '/'):
-            starts = [(start_ticks(each[0]), each[0]) for each in pids]
-            start, pid = min((each for each in starts if each[0] is not None), default=(None, None))
-            first[name] = (pid, start)
+            assert len(copies) == 1, f'{name} runs {len(copies)} times'
+            first[name] = (copies[0][0], start_ticks(copies[0][0]))
     return first
 
 

@@ -138,6 +138,45 @@ def instance(grid):
     equal(fates(grid), before, 'fates of all instances')
 
 
+@tap.case('as many more as fit are told find room, and not one more')
+def fit(grid):
+    grid.apply(grid.farm('shop', grid.publish(), tiers=[tier('web', 5, 0.5, 50, 'rack')]), wait=True)
+    size = 'cpus=1.5,memory=32Mi,disk=16Mi'
+    count = json.loads(grid.do('fit', '--size', size, '-o', 'json'))['count']
+    assert count > 6, count
+    grid.apply(grid.farm('batch', party='brio', tiers=[tier('work', count, 1.5, 50)]), wait=True)
+    answer = json.loads(grid.do('fit', '--size', size, '-o', 'json'))
+    equal((answer['count'], answer['limited_by']), (0, 'cpus'))
+    grid.do('scale', 'brio/batch', 'work', str(count + 1))
+    wait_until('one waits', lambda: [item['state'] for item in grid.instances('brio/batch')].count('pending') == 1)
+    reason = next(item['reason'] for item in grid.instances('brio/batch') if item['state'] == 'pending')
+    assert reason.startswith('no host has room for cpus 1.5'), reason
+
+
+@tap.case('balance makes the very moves that it told, one after the other, and nothing else moves')
+def balance(grid):
+    grid.apply(grid.farm('shop', grid.publish(), tiers=[tier('web', 3, 0.5, 50)]), wait=True)
+    grid.apply(grid.farm('batch', party='brio', tiers=[tier('work', 5, 0.5, 20)]), wait=True)
+    before = fates(grid)
+    told_moves = json.loads(grid.do('balance', '--dry-run', '-o', 'json'))
+    assert told_moves['moves'] and told_moves['score_after'] < told_moves['score_before'], told_moves
+    equal(fates(grid), before, 'fates after a dry run')
+    filed = json.loads(grid.do('balance', '--grid', '-', '-o', 'json', stdin=grid.do('export')))
+    equal(filed['moves'], told_moves['moves'])
+    done = json.loads(grid.do('balance', '-o', 'json'))
+    equal(done['moves'], told_moves['moves'])
+    after = dict(before)
+    for move in done['moves']:
+        equal(after[move['instance']], move['from'])
+        after[move['instance']] = move['to']
+    for farm in ('acme/shop', 'brio/batch'):
+        grid.wait_ready(farm)
+    equal(fates(grid), after, 'fates of all instances')
+    again = json.loads(grid.do('balance', '-o', 'json'))
+    equal((again['moves'], again['score_before']), ([], done['score_after']))
+    grid.no_twins()
+
+
 @tap.case('a question about a file, and one that changes documents, are answered; nothing happens by it')
 def files(grid):
     farms(grid)

@@ -742,6 +742,21 @@ static void test_bad_bodies(void **state)
     stop(fixture);
 }
 
+/* What waits for its first place takes nothing of a quota, here as for the planner. */
+static void test_party_uses_what_is_placed(void **state)
+{
+    struct fixture *fixture = start();
+
+    apply(fixture->world,
+          "kind: Farm\nname: wide\nparty: beta\nsubnet: 10.0.0.0/24\ntiers: [{name: web, image: "
+          "\"hello:1\", count: 5, size: {cpus: 1.5, memory: 64Mi}}]\n");
+    wait_running(fixture->world, "beta/wide/", 2, 5000); /* of a host with four cores */
+    const char *text = expect(fixture->world, 200, landlord, "GET", "/v1/parties/beta", NULL);
+    if (!strstr(text, "\"used\":{\"cpus\":3.5,\"memory\":\"192Mi\"") || !strstr(text, "\"instances\":3}"))
+        fail_msg("%s", text);
+    stop(fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -760,6 +775,7 @@ int main(void)
         cmocka_unit_test(test_watch_follows),
         cmocka_unit_test(test_watch_never_repeats),
         cmocka_unit_test(test_bad_bodies),
+        cmocka_unit_test(test_party_uses_what_is_placed),
     };
     if (getenv("CMOCKA_ONLY")) cmocka_set_test_filter(getenv("CMOCKA_ONLY"));
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -58,6 +58,15 @@ static void all_are_placed(void **state)
     assert_string_equal(node_text(&one, "hosts_used", "a"), node_text(&other, "hosts_used", "b"));
 }
 
+/* src/plan/README.md has the figures: 1.05 before. */
+static void few_hosts_are_used(void **state)
+{
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    struct node node = json(arena, "bench place --hosts 1000 --instances 10000 --seed 7 -o json");
+    assert_int_equal(node_int(&node, "placed", 0), 10000);
+    assert_true(strtod(node_text(&node, "packing", "9"), NULL) <= 1.015);
+}
+
 static void a_rack_is_lost(void **state)
 {
     CLEANUP_ARENA struct arena *arena = arena_new();
@@ -108,9 +117,8 @@ static void grids_are_whole(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(all_are_placed),
-        cmocka_unit_test(a_rack_is_lost),
-        cmocka_unit_test(wrong_numbers_are_told),
+        cmocka_unit_test(all_are_placed),  cmocka_unit_test(few_hosts_are_used),
+        cmocka_unit_test(a_rack_is_lost),  cmocka_unit_test(wrong_numbers_are_told),
         cmocka_unit_test(grids_are_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

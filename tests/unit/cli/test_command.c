@@ -67,7 +67,25 @@ static void what_is_generated_names_all(void **state)
         const struct option *option = NULL;
         size_t cursor = 0;
         help_command(&table[i], &own);
+        size_t first = strcspn(table[i].name, " ");
+        if (table[i].name[first] == ' ') { /* what may follow the first word is offered */
+            CLEANUP_MEM char *word = mem_printf("    %.*s) words=\"", (int)first, table[i].name);
+            CLEANUP_MEM char *seconds =
+                mem_printf("\n  %.*s) if (( CURRENT == 3 ))", (int)first, table[i].name);
+            const char *at = strstr(buf_text(&bash), word);
+            assert_non_null(at);
+            CLEANUP_MEM char *line = mem_strndup(at, strcspn(at, "\n"));
+            assert_non_null(strstr(line, table[i].name + first + 1));
+            assert_non_null(strstr(buf_text(&zsh), seconds));
+        }
+        const char *name = NULL;
+        for (size_t n = 0; table[i].word && (name = table[i].word(n)); n++) {
+            assert_non_null(strstr(buf_text(&own), name));
+            CLEANUP_MEM char *begin = mem_strndup(name, strcspn(name, "-")); /* hyphens are escaped */
+            assert_non_null(strstr(buf_text(&man), begin));
+        }
         assert_non_null(strstr(buf_text(&own), table[i].summary));
+        assert_non_null(strstr(buf_text(&own), table[i].notes ? table[i].notes : ""));
         assert_int_equal(strstr(buf_text(&help), table[i].summary) == NULL, table[i].hidden);
         while (command_next_option(&table[i], &cursor, &option)) {
             CLEANUP_MEM char *word = mem_printf("--%s", option->name);

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "cli/cli.h"
 #include "cli/grid_read.h"
+#include "simulate/simulate.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -96,6 +97,10 @@ static void fit_counts(void **state)
     assert_string_equal(node_text(&node, "limited_by", ""), "survive");
     node = json(*state, arena, "fit --grid @ --size cpus=1,memory=2Gi --survive rack -o json");
     assert_int_equal(node_int(&node, "count", 0), 5);
+    check(*state, "fit --grid @ --size cpus=1,memory=2Gi --survive site", 0,
+          "0 more fit\nlimited by survive: as it is, the loss of 3 hosts, with host/h1, in zone/east/r1 "
+          "would leave "
+          "a/f/web-1 without room\n");
     node = json(*state, arena, "fit --grid @ --size cpus=1,memory=2Gi --survive site -o json");
     assert_int_equal(node_int(&node, "count", -1), 0);
     check(*state, "fit --grid @ --size cpus=1,memory=2Gi --survive host", 0,
@@ -114,6 +119,9 @@ static void balance_moves(void **state)
     assert_string_equal(node_text(&moves->items[0], "to", ""), "h2");
     assert_true(strtod(node_text(&node, "score_before", "0"), NULL) > 5);
     assert_true(strtod(node_text(&node, "score_after", "1"), NULL) < 1e-6);
+    assert_string_equal(node_text(&node, "score_is", ""),
+                        "the less, the more alike the hosts of a pool; 0 is equal");
+    assert_true(strtod(node_text(&node, "seconds_to_answer", "0"), NULL) > 0);
     check(*state, "balance --grid @ --moves 0", 0,
           "score 6.010, would be 6.010 with 0 moves: the less, the more alike the hosts of a pool; 0 is "
           "equal\n");
@@ -122,21 +130,45 @@ static void balance_moves(void **state)
 static void wrong_questions_are_told(void **state)
 {
     struct resources size = {0};
+    struct error err;
     check(*state, "fit --grid @", 2, "croft: fit: of what size? --size cpus=1,memory=2Gi,disk=10Gi\n");
     check(*state, "fit --grid @ --size cpus=0", 2,
-          "croft: fit: --size \"cpus=0\" asks for nothing: any number fits\n");
+          "croft: fit: --size \"cpus=0\" asks for nothing, so any number fits: name an amount above 0\n");
     check(*state, "fit --grid @ --size cpu=1", 2,
-          "croft: fit: --size is such as cpus=1,memory=2Gi,disk=10Gi,network=1G: \"cpu=1\" is not\n");
+          "croft: fit: --size: \"cpu=1\" is not cpus=, memory=, disk= or network= with an amount\n");
+    check(*state, "fit --grid @ --size cpus=1,memory=1Gb", 2,
+          "croft: fit: --size: memory: expected bytes such as 64Mi or 10Gi, found \"1Gb\"\n");
+    check(*state, "fit --grid @ --size cpus=-1", 2,
+          "croft: fit: --size: cpus: expected a number of cores such as 0.5 or 8, found \"-1\"\n");
+    check(*state, "fit --grid @ --size cpus=1,cpus=2", 2, "croft: fit: --size: cpus is said twice\n");
+    check(*state, "fit --grid @ --size cpus=1,", 2,
+          "croft: fit: --size: nothing comes behind the last comma\n");
+    check(*state, "sim --seed x --hours 0.01", 2,
+          "croft: sim: 'x' is not a seed N (--seed 7) nor seeds A..B (--seeds 1..100, at most 1000000)\n");
+    check(*state, "sim --seed 1 --hours 0.01 --faults none,messages", 2,
+          "croft: --faults: 'none' stands alone, not in a list\n");
+    check(*state, "sim --seed 1 --hours 0.01 --faults messages,", 2,
+          "croft: --faults: a name is missing at the end; croft sim --help names them\n");
     check(*state, "fit --grid @ --size cpus=1 --survive galaxy", 2,
           "croft: fit: --survive cannot be \"galaxy\": it is none, host, rack or site\n");
     check(*state, "fit --grid /nowhere/grid --size cpus=1", 3, "croft: there is no file /nowhere/grid\n");
     check(*state, "balance --grid @ --moves few", 2, "croft: balance: --moves takes a number, not \"few\"\n");
-    assert_false(amounts_read("cpus=1,cpus=2", &size));
-    assert_false(amounts_read("cpus=1,", &size));
-    assert_false(amounts_read("cpus", &size));
-    assert_true(amounts_read("network=1G,disk=3Gi", &size));
+    assert_false(amounts_read("cpus=1,cpus=2", &size, &err));
+    assert_false(amounts_read("cpus=1,", &size, &err));
+    assert_false(amounts_read("cpus", &size, &err));
+    assert_true(amounts_read("network=1G,disk=3Gi", &size, &err));
     assert_int_equal(size.network_bits_per_s, 1000000000);
     assert_int_equal(size.disk_bytes, 3LL << 30);
+}
+
+/* As the message of a wrong one says. */
+static void help_names_faults(void **state)
+{
+    char *text = run(*state, "sim --help", 0);
+    for (size_t n = 0; simulate_fault_name(n); n++)
+        if (!strstr(text, simulate_fault_name(n)))
+            fail_msg("%s: not in croft sim --help", simulate_fault_name(n));
+    free(text);
 }
 
 static void wrong_grids_have_their_line(void **state)
@@ -157,6 +189,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(fit_counts, start, stop),
         cmocka_unit_test_setup_teardown(balance_moves, start, stop),
         cmocka_unit_test_setup_teardown(wrong_questions_are_told, start, stop),
+        cmocka_unit_test_setup_teardown(help_names_faults, start, stop),
         cmocka_unit_test_setup_teardown(wrong_grids_have_their_line, start, stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,7 +7,9 @@
 #include <cmocka.h>
 
 #include "base/text.h"
+#include "cli/indent.h"
 #include "cli/whatif.h"
+#include "model/node.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -100,6 +102,21 @@ static void a_picture_for_people(void **state)
         "After that it survives without losing an instance the loss of: at most 3 hosts, 1 rack, no site.\n");
 }
 
+/* Each instance is in one of the figures: who yields and waits is one of those that find no place. */
+static void figures_add_up(void **state)
+{
+    struct whatif_answer answer = rack_fails();
+    CLEANUP_BUF struct buf text = {0};
+    answer.total = 12;
+    answer.yielded = 3;
+    answer.yielded_lost = 2;
+    answer.lost = 3;
+    whatif_text(&answer, &(struct style){0}, &text);
+    assert_non_null(strstr(buf_text(&text),
+                           "of 12 instances 7 stay, 1 moves, 1 yields and runs elsewhere, 3 find "
+                           "no place (2 of them yield to others)"));
+}
+
 /* No row of a table is wider than the terminal. */
 static void fits_the_terminal(void **state)
 {
@@ -153,6 +170,36 @@ static void few_lines_for_many(void **state)
     assert_non_null(strstr(buf_text(&text), "… and 480 farms more\n"));
 }
 
+static void expect_laid_out(const char *json)
+{
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    CLEANUP_BUF struct buf direct = {0}, by_tree = {0};
+    struct node node;
+    struct error err;
+    json_indent(json, strlen(json), &direct);
+    assert_true(node_from_json(arena, json, strlen(json), &node, &err));
+    node_to_pretty_json(&node, &by_tree);
+    assert_string_equal(buf_text(&direct), buf_text(&by_tree));
+}
+
+/* Without a tree it is what a tree gives. */
+static void laid_out_as_all_json(void **state)
+{
+    struct whatif_answer answer = rack_fails();
+    CLEANUP_BUF struct buf text = {0};
+    whatif_json(&answer, 0.0000374, &text);
+    expect_laid_out(buf_text(&text));
+    buf_clear(&text);
+    answer.recover_ms = 0;
+    whatif_json(&answer, 12.3456789, &text);
+    expect_laid_out(buf_text(&text));
+    expect_laid_out("{}");
+    expect_laid_out("[ ]");
+    expect_laid_out(
+        "{\"a\": [ {}, [[]], \"q\\\"}],:\\\\\", -1.5, null, true ], \"b\":{\"c\":\n{\"d\":[1]}}}");
+    expect_laid_out("[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]"); /* deeper than one piece of spaces */
+}
+
 static void all_fields_for_programs(void **state)
 {
     struct whatif_answer answer = rack_fails();
@@ -182,16 +229,15 @@ static void all_fields_for_programs(void **state)
         "\"disk_bytes_used\":0}}],\"survives\":{\"host\":3,\"rack\":1,\"site\":0},\"survives_is\":{\"host\":"
         "\"at "
         "most\",\"rack\":\"exact\",\"site\":\"exact\"},\"seconds_to_recover\":0.261,\"seconds_to_answer\":0."
-        "250000}");
+        "25}");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_picture_for_people),
-        cmocka_unit_test(fits_the_terminal),
-        cmocka_unit_test(few_lines_for_many),
-        cmocka_unit_test(all_fields_for_programs),
+        cmocka_unit_test(a_picture_for_people),    cmocka_unit_test(figures_add_up),
+        cmocka_unit_test(fits_the_terminal),       cmocka_unit_test(few_lines_for_many),
+        cmocka_unit_test(all_fields_for_programs), cmocka_unit_test(laid_out_as_all_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

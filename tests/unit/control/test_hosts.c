@@ -177,6 +177,27 @@ static void test_two_die(void **state)
     }
 }
 
+/* The second was heard just before they died, and yet it is not asked about the first: that would cost a
+ * looker's time-out. */
+static void test_fresh_dead(void **state)
+{
+    for (size_t second = 1; second < 5; second++) {
+        struct world *world = quiet(5);
+        struct box *other = &world->boxes[second];
+        run_to_beat(world, "h1");
+        box_stop_agent(other);
+        world_run_ms(world, BEAT_MS - 30); /* their beats are so far apart */
+        start_agent(other);
+        world_run_ms(world, 4000);
+        run_to_beat(world, other->name);
+        box_die(&world->boxes[0]);
+        box_die(other);
+        wait_host(world, "h1", HOST_DOWN, SUSPECT_MS + 50);
+        wait_host(world, other->name, HOST_DOWN, BEAT_MS);
+        world_free(world);
+    }
+}
+
 /* Who is asked first about one of them does not answer, so that it is found a round later. */
 static void lose_first_looks(void *ctx, const char *from, const char *to, const struct request *request,
                              struct sim_fate *ret_fate)
@@ -280,11 +301,12 @@ static void test_damaged_document(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_asked_early),     cmocka_unit_test(test_late_beat),
-        cmocka_unit_test(test_only_beats_lost), cmocka_unit_test(test_controller_cut_off),
-        cmocka_unit_test(test_line_breaks),     cmocka_unit_test(test_two_die),
-        cmocka_unit_test(test_one_loss),        cmocka_unit_test(test_lookers_silent),
-        cmocka_unit_test(test_too_busy),        cmocka_unit_test(test_damaged_document),
+        cmocka_unit_test(test_asked_early),      cmocka_unit_test(test_late_beat),
+        cmocka_unit_test(test_only_beats_lost),  cmocka_unit_test(test_controller_cut_off),
+        cmocka_unit_test(test_line_breaks),      cmocka_unit_test(test_two_die),
+        cmocka_unit_test(test_one_loss),         cmocka_unit_test(test_lookers_silent),
+        cmocka_unit_test(test_fresh_dead),       cmocka_unit_test(test_too_busy),
+        cmocka_unit_test(test_damaged_document),
     };
     if (getenv("CMOCKA_ONLY")) cmocka_set_test_filter(getenv("CMOCKA_ONLY"));
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,7 @@
 #ifndef CROFT_TESTS_PLAN_GRID_H
 #define CROFT_TESTS_PLAN_GRID_H
 
+#include "base/buf.h"
 #include "plan/planner.h"
 
 enum {
@@ -58,6 +59,8 @@ void grid_work(struct grid *grid);
 struct instance *grid_instance(struct grid *grid, const char *name); /* NULL when there is none */
 /* The actions of the last plan, one a line: "place acme/shop/web-1 h2 1: reason". */
 const char *grid_said(struct grid *grid);
+/* All of an action as text, the record that it leaves included. */
+void grid_write_action(const struct action *action, struct buf *ret_text);
 void grid_check(struct grid *grid); /* invariants: capacity, one place, one address */
 size_t grid_count(struct grid *grid, const char *farm, const char *tier, enum instance_state state);
 

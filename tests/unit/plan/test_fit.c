@@ -169,6 +169,24 @@ static void keeps_room_for_a_loss(void **state)
     assert_string_equal(fit.reason, "as it is, the loss of host/h1 would leave acme/shop/web-1 without room");
 }
 
+/* Of three alike one is kept free; what the others leave is let in, and no more. */
+static void counts_what_pools_let_in(void **state)
+{
+    struct grid *grid = *state;
+    const struct resources size = {1000, 1LL << 30, 1LL << 30, 0};
+    for (int n = 1; n <= 3; n++)
+        grid_host(grid, arena_printf(grid->arena, "h%d", n), "east/r1", "general", 8, 32);
+    struct pool *pool = grid_pool(grid, "general", "host");
+    struct fit fit = fit_count(grid->arena, &grid->now, &size, FIT_SURVIVE_NONE);
+    assert_int_equal(fit.count, 16);
+    assert_string_equal(fit.limited_by, "survive");
+    assert_int_equal(fit_count(grid->arena, &grid->now, &size, FIT_SURVIVE_HOST).count, 16);
+    pool->survive = "rack"; /* the only one: nothing is let in */
+    assert_int_equal(fit_count(grid->arena, &grid->now, &size, FIT_SURVIVE_NONE).count, 0);
+    pool->survive = "none";
+    assert_int_equal(fit_count(grid->arena, &grid->now, &size, FIT_SURVIVE_NONE).count, 24);
+}
+
 /* Small grids of every kind, asked about each loss; the planner is asked about every number that might be. */
 static void random_grids_agree_with_the_planner(void **state)
 {
@@ -190,6 +208,8 @@ static void random_grids_agree_with_the_planner(void **state)
             grid_host(grid, name, zones[below(&random, LENGTH(zones))], pool < 3 ? "general" : "other", cpus,
                       memory);
         }
+        static const char *const losses[] = {"host", "rack", "site"};
+        if (seed % 3 == 0) grid_pool(grid, "general", losses[below(&random, LENGTH(losses))]);
         size_t farms = below(&random, 4);
         for (size_t n = 0; n < farms; n++) {
             char name[16];
@@ -230,6 +250,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(counts_what_fits, setup, teardown),
         cmocka_unit_test_setup_teardown(keeps_room_for_a_loss, setup, teardown),
+        cmocka_unit_test_setup_teardown(counts_what_pools_let_in, setup, teardown),
         cmocka_unit_test(random_grids_agree_with_the_planner),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,11 +1,13 @@
 /* Random histories over a small world that runs what the host documents say. After every step: nothing runs
  * twice, no host holds more than it has, no party is given more than its quota, nothing new takes room that a
- * pool keeps, a plan made again wants nothing, and the order of the input does not
- * matter. When the faults end everything converges. The seed is printed on failure. */
+ * pool keeps, a plan made again wants nothing, actions can be applied one by one and
+ * twice, and the order of the input does not matter. When the faults end everything converges. The seed is
+ * printed on failure. */
 #include "grid.h"
 
 #include "base/text.h"
 #include "base/vec.h"
+#include "spec/grid_file.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,7 +16,7 @@
 
 #include <cmocka.h>
 
-enum { SEEDS = 200, STEPS = 60, HOSTS = 7, FARMS = 4, RUNNING_MAX = 400 };
+enum { SEEDS = 200, STEPS = 60, HOSTS = 7, FARMS = 4, RUNNING_MAX = 400, STEPS_CHECKED = 4 };
 
 /* What really runs where, whatever anybody believes. */
 struct world {
@@ -306,30 +308,79 @@ static void check_kept(const struct grid *grid, const struct snapshot *before, c
     assert_true(!is_new || free >= largest);
 }
 
+/* The same things, in an order drawn by lot. */
+static void *shuffled(struct world *world, const void *items, size_t length, size_t size)
+{
+    char *copy = arena_alloc_array(world->grid->arena, length + 1, size), swap[512];
+    ASSERT(size <= sizeof(swap));
+    if (length > 0) memcpy(copy, items, length * size);
+    for (size_t n = length; n > 1; n--) {
+        char *one = copy + (n - 1) * size, *other = copy + draw(world, n) * size;
+        memcpy(swap, one, size);
+        memmove(one, other, size);
+        memcpy(other, swap, size);
+    }
+    return copy;
+}
+
+/* Whatever order the input is in: every byte of the plan is the same. */
 static void check_order(struct world *world, const struct snapshot *before, const struct plan *plan)
 {
-    struct arena *arena = world->grid->arena;
     struct snapshot turned = *before;
-    struct instance *instances = arena_alloc_array(arena, turned.instances_length + 1, sizeof(*instances));
-    struct host *hosts = arena_alloc_array(arena, turned.hosts_length, sizeof(*hosts));
-    struct farm *farms = arena_alloc_array(arena, turned.farms_length, sizeof(*farms));
-    for (size_t n = 0; n < turned.instances_length; n++)
-        instances[n] = before->instances[turned.instances_length - 1 - n];
-    for (size_t n = 0; n < turned.hosts_length; n++)
-        hosts[n] = before->hosts[turned.hosts_length - 1 - n];
-    for (size_t n = 0; n < turned.farms_length; n++)
-        farms[n] = before->farms[turned.farms_length - 1 - n];
-    turned.instances = instances;
-    turned.hosts = hosts;
-    turned.farms = farms;
-    struct plan other = plan_make(arena, &turned, world->grid->now_ms);
-    assert_int_equal(plan->actions_length, other.actions_length);
+    CLEANUP_BUF struct buf is = {0};
+    CLEANUP_BUF struct buf was = {0};
+#define SHUFFLE(items) \
+    turned.items = shuffled(world, before->items, before->items##_length, sizeof(*before->items))
+    SHUFFLE(hosts);
+    SHUFFLE(pools);
+    SHUFFLE(parties);
+    SHUFFLE(farms);
+    SHUFFLE(images);
+    SHUFFLE(instances);
+    SHUFFLE(host_facts);
+    SHUFFLE(farm_facts);
+#undef SHUFFLE
+    struct plan other = plan_make(world->grid->arena, &turned, world->grid->now_ms);
+    for (size_t a = 0; a < plan->actions_length; a++)
+        grid_write_action(&plan->actions[a], &was);
+    for (size_t a = 0; a < other.actions_length; a++)
+        grid_write_action(&other.actions[a], &is);
+    assert_string_equal(buf_text(&was), buf_text(&is));
+    assert_int_equal(plan->urgent_length, other.urgent_length);
+    assert_int_equal(plan->again_ms, other.again_ms);
+}
+
+static bool has_network(const struct snapshot *s, const char *farm)
+{
+    for (size_t f = 0; f < s->farm_facts_length; f++)
+        if (text_equal(s->farm_facts[f].name, farm)) return s->farm_facts[f].vni != 0;
+    return false;
+}
+
+/* Actions can be applied one after the other: whoever stops after any of them has a grid that holds. What is
+ * on its way anywhere has its farm's network. And an action that is applied twice is an action that is
+ * applied. */
+static void check_steps(struct world *world, const struct snapshot *before, const struct plan *plan)
+{
+    struct grid *grid = world->grid;
+    struct snapshot end = grid->now;
+    grid->now = *before;
     for (size_t a = 0; a < plan->actions_length; a++) {
-        assert_int_equal(plan->actions[a].kind, other.actions[a].kind);
-        assert_string_equal(plan->actions[a].name, other.actions[a].name);
-        assert_string_equal(plan->actions[a].host, other.actions[a].host);
-        assert_string_equal(plan->actions[a].reason, other.actions[a].reason);
+        struct action one[2] = {plan->actions[a], plan->actions[a]};
+        CLEANUP_BUF struct buf once = {0};
+        CLEANUP_BUF struct buf twice = {0};
+        struct snapshot doubled =
+            plan_apply(grid->arena, &grid->now, &(struct plan){.actions = one, .actions_length = 2});
+        grid->now = plan_apply(grid->arena, &grid->now, &(struct plan){.actions = one, .actions_length = 1});
+        grid_file_write(&grid->now, &once);
+        grid_file_write(&doubled, &twice);
+        assert_string_equal(buf_text(&once), buf_text(&twice));
+        grid_check(grid);
+        for (size_t n = 0; n < grid->now.instances_length; n++)
+            assert_true(grid->now.instances[n].host[0] == '\0' ||
+                        has_network(&grid->now, grid->now.instances[n].farm));
     }
+    grid->now = end;
 }
 
 static void step(struct world *world)
@@ -338,6 +389,7 @@ static void step(struct world *world)
     struct snapshot before = grid->now;
     grid_plan(grid);
     check_order(world, &before, &grid->plan);
+    if (draw(world, STEPS_CHECKED) == 0) check_steps(world, &before, &grid->plan);
     for (size_t a = 0; a < grid->plan.actions_length; a++)
         world->placed[grid->plan.actions[a].step]++;
     check_quotas(&before, &grid->now);

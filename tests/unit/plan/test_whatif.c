@@ -226,11 +226,22 @@ static void names_that_mean_nothing(void **state)
         {"hots/h1", "hots/h1 is not a name here: did you mean host/h1?"},
         {"zone/east/b1/r9", "there is no zone east/b1/r9: did you mean zone/east/b1/r1?"},
         {"zone/eas", "there is no zone eas: did you mean zone/east?"},
-        {"site/west", "there is no site west"},
-        {"site/east/b1", "there is no site east/b1"},
+        {"zone/nowhere-at-all",
+         "there is no zone nowhere-at-all: there are east, east/b1, east/b1/r1 and 2 more"},
+        {"zone/",
+         "zone/ names no zone: behind it comes a name, and there are east, east/b1, east/b1/r1 and 2 more"},
+        {"host/", "host/ names no host: behind it comes a name, and there are h1, h2, h3 and 3 more"},
+        {"host/none-of-them", "there is no host none-of-them: there are h1, h2, h3 and 3 more"},
+        {"site/north-west", "there is no site north-west: there is east"},
+        {"site/east/b1",
+         "site/east/b1: a site is the first element of a zone's path: write site/east or zone/east/b1"},
+        {"", "an empty text is not a name here: it is host/NAME, zone/PATH, site/NAME or "
+             "instance/PARTY/FARM/NAME"},
         {"instance/acme/shop/wbe-1",
          "there is no instance acme/shop/wbe-1: did you mean instance/acme/shop/web-1?"},
-        {"link/a-b", "link/a-b: this grid knows of no links between sites"},
+        {"link/a-b", "link/a-b: this grid knows no links between sites: what can fail is host/NAME, "
+                     "zone/PATH, site/NAME or "
+                     "instance/PARTY/FARM/NAME"},
         {"x", "x is not a name here: it is host/NAME, zone/PATH, site/NAME or instance/PARTY/FARM/NAME"},
     };
     struct grid *grid = three_racks(*state);
@@ -243,6 +254,19 @@ static void names_that_mean_nothing(void **state)
         assert_string_equal(err.message, cases[n].message);
         assert_int_equal(error_exit_code(err.code), 3);
     }
+    /* What fails is not drained besides; the rest of a zone may be. */
+    const char *const one[] = {"host/h1"}, *const rack[] = {"zone/east/b1/r1"};
+    struct whatif_answer answer;
+    struct error err = {0};
+    struct whatif_question question = {.fail = one, .fail_length = 1, .drain = one, .drain_length = 1};
+    assert_false(whatif_ask(planner, grid->arena, &question, grid->now_ms, &answer, &err));
+    assert_string_equal(err.message,
+                        "host/h1 is to fail and to be drained in one question: leave one of the two out");
+    assert_int_equal(error_exit_code(err.code), 2);
+    question.drain = rack;
+    assert_true(whatif_ask(planner, grid->arena, &question, grid->now_ms, &answer, &err));
+    assert_int_equal(answer.failed_hosts_length, 1);
+    assert_int_equal(answer.drained_hosts_length, 1);
     planner_free(planner);
 }
 
@@ -448,6 +472,38 @@ static void survives_no_crumbs(void **state)
 }
 
 /* A grid that others wrote down does not say of which form an instance is. */
+/* Of three hosts one's worth of room is kept, so nothing new starts; what is lost may use it. */
+static void survives_by_room_that_is_kept(void **state)
+{
+    struct grid *grid = *state;
+    for (int h = 0; h < 3; h++)
+        grid_host(grid, arena_printf(grid->arena, "h%d", h + 1), "east/r1", "general", 4, 16);
+    grid_pool(grid, "general", "host");
+    grid_tier(grid, grid_farm(grid, "acme/shop"), "web", 12, 1000, 1024);
+    grid_settle(grid);
+    struct whatif_answer answer = ask(grid, &(struct whatif_question){0});
+    assert_int_equal(answer.total, 8);
+    assert_int_equal(answer.waiting, 4);
+    assert_int_equal(answer.survives[WHATIF_HOST].count, 1);
+    assert_int_equal(ask_fail(grid, "host/h1").lost, 0);
+}
+
+/* Ten cpus elsewhere for nine, but in pieces of five: each has room for one of three, and a rest. */
+static void survives_no_pieces(void **state)
+{
+    struct grid *grid = *state;
+    grid_host(grid, "h1", "east/r1", "general", 9, 64);
+    grid_tier(grid, grid_farm(grid, "acme/shop"), "web", 3, 3000, 256);
+    grid_settle(grid);
+    grid_host(grid, "h2", "east/r2", "general", 5, 64);
+    grid_host(grid, "h3", "east/r3", "general", 5, 64);
+    grid_settle(grid);
+    assert_int_equal(ask(grid, &(struct whatif_question){0}).survives[WHATIF_HOST].count, 0);
+    grid_host(grid, "h4", "east/r4", "general", 5, 64);
+    grid_settle(grid);
+    assert_int_equal(ask(grid, &(struct whatif_question){0}).survives[WHATIF_HOST].count, 1);
+}
+
 static void forms_that_nobody_said(void **state)
 {
     struct grid *grid = three_racks(*state);
@@ -537,6 +593,8 @@ int main(void)
         CASE(survives_is_exact_for_one),
         CASE(survives_several),
         CASE(survives_with_strict_spread),
+        CASE(survives_by_room_that_is_kept),
+        CASE(survives_no_pieces),
         CASE(forms_that_nobody_said),
         CASE(survives_no_crumbs),
         CASE(survives_only_what_can_start),

@@ -140,7 +140,9 @@ static const struct {
     {"{\"kind\":\"Farm\",\"a\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]"
      "]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}\n",
      "f:1:1: nested deeper than the limit of 64 levels"},
-    {HOST WEB "} {}\n", "f:2:58: not valid JSON: end of file expected near '{'"},
+    {HOST WEB "} {}\n", "f:2:58: expected the end of the line behind its document: write one a line"},
+    {HOST "{\"kind\":\"Instance\",\"name\":\"acme/shop/web-1\",\"state\":\"running\"}\n",
+     "f:2:53: state: running, and on no host: say its host, or nothing of its state"},
     {"{\"kind\":\"Host\",\"name\":\"h1\",\"zone\":\"a\",\"capacity\":{\"cpus\":1,\"memory\":\"1Gi\"},"
      "\"reserve\":{\"cpus\":2}}\n",
      "f:1:94: reserve.cpus: more is reserved than the host's capacity has"},
@@ -191,6 +193,8 @@ static void limits(void **state)
 {
     CLEANUP_ARENA struct arena *arena = arena_new();
     CLEANUP_BUF struct buf text = {0};
+    static const char zero[] = HOST "{\"kind\":\0\"Party\",\"name\":\"acme\"}\n";
+    assert_string_equal(read_text(arena, zero, sizeof(zero) - 1), "f:2:9: expected text, found a zero byte");
     buf_add_text(&text, HOST "{\"kind\":\"Party\",\"name\":\"");
     for (size_t i = 0; i < DOCUMENT_SIZE_MAX; i++)
         buf_add_char(&text, 'a');

@@ -96,6 +96,7 @@ struct agent {
 
     struct map *meters; /* balancer -> struct meter (load.c) */
     struct map *stalls; /* instance -> struct stall_meter (load_stalls.c) */
+    bool stalls_turn;
     struct timer *load_next;
     struct call *load_call;
 

@@ -121,7 +121,8 @@ static void tick(void *ctx)
 
     agent->load_next = clock->after_together(clock->self, REPORT_US, REPORT_US, tick, agent);
     forget_gone(agent);
-    report.instances = stalls_measure(agent, arena, &report.instances_length);
+    agent->stalls_turn = !agent->stalls_turn; /* every other time: files of each instance are read for it */
+    if (agent->stalls_turn) report.instances = stalls_measure(agent, arena, &report.instances_length);
     if (!agent->greeted || agent->load_call) return;
     if (map_length(agent->meters) == 0 && report.instances_length == 0) return;
     report.balancers = balancers = arena_alloc_array(arena, map_length(agent->meters), sizeof(*balancers));

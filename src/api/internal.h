@@ -95,6 +95,7 @@ void load_write_tier(struct controller *controller, const char *farm, const char
 /* Level, rate of all tiers, and the times of the slowest one. */
 void load_write_farm(struct controller *controller, const char *name, struct buf *ret_json);
 void load_write_instance(struct controller *controller, const char *name, struct buf *ret_json);
+void load_metrics(struct controller *controller, struct buf *ret_text); /* series of /metrics */
 /* The highest that one of its tiers is at: "committed". fact: NULL, none yet. */
 const char *load_level(const struct farm *farm, const struct farm_fact *fact);
 /* describe.c: the OpenAPI description */

@@ -140,6 +140,7 @@ void control_dispatch(struct controller *controller)
 static void changed(void *ctx, enum record_kind kind, const char *name, const struct record *record)
 {
     struct controller *controller = ctx;
+    if (kind == RECORD_FARM && !record) load_farm_gone(controller, name);
     if (kind == RECORD_INSTANCE) load_instance_changed(controller, name, record ? record->object : NULL);
     if (!record || record->revision != controller->decided_revision)
         news_of(controller, kind, name, record ? record->object : NULL);

@@ -147,6 +147,8 @@ struct load *load_new(void);
 void load_free(struct load *load); /* NULL is fine */
 void load_take(struct session *session, const struct load_report *report);
 void load_tick(struct controller *controller);
+/* One of the same name that comes after is another. */
+void load_farm_gone(struct controller *controller, const char *farm);
 /* load_lead.c: instance: what it is now, NULL: gone */
 void load_instance_changed(struct controller *controller, const char *name, const struct instance *instance);
 

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "control/internal.h"
 #include "control/load.h"
+#include "control/usage.h"
 #include "plan/share/view.h"
 
 #include <string.h>
@@ -25,7 +26,18 @@ struct sizing {
     struct change *change;
 };
 
+/* A whole minute of a tier that has a target: did it meet it? */
+struct minute {
+    char *farm, *tier;
+    int64_t at_ms; /* in it, by the ledger's clock */
+    bool good;
+};
+
+static void arm(struct controller *controller);
 static void tick(void *ctx);
+static void note_minute(void *ctx, const char *farm, const char *tier, int64_t minute_ms, bool good);
+static void minute_free(struct minute *minute);
+static bool add_minutes(struct sizing *sizing, struct error *err);
 static void size_all(struct controller *controller);
 static void size_farm(struct sizing *sizing, const struct farm *farm, const struct sla *sla,
                       uint64_t revision);
@@ -55,8 +67,10 @@ static const char *key_of(struct arena *arena, const char *name);
 
 void sizing_start(struct controller *controller)
 {
-    const struct clock_port *clock = controller->options.clock;
-    controller->sizing = clock->after_together(clock->self, TICK_US, TICK_STEP_US, tick, controller);
+    controller->sized = map_new();
+    controller->minutes = VEC_OF(struct minute);
+    load_on_minute(controller, note_minute, controller);
+    arm(controller);
 }
 
 void sizing_stop(struct controller *controller)
@@ -66,9 +80,12 @@ void sizing_stop(struct controller *controller)
     void *sized = NULL;
 
     clock->cancel(clock->self, controller->sizing);
-    while (map_next(controller->sized, &cursor, NULL, &sized))
+    while (controller->sized && map_next(controller->sized, &cursor, NULL, &sized))
         sized_free(sized);
     map_free(controller->sized);
+    for (size_t i = 0; i < controller->minutes.length; i++)
+        minute_free(vec_at(&controller->minutes, i));
+    vec_free(&controller->minutes);
 }
 
 const struct sized *sizing_get(const struct controller *controller, const char *farm, const char *tier)
@@ -83,11 +100,32 @@ bool sizing_applies(const struct farm *farm, const struct tier *tier)
            tier->count.max > tier->count.committed;
 }
 
+static void arm(struct controller *controller)
+{
+    const struct clock_port *clock = controller->options.clock;
+    controller->sizing = clock->after_together(clock->self, TICK_US, TICK_STEP_US, tick, controller);
+}
+
 static void tick(void *ctx)
 {
     struct controller *controller = ctx;
-    sizing_start(controller);
+    arm(controller);
     size_all(controller);
+}
+
+/* The books go by a clock of their own. */
+static void note_minute(void *ctx, const char *farm, const char *tier, int64_t minute_ms, bool good)
+{
+    struct controller *controller = ctx;
+    int64_t age_ms = control_now_ms(controller) - minute_ms;
+    *(struct minute *)vec_push(&controller->minutes) =
+        (struct minute){mem_strdup(farm), mem_strdup(tier), usage_now_ms(controller) - age_ms, good};
+}
+
+static void minute_free(struct minute *minute)
+{
+    mem_free(minute->farm);
+    mem_free(minute->tier);
 }
 
 static void size_all(struct controller *controller)
@@ -112,13 +150,30 @@ static void size_all(struct controller *controller)
     if (sizing.asks.length > 0) share(&sizing);
     forget_unseen(&sizing);
     vec_free(&sizing.asks);
-    if (!change_is_empty(sizing.change)) {
-        if (change_commit(sizing.change, NULL, &err))
-            control_dispatch(controller);
-        else
-            control_log(controller, "writing down how many instances tiers have", &err);
+    if (!add_minutes(&sizing, &err) ||
+        (!change_is_empty(sizing.change) && !change_commit(sizing.change, NULL, &err))) {
+        control_log(controller, "writing down how many instances tiers have", &err);
+    } else {
+        for (size_t i = 0; i < controller->minutes.length; i++)
+            minute_free(vec_at(&controller->minutes, i));
+        vec_clear(&controller->minutes);
+        control_dispatch(controller);
     }
     change_free(sizing.change);
+}
+
+/* They stay until they are in the store; one that is told twice counts once. */
+static bool add_minutes(struct sizing *sizing, struct error *err)
+{
+    const struct vec *minutes = &sizing->controller->minutes;
+
+    for (size_t i = 0; i < minutes->length; i++) {
+        const struct minute *minute = vec_at(minutes, i);
+        if (!usage_note_service(sizing->controller, sizing->change, minute->farm, minute->tier, minute->at_ms,
+                                minute->good, err))
+            return false;
+    }
+    return true;
 }
 
 static void size_farm(struct sizing *sizing, const struct farm *farm, const struct sla *sla,

@@ -128,8 +128,9 @@ const struct shape api_shapes[] = {
     {"PartyStatus", "name:string parent:string used:Amounts instances:integer"},
     {"FarmView", "kind:=Farm status:FarmStatus"},
     {"FarmStatus", "name:string party:string state:=ready,changing,degraded,stopped tiers:[TierStatus] "
-                   "endpoints:[Endpoint] sla:string level:string reason:string"},
-    {"TierStatus", "name:string wanted:integer running:integer instances:integer"},
+                   "endpoints:[Endpoint] sla:string level:=committed,guaranteed,extended reason:string"},
+    {"TierStatus", "name:string committed:integer guaranteed:integer max:integer wanted:integer "
+                   "running:integer instances:integer level:=committed,guaranteed,extended"},
     {"Endpoint", "name:string address:string"},
     {"ImageView", "kind:=Image status:ImageStatus"},
     {"ImageStatus", "name:string party:string digest:string size:integer layers:integer"},

@@ -33,6 +33,8 @@ static bool check_delete(struct controller *controller, enum record_kind kind, c
                          struct error *err);
 static bool refuse_missing(struct controller *controller, const struct caller *caller, enum record_kind kind,
                            const char *name, struct error *err);
+static void note_levels(struct controller *controller, struct change *change, const char *name,
+                        const struct farm *farm);
 static bool commit(struct controller *controller, struct change *change, struct error *err);
 static bool note_power(struct controller *controller, const struct caller *caller, const char *host,
                        enum power_order order, struct error *err);
@@ -70,6 +72,7 @@ bool controller_apply(struct controller *controller, struct arena *arena, const 
         change_put(change, kind, name, object_of(document));
         change_event(change, wall_ms(controller), caller->name, item->kind, name,
                      item->result == APPLY_CREATED ? "created" : "updated", "a document was applied");
+        if (kind == RECORD_FARM) note_levels(controller, change, name, document->farm);
     }
     bool good = dry_run || change_is_empty(change) || change_commit(change, &revision, err);
     if (good) {
@@ -114,6 +117,7 @@ bool controller_delete(struct controller *controller, const struct caller *calle
     change_delete(change, kind, name);
     if (kind == RECORD_HOST) change_delete(change, RECORD_HOST_FACT, name);
     change_event(change, wall_ms(controller), caller->name, kind_word(kind), name, "deleted", "as asked");
+    if (kind == RECORD_FARM) note_levels(controller, change, name, NULL);
     return commit(controller, change, err);
 }
 
@@ -560,6 +564,18 @@ static bool refuse_missing(struct controller *controller, const struct caller *c
                          snapshot->hosts[i].name);
     }
     return error_set(err, ERROR_NOT_FOUND, "there is no %s %s", kind_word(kind), name);
+}
+
+/* Of a farm that has another document from now on; NULL: none. */
+static void note_levels(struct controller *controller, struct change *change, const char *name,
+                        const struct farm *farm)
+{
+    const struct record *record = mirror_get(controller->mirror, RECORD_FARM, name);
+    const struct record *fact = mirror_get(controller->mirror, RECORD_FARM_FACT, name);
+    struct levels_of before = {record ? record->object : NULL, fact ? fact->object : NULL};
+    struct levels_of after = {farm, before.fact};
+
+    levels_note(change, wall_ms(controller), &before, &after);
 }
 
 static bool commit(struct controller *controller, struct change *change, struct error *err)

@@ -32,7 +32,7 @@ static void add_groups(struct left *left, struct arena *arena, const struct part
 static void number_zones(struct left *left, struct arena *arena);
 static void choose_level(const struct left *left, struct left_domain *domain, size_t number);
 static void add_units(struct left *left, struct arena *arena, size_t domain);
-static void keep_heaviest(const struct left *left, struct left_domain *domain);
+static void keep_largest(const struct left *left, struct left_domain *domain);
 static void sum_up(struct left *left);
 static int64_t lost_of(const struct left_domain *domain, size_t dimension);
 static void say(const struct left *left, const struct left_unit *const *units, struct buf *ret_text);
@@ -55,7 +55,7 @@ struct left *left_new(struct arena *arena, const struct snapshot *snapshot)
     for (size_t d = 0; d < left->domains_length; d++) {
         choose_level(left, &left->domains[d], d);
         add_units(left, arena, d);
-        keep_heaviest(left, &left->domains[d]);
+        keep_largest(left, &left->domains[d]);
     }
     sum_up(left);
     return left;
@@ -251,41 +251,27 @@ static void add_units(struct left *left, struct arena *arena, size_t number)
     }
 }
 
-/* The largest of each dimension, then what else weighs most; of those that take the same, one. */
-static void keep_heaviest(const struct left *left, struct left_domain *domain)
+/* Those that take most of a dimension; of equal ones the first by name. */
+static void keep_largest(const struct left *left, struct left_domain *domain)
 {
-    size_t kept = 0;
+    struct left_unit kept[FLEET_DIMENSIONS] = {{0}};
+    size_t length = 0;
 
-    for (size_t u = 0; u < domain->units_length; u++)
-        for (size_t d = 0; d < FLEET_DIMENSIONS; d++) {
-            if (left->uncounted[d]) continue;
-            struct left_unit *unit = &domain->units[u];
-            int64_t all = domain->total.of[d];
-            double share = all > 0 ? (double)unit->total.of[d] / (double)all : 0;
-            if (share > unit->weight) unit->weight = share;
-        }
     array_sort(domain->units, domain->units_length, sizeof(*domain->units), compare_units);
-    for (size_t d = 0; d < FLEET_DIMENSIONS; d++) { /* to the front */
-        size_t most = domain->units_length;
-        for (size_t u = 0; u < domain->units_length; u++)
-            if (most == domain->units_length ||
-                domain->units[u].total.of[d] > domain->units[most].total.of[d])
-                most = u;
-        domain->largest[d] = domain->units_length > 0 && most >= kept ? kept : most;
-        if (domain->units_length == 0) domain->largest[d] = SIZE_MAX;
-        if (most >= domain->units_length || most < kept) continue;
-        struct left_unit unit = domain->units[most];
-        memmove(domain->units + kept + 1, domain->units + kept, (most - kept) * sizeof(unit));
-        domain->units[kept++] = unit;
+    for (size_t d = 0; d < FLEET_DIMENSIONS; d++) {
+        const struct left_unit *most = NULL;
+        size_t at = 0;
+        for (size_t u = 0; u < domain->units_length && !left->uncounted[d]; u++)
+            if (most == NULL || domain->units[u].total.of[d] > most->total.of[d]) most = &domain->units[u];
+        domain->largest[d] = SIZE_MAX;
+        if (most == NULL) continue;
+        while (at < length && memcmp(&kept[at].total, &most->total, sizeof(most->total)) != 0)
+            at++;
+        if (at == length) kept[length++] = *most;
+        domain->largest[d] = at;
     }
-    for (size_t u = kept; u < domain->units_length && kept < LEFT_LOSSES_MAX; u++) {
-        bool same = false;
-        for (size_t k = 0; k < kept; k++)
-            same |=
-                memcmp(&domain->units[k].total, &domain->units[u].total, sizeof(domain->units[u].total)) == 0;
-        if (!same) domain->units[kept++] = domain->units[u];
-    }
-    domain->units_length = kept;
+    if (length > 0) memcpy(domain->units, kept, length * sizeof(*kept));
+    domain->units_length = length;
 }
 
 static void sum_up(struct left *left)
@@ -418,10 +404,7 @@ static int compare_parts(const void *a, const void *b)
     return order != 0 ? order : text_compare_natural(x->host->name, y->host->name);
 }
 
-/* The heaviest first. */
 static int compare_units(const void *a, const void *b)
 {
-    const struct left_unit *x = a, *y = b;
-    if (x->weight < y->weight || x->weight > y->weight) return x->weight > y->weight ? -1 : 1;
-    return text_compare_natural(x->name, y->name);
+    return text_compare_natural(((const struct left_unit *)a)->name, ((const struct left_unit *)b)->name);
 }

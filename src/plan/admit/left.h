@@ -7,8 +7,6 @@
 #include "model/state.h"
 #include "plan/whatif/fleet.h"
 
-enum { LEFT_LOSSES_MAX = 8 }; /* so many different losses of a domain are tried */
-
 /* Hosts of one domain and zone that offer the same. */
 struct left_group {
     const char *host, *zone;         /* of the first by name */
@@ -25,7 +23,6 @@ struct left_unit {
     size_t zone, group;
     int64_t hosts;
     struct fleet_size total;
-    double weight; /* the largest share of the domain's, in any dimension */
 };
 
 /* Hosts that stand in for each other: those of a pool that has a document, or those of pools without one that
@@ -37,9 +34,9 @@ struct left_domain {
     int64_t oversubscription_millis;
     int64_t hosts;
     struct fleet_size total;
-    struct left_unit *units; /* the heaviest first, and no two that take the same */
+    struct left_unit *units; /* those that take most of some dimension, and no two that take the same */
     size_t units_length;
-    size_t largest[FLEET_DIMENSIONS]; /* the unit that takes most of a dimension; SIZE_MAX: none */
+    size_t largest[FLEET_DIMENSIONS]; /* the one that takes most of it; SIZE_MAX: none */
 };
 
 struct left {

@@ -7,54 +7,65 @@
 
 /* Like hosts that hold the same by now. */
 struct bin {
-    size_t group;
+    size_t group; /* whose zone it is in, while that matters */
     struct fleet_size free;
     int64_t count;
-    size_t seen; /* the item + 1 of which each of them has one, if that has to stand apart */
 };
 
-/* Which host is next, and how many go there at once. */
+/* Where the next goes of what may stand anywhere, and how many at once. */
 enum way {
-    WAY_TIGHT,  /* the fullest, as many as fit: first fit, decreasing */
+    WAY_TIGHT,  /* the fullest host, as many as fit: first fit, decreasing */
     WAY_ALIKE,  /* the one whose free room has the direction of the size, one at a time (Tetris:
-                   plan/README.md) */
+                 * plan/README.md)
+                 */
     WAY_SPREAD, /* the emptiest, one at a time */
-    WAYS
+};
+
+struct turn {
+    enum way way;
+    bool apart_first; /* before what may stand anywhere; else the largest is first */
 };
 
 struct
 try {
     const struct left *left;
     const struct left_group *groups;
+    struct turn turn;
     struct vec bins;               /* struct bin */
+    size_t merged;                 /* so many bins there were when like ones were made one */
     double unit[FLEET_DIMENSIONS]; /* 1 / sum over all hosts */
-    enum way way;
-    uint32_t *zones; /* the item + 1 that has one there */
+    uint32_t *zones;               /* the item + 1 that has one there */
 };
+
+enum rank { RANK_ZONES, RANK_APART, RANK_FREE };
 
 struct order {
     size_t item;
     double share; /* of all, in the dimension in which it asks most */
-    bool apart;
+    enum rank rank;
 };
 
-static bool try_way(struct try *try, const struct pack_item *items, const struct order *orders, size_t length,
-                    struct pack_rest *ret_rest);
+static bool try_turn(struct try *try, const struct pack_item *items, struct order *orders, size_t length,
+                     struct pack_rest *ret_rest);
+static void rank(const struct try *try, const struct pack_item *items, struct order *orders, size_t length);
 static void fill(struct try *try);
-static int64_t place(struct try *try, const struct pack_item *item, size_t number);
-static int64_t place_some(struct try *try, const struct pack_item *item, size_t number, int64_t count);
-static size_t best_bin(const struct try *try, const struct pack_item *item, size_t number);
-static bool may_take(const struct try *try, const struct bin *bin, const struct pack_item *item,
-                     size_t number);
+static void merge(struct try *try);
+static int64_t place_apart(struct try *try, const struct pack_item *item, size_t number);
+static int64_t place_free(struct try *try, const struct pack_item *item);
+static void take(struct try *try, size_t at, const struct fleet_size *size, int64_t hosts, int64_t each);
+static size_t best_bin(const struct try *try, const struct fleet_size *size);
+static bool fits(const struct bin *bin, const struct fleet_size *size);
 static double worth(const struct try *try, const struct bin *bin, const struct fleet_size *size);
 static int64_t slots(const struct bin *bin, const struct fleet_size *size, int64_t most);
 static uint32_t *zone_of(const struct try *try, const struct bin *bin, int level);
-static int compare_apart(const void *a, const void *b);
-static int compare_shares(const void *a, const void *b);
+static int compare_orders(const void *a, const void *b);
+static int compare_bins(const void *a, const void *b);
 
 bool pack_fits(struct arena *arena, const struct left *left, const struct left_group *groups,
                const struct pack_item *items, size_t items_length, struct pack_rest *ret_rest)
 {
+    static const struct turn turns[] = {
+        {WAY_TIGHT, true}, {WAY_TIGHT, false}, {WAY_ALIKE, false}, {WAY_SPREAD, true}};
     struct try try = {.left = left, .groups = groups, .bins = VEC_OF(struct bin)};
     struct order *orders = arena_alloc_array(arena, items_length + 1, sizeof(*orders));
     struct pack_rest best = {0};
@@ -67,32 +78,49 @@ bool pack_fits(struct arena *arena, const struct left *left, const struct left_g
             all = left_plus(all, left_times(groups[n].each.of[d], groups[n].count));
         try.unit[d] = all > 0 ? 1 / (double)all : 0;
     }
-    for (size_t n = 0; n < items_length; n++) {
-        orders[n] = (struct order){.item = n, .apart = items[n].apart != FLEET_APART_NOT};
-        for (size_t d = 0; d < FLEET_DIMENSIONS; d++) {
-            double share = (double)items[n].size.of[d] * try.unit[d];
-            if (share > orders[n].share) orders[n].share = share;
-        }
-    }
-    for (int turn = 0; turn < 2 * WAYS && !good; turn++) {
+    for (size_t t = 0; t < LENGTH(turns) && !good; t++) {
         struct pack_rest rest = {0};
-        try.way = (enum way)(turn / 2);
-        array_sort(orders, items_length, sizeof(*orders), turn % 2 == 0 ? compare_apart : compare_shares);
-        good = try_way(&try, items, orders, items_length, &rest);
-        if (turn == 0 || rest.count < best.count) best = rest;
+        try.turn = turns[t];
+        rank(&try, items, orders, items_length);
+        good = try_turn(&try, items, orders, items_length, &rest);
+        if (t == 0 || rest.count < best.count) best = rest;
     }
     vec_free(&try.bins);
     if (!good) *ret_rest = best;
     return good;
 }
 
+/* In which order they are placed. Those that zones keep apart are first: afterwards it does not matter any
+ * more where a host stands, and there are few kinds of them. */
+static void rank(const struct try *try, const struct pack_item *items, struct order *orders, size_t length)
+{
+    for (size_t n = 0; n < length; n++) {
+        struct order *order = &orders[n];
+        *order = (struct order){.item = n, .rank = RANK_FREE};
+        if (items[n].apart == FLEET_APART_HOST && try->turn.apart_first)
+            order->rank = RANK_APART;
+        else if (items[n].apart >= 0)
+            order->rank = RANK_ZONES;
+        for (size_t d = 0; d < FLEET_DIMENSIONS; d++) {
+            double share = (double)items[n].size.of[d] * try->unit[d];
+            if (share > order->share) order->share = share;
+        }
+    }
+    array_sort(orders, length, sizeof(*orders), compare_orders);
+}
+
 /* What is left over of the first that finds no room is what there is to say. */
-static bool try_way(struct try *try, const struct pack_item *items, const struct order *orders, size_t length,
-                    struct pack_rest *ret_rest)
+static bool try_turn(struct try *try, const struct pack_item *items, struct order *orders, size_t length,
+                     struct pack_rest *ret_rest)
 {
     fill(try);
     for (size_t n = 0; n < length; n++) {
-        int64_t rest = place(try, &items[orders[n].item], orders[n].item);
+        const struct pack_item *item = &items[orders[n].item];
+        bool zones_end = orders[n].rank != RANK_ZONES && (n == 0 || orders[n - 1].rank == RANK_ZONES);
+        if (zones_end || (orders[n].rank != RANK_ZONES && try->bins.length > 2 * try->merged + 64))
+            merge(try);
+        int64_t rest =
+            item->apart == FLEET_APART_NOT ? place_free(try, item) : place_apart(try, item, orders[n].item);
         if (rest == 0) continue;
         *ret_rest = (struct pack_rest){orders[n].item, rest};
         return false;
@@ -110,56 +138,82 @@ static void fill(struct try *try)
                 (struct bin){.group = n, .free = try->groups[n].each, .count = try->groups[n].count};
 }
 
-/* Returns how many found no room. */
-static int64_t place(struct try *try, const struct pack_item *item, size_t number)
+/* Hosts that have the same free are one kind, wherever they stand; the fullest come first. */
+static void merge(struct try *try)
 {
+    struct bin *bins = try->bins.items;
+    size_t length = 0;
+
+    vec_sort(&try->bins, compare_bins);
+    for (size_t n = 0; n < try->bins.length; n++) {
+        if (length > 0 && compare_bins(&bins[length - 1], &bins[n]) == 0)
+            bins[length - 1].count += bins[n].count;
+        else
+            bins[length++] = bins[n];
+    }
+    try->bins.length = try->merged = length;
+}
+
+/* First fit, at most one a host or zone. Returns how many found no room. */
+static int64_t place_apart(struct try *try, const struct pack_item *item, size_t number)
+{
+    size_t length = try->bins.length; /* what is added is what remains of those that took one */
     int64_t rest = item->count;
 
-    while (rest > 0) {
-        int64_t placed = place_some(try, item, number, rest);
-        if (placed == 0) break;
-        rest -= placed;
+    for (size_t n = 0; n < length && rest > 0; n++) {
+        const struct bin *bin = vec_at(&try->bins, n);
+        int64_t hosts = bin->count < rest ? bin->count : rest;
+        if (!fits(bin, &item->size)) continue;
+        if (item->apart != FLEET_APART_HOST) {
+            uint32_t *zone = zone_of(try, bin, item->apart);
+            if (*zone == (uint32_t)number + 1) continue;
+            *zone = (uint32_t)number + 1;
+            hosts = 1;
+        }
+        take(try, n, &item->size, hosts, 1);
+        rest -= hosts;
     }
     return rest;
 }
 
-/* Some of so many on like hosts: all of these hosts get the same, which leaves them like each other. */
-static int64_t place_some(struct try *try, const struct pack_item *item, size_t number, int64_t count)
+static int64_t place_free(struct try *try, const struct pack_item *item)
 {
-    size_t at = best_bin(try, item, number);
-    if (at == SIZE_MAX) return 0;
-    struct bin *bin = vec_at(&try->bins, at);
-    bool apart = item->apart != FLEET_APART_NOT;
-    int64_t each = apart || try->way != WAY_TIGHT ? 1 : slots(bin, &item->size, count);
-    int64_t hosts = count / each;
-    if (hosts > bin->count) hosts = bin->count;
-    if (apart && item->apart != FLEET_APART_HOST) {
-        *zone_of(try, bin, item->apart) = (uint32_t)number + 1;
-        hosts = 1;
+    int64_t rest = item->count;
+
+    while (rest > 0) {
+        size_t at = best_bin(try, &item->size);
+        if (at == SIZE_MAX) break;
+        const struct bin *bin = vec_at(&try->bins, at);
+        int64_t each = try->turn.way == WAY_TIGHT ? slots(bin, &item->size, rest) : 1;
+        int64_t hosts = rest / each < bin->count ? rest / each : bin->count;
+        take(try, at, &item->size, hosts, each);
+        rest -= hosts * each;
     }
-    struct bin more = *bin;
-    more.count = hosts;
-    more.seen = number + 1;
-    for (size_t d = 0; d < FLEET_DIMENSIONS; d++)
-        more.free.of[d] -= each * item->size.of[d];
-    if (hosts == bin->count) {
-        *bin = more;
-    } else {
-        bin->count -= hosts;
-        *(struct bin *)vec_push(&try->bins) = more;
-    }
-    return hosts * each;
+    return rest;
 }
 
-static size_t best_bin(const struct try *try, const struct pack_item *item, size_t number)
+/* So many of like hosts get so many each, which leaves them like each other, and in front of the others. */
+static void take(struct try *try, size_t at, const struct fleet_size *size, int64_t hosts, int64_t each)
 {
+    struct bin *bin = vec_at(&try->bins, at);
+    struct bin others = *bin;
+
+    bin->count = hosts;
+    for (size_t d = 0; d < FLEET_DIMENSIONS; d++)
+        bin->free.of[d] -= each * size->of[d];
+    others.count -= hosts;
+    if (others.count > 0) *(struct bin *)vec_push(&try->bins) = others;
+}
+
+static size_t best_bin(const struct try *try, const struct fleet_size *size)
+{
+    const struct bin *bins = try->bins.items;
     size_t best = SIZE_MAX;
     double best_worth = 0;
 
     for (size_t n = 0; n < try->bins.length; n++) {
-        const struct bin *bin = vec_at(&try->bins, n);
-        if (!may_take(try, bin, item, number)) continue;
-        double here = worth(try, bin, &item->size);
+        if (!fits(&bins[n], size)) continue;
+        double here = worth(try, &bins[n], size);
         if (best != SIZE_MAX && here <= best_worth) continue;
         best = n;
         best_worth = here;
@@ -167,14 +221,11 @@ static size_t best_bin(const struct try *try, const struct pack_item *item, size
     return best;
 }
 
-static bool may_take(const struct try *try, const struct bin *bin, const struct pack_item *item,
-                     size_t number)
+static bool fits(const struct bin *bin, const struct fleet_size *size)
 {
     for (size_t d = 0; d < FLEET_DIMENSIONS; d++)
-        if (item->size.of[d] > bin->free.of[d]) return false;
-    if (item->apart == FLEET_APART_NOT) return true;
-    if (item->apart == FLEET_APART_HOST) return bin->seen != number + 1;
-    return *zone_of(try, bin, item->apart) != (uint32_t)number + 1;
+        if (size->of[d] > bin->free.of[d]) return false;
+    return true;
 }
 
 /* Sums of what is free of all, and the cosine between it and the size. */
@@ -188,8 +239,8 @@ static double worth(const struct try *try, const struct bin *bin, const struct f
         square += free * free;
         product += free * (double)size->of[d] * try->unit[d];
     }
-    if (try->way == WAY_SPREAD) return sum;
-    if (try->way == WAY_TIGHT) return -sum;
+    if (try->turn.way == WAY_SPREAD) return sum;
+    if (try->turn.way == WAY_TIGHT) return -sum;
     return square > 0 ? product / sqrt(square) : 0;
 }
 
@@ -209,17 +260,19 @@ static uint32_t *zone_of(const struct try *try, const struct bin *bin, int level
     return &try->zones[group->zones[depth]];
 }
 
-/* What has to stand apart first, then the largest; ties go by place. */
-static int compare_apart(const void *a, const void *b)
+/* The largest first; ties go by place. */
+static int compare_orders(const void *a, const void *b)
 {
     const struct order *x = a, *y = b;
-    if (x->apart != y->apart) return x->apart ? -1 : 1;
-    return compare_shares(a, b);
-}
-
-static int compare_shares(const void *a, const void *b)
-{
-    const struct order *x = a, *y = b;
+    if (x->rank != y->rank) return x->rank < y->rank ? -1 : 1;
     if (x->share < y->share || x->share > y->share) return x->share > y->share ? -1 : 1;
     return (x->item > y->item) - (x->item < y->item);
+}
+
+static int compare_bins(const void *a, const void *b)
+{
+    const struct bin *x = a, *y = b;
+    for (size_t d = 0; d < FLEET_DIMENSIONS; d++)
+        if (x->free.of[d] != y->free.of[d]) return x->free.of[d] < y->free.of[d] ? -1 : 1;
+    return 0;
 }

@@ -363,6 +363,95 @@ static void hosts_that_are_not_there(void **state)
     assert_string_equal(farm->full_name, "acme/shop");
 }
 
+/* SplitMix64: Steele, Lea, Flood, Fast splittable pseudorandom number generators, OOPSLA 2014. */
+static int64_t below(uint64_t *state, int64_t n)
+{
+    uint64_t z = *state += 0x9e3779b97f4a7c15ULL;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+    return (int64_t)((z ^ (z >> 31)) % (uint64_t)n);
+}
+
+enum { SMALL = 8 };
+
+struct small {
+    size_t hosts, members;
+    int64_t cpus[SMALL], memory[SMALL]; /* free of each host */
+    int64_t asks_cpus[SMALL], asks_memory[SMALL];
+    size_t tier[SMALL], on[SMALL];
+    bool strict[SMALL];
+};
+
+/* Every way to place them is tried. */
+static bool can_be_placed(struct small *s, size_t member, size_t lost)
+{
+    if (member == s->members) return true;
+    for (size_t h = 0; h < s->hosts; h++) {
+        bool stands =
+            h != lost && s->cpus[h] >= s->asks_cpus[member] && s->memory[h] >= s->asks_memory[member];
+        for (size_t m = 0; stands && s->strict[member] && m < member; m++)
+            stands = s->tier[m] != s->tier[member] || s->on[m] != h;
+        if (!stands) continue;
+        s->cpus[h] -= s->asks_cpus[member];
+        s->memory[h] -= s->asks_memory[member];
+        s->on[member] = h;
+        bool good = can_be_placed(s, member + 1, lost);
+        s->cpus[h] += s->asks_cpus[member];
+        s->memory[h] += s->asks_memory[member];
+        if (good) return true;
+    }
+    return false;
+}
+
+/* What is admitted can be placed after the loss of any host, as every way to place it tells; and hardly
+ * anything that could be is refused. */
+static void what_is_admitted_can_be_placed(void **state)
+{
+    uint64_t seed = 7;
+    int admitted = 0, refused = 0, harsh = 0;
+
+    for (int round = 0; round < 3000; round++) {
+        CLEANUP_ARENA struct arena *arena = arena_new();
+        CLEANUP_BUF struct buf grid = {0}, tiers = {0};
+        struct small s = {.hosts = 2 + (size_t)below(&seed, 3)};
+        /* of one size: of unequal ones only the largest is lost in what is asked */
+        int64_t cpus = 2 + below(&seed, 4), memory = 2 + below(&seed, 4);
+        for (size_t h = 0; h < s.hosts; h++) {
+            s.cpus[h] = cpus;
+            s.memory[h] = memory;
+            buf_printf(&grid, "{kind: Host, name: h%zu, zone: a, capacity: {cpus: %d, memory: %dGi}}\n---\n",
+                       h, (int)cpus, (int)memory);
+        }
+        size_t count = 1 + (size_t)below(&seed, 3);
+        for (size_t t = 0; t < count; t++) {
+            size_t members = 1 + (size_t)below(&seed, 2);
+            int64_t asks = 1 + below(&seed, cpus), bytes = 1 + below(&seed, memory);
+            bool strict = below(&seed, 3) == 0;
+            for (size_t m = 0; m < members; m++, s.members++) {
+                s.asks_cpus[s.members] = asks;
+                s.asks_memory[s.members] = bytes;
+                s.tier[s.members] = t;
+                s.strict[s.members] = strict;
+            }
+            buf_printf(
+                &tiers,
+                "%s{name: t%zu, image: 'hello:1', count: %zu, size: {cpus: %d, memory: %dGi, disk: 0}%s}",
+                t > 0 ? ", " : "", t, members, (int)asks, (int)bytes,
+                strict ? ", spread: {by: host, strict: true}" : "");
+        }
+        const char *farm = arena_printf(arena, FARM("shop", GOLD, "%s"), buf_text(&tiers));
+        bool fits = ask(arena, buf_text(&grid), farm)[0] == '\0';
+        bool can = can_be_placed(&s, 0, 0); /* they are alike: any will do */
+        if (fits) assert_true(can);
+        admitted += fits;
+        refused += !fits;
+        harsh += can && !fits;
+    }
+    assert_in_range(admitted, 500, 2500);
+    assert_in_range(refused, 500, 2500);
+    assert_in_range(harsh, 0, 10);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -377,6 +466,7 @@ int main(void)
         cmocka_unit_test(what_was_there_is_not_refused),
         cmocka_unit_test(two_farms_in_one_file),
         cmocka_unit_test(hosts_that_are_not_there),
+        cmocka_unit_test(what_is_admitted_can_be_placed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

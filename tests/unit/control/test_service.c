@@ -93,6 +93,9 @@ static void test_levels_are_entered_and_left(void **state)
                     "\"instances\":2,\"level\":\"committed\"}"));
     assert_true(has(farm, "\"sla\":\"gold\",\"level\":\"committed\""));
     scale(world, 4, "84 ms expected against 50");
+    farm = expect(world, 200, landlord, "GET", "/v1/farms/acme/shop", NULL);
+    assert_true(has(farm, "\"wanted\":4,\"running\":2,")); /* those that serve count */
+    assert_true(has(farm, "\"sla\":\"gold\",\"level\":\"committed\""));
     wait_running(world, "acme/shop/", 4, 5000);
     world_run_ms(world, 1000);
     farm = expect(world, 200, landlord, "GET", "/v1/farms/acme/shop", NULL);

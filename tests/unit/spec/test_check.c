@@ -150,6 +150,13 @@ static void service_levels_keep_their_farms(void **state)
               arena_printf(arena, "%s%s", fewer,
                            GOLDEN("{committed: 1, guaranteed: 2, max: 2}", "200", BALANCED("http")))),
         "");
+    /* Of two that do not suit each other in one text it is the farm's that asks for too much. */
+    assert_string_equal(
+        check(arena, "",
+              arena_printf(arena, "%s%s", fewer,
+                           GOLDEN("{committed: 1, guaranteed: 2, max: 3}", "200", BALANCED("http")))),
+        "f:14:10: tiers[0].count: gold does not offer the level extended: make max 2, as guaranteed, or ask "
+        "the landlord for a rate");
     /* It was so before. */
     static const char broken[] = SLA("requests", "") GOLDEN("{committed: 1, guaranteed: 2, max: 3}", "0", "");
     assert_string_equal(check(arena, broken, SLA("bytes", "")), "");

@@ -18,11 +18,13 @@ bool agent_new(const struct agent_options *options, struct agent **ret_agent, st
     agent->drained = map_new();
     agent->execs = map_new();
     agent->looks = VEC_OF(struct look *);
+    agent->meters = map_new();
     images_start(agent);
     const struct compute_events compute_events = {unit_exited, agent};
     /* A balancer steers around a server that it finds bad by itself; the instance's own probe decides what
      * happens to the instance. */
-    const struct balance_events balance_events = {.drained = drain_noted, .ctx = agent};
+    const struct balance_events balance_events = {
+        .drained = drain_noted, .sample = load_sample, .counted = load_counted, .ctx = agent};
     options->compute->set_events(options->compute->self, &compute_events);
     options->balance->set_events(options->balance->self, &balance_events);
     if (!adopt(agent, err)) {
@@ -32,6 +34,7 @@ bool agent_new(const struct agent_options *options, struct agent **ret_agent, st
     document_load(agent);
     channel_start(agent);
     boot_start(agent);
+    load_start(agent);
     *ret_agent = agent;
     return true;
 }
@@ -44,6 +47,7 @@ void agent_free(struct agent *agent)
     void *value = NULL;
 
     channel_stop(agent);
+    load_stop(agent);
     denied_stop(agent);
     tend_stop(agent);
     images_stop(agent);

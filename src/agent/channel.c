@@ -21,7 +21,6 @@ static void beat(void *ctx);
 static void beat_done_0(void *ctx, const struct answer *answer);
 static void beat_done_1(void *ctx, const struct answer *answer);
 static void beat_done(struct agent *agent, size_t path, const struct answer *answer);
-static struct peer controllers_now(const struct agent *agent);
 static void line(void *ctx);
 static void line_done(void *ctx, const struct answer *answer);
 static void poll(void *ctx);
@@ -120,16 +119,15 @@ static void beat(void *ctx)
     const struct clock_port *clock = agent->options.clock;
     const struct net_port *net = agent->options.net;
     static void (*const dones[])(void *ctx, const struct answer *answer) = {beat_done_0, beat_done_1};
+    static const char *const paths[] = {"/agent/beat?path=0", "/agent/beat?path=1"};
 
     agent->beat_next = clock->after_together(clock->self, BEAT_US, BEAT_US, beat, agent);
     if (!agent->greeted) return;
     for (size_t path = 0; path < agent->options.controllers.addresses_length; path++) {
-        char text[64];
         struct peer peer = agent->options.controllers;
         if (agent->beats[path]) continue;
         peer.only_address = (int)path;
-        snprintf(text, sizeof(text), "/agent/beat?path=%zu", path);
-        struct request request = {.method = "POST", .path = text};
+        const struct request request = {.method = "POST", .path = paths[path]};
         agent->beats[path] = net->call(net->self, &peer, &request, BEAT_TIMEOUT_MS, NULL, dones[path], agent);
     }
 }
@@ -165,8 +163,7 @@ static void beat_done(struct agent *agent, size_t path, const struct answer *ans
     agent->poll = NULL;
 }
 
-/* The controller over the path that is known to work, when only one does. */
-static struct peer controllers_now(const struct agent *agent)
+struct peer controllers_now(const struct agent *agent)
 {
     struct peer peer = agent->options.controllers;
     if (peer.addresses_length == 2 && agent->path_lost[0] != agent->path_lost[1])

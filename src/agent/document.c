@@ -156,7 +156,12 @@ static struct held_document *read_document(struct agent *agent, const char *text
     arena = arena_new();
     held = arena_alloc(arena, sizeof(*held));
     held->arena = arena;
-    held->stored = arena_printf(arena, "%s\n%.*s", signature, (int)size, text);
+    size_t signature_size = strlen(signature);
+    char *stored = arena_alloc(arena, signature_size + 1 + size + 1);
+    memcpy(stored, signature, signature_size);
+    stored[signature_size] = '\n';
+    memcpy(stored + signature_size + 1, text, size);
+    held->stored = stored;
     if (!model_read_json(&schema_host_document, arena, text, size, &held->document, err)) {
         arena_free(arena);
         return NULL;

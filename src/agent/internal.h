@@ -94,6 +94,10 @@ struct agent {
     struct vec predecessors; /* struct held_document *, still to be written */
     struct timer *predecessors_next;
 
+    struct map *meters; /* balancer -> struct meter (load.c) */
+    struct timer *load_next;
+    struct call *load_call;
+
     /* channel.c */
     struct call *hello, *line, *poll, *report, *beats[2];
     bool path_lost[2]; /* the last beat over it got no answer */
@@ -155,6 +159,13 @@ void denied_stop(struct agent *agent);
 void tend_start(struct agent *agent);
 void tend_stop(struct agent *agent);
 
+/* load.c: what is measured here, told once a second */
+void load_start(struct agent *agent);
+void load_stop(struct agent *agent);
+void load_sample(void *ctx, const char *balancer, const struct balance_sample *sample);
+void load_counted(void *ctx, const char *balancer, int64_t taken_us, const struct balance_counters *counters,
+                  size_t length);
+
 /* health.c */
 void unit_watch(struct unit *unit);
 void unit_unwatch(struct unit *unit);
@@ -176,6 +187,8 @@ void images_drop_layers(struct agent *agent, const struct image *image); /* it i
 void channel_start(struct agent *agent);
 void channel_stop(struct agent *agent);
 void report_soon(struct agent *agent);
+/* The controller over the path that is known to work, when only one does. */
+struct peer controllers_now(const struct agent *agent);
 void poll_next(struct agent *agent, bool at_once); /* asks for a newer document; else after a rest */
 
 /* exec.c */

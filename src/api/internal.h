@@ -86,6 +86,13 @@ void watch_start(struct asked *asked, const char *prefix, uint64_t revision);
 void watch_free_all(struct api *api);
 /* top.c: use of CPU and memory now; answers a moment later */
 void top_start(struct asked *asked);
+/* load.c: members of an object that has some already; none of what is not known */
+void load_write_tier(struct controller *controller, const char *farm, const char *tier, struct buf *ret_json);
+/* Level, rate of all tiers, and the times of the slowest one. */
+void load_write_farm(struct controller *controller, const char *name, struct buf *ret_json);
+void load_write_instance(struct controller *controller, const char *name, struct buf *ret_json);
+/* The highest that one of its tiers is at: "committed". fact: NULL, none yet. */
+const char *load_level(const struct farm *farm, const struct farm_fact *fact);
 /* describe.c: the OpenAPI description */
 void describe(struct asked *asked);
 /* about.c: metrics, version, health */

@@ -130,7 +130,10 @@ const struct shape api_shapes[] = {
     {"FarmStatus", "name:string party:string state:=ready,changing,degraded,stopped tiers:[TierStatus] "
                    "endpoints:[Endpoint] sla:string level:=committed,guaranteed,extended reason:string"},
     {"TierStatus", "name:string committed:integer guaranteed:integer max:integer wanted:integer "
-                   "running:integer instances:integer level:=committed,guaranteed,extended"},
+                   "running:integer instances:integer level:=committed,guaranteed,extended rate?:number "
+                   "refused_rate?:number failed_rate?:number bytes_rate?:integer open?:integer "
+                   "queued?:integer response_ms?:number response_mean_ms?:number percentile?:number "
+                   "target_ms?:number in_time_percent?:number"},
     {"Endpoint", "name:string address:string"},
     {"ImageView", "kind:=Image status:ImageStatus"},
     {"ImageStatus", "name:string party:string digest:string size:integer layers:integer"},
@@ -162,9 +165,14 @@ const struct shape api_shapes[] = {
     {"Event", "time:string revision:integer key:string kind:string name:string what:string reason:string "
               "who:string"},
     {"Story", "name:string kind:string state:string reason:string events:[Event]"},
-    {"Top", "hosts:[Sum] farms:[Sum] instances:[Use]"},
+    {"Top", "hosts:[Sum] farms:[FarmSum] instances:[Use]"},
     {"Sum", "name:string cpus_used:number memory_used:integer instances:integer"},
-    {"Use", "name:string farm:string host:string cpus_used:number memory_used:integer restarts:integer"},
+    {"FarmSum", "name:string cpus_used:number memory_used:integer instances:integer "
+                "level?:=committed,guaranteed,extended rate?:number response_ms?:number "
+                "response_mean_ms?:number percentile?:number target_ms?:number in_time_percent?:number"},
+    {"Use", "name:string farm:string host:string cpus_used:number memory_used:integer restarts:integer "
+            "balanced?:Balanced"},
+    {"Balanced", "requests?:integer connections?:integer run_queue?:integer disk?:integer"},
     {"Blob", "size?:integer partial?:integer"},
     {"NewToken", "party:string name?:string"},
     {"MadeToken", "id:string token:string"},

@@ -190,7 +190,9 @@ static void write_instances(const struct top *top, struct buf *ret_json)
         buf_add_text(ret_json, ",\"host\":");
         buf_add_json_string(ret_json, use->host);
         write_use(ret_json, use->cpus_millis, use->memory_bytes);
-        buf_printf(ret_json, ",\"restarts\":%" PRId64 "}", use->restarts);
+        buf_printf(ret_json, ",\"restarts\":%" PRId64, use->restarts);
+        load_write_instance(top->api->options.controller, use->name, ret_json);
+        buf_add_char(ret_json, '}');
         first = false;
     }
 }
@@ -224,7 +226,9 @@ static void write_sums(const struct top *top, bool by_host, struct buf *ret_json
         buf_add_text(ret_json, i == 0 ? "{\"name\":" : ",{\"name\":");
         buf_add_json_string(ret_json, sum->name);
         write_use(ret_json, sum->cpus_millis, sum->memory_bytes);
-        buf_printf(ret_json, ",\"instances\":%" PRId64 "}", sum->instances);
+        buf_printf(ret_json, ",\"instances\":%" PRId64, sum->instances);
+        if (!by_host) load_write_farm(top->api->options.controller, sum->name, ret_json);
+        buf_add_char(ret_json, '}');
     }
     vec_free(&sums);
 }

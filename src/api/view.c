@@ -233,6 +233,7 @@ static enum level view_tier(struct view *view, const struct farm *farm, const st
     write_number(ret_json, "running", sum->running);
     write_number(ret_json, "instances", sum->instances);
     write_text(ret_json, "level", level_names[level]);
+    load_write_tier(view->controller, farm->full_name, tier->name, ret_json);
     buf_add_char(ret_json, '}');
     return level;
 }

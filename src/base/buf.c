@@ -10,6 +10,7 @@ enum { LIKELY_SIZE = 64 }; /* of what one printf adds */
 
 static inline void reserve(struct buf *buf, size_t more);
 static void grow(struct buf *buf, size_t more);
+static const unsigned char *plain_end(const unsigned char *text);
 static size_t utf8_size(const unsigned char *text);
 
 void buf_free(struct buf *buf)
@@ -78,14 +79,13 @@ void buf_add_json_string(struct buf *buf, const char *text)
         buf_add_text(buf, "null");
         return;
     }
-    buf_add_char(buf, '"');
-    const unsigned char *at = (const unsigned char *)text;
+    const unsigned char *at = plain_end((const unsigned char *)text);
+    size_t plain_size = (size_t)(at - (const unsigned char *)text);
+    reserve(buf, plain_size + 2); /* mostly that is all */
+    buf->data[buf->size++] = '"';
+    memcpy(buf->data + buf->size, text, plain_size);
+    buf->size += plain_size;
     while (*at != '\0') {
-        const unsigned char *plain = at;
-        while (*at >= 0x20 && *at < 0x7f && *at != '"' && *at != '\\')
-            at++;
-        buf_add(buf, plain, (size_t)(at - plain));
-        if (*at == '\0') break;
         size_t size = utf8_size(at);
         if (size == 0) {
             buf_add_text(buf, "\xef\xbf\xbd"); /* JSON is UTF-8: a byte that is not becomes U+FFFD */
@@ -105,8 +105,32 @@ void buf_add_json_string(struct buf *buf, const char *text)
             buf_add(buf, at, size);
         }
         at += size;
+        const unsigned char *end = plain_end(at);
+        buf_add(buf, at, (size_t)(end - at));
+        at = end;
     }
     buf_add_char(buf, '"');
+}
+
+void buf_add_int(struct buf *buf, int64_t number)
+{
+    char digits[20]; /* of 2^63 there are 19 */
+    size_t at = sizeof(digits);
+    uint64_t rest = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+
+    do {
+        digits[--at] = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest > 0);
+    if (number < 0) digits[--at] = '-';
+    buf_add(buf, digits + at, sizeof(digits) - at);
+}
+
+void buf_truncate(struct buf *buf, size_t size)
+{
+    ASSERT(size <= buf->size);
+    buf->size = size;
+    if (buf->data != NULL) buf->data[size] = '\0';
 }
 
 void buf_consume(struct buf *buf, size_t size)
@@ -126,6 +150,15 @@ char *buf_take(struct buf *buf)
 {
     char *text = buf->data == NULL ? mem_strdup("") : buf->data;
     *buf = (struct buf){0};
+    return text;
+}
+
+/* The first byte that does not stand for itself in a JSON string. */
+static const unsigned char *plain_end(const unsigned char *text)
+{
+    static const bool is_plain[256] = {[' ' ... '!'] = true, ['#' ... '['] = true, [']' ... '~'] = true};
+    while (is_plain[*text])
+        text++;
     return text;
 }
 

@@ -25,7 +25,8 @@ struct map {
     size_t *slots;   /* 2 * capacity of them: index of the entry + 1, or 0 for free */
 };
 
-static struct entry *find(const struct map *map, const char *key);
+static uint64_t hash_of(const char *key);
+static struct entry *find(const struct map *map, const char *key, uint64_t hash);
 static void make_room(struct map *map);
 static void slot_fill(struct map *map, size_t index);
 
@@ -51,22 +52,23 @@ void map_freep(struct map **map)
 
 void *map_get(const struct map *map, const char *key)
 {
-    const struct entry *entry = find(map, key);
+    if (map->length == 0) return NULL;
+    const struct entry *entry = find(map, key, hash_of(key));
     return entry == NULL ? NULL : entry->value;
 }
 
 void *map_put(struct map *map, const char *key, void *value)
 {
     ASSERT(value != NULL);
-    struct entry *entry = find(map, key);
+    uint64_t hash = hash_of(key);
+    struct entry *entry = find(map, key, hash);
     if (entry != NULL) {
         void *old = entry->value;
         entry->value = value;
         return old;
     }
     if (map->used == map->capacity) make_room(map);
-    map->entries[map->used] = (struct entry){
-        .key = mem_strdup(key), .value = value, .hash = text_hash(TEXT_HASH_SEED, key, strlen(key))};
+    map->entries[map->used] = (struct entry){.key = mem_strdup(key), .value = value, .hash = hash};
     slot_fill(map, map->used);
     map->used++;
     map->length++;
@@ -75,7 +77,7 @@ void *map_put(struct map *map, const char *key, void *value)
 
 void *map_remove(struct map *map, const char *key)
 {
-    struct entry *entry = find(map, key);
+    struct entry *entry = find(map, key, hash_of(key));
     if (entry == NULL) return NULL;
     void *old = entry->value;
     mem_free(entry->key);
@@ -102,11 +104,19 @@ bool map_next(const struct map *map, size_t *cursor, const char **ret_key, void 
     return true;
 }
 
-static struct entry *find(const struct map *map, const char *key)
+/* As text_hash() of the key, whose length nobody needs. */
+static uint64_t hash_of(const char *key)
 {
     ASSERT(key != NULL);
+    uint64_t hash = TEXT_HASH_SEED;
+    for (; *key != '\0'; key++)
+        hash = (hash ^ (unsigned char)*key) * 0x100000001b3ULL;
+    return hash;
+}
+
+static struct entry *find(const struct map *map, const char *key, uint64_t hash)
+{
     if (map->length == 0) return NULL;
-    uint64_t hash = text_hash(TEXT_HASH_SEED, key, strlen(key));
     size_t mask = map->capacity * 2 - 1;
     /* Ends: at most half of the slots are taken. */
     for (size_t slot = (size_t)hash & mask; map->slots[slot] != 0; slot = (slot + 1) & mask) {

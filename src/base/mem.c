@@ -9,9 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* With its head in what the C library keeps ready for the next one (glibc: up to 1032 bytes): most arenas
- * live for one message. */
-#define BLOCK_SIZE_MIN ((size_t)960)
+/* What the C library keeps ready for the next one (glibc: up to 1032 bytes). */
+#define READY_SIZE_MAX ((size_t)1024)
+/* With its arena's and its own head among those: most arenas live for one message. */
+#define BLOCK_SIZE_MIN ((size_t)928)
 #define BLOCK_SIZE_MAX ((size_t)1 << 20)
 
 struct block {
@@ -25,18 +26,24 @@ struct arena {
     struct block *newest;
     size_t block_size; /* of the next ordinary block; doubles up to BLOCK_SIZE_MAX */
     size_t handed_out;
+    struct block first; /* with its data behind it */
 };
 
 NORETURN static void out_of_memory(size_t size);
+static void *allocate(size_t size);
+static void *take(struct arena *arena, size_t size);
 static size_t multiply(size_t length, size_t size);
 static char *format_new(const char *format, va_list arguments, struct arena *arena) PRINTF_LIKE(1, 0);
 static struct block *block_add(struct arena *arena, size_t size);
 
+/* Small ones come from what malloc() of the C library keeps ready, which its calloc() does not use (glibc
+ * before 2.41); of large ones calloc() knows which are zero already. */
 void *mem_alloc(size_t size)
 {
-    void *pointer = calloc(1, size == 0 ? 1 : size);
+    size_t wanted = size == 0 ? 1 : size;
+    void *pointer = wanted <= READY_SIZE_MAX ? malloc(wanted) : calloc(1, wanted);
     if (pointer == NULL) out_of_memory(size);
-    return pointer;
+    return wanted <= READY_SIZE_MAX ? memset(pointer, 0, wanted) : pointer;
 }
 
 void *mem_alloc_array(size_t length, size_t size)
@@ -88,8 +95,13 @@ void mem_freep(void *pointer)
 
 struct arena *arena_new(void)
 {
-    struct arena *arena = mem_alloc(sizeof(*arena));
-    arena->block_size = BLOCK_SIZE_MIN;
+    struct arena *arena = allocate(sizeof(*arena) + BLOCK_SIZE_MIN);
+    arena->newest = &arena->first;
+    arena->block_size = 2 * BLOCK_SIZE_MIN;
+    arena->handed_out = 0;
+    arena->first.older = NULL;
+    arena->first.size = BLOCK_SIZE_MIN;
+    arena->first.used = 0;
     return arena;
 }
 
@@ -98,7 +110,7 @@ void arena_free(struct arena *arena)
     if (arena == NULL) return;
     while (arena->newest != NULL) {
         struct block *older = arena->newest->older;
-        free(arena->newest);
+        if (arena->newest != &arena->first) free(arena->newest);
         arena->newest = older;
     }
     free(arena);
@@ -111,13 +123,19 @@ void arena_freep(struct arena **arena)
 
 void *arena_alloc(struct arena *arena, size_t size)
 {
+    return memset(take(arena, size), 0, size);
+}
+
+/* As arena_alloc(), but not zeroed: blocks are as malloc() gives them. */
+static void *take(struct arena *arena, size_t size)
+{
     const size_t unit = alignof(max_align_t);
     size_t padded;
     if (__builtin_add_overflow(size == 0 ? 1 : size, unit - 1, &padded)) out_of_memory(size);
     padded -= padded % unit;
     struct block *block = arena->newest;
-    if (block == NULL || block->size - block->used < padded) block = block_add(arena, padded);
-    void *pointer = block->data + block->used; /* blocks are born zeroed and never reused */
+    if (block->size - block->used < padded) block = block_add(arena, padded);
+    void *pointer = block->data + block->used;
     block->used += padded;
     if (__builtin_add_overflow(arena->handed_out, size, &arena->handed_out)) out_of_memory(size);
     return pointer;
@@ -136,8 +154,9 @@ char *arena_strdup(struct arena *arena, const char *text)
 char *arena_strndup(struct arena *arena, const char *text, size_t size_max)
 {
     size_t size = strnlen(text, size_max);
-    char *copy = arena_alloc(arena, size + 1);
+    char *copy = take(arena, size + 1);
     memcpy(copy, text, size);
+    copy[size] = '\0';
     return copy;
 }
 
@@ -153,6 +172,13 @@ char *arena_printf(struct arena *arena, const char *format, ...)
 size_t arena_size(const struct arena *arena)
 {
     return arena->handed_out;
+}
+
+static void *allocate(size_t size)
+{
+    void *pointer = malloc(size);
+    if (pointer == NULL) out_of_memory(size);
+    return pointer;
 }
 
 static void out_of_memory(size_t size)
@@ -171,14 +197,19 @@ static size_t multiply(size_t length, size_t size)
 /* On the heap when arena is NULL. */
 static char *format_new(const char *format, va_list arguments, struct arena *arena)
 {
+    char likely[256]; /* to format twice costs twice */
     va_list again;
     va_copy(again, arguments);
-    int length = vsnprintf(NULL, 0, format, arguments);
+    int length = vsnprintf(likely, sizeof(likely), format, arguments);
     ASSERT(length >= 0);
     size_t size = (size_t)length + 1;
-    char *text = arena == NULL ? mem_alloc(size) : arena_alloc(arena, size);
-    int written = vsnprintf(text, size, format, again);
-    ASSERT(written == length);
+    char *text = arena == NULL ? mem_alloc(size) : take(arena, size);
+    if (size <= sizeof(likely)) {
+        memcpy(text, likely, size);
+    } else {
+        int written = vsnprintf(text, size, format, again);
+        ASSERT(written == length);
+    }
     va_end(again);
     return text;
 }
@@ -189,9 +220,10 @@ static struct block *block_add(struct arena *arena, size_t size)
     size_t data_size = is_large ? size : arena->block_size;
     size_t total;
     if (__builtin_add_overflow(sizeof(struct block), data_size, &total)) out_of_memory(size);
-    struct block *block = mem_alloc(total);
+    struct block *block = allocate(total);
     block->size = data_size;
-    if (is_large && arena->newest != NULL) {
+    block->used = 0;
+    if (is_large) {
         /* Behind the newest, which still has room for small ones. */
         block->older = arena->newest->older;
         arena->newest->older = block;
@@ -199,6 +231,6 @@ static struct block *block_add(struct arena *arena, size_t size)
     }
     block->older = arena->newest;
     arena->newest = block;
-    if (!is_large && arena->block_size < BLOCK_SIZE_MAX) arena->block_size *= 2;
+    if (arena->block_size < BLOCK_SIZE_MAX) arena->block_size *= 2;
     return block;
 }

@@ -185,10 +185,21 @@ static uint64_t magnitude_of(int64_t value)
     return value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
 }
 
+/* By hand: host documents are full of them. */
 static void print(char *out, const char *sign, uint64_t number, const char *unit)
 {
-    int length = snprintf(out, TEXT_SIZE, "%s%llu%s", sign, (unsigned long long)number, unit);
-    ASSERT(length > 0 && (size_t)length < TEXT_SIZE);
+    char digits[20]; /* of 2^64 there are 20 */
+    size_t at = sizeof(digits), sign_size = strlen(sign), unit_size = strlen(unit);
+
+    do {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    size_t size = sizeof(digits) - at;
+    ASSERT(sign_size + size + unit_size < TEXT_SIZE);
+    memcpy(out, sign, sign_size);
+    memcpy(out + sign_size, digits + at, size);
+    memcpy(out + sign_size + size, unit, unit_size + 1);
 }
 
 static int64_t floor_divide(int64_t value, int64_t by)

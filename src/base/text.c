@@ -36,8 +36,10 @@ int text_compare_natural(const char *a, const char *b)
     const char *y = b;
     while (*x != '\0' && *y != '\0') {
         if (is_digit(*x) && is_digit(*y)) {
-            x += strspn(x, "0");
-            y += strspn(y, "0");
+            while (*x == '0')
+                x++;
+            while (*y == '0')
+                y++;
             size_t x_length = digits_length(x);
             size_t y_length = digits_length(y);
             if (x_length != y_length) return x_length < y_length ? -1 : 1;
@@ -157,7 +159,10 @@ static bool is_name_end(char c)
 
 static size_t digits_length(const char *text)
 {
-    return strspn(text, "0123456789");
+    size_t length = 0; /* numbers are short: strspn() would prepare longer than this takes */
+    while (is_digit(text[length]))
+        length++;
+    return length;
 }
 
 /* Damerau-Levenshtein in its restricted form (optimal string alignment: no letter is edited twice), after

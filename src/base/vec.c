@@ -82,6 +82,13 @@ static void merge_runs(char *to, const char *from, size_t length, size_t item_si
         size_t end = run < length - middle ? middle + run : length;
         size_t left = start;
         size_t right = middle;
+        /* Much of what is sorted is nearly in order: what is needs one look. */
+        if (middle == end ||
+            (run > 1 && compare(from + (middle - 1) * item_size, from + middle * item_size) <= 0)) {
+            memcpy(to + start * item_size, from + start * item_size, (end - start) * item_size);
+            start = end;
+            continue;
+        }
         for (size_t i = start; i < end; i++) {
             const char *a = from + left * item_size;
             const char *b = from + right * item_size;

@@ -212,10 +212,11 @@ static size_t decide(struct bench *bench)
 {
     size_t decisions = 0;
     for (int n = 0; n < PLANS_MAX; n++) {
-        struct plan plan = planner_plan(bench->planner, bench->plans, bench->now_ms);
-        if (plan.actions_length == 0) break;
+        struct plan plan = planner_begin(bench->planner, bench->plans, bench->now_ms);
         for (size_t a = 0; a < plan.actions_length; a++)
             planner_take(bench->planner, bench->grid, &plan.actions[a]);
+        planner_end(bench->planner);
+        if (plan.actions_length == 0) break;
         decisions += plan.actions_length;
     }
     return decisions;
@@ -289,9 +290,10 @@ static size_t place_one_by_one(struct bench *bench, double *ret_p50_us, double *
         farm->tiers_length = 1;
         double begin = cli_seconds_now();
         planner_put(bench->planner, RECORD_FARM, farm);
-        struct plan plan = planner_plan(bench->planner, bench->plans, bench->now_ms);
+        struct plan plan = planner_begin(bench->planner, bench->plans, bench->now_ms);
         for (size_t a = 0; a < plan.actions_length; a++)
             planner_take(bench->planner, bench->grid, &plan.actions[a]);
+        planner_end(bench->planner);
         took[count++] = (cli_seconds_now() - begin) * 1e6;
     }
     size_t first = count / 2;

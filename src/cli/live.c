@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { LOG_WAIT_MS = 200, TOP_WAIT_MS = 2000 };
+enum { LOG_WAIT_MS = 200, TOP_WAIT_MS = 2000, CELLS_MAX = 9 };
 
 struct following {
     const char *instance; /* escaped */
@@ -18,6 +18,8 @@ struct following {
 
 static bool follow_log(struct cli *cli, struct following *following, struct error *err);
 static bool show_load(struct cli *cli, const char *kind, struct error *err);
+static void add_farm(struct arena *arena, struct span farm, const char **ret_cells);
+static void add_instance(struct arena *arena, struct span instance, const char **ret_cells);
 static void show_table(struct cli *cli, const char *kind, struct span list);
 
 int logs_run(struct cli *cli)
@@ -106,24 +108,37 @@ static bool show_load(struct cli *cli, const char *kind, struct error *err)
     return true;
 }
 
+/* What is not known has an empty cell. */
 static void show_table(struct cli *cli, const char *kind, struct span list)
 {
-    bool counts = !text_equal(kind, "instances"); /* hosts and farms hold instances; those restart */
-    const struct column columns[] = {{"NAME", COLUMN_TEXT, 0},
-                                     {"CPUS", COLUMN_NUMBER, 0},
-                                     {"MEMORY", COLUMN_NUMBER, 0},
-                                     {counts ? "INSTANCES" : "RESTARTS", COLUMN_NUMBER, 1}};
+    static const struct column of_hosts[] = {{"NAME", COLUMN_TEXT, 0},
+                                             {"CPUS", COLUMN_NUMBER, 0},
+                                             {"MEMORY", COLUMN_NUMBER, 0},
+                                             {"INSTANCES", COLUMN_NUMBER, 1}};
+    static const struct column of_farms[] = {
+        {"NAME", COLUMN_TEXT, 0},        {"CPUS", COLUMN_NUMBER, 3}, {"MEMORY", COLUMN_NUMBER, 2},
+        {"INSTANCES", COLUMN_NUMBER, 4}, {"LEVEL", COLUMN_TEXT, 1},  {"RATE/S", COLUMN_NUMBER, 0},
+        {"RESPONSE", COLUMN_NUMBER, 0},  {"AT", COLUMN_TEXT, 1},     {"TARGET", COLUMN_NUMBER, 0}};
+    static const struct column of_instances[] = {
+        {"NAME", COLUMN_TEXT, 0},        {"CPUS", COLUMN_NUMBER, 0},     {"MEMORY", COLUMN_NUMBER, 2},
+        {"RESTARTS", COLUMN_NUMBER, 1},  {"REQUESTS", COLUMN_NUMBER, 4}, {"CONNECTIONS", COLUMN_NUMBER, 3},
+        {"RUN QUEUE", COLUMN_NUMBER, 3}, {"DISK", COLUMN_NUMBER, 3}};
+    bool farms = text_equal(kind, "farms"), instances = text_equal(kind, "instances");
     CLEANUP_ARENA struct arena *arena = arena_new();
     CLEANUP_BUF struct buf text = {0};
-    struct table *table = table_new(columns, LENGTH(columns));
+    struct table *table = instances ? table_new(of_instances, LENGTH(of_instances))
+                          : farms   ? table_new(of_farms, LENGTH(of_farms))
+                                    : table_new(of_hosts, LENGTH(of_hosts));
     struct span item;
     size_t cursor = 0;
 
     while (span_next(list, &cursor, &item)) {
-        const char *const cells[] = {span_get_text(arena, item, "name"),
-                                     span_get_text(arena, item, "cpus_used"),
-                                     listing_amount(arena, span_get_text(arena, item, "memory_used")),
-                                     span_get_text(arena, item, counts ? "instances" : "restarts")};
+        const char *cells[CELLS_MAX] = {span_get_text(arena, item, "name"),
+                                        span_get_text(arena, item, "cpus_used"),
+                                        listing_amount(arena, span_get_text(arena, item, "memory_used")),
+                                        span_get_text(arena, item, instances ? "restarts" : "instances")};
+        if (farms) add_farm(arena, item, cells + 4);
+        if (instances) add_instance(arena, item, cells + 4);
         if (cli->format == OUTPUT_NAME)
             fprintf(cli->out, "%s\n", cells[0]);
         else
@@ -134,4 +149,27 @@ static void show_table(struct cli *cli, const char *kind, struct span list)
         fputs(buf_text(&text), cli->out);
     }
     table_free(table);
+}
+
+static void add_farm(struct arena *arena, struct span farm, const char **ret_cells)
+{
+    const char *response = span_get_text(arena, farm, "response_ms");
+    const char *target = span_get_text(arena, farm, "target_ms");
+    const char *percentile = span_get_text(arena, farm, "percentile");
+
+    ret_cells[0] = span_get_text(arena, farm, "level");
+    ret_cells[1] = span_get_text(arena, farm, "rate");
+    ret_cells[2] = response[0] ? arena_printf(arena, "%s ms", response) : "";
+    ret_cells[3] = percentile[0] ? arena_printf(arena, "%s %%", percentile) : "";
+    ret_cells[4] = target[0] ? arena_printf(arena, "%s ms", target) : "";
+}
+
+/* The balanced rates of its measurement modules. */
+static void add_instance(struct arena *arena, struct span instance, const char **ret_cells)
+{
+    static const char *const modules[] = {"requests", "connections", "run_queue", "disk"};
+    struct span rates = span_get(instance, "balanced");
+
+    for (size_t i = 0; i < LENGTH(modules); i++)
+        ret_cells[i] = span_get_text(arena, rates, modules[i]);
 }

@@ -23,6 +23,8 @@ bool controller_new(const struct controller_options *options, struct controller 
     controller->orders = VEC_OF(struct order *);
     controller->denied = map_new();
     controller->idle = map_new();
+    controller->sized = map_new();
+    controller->load = load_new();
     controller->planner = planner_new();
     controller->news_farms = map_new();
     controller->news_hosts = map_new();
@@ -34,9 +36,11 @@ bool controller_new(const struct controller_options *options, struct controller 
         return false;
     }
     time_begin(controller);
+    controller->load_since_ms = control_now_ms(controller);
     tell_all(controller);
     controller->tick = clock->after(clock->self, 0, tick, controller);
     keep_start(controller);
+    sizing_start(controller);
     think_soon(controller);
     *ret_controller = controller;
     return true;
@@ -54,11 +58,13 @@ void controller_free(struct controller *controller)
     clock->cancel(clock->self, controller->tick);
     hosts_free(controller);
     clock->cancel(clock->self, controller->keep);
+    sizing_stop(controller);
     while (map_next(controller->sessions, &cursor, NULL, &session))
         session_free(session);
     map_free(controller->sessions);
     denied_free(controller->denied);
     library_free(controller->idle);
+    load_free(controller->load);
     planner_free(controller->planner); /* it points into the mirror */
     map_free(controller->news_farms);
     map_free(controller->news_hosts);
@@ -134,6 +140,7 @@ void control_dispatch(struct controller *controller)
 static void changed(void *ctx, enum record_kind kind, const char *name, const struct record *record)
 {
     struct controller *controller = ctx;
+    if (kind == RECORD_INSTANCE) load_instance_changed(controller, name, record ? record->object : NULL);
     if (!record || record->revision != controller->decided_revision)
         news_of(controller, kind, name, record ? record->object : NULL);
     if (record)
@@ -176,4 +183,5 @@ static void tick(void *ctx)
     const struct clock_port *clock = controller->options.clock;
     controller->tick = clock->after(clock->self, hosts_tick(controller), tick, controller);
     denied_tick(controller);
+    load_tick(controller);
 }

@@ -118,11 +118,10 @@ void session_free(struct session *session)
     mem_free(session);
 }
 
-void hosts_beat(struct session *session, int path)
+void hosts_beat(struct session *session, const struct host_fact *fact, int path)
 {
     struct controller *controller = session->controller;
     const struct clock_port *clock = controller->options.clock;
-    const struct host_fact *fact = fact_of(controller, session->host);
     struct error err;
 
     session->beat_us[path] = clock->steady_us(clock->self);
@@ -457,7 +456,6 @@ static void fenced(void *ctx, const struct error *failure)
 static void losses_note(struct controller *controller)
 {
     const struct clock_port *clock = controller->options.clock;
-    CLEANUP_CHANGE struct change *change = change_new(controller->options.store);
     int64_t now_us = clock->steady_us(clock->self), oldest_us = INT64_MAX;
     bool open = false;
     struct error err;
@@ -466,9 +464,12 @@ static void losses_note(struct controller *controller)
     for (size_t cursor = 0; map_next(controller->sessions, &cursor, NULL, &value);) {
         struct session *session = value;
         if (session->off_us && session->off_us < oldest_us) oldest_us = session->off_us;
-        open |= loss_is_open(session, now_us);
     }
-    if (oldest_us == INT64_MAX || (open && now_us - oldest_us < LOSSES_US)) return;
+    if (oldest_us == INT64_MAX) return;
+    for (size_t cursor = 0; !open && map_next(controller->sessions, &cursor, NULL, &value);)
+        open = loss_is_open(value, now_us);
+    if (open && now_us - oldest_us < LOSSES_US) return;
+    CLEANUP_CHANGE struct change *change = change_new(controller->options.store);
     for (size_t cursor = 0; map_next(controller->sessions, &cursor, NULL, &value);)
         if (((struct session *)value)->off_us) loss_put(value, change);
     if (change_is_empty(change)) return;

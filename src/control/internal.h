@@ -44,11 +44,13 @@ struct controller {
     /* Whose documents may say something else than before; see news.c. */
     struct map *news_farms, *news_hosts;
     bool news_everywhere;
+    bool news_balanced;   /* what all documents say now follows from that: some farm has a balancer */
     struct map *sessions; /* host -> struct session */
     struct map *denied;   /* name and reason -> struct denied */
     struct map *idle;     /* library.c: layers that nobody needs -> struct idle */
     int64_t denied_told_us;
-    struct timer *think_soon, *think_later, *tick, *keep;
+    struct map *sized;    /* sizing.c: "acme/shop/web" -> struct sized */
+    struct timer *think_soon, *think_later, *tick, *keep, *sizing;
     uint64_t decided_revision; /* of the last decision: the documents that follow from it went with it */
     uint64_t thought_revision; /* of the store after the last decision */
     /* Documents are compared with what is to be only when something changed that may stand in one. */
@@ -56,6 +58,8 @@ struct controller {
     struct vec looks;  /* struct look * under way */
     struct vec orders; /* struct order * to switches, under way */
     int64_t started_us, ticked_us;
+    struct load *load;
+    int64_t load_since_ms;    /* control_now_ms() of its start: what began after that began at zero */
     int64_t time_ms, time_us; /* control_now_ms(): what it said at this steady time */
 };
 
@@ -74,7 +78,8 @@ void order_free(struct order *order);
 void hosts_free(struct controller *controller);                               /* what is under way */
 struct session *session_get(struct controller *controller, const char *host); /* made when missing */
 void session_free(struct session *session);
-void hosts_beat(struct session *session, int path);
+/* fact: of the session's host, as the mirror has it now; NULL: nothing is known of it. */
+void hosts_beat(struct session *session, const struct host_fact *fact, int path);
 void hosts_doubt(struct session *session, const char *why);
 /* To be called again after as many microseconds as it returns. */
 MUST_CHECK int64_t hosts_tick(struct controller *controller);
@@ -99,6 +104,9 @@ void news_of(struct controller *controller, enum record_kind kind, const char *n
 /* The hosts to look at, NULL-terminated; all is noted until news_seen(). */
 const char *const *news_hosts(struct controller *controller, struct arena *arena);
 void news_seen(struct controller *controller);
+/* Whether a document may say something else when was becomes is (NULL: not there). */
+bool news_is_of_instance(const struct instance *was, const struct instance *is);
+bool news_is_of_host(const struct host_fact *was, const struct host_fact *is);
 void news_again(struct controller *controller, const char *host); /* it has to be looked at again */
 
 /* levels.c: service levels entered and left */
@@ -116,6 +124,10 @@ bool library_may_name(struct controller *controller, const char *party, const ch
 MUST_CHECK bool library_keep(struct controller *controller, struct error *err); /* once a minute */
 void library_free(struct map *idle);
 
+/* sizing.c */
+void sizing_start(struct controller *controller);
+void sizing_stop(struct controller *controller);
+
 /* keep.c */
 void keep_start(struct controller *controller);
 
@@ -127,6 +139,15 @@ MUST_CHECK bool report_take(struct controller *controller, struct session *sessi
 void denied_take(struct session *session, const struct host_report *report);
 void denied_tick(struct controller *controller);
 void denied_free(struct map *denied);
+
+/* load.c: how much is asked of tiers */
+struct load_report;
+struct load *load_new(void);
+void load_free(struct load *load); /* NULL is fine */
+void load_take(struct session *session, const struct load_report *report);
+void load_tick(struct controller *controller);
+/* load_lead.c: instance: what it is now, NULL: gone */
+void load_instance_changed(struct controller *controller, const char *name, const struct instance *instance);
 
 /* Brings the mirror up to the store. A controller that cannot read what it just wrote must not go on by an
  * old view: it ends, and its successor starts from the store. */

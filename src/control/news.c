@@ -1,12 +1,13 @@
 /* Which hosts' documents may say something else than before. A document follows from the host's farms, whole,
  * and from what all hosts have in common: addresses of the others, and images. */
+#include "base/planted.h"
 #include "base/text.h"
 #include "base/vec.h"
 #include "control/internal.h"
 
 static void note_farm(struct controller *controller, const char *farm);
 static void note_host(struct controller *controller, const char *host);
-static bool is_news_to_others(const struct host_fact *was, const struct host_fact *is);
+static bool is_lost(const struct host_fact *fact);
 
 void news_of(struct controller *controller, enum record_kind kind, const char *name, const void *is)
 {
@@ -14,8 +15,8 @@ void news_of(struct controller *controller, enum record_kind kind, const char *n
 
     switch (kind) {
     case RECORD_INSTANCE:
+        if (!news_is_of_instance(was, is)) return;
         /* Where it was is not told by its farm any more. */
-        if (was == NULL && is == NULL) return;
         if (was) note_host(controller, ((const struct instance *)was)->host);
         note_farm(controller, ((const struct instance *)(is ? is : was))->farm);
         return;
@@ -24,8 +25,7 @@ void news_of(struct controller *controller, enum record_kind kind, const char *n
         note_farm(controller, name);
         return;
     case RECORD_HOST_FACT:
-        note_host(controller, name);
-        if (is_news_to_others(was, is)) controller->news_everywhere = true;
+        controller->news_everywhere |= news_is_of_host(was, is);
         return;
     case RECORD_IMAGE:
         controller->news_everywhere = true;
@@ -48,6 +48,9 @@ const char *const *news_hosts(struct controller *controller, struct arena *arena
     size_t cursor = 0, length = 0;
     const char *name = NULL;
 
+    /* Once any farm has a balancer, all hosts have its image: any may have to take a lost one's over. */
+    controller->news_everywhere |=
+        planner_balances(controller->planner) != controller->news_balanced && !PLANTED(hosts_untold);
     while (!controller->news_everywhere && map_next(controller->news_farms, &cursor, &name, NULL)) {
         const char **hosts = NULL;
         size_t hosts_length = planner_hosts_of(controller->planner, arena, name, &hosts);
@@ -69,11 +72,30 @@ void news_seen(struct controller *controller)
     controller->news_farms = map_new();
     controller->news_hosts = map_new();
     controller->news_everywhere = false;
+    controller->news_balanced = planner_balances(controller->planner);
 }
 
 void news_again(struct controller *controller, const char *host)
 {
     note_host(controller, host);
+}
+
+/* Of an instance the documents tell what it is made from and where it is, and whether it serves; not why, nor
+ * since when. Most of what changes is a reason, and no host has to be told. */
+bool news_is_of_instance(const struct instance *was, const struct instance *is)
+{
+    if (was && was->wanted == WANTED_GONE) was = NULL; /* in no document any more */
+    if (is && is->wanted == WANTED_GONE) is = NULL;
+    if (was == NULL || is == NULL) return was != is;
+    bool runs = is->state == INSTANCE_RUNNING; /* what it is before and after that is its host's affair */
+    return was->wanted != is->wanted || (was->state == INSTANCE_RUNNING) != runs ||
+           (runs && was->health != is->health) || was->incarnation != is->incarnation ||
+           was->address != is->address || was->mac != is->mac || was->driver != is->driver ||
+           was->size.cpus_millis != is->size.cpus_millis || was->size.memory_bytes != is->size.memory_bytes ||
+           was->size.disk_bytes != is->size.disk_bytes ||
+           was->size.network_bits_per_s != is->size.network_bits_per_s || !text_equal(was->host, is->host) ||
+           !text_equal(was->farm, is->farm) || !text_equal(was->tier, is->tier) ||
+           !text_equal(was->party, is->party) || !text_equal(was->digest, is->digest);
 }
 
 static void note_farm(struct controller *controller, const char *farm)
@@ -86,11 +108,18 @@ static void note_host(struct controller *controller, const char *host)
     if (host[0] != '\0') map_put(controller->news_hosts, host, controller);
 }
 
-/* What the documents of other hosts and the members of farms say of it. */
-static bool is_news_to_others(const struct host_fact *was, const struct host_fact *is)
+/* What the documents of hosts say of one, and the members of farms and the servers of balancers. That it is
+ * suspected is in none: most suspicions are over before anybody has to act. */
+bool news_is_of_host(const struct host_fact *was, const struct host_fact *is)
 {
-    if (was == NULL || is == NULL) return true;
-    return was->underlay != is->underlay || was->fenced != is->fenced || was->given_up != is->given_up ||
-           was->state != is->state || !text_equal(was->addresses[0], is->addresses[0]) ||
+    if (was == NULL || is == NULL) return was != is;
+    return was->underlay != is->underlay || (was->fenced || was->given_up) != (is->fenced || is->given_up) ||
+           is_lost(was) != is_lost(is) || !text_equal(was->addresses[0], is->addresses[0]) ||
            !text_equal(was->addresses[1], is->addresses[1]);
+}
+
+/* As plan/document has it: its instances are nobody's members any more. */
+static bool is_lost(const struct host_fact *fact)
+{
+    return fact->fenced && (fact->state == HOST_DOWN || fact->state == HOST_STATE_OFF);
 }

@@ -130,11 +130,12 @@ static void take_gone(struct taking *taking)
 
     if (report->document_version < taking->session->document_version) return;
     for (size_t i = 0; i < length; i++) {
-        const struct instance *before = instance_of(taking, records[i]->name);
-        if (!before) continue;
+        /* Of what a report changes neither is part, and of most instances one of them says no. */
+        const struct instance *before = records[i]->object;
+        if (before->wanted != WANTED_GONE || !text_equal(before->host, report->host)) continue;
+        before = instance_of(taking, records[i]->name);
+        if (!before || before->state == INSTANCE_STOPPED) continue;
         struct instance instance = *before;
-        if (instance.wanted != WANTED_GONE || instance.state == INSTANCE_STOPPED) continue;
-        if (!text_equal(instance.host, report->host)) continue;
         if (reported(report, instance.name) && !PLANTED(gone_too_early)) continue;
         instance.state = INSTANCE_STOPPED;
         instance.health = HEALTH_UNKNOWN;

@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "control/internal.h"
 #include "model/problem.h"
+#include "observe/load.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +29,7 @@ static void route_beat(struct asked *asked);
 static void route_line(struct asked *asked);
 static void route_document(struct asked *asked);
 static void route_report(struct asked *asked);
+static void route_load(struct asked *asked);
 static void route_blob(struct asked *asked);
 static bool take_hello(struct asked *asked, struct error *err);
 static void line_gone(void *ctx);
@@ -42,16 +44,26 @@ static int64_t query_int(const char *path, const char *name);
 
 struct route {
     const char *method;
-    const char *path; /* without the query; ends in '/' when more follows */
+    const char *path; /* without the query */
+    size_t path_size;
+    bool open;        /* more follows */
     bool certificate; /* only for agents that have joined */
     void (*serve)(struct asked *asked);
 };
 
+#define ROUTE(method_, path_, open_, certificate_, serve_)             \
+    {                                                                  \
+        method_, path_, sizeof(path_) - 1, open_, certificate_, serve_ \
+    }
 static const struct route routes[] = {
-    {"POST", "/agent/join", false, route_join},       {"POST", "/agent/hello", true, route_hello},
-    {"POST", "/agent/beat", true, route_beat},        {"GET", "/agent/line", true, route_line},
-    {"GET", "/agent/document", true, route_document}, {"POST", "/agent/report", true, route_report},
-    {"GET", "/agent/blob/", true, route_blob},
+    ROUTE("POST", "/agent/beat", false, true, route_beat),
+    ROUTE("POST", "/agent/join", false, false, route_join),
+    ROUTE("POST", "/agent/hello", false, true, route_hello),
+    ROUTE("GET", "/agent/line", false, true, route_line),
+    ROUTE("GET", "/agent/document", false, true, route_document),
+    ROUTE("POST", "/agent/report", false, true, route_report),
+    ROUTE("GET", "/agent/blob/", true, true, route_blob),
+    ROUTE("POST", "/agent/load", false, true, route_load),
 };
 
 void controller_serve_agents(void *ctx, struct exchange *exchange, const struct request *request,
@@ -65,9 +77,8 @@ void controller_serve_agents(void *ctx, struct exchange *exchange, const struct 
     if (sender->role == ROLE_HOST) asked.host = arena_strdup(arena, sender->name);
     for (size_t i = 0; i < LENGTH(routes); i++) {
         const struct route *route = &routes[i];
-        size_t route_size = strlen(route->path);
-        bool open = text_ends(route->path, "/");
-        if (strncmp(request->path, route->path, route_size) != 0 || (!open && size != route_size)) continue;
+        if (size < route->path_size || (!route->open && size != route->path_size)) continue;
+        if (memcmp(request->path, route->path, route->path_size) != 0) continue;
         if (!text_equal(request->method, route->method)) continue;
         if (route->certificate && !asked.host) {
             error_set(&err, ERROR_DENIED, "this needs a host's certificate: join first");
@@ -134,7 +145,8 @@ static void route_hello(struct asked *asked)
 {
     struct error err;
     if (parse_body(asked, &err) && take_hello(asked, &err)) {
-        hosts_beat(session_get(asked->controller, asked->host), 0);
+        const struct record *record = mirror_get(asked->controller->mirror, RECORD_HOST_FACT, asked->host);
+        hosts_beat(session_get(asked->controller, asked->host), record ? record->object : NULL, 0);
         answer_json(asked, "{}");
         think_soon(asked->controller);
     } else {
@@ -205,7 +217,7 @@ static void route_beat(struct asked *asked)
         answer_error(asked, &err);
         return;
     }
-    hosts_beat(session, path);
+    hosts_beat(session, record->object, path);
     answer_json(asked, "{}");
 }
 
@@ -268,14 +280,33 @@ static void route_report(struct asked *asked)
     struct host_report report = {0};
     struct error err;
 
-    if (!parse_body(asked, &err) ||
-        !schema_read_lenient(&schema_host_report, asked->arena, &asked->body, &report, &err) ||
+    const struct request *request = asked->request;
+
+    if ((!request->body && !error_set(&err, ERROR_INVALID, "a JSON body is missing")) ||
+        !model_read_json(&schema_host_report, asked->arena, request->body, request->body_size, &report,
+                         &err) ||
         (!text_equal(report.host, asked->host) &&
          !error_set(&err, ERROR_DENIED, "%s cannot speak for %s", asked->host, report.host)) ||
         !report_take(asked->controller, session, &report, &err)) {
         answer_error(asked, &err);
         return;
     }
+    answer_json(asked, "{}");
+}
+
+static void route_load(struct asked *asked)
+{
+    struct load_report report = {0};
+    struct error err;
+
+    if (!parse_body(asked, &err) ||
+        !schema_read_lenient(&schema_load_report, asked->arena, &asked->body, &report, &err) ||
+        (!text_equal(report.host, asked->host) &&
+         !error_set(&err, ERROR_DENIED, "%s cannot speak for %s", asked->host, report.host))) {
+        answer_error(asked, &err);
+        return;
+    }
+    load_take(session_get(asked->controller, asked->host), &report);
     answer_json(asked, "{}");
 }
 

@@ -38,13 +38,13 @@ static void write_action(const struct planner *planner, struct change *change, c
                          int64_t now_ms);
 static const char *action_what(struct arena *arena, const struct action *action);
 static void find_news(struct controller *controller, struct arena *arena, struct vec *ret_news);
+static bool differ_in_version(const char *a, const char *b);
 static void take(struct controller *controller, struct arena *arena, const struct plan *plan,
                  struct vec *ret_taken);
 static void settle(struct controller *controller, const struct vec *taken);
 static void publish_apart(struct controller *controller, struct vec *news);
 static void put_news(struct change *change, const struct news *news);
 static void give_news(struct news *news);
-static char *document_text(const struct host_document *document);
 
 void think_soon(struct controller *controller)
 {
@@ -83,13 +83,14 @@ bool documents_load(struct controller *controller, struct error *err)
     for (size_t i = 0; good && i < items.length; i++) {
         const struct store_item *item = vec_at(&items, i);
         CLEANUP_ARENA struct arena *arena = arena_new();
-        struct node node;
+        struct host_document document = {0};
         struct session *session = session_get(controller, item->key + strlen(prefix));
-        good = node_from_json(arena, item->value, strlen(item->value), &node, err) ||
-               error_wrap(err, "%s in the store is damaged", item->key);
+        good =
+            model_read_json(&schema_host_document, arena, item->value, strlen(item->value), &document, err) ||
+            error_wrap(err, "%s in the store is damaged", item->key);
         if (!good) break;
         session->document = mem_strdup(item->value);
-        session->document_version = node_int(&node, "version", 0);
+        session->document_version = document.version;
     }
     store_items_free(&items);
     return good;
@@ -139,13 +140,14 @@ static bool decide(struct controller *controller, bool *ret_changed, struct erro
     CLEANUP_ARENA struct arena *arena = arena_new();
     struct vec news = VEC_OF(struct news), taken = VEC_OF(struct taken);
     int64_t now_ms = control_now_ms(controller);
-    struct plan plan = planner_plan(controller->planner, arena, now_ms);
+    struct plan plan = planner_begin(controller->planner, arena, now_ms);
     bool cut = plan.actions_length > ACTIONS_MAX;
 
     if (cut) plan.actions_length = ACTIONS_MAX;
     /* A host that lets in a warm instance hears of it before it has to make room for the next one. */
     if (plan.urgent_length > 0 && !cut) plan.actions_length = plan.urgent_length;
     take(controller, arena, &plan, &taken);
+    planner_end(controller->planner);
     clock->cancel(clock->self, controller->think_later);
     controller->think_later = NULL;
     if (plan.again_ms > 0) {
@@ -182,15 +184,15 @@ static void take(struct controller *controller, struct arena *arena, const struc
         bool is_farm = action->kind == ACTION_FARM, is_gone = action->kind == ACTION_FORGET;
         enum record_kind kind = is_farm ? RECORD_FARM_FACT : RECORD_INSTANCE;
         news_of(controller, kind, action->name,
-                is_farm   ? (const void *)&action->farm_fact
+                is_farm   ? (const void *)action->farm_fact
                 : is_gone ? NULL
-                          : (const void *)&action->instance);
+                          : (const void *)action->instance);
         planner_take(controller->planner, arena, action);
         /* Copies: what they were read from is freed when the mirror takes in what follows. */
         *(struct taken *)vec_push(ret_taken) = (struct taken){kind, arena_strdup(arena, action->name)};
         if (action->kind == ACTION_CREATE)
             *(struct taken *)vec_push(ret_taken) =
-                (struct taken){RECORD_FARM_FACT, arena_strdup(arena, action->instance.farm)};
+                (struct taken){RECORD_FARM_FACT, arena_strdup(arena, action->instance->farm)};
     }
 }
 
@@ -257,10 +259,10 @@ static void write_action(const struct planner *planner, struct change *change, c
 
     if (action->kind == ACTION_FENCE) return; /* an effect: hosts.c writes how it went */
     if (action->kind == ACTION_FARM) {
-        if (action->farm_fact.vni == 0)
+        if (action->farm_fact->vni == 0)
             change_delete(change, RECORD_FARM_FACT, action->name);
         else
-            change_put(change, RECORD_FARM_FACT, action->name, &action->farm_fact);
+            change_put(change, RECORD_FARM_FACT, action->name, action->farm_fact);
         change_event(change, now_ms, "croft", "farm", action->name, action_what(arena, action),
                      action->reason);
         return;
@@ -271,8 +273,8 @@ static void write_action(const struct planner *planner, struct change *change, c
     else
         change_delete(change, RECORD_INSTANCE, action->name);
     if (action->kind == ACTION_CREATE)
-        change_put(change, RECORD_FARM_FACT, action->instance.farm,
-                   planner_get(planner, RECORD_FARM_FACT, action->instance.farm));
+        change_put(change, RECORD_FARM_FACT, action->instance->farm,
+                   planner_get(planner, RECORD_FARM_FACT, action->instance->farm));
     change_event(change, now_ms, "croft", "instance", action->name, action_what(arena, action),
                  action->reason);
 }
@@ -299,7 +301,7 @@ static const char *action_what(struct arena *arena, const struct action *action)
     case ACTION_FENCE:
         return "fencing";
     case ACTION_FARM:
-        return action->farm_fact.vni ? "network given" : "network returned";
+        return action->farm_fact->vni ? "network given" : "network returned";
     }
     UNREACHABLE();
 }
@@ -308,16 +310,30 @@ static const char *action_what(struct arena *arena, const struct action *action)
 static void find_news(struct controller *controller, struct arena *arena, struct vec *ret_news)
 {
     struct snapshot grid = mirror_surroundings(controller->mirror);
+    CLEANUP_BUF struct buf text = {0};
     for (const char *const *host = news_hosts(controller, arena); *host; host++) {
         CLEANUP_ARENA struct arena *scratch = arena_new();
         struct session *session = session_get(controller, *host);
         struct host_document document = planner_host_document(controller->planner, scratch, &grid, *host);
-        document.version = session->document_version;
-        CLEANUP_MEM char *text = document_text(&document);
-        if (session->document && text_equal(text, session->document)) continue;
-        document.version++;
-        *(struct news *)vec_push(ret_news) = (struct news){session, document_text(&document)};
+        document.version = session->document_version + 1;
+        buf_clear(&text);
+        schema_write(&schema_host_document, "HostDocument", &document, &text);
+        if (session->document && differ_in_version(buf_text(&text), session->document)) continue;
+        *(struct news *)vec_push(ret_news) = (struct news){session, mem_strdup(buf_text(&text))};
     }
+}
+
+/* Whether two documents of one host say the same but for their versions: written once, compared and sent. */
+static bool differ_in_version(const char *a, const char *b)
+{
+    static const char key[] = ",\"version\":";
+    const char *of_a = strstr(a, key), *of_b = strstr(b, key);
+
+    if (of_a == NULL || of_b == NULL || of_a - a != of_b - b) return false;
+    if (memcmp(a, b, (size_t)(of_a - a)) != 0) return false;
+    of_a += strlen(key);
+    of_b += strlen(key);
+    return text_equal(of_a + strspn(of_a, "0123456789"), of_b + strspn(of_b, "0123456789"));
 }
 
 static void publish_apart(struct controller *controller, struct vec *news)
@@ -353,11 +369,4 @@ static void give_news(struct news *news)
     session->document_version++;
     news->text = NULL;
     document_answer(session, session->document);
-}
-
-static char *document_text(const struct host_document *document)
-{
-    struct buf json = {0};
-    schema_write(&schema_host_document, "HostDocument", document, &json);
-    return buf_take(&json);
 }

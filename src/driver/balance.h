@@ -16,11 +16,45 @@
 
 typedef void (*balance_done)(void *ctx, const struct error *err);
 
+enum { BALANCE_WEIGHT_MAX = 1000000 };
+
+/* One request (mode http) or connection (mode tcp) that has ended, of the few that are looked at. Times are
+ * -1 where it did not come so far. */
+struct balance_sample {
+    const char *frontend;
+    const char *server; /* "": nobody got it */
+    int status;         /* of HTTP; tcp: 0 */
+    int64_t weight;     /* it stands for so many, itself included; 1 to BALANCE_WEIGHT_MAX */
+    int64_t queue_us;   /* waiting for a server; whole milliseconds */
+    int64_t connect_us; /* the same: to the server */
+    int64_t head_us;    /* from its head to the head of the answer; tcp: as all_us */
+    int64_t all_us;     /* to the answer's end */
+    int64_t bytes;      /* both ways */
+};
+
+/* Exact totals since HAProxy's start, of a frontend (server "") or of one of its servers. */
+struct balance_counters {
+    char frontend[64], server[64];
+    int64_t units;   /* requests in mode http, else connections */
+    int64_t open;    /* now */
+    int64_t queued;  /* now */
+    int64_t refused; /* no server could be had */
+    int64_t failed;  /* mode http: answers with 5xx, those of the refused included */
+    int64_t bytes;   /* both ways */
+};
+
 struct balance_events {
     /* A server that was set to drain has no connection left (or has none again after it was told so). */
     void (*drained)(void *ctx, const char *balancer, const char *server);
     /* HAProxy's own health check of a server changed its mind. May be NULL. */
     void (*health)(void *ctx, const char *balancer, const char *server, bool good);
+    /* For measuring; either may be NULL, and neither may call the driver. At most some 100 a second and
+     * balancer come, whatever the load; a line that names no frontend or server of the balancer is no sample.
+     */
+    void (*sample)(void *ctx, const char *balancer, const struct balance_sample *sample);
+    /* Once a second, all of the balancer's; taken_us: steady time. */
+    void (*counted)(void *ctx, const char *balancer, int64_t taken_us,
+                    const struct balance_counters *counters, size_t length);
     void *ctx;
 };
 
@@ -50,10 +84,6 @@ struct balance_driver {
                   balance_done done, void *ctx);
     /* Forgets a balancer that is gone: no event and no done of it comes after. */
     void (*remove)(void *self, const char *instance);
-    /* Totals for measuring: JSON object {"age_ms":…,"frontends":{NAME:{…}},"servers":{"FRONTEND/NAME":{…}}}
-     * with counters as HAProxy gives them; kept at most 1.2 s old while somebody asks every 10 s.
-     * ERROR_NOT_FOUND before the first are there. */
-    bool (*statistics)(void *self, const char *instance, struct buf *ret_json, struct error *err);
 };
 
 #endif

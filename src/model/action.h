@@ -20,12 +20,12 @@ enum action_kind {
 
 struct action {
     enum action_kind kind;
-    const char *name;           /* of the instance, host (ACTION_FENCE) or farm (ACTION_FARM) */
-    const char *host;           /* ACTION_CREATE, ACTION_PLACE: where to; "" waits */
-    int step;                   /* ACTION_PLACE: recovery step of planning.md, 1 to 5; else 0 */
-    const char *reason;         /* one sentence */
-    struct instance instance;   /* of an instance, unless forgotten: its whole record after the action */
-    struct farm_fact farm_fact; /* ACTION_FARM: the new fact; vni 0: delete it */
+    const char *name;                /* of the instance, host (ACTION_FENCE) or farm (ACTION_FARM) */
+    const char *host;                /* ACTION_CREATE, ACTION_PLACE: where to; "" waits */
+    int step;                        /* ACTION_PLACE: recovery step of planning.md, 1 to 5; else 0 */
+    const char *reason;              /* one sentence */
+    const struct instance *instance; /* of an instance, unless forgotten: its whole record after the action */
+    const struct farm_fact *farm_fact; /* ACTION_FARM: the new fact; vni 0: delete it */
 };
 
 #endif

@@ -317,7 +317,7 @@ static void format_text(const void *value, struct buf *json)
 
 static void format_int(const void *value, struct buf *json)
 {
-    buf_printf(json, "%lld", (long long)int_at(value));
+    buf_add_int(json, int_at(value));
 }
 
 static void format_cpus(const void *value, struct buf *json)

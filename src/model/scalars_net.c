@@ -206,7 +206,7 @@ static bool parse_health_tcp(struct arena *arena, const struct node *node, void 
 
 static void format_port(const void *value, struct buf *json)
 {
-    buf_printf(json, "%u", (unsigned)*(const uint16_t *)value);
+    buf_add_int(json, *(const uint16_t *)value);
 }
 
 static void format_ipv4(const void *value, struct buf *json)

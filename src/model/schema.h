@@ -37,6 +37,8 @@ struct schema;
 
 struct field {
     const char *key;
+    const char *written; /* as it stands in JSON behind another: ,"key": */
+    size_t written_size;
     enum field_kind kind;
     size_t offset;
     size_t length_offset;

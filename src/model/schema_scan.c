@@ -51,6 +51,7 @@ static bool scan_object(struct cursor *c, const struct schema *schema, bool oute
                         uint64_t *ret_seen);
 static bool scan_member(struct cursor *c, struct scanned *scanned);
 static bool finish(struct cursor *c, struct scanned *scanned);
+static bool scan_written(struct cursor *c, const struct scanned *scanned, size_t *ret_at);
 static bool find_field(const struct scanned *scanned, const struct piece *key, size_t *ret_at);
 static bool scan_value(struct cursor *c, const struct field *field, unsigned char *object,
                        enum node_kind *ret_kind);
@@ -144,22 +145,39 @@ static bool scan_member(struct cursor *c, struct scanned *scanned)
 {
     struct piece key;
     size_t at = 0;
-    if (!scan_string(c, &key)) return false;
-    if (!find_field(scanned, &key, &at)) {
-        struct piece kind;
-        if (!scanned->outermost || scanned->has_kind || !piece_is(&key, "kind")) return false;
-        scanned->has_kind = true;
-        return take(c, ':') && scan_string(c, &kind) && piece_is(&kind, scanned->schema->name);
+    if (!scan_written(c, scanned, &at)) {
+        if (!scan_string(c, &key)) return false;
+        if (!find_field(scanned, &key, &at)) {
+            struct piece kind;
+            if (!scanned->outermost || scanned->has_kind || !piece_is(&key, "kind")) return false;
+            scanned->has_kind = true;
+            return take(c, ':') && scan_string(c, &kind) && piece_is(&kind, scanned->schema->name);
+        }
+        if (!take(c, ':')) return false;
     }
     const struct field *field = &scanned->schema->fields[at];
     enum node_kind kind = NODE_NULL;
-    if ((scanned->seen >> at & 1) != 0 || !take(c, ':')) return false;
+    if ((scanned->seen >> at & 1) != 0) return false;
     if (!scan_value(c, field, scanned->object, &kind)) return false;
     scanned->seen |= (uint64_t)1 << at;
     scanned->next = at + 1;
     if (scanned->schema->finish != NULL)
         scanned->items[scanned->length++] = (struct node){.kind = kind, .key = field->key};
     return true;
+}
+
+/* A key as croft writes it, and in the table's order: mostly the next one. */
+static bool scan_written(struct cursor *c, const struct scanned *scanned, size_t *ret_at)
+{
+    for (size_t at = scanned->next; at < scanned->schema->fields_length; at++) {
+        const struct field *field = &scanned->schema->fields[at];
+        size_t size = field->written_size - 1; /* without the comma */
+        if ((size_t)(c->end - c->at) < size || memcmp(c->at, field->written + 1, size) != 0) continue;
+        c->at += size;
+        *ret_at = at;
+        return true;
+    }
+    return false;
 }
 
 static bool finish(struct cursor *c, struct scanned *scanned)
@@ -315,9 +333,11 @@ static bool keep_items(struct cursor *c, const struct field *field, struct vec *
 static bool scan_string(struct cursor *c, struct piece *ret_piece)
 {
     if (!take(c, '"')) return false;
-    const char *start = c->at;
-    while (c->at < c->end && *c->at >= 0x20 && *c->at < 0x7f && *c->at != '"' && *c->at != '\\')
-        c->at++;
+    static const bool is_plain[256] = {[' ' ... '!'] = true, ['#' ... '['] = true, [']' ... '~'] = true};
+    const char *start = c->at, *at = start;
+    while (at < c->end && is_plain[(unsigned char)*at])
+        at++;
+    c->at = at;
     if (c->at == c->end) return false;
     *ret_piece = (struct piece){start, (size_t)(c->at - start)};
     if (*c->at == '\\') return scan_escapes(c, ret_piece);
@@ -355,7 +375,7 @@ static bool scan_escapes(struct cursor *c, struct piece *ret_piece)
 static bool scan_plain(struct cursor *c, struct piece *ret_piece, enum node_kind *ret_kind)
 {
     const char *start = c->at;
-    while (c->at<c->end && * c->at> ' ' && memchr(",:]}", *c->at, 4) == NULL)
+    while (c->at<c->end && * c->at> ' ' && *c->at != ',' && *c->at != ':' && *c->at != ']' && *c->at != '}')
         c->at++;
     struct piece piece = {start, (size_t)(c->at - start)};
     bool is_bool = piece_is(&piece, "true") || piece_is(&piece, "false");

@@ -7,9 +7,9 @@
 
 static void write_fields(const struct schema *schema, const unsigned char *object, bool some,
                          struct buf *json);
-static bool is_hidden(const struct field *field, const unsigned char *object);
-static bool is_hidden_scalar(const struct field *field, const unsigned char *value);
-static bool is_nothing(const struct schema *schema, const unsigned char *object);
+static bool is_hidden(const struct field *field, const unsigned char *object, struct buf *json);
+static bool is_hidden_scalar(const struct field *field, const unsigned char *value, struct buf *json);
+static bool is_nothing(const struct schema *schema, const unsigned char *object, struct buf *json);
 static void write_value(const struct field *field, const unsigned char *object, struct buf *json);
 static void write_list(const struct field *field, const unsigned char *object, struct buf *json);
 static void write_pairs(const struct field *field, const unsigned char *object, struct buf *json);
@@ -34,26 +34,24 @@ static void write_fields(const struct schema *schema, const unsigned char *objec
 {
     for (size_t i = 0; i < schema->fields_length; i++) {
         const struct field *field = &schema->fields[i];
-        if (is_hidden(field, object)) continue;
-        if (some) buf_add_char(json, ',');
+        if (is_hidden(field, object, json)) continue;
+        buf_add(json, field->written + !some, field->written_size - !some);
         some = true;
-        buf_add_json_string(json, field->key);
-        buf_add_char(json, ':');
         write_value(field, object, json);
     }
 }
 
-static bool is_hidden(const struct field *field, const unsigned char *object)
+static bool is_hidden(const struct field *field, const unsigned char *object, struct buf *json)
 {
     if (!field->hidden_default) return false;
     const unsigned char *at = object + field->offset;
     switch (field->kind) {
     case FIELD_SCALAR:
-        return is_hidden_scalar(field, at);
+        return is_hidden_scalar(field, at, json);
     case FIELD_ENUM:
         return text_equal(enum_name(field, at), field->fallback == NULL ? field->names[0] : field->fallback);
     case FIELD_STRUCT:
-        return is_nothing(field->schema, at);
+        return is_nothing(field->schema, at, json);
     case FIELD_OBJECTS:
     case FIELD_SCALARS:
     case FIELD_PAIRS:
@@ -62,10 +60,10 @@ static bool is_hidden(const struct field *field, const unsigned char *object)
     UNREACHABLE();
 }
 
-/* Fallbacks are in canonical form (a test sees to it), so comparing texts is comparing values. */
-static bool is_hidden_scalar(const struct field *field, const unsigned char *value)
+/* Fallbacks are in canonical form (a test sees to it), so comparing texts is comparing values. The text is
+ * made at the end of json, and taken away again. */
+static bool is_hidden_scalar(const struct field *field, const unsigned char *value, struct buf *json)
 {
-    CLEANUP_BUF struct buf json = {0};
     if (field->fallback == NULL && field->scalar->is_text) {
         const char *text;
         memcpy(&text, value, sizeof(text));
@@ -76,21 +74,24 @@ static bool is_hidden_scalar(const struct field *field, const unsigned char *val
             if (value[i] != 0) return false;
         return true;
     }
-    field->scalar->format(value, &json);
-    const char *text = buf_text(&json);
-    size_t size = json.size;
+    size_t before = json->size;
+    field->scalar->format(value, json);
+    const char *text = json->data + before;
+    size_t size = json->size - before;
     if (text[0] == '"') {
         text++;
         size -= 2;
     }
-    return strlen(field->fallback) == size && memcmp(text, field->fallback, size) == 0;
+    bool is_fallback = strlen(field->fallback) == size && memcmp(text, field->fallback, size) == 0;
+    buf_truncate(json, before);
+    return is_fallback;
 }
 
-static bool is_nothing(const struct schema *schema, const unsigned char *object)
+static bool is_nothing(const struct schema *schema, const unsigned char *object, struct buf *json)
 {
     if (schema->is_nothing != NULL) return schema->is_nothing(object);
     for (size_t i = 0; i < schema->fields_length; i++)
-        if (!is_hidden(&schema->fields[i], object)) return false;
+        if (!is_hidden(&schema->fields[i], object, json)) return false;
     return true;
 }
 

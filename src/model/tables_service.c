@@ -29,10 +29,10 @@ static const struct field level_fields[] = {
 static const struct schema schema_level =
     SCHEMA(struct sla_level, "level", level_fields, .is_nothing = level_is_nothing);
 
-#define LEVEL(level, name, help_)                                                        \
-    {                                                                                    \
-        .key = name, .kind = FIELD_STRUCT, .offset = (level) * sizeof(struct sla_level), \
-        .schema = &schema_level, .help = help_, .hidden_default = true                   \
+#define LEVEL(level, name, help_)                                                      \
+    {                                                                                  \
+        KEY(name), .kind = FIELD_STRUCT, .offset = (level) * sizeof(struct sla_level), \
+                   .schema = &schema_level, .help = help_, .hidden_default = true      \
     }
 static const struct field levels_fields[] = {
     LEVEL(LEVEL_COMMITTED, "committed", "instances that always run"),

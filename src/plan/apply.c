@@ -73,8 +73,8 @@ static void apply_one(struct applied *applied, const struct action *action)
 {
     switch (action->kind) {
     case ACTION_CREATE:
-        *instance_get(applied, action->name) = action->instance;
-        count_up(applied, &action->instance);
+        *instance_get(applied, action->name) = *action->instance;
+        count_up(applied, action->instance);
         return;
     case ACTION_PLACE:
     case ACTION_ACTIVATE:
@@ -82,7 +82,7 @@ static void apply_one(struct applied *applied, const struct action *action)
     case ACTION_STOP:
     case ACTION_UNPLACE:
     case ACTION_EXPLAIN:
-        *instance_get(applied, action->name) = action->instance;
+        *instance_get(applied, action->name) = *action->instance;
         return;
     case ACTION_FORGET:
         instance_get(applied, action->name)->name = NULL;
@@ -94,7 +94,7 @@ static void apply_one(struct applied *applied, const struct action *action)
                 applied->host_facts[n].reason = action->reason;
         return;
     case ACTION_FARM:
-        *fact_get(applied, action->name) = action->farm_fact;
+        *fact_get(applied, action->name) = *action->farm_fact;
         return;
     }
     UNREACHABLE();

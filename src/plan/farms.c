@@ -17,7 +17,6 @@ static void open_tiers(struct work *work, size_t farm);
 static void open_tier(struct work *work, size_t farm, const struct tier *tier, bool is_balance);
 static size_t tier_find(const struct work *work, const struct work_farm *farm, const char *name, size_t hint);
 static void close_farm(struct work *work, size_t farm);
-static void close_instance(struct work *work, size_t instance);
 static bool is_calm(const struct work *work, const struct work_farm *farm);
 static bool is_tier_calm(const struct work_tier *tier);
 static bool is_instance_calm(const struct work *work, const struct work_instance *i);
@@ -43,6 +42,11 @@ void work_begin(struct work *work, struct arena *arena, int64_t now_ms)
         }
     }
     sort_active(work);
+}
+
+bool work_is_open(const struct work *work)
+{
+    return work->arena != NULL;
 }
 
 void work_flatten(struct work *work)
@@ -144,9 +148,10 @@ size_t work_add(struct work *work, const struct instance *record, size_t farm, s
 struct instance *work_edit(struct work *work, size_t instance)
 {
     struct work_instance *i = &work->instances[instance];
-    if (i->record == i->told) {
+    bool is_said = i->action != NONE && work->actions[i->action].instance == i->record;
+    if (i->record == i->told || is_said) {
         struct instance *copy = arena_alloc(work->arena, sizeof(*copy));
-        *copy = *i->told;
+        *copy = *i->record;
         i->record = copy;
     }
     return (struct instance *)(uintptr_t)i->record; /* the plan's own copy */
@@ -168,6 +173,7 @@ static void open_farm(struct work *work, size_t farm)
     f->again_ms = 0;
     f->fact = f->told ? *f->told : (struct farm_fact){0};
     f->conflict = f->fact_reason = NULL;
+    f->counters = NULL;
     f->taken = NULL;
     f->taken_length = 0;
     f->living = f->told_length;
@@ -244,19 +250,25 @@ static void close_farm(struct work *work, size_t farm)
 {
     struct work_farm *f = &work->farms[farm];
     for (size_t n = 0; n < f->instances.length; n++)
-        close_instance(work, f->instances.items[n]);
+        work_settle_instance(work, f->instances.items[n]);
     f->instances.length = f->told_length;
-    if (f->fact_changed) {
-        struct farm_fact told = f->told ? *f->told : (struct farm_fact){0};
-        if (f->fact.vni == 0) told.vni = 0; /* a network's number is not returned in the middle of a plan */
-        claims_return(work, farm, &f->fact);
-        claims_take(work, farm, &told);
-    }
+    work_settle_claims(work, farm);
     f->open = false;
 }
 
-/* Back to what was told; what the plan made is no more. */
-static void close_instance(struct work *work, size_t instance)
+void work_settle_claims(struct work *work, size_t farm)
+{
+    struct work_farm *f = &work->farms[farm];
+    struct farm_fact told = f->told ? *f->told : (struct farm_fact){0};
+    if (!f->fact_changed) return;
+    if (f->fact.vni == 0) told.vni = 0; /* a network's number is not returned in the middle of a plan */
+    claims_return(work, farm, &f->fact);
+    claims_take(work, farm, &told);
+    f->fact_changed = false;
+}
+
+/* What was not taken of the plan is put back; what it made and nobody took is no more. */
+void work_settle_instance(struct work *work, size_t instance)
 {
     struct work_instance *i = &work->instances[instance];
 
@@ -270,7 +282,7 @@ static void close_instance(struct work *work, size_t instance)
     if (moved) work_set_host(work, instance, i->told_host);
     if (i->told == NULL) index_push(&work->instances_free, instance);
     i->from = i->action = NONE;
-    i->forgotten = i->dies = i->outdated = false;
+    i->forgotten = i->dies = i->outdated = i->succeeds = false;
     quota_enter(work, instance);
     i->made_for = i->why = i->why_move_to = NULL;
 }

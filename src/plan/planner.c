@@ -18,6 +18,8 @@
  * The bound is far above any chain of decisions, and below what a person would notice. */
 enum { PASSES_MAX = 16 };
 
+static void put(struct planner *planner, enum record_kind kind, const void *object);
+static void delete (struct planner *planner, enum record_kind kind, const char *name);
 static void put_farm(struct planner *planner, const char *name, const struct farm *intent);
 static void put_instance(struct planner *planner, const struct instance *record);
 static void put_farm_fact(struct planner *planner, const char *name, const struct farm_fact *fact);
@@ -54,6 +56,12 @@ void planner_free(struct planner *planner)
 }
 
 void planner_put(struct planner *planner, enum record_kind kind, const void *object)
+{
+    ASSERT(!work_is_open(&planner->work));
+    put(planner, kind, object);
+}
+
+static void put(struct planner *planner, enum record_kind kind, const void *object)
 {
     struct work *work = &planner->work;
     switch (kind) {
@@ -102,6 +110,12 @@ void planner_put(struct planner *planner, enum record_kind kind, const void *obj
 }
 
 void planner_delete(struct planner *planner, enum record_kind kind, const char *name)
+{
+    ASSERT(!work_is_open(&planner->work));
+    delete (planner, kind, name);
+}
+
+static void delete (struct planner *planner, enum record_kind kind, const char *name)
 {
     struct work *work = &planner->work;
     if (planner_get(planner, kind, name) == NULL) return;
@@ -208,9 +222,17 @@ const void *planner_next(const struct planner *planner, enum record_kind kind, s
 
 struct plan planner_plan(struct planner *planner, struct arena *arena, int64_t now_ms)
 {
+    struct plan plan = planner_begin(planner, arena, now_ms);
+    planner_end(planner);
+    return plan;
+}
+
+struct plan planner_begin(struct planner *planner, struct arena *arena, int64_t now_ms)
+{
     struct work *work = &planner->work;
     size_t before = 0;
 
+    ASSERT(!work_is_open(work));
     work_begin(work, arena, now_ms);
     down_in_order(work);
     for (int pass = 0; pass < PASSES_MAX; pass++) {
@@ -235,7 +257,6 @@ struct plan planner_plan(struct planner *planner, struct arena *arena, int64_t n
         if (work->changes == before) break;
     }
     struct plan plan = order_plan(work);
-    work_end(work);
     for (size_t n = 0; n < work->attention.length; n++) {
         int64_t again_ms = work->farms[work->attention.items[n]].again_ms;
         if (again_ms != 0 && (plan.again_ms == 0 || again_ms < plan.again_ms)) plan.again_ms = again_ms;
@@ -243,42 +264,42 @@ struct plan planner_plan(struct planner *planner, struct arena *arena, int64_t n
     return plan;
 }
 
+void planner_end(struct planner *planner)
+{
+    ASSERT(work_is_open(&planner->work));
+    work_end(&planner->work);
+}
+
 void planner_take(struct planner *planner, struct arena *arena, const struct action *action)
 {
     switch (action->kind) {
     case ACTION_CREATE:
-        count_up(planner, arena, &action->instance);
+        count_up(planner, arena, action->instance);
         /* fall through */
     case ACTION_PLACE:
     case ACTION_ACTIVATE:
     case ACTION_DRAIN:
     case ACTION_STOP:
     case ACTION_UNPLACE:
-    case ACTION_EXPLAIN: {
-        struct instance *record = arena_alloc(arena, sizeof(*record));
-        *record = action->instance;
-        planner_put(planner, RECORD_INSTANCE, record);
+    case ACTION_EXPLAIN:
+        put(planner, RECORD_INSTANCE, action->instance);
         return;
-    }
     case ACTION_FORGET:
-        planner_delete(planner, RECORD_INSTANCE, action->name);
+        delete (planner, RECORD_INSTANCE, action->name);
         return;
     case ACTION_FENCE: {
         const struct host_fact *was = planner_get(planner, RECORD_HOST_FACT, action->name);
         struct host_fact *fact = arena_alloc(arena, sizeof(*fact));
         *fact = *was;
         fact->reason = action->reason;
-        planner_put(planner, RECORD_HOST_FACT, fact);
+        put(planner, RECORD_HOST_FACT, fact);
         return;
     }
     case ACTION_FARM:
-        if (action->farm_fact.vni == 0) {
-            planner_delete(planner, RECORD_FARM_FACT, action->name);
-        } else {
-            struct farm_fact *fact = arena_alloc(arena, sizeof(*fact));
-            *fact = action->farm_fact;
-            planner_put(planner, RECORD_FARM_FACT, fact);
-        }
+        if (action->farm_fact->vni == 0)
+            delete (planner, RECORD_FARM_FACT, action->name);
+        else
+            put(planner, RECORD_FARM_FACT, action->farm_fact);
         return;
     }
     UNREACHABLE();
@@ -287,11 +308,16 @@ void planner_take(struct planner *planner, struct arena *arena, const struct act
 /* The number is given out: the farm's fact remembers it, also when the instance is long forgotten. */
 static void count_up(struct planner *planner, struct arena *arena, const struct instance *record)
 {
-    const struct farm_fact *was = planner_get(planner, RECORD_FARM_FACT, record->farm);
+    struct work_farm *farm = &planner->work.farms[work_farm_get(&planner->work, record->farm)];
+    const struct farm_fact *was = farm->told;
     size_t length = was->counters_length, at = 0;
     while (at < length && !text_equal(was->counters[at].tier, record->tier))
         at++;
     if (at < length && was->counters[at].next > record->number) return;
+    if (at < length && farm->open && farm->counters == was->counters) {
+        farm->counters[at].next = record->number + 1;
+        return;
+    }
     struct farm_fact *fact = arena_alloc(arena, sizeof(*fact));
     struct tier_counter *counters = arena_alloc_array(arena, length + 1, sizeof(*counters));
     if (length) memcpy(counters, was->counters, length * sizeof(*counters));
@@ -299,7 +325,8 @@ static void count_up(struct planner *planner, struct arena *arena, const struct 
     *fact = *was;
     fact->counters = counters;
     fact->counters_length = at == length ? length + 1 : length;
-    planner_put(planner, RECORD_FARM_FACT, fact);
+    farm->counters = counters;
+    put(planner, RECORD_FARM_FACT, fact);
 }
 
 static void put_farm(struct planner *planner, const char *name, const struct farm *intent)
@@ -348,6 +375,7 @@ static void put_farm_fact(struct planner *planner, const char *name, const struc
     struct work *work = &planner->work;
     size_t farm = work_farm_get(work, name);
     struct work_farm *f = &work->farms[farm];
+    if (f->open) work_settle_claims(work, farm);
     if (f->told) claims_return(work, farm, f->told);
     planner->lengths[RECORD_FARM_FACT] += (size_t)(fact != NULL) - (size_t)(f->told != NULL);
     f->told = fact;

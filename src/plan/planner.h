@@ -32,17 +32,26 @@ const void *planner_next(const struct planner *planner, enum record_kind kind, s
  * texts may point into what was told. */
 struct plan planner_plan(struct planner *planner, struct arena *arena, int64_t now_ms);
 
+/* The same for a caller that takes actions at once: the plan stays open until planner_end(), and what is
+ * taken of it (planner_take(), from the first on, in the order of the plan) stays where the plan put it,
+ * instead of being put back and put again. The planner answers planner_get() and planner_next() meanwhile,
+ * and must not be told or asked anything else. */
+struct plan planner_begin(struct planner *planner, struct arena *arena, int64_t now_ms);
+void planner_end(struct planner *planner);
+
 /* As plan_host_document() for a snapshot of all that was told. grid: its host facts and images, sorted by
  * name. */
 struct host_document planner_host_document(const struct planner *planner, struct arena *arena,
                                            const struct snapshot *grid, const char *host);
+/* Whether any farm has a balancer: then all hosts' documents name its image. */
+bool planner_balances(const struct planner *planner);
 /* The hosts that instances of the farm have, some maybe more than once; returns how many. */
 size_t planner_hosts_of(const struct planner *planner, struct arena *arena, const char *farm,
                         const char ***ret_hosts);
 
-/* Tells the planner that an action was carried out into the records: puts the objects after it. They are
- * copied into arena, which has to live as long as they are not replaced; strings of the action are borrowed.
- * ACTION_FENCE notes the reason in the host's fact, as plan_apply() does. */
+/* Tells the planner that an action was carried out into the records: puts the objects after it. The action is
+ * borrowed, and what is made for it comes from arena: both have to live as long as the objects are not
+ * replaced. ACTION_FENCE notes the reason in the host's fact, as plan_apply() does. */
 void planner_take(struct planner *planner, struct arena *arena, const struct action *action);
 
 #endif

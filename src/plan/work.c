@@ -15,6 +15,7 @@ static void host_means(struct work_host *host);
 static enum standing standing_of(const struct work_host *host);
 static void number_zones(struct work *work, struct work_host *host);
 static uint32_t zone_number(struct work *work, const char *prefix);
+static size_t adopt(struct work *work, size_t farm, const struct instance *record);
 static bool instance_at(const struct work *work, const struct work_farm *farm, const char *name,
                         size_t *ret_at);
 static void account(struct work *work, size_t instance, int sign);
@@ -139,7 +140,9 @@ size_t work_tell(struct work *work, size_t farm, const struct instance *record)
 {
     struct work_farm *f = &work->farms[farm];
     size_t at = 0, instance = 0;
-    ASSERT(!f->open && !instance_at(work, f, record->name, &at));
+    if (f->open) return adopt(work, farm, record);
+    bool is_known = instance_at(work, f, record->name, &at);
+    ASSERT(!is_known);
     if (work->instances_free.length > 0) {
         instance = work->instances_free.items[--work->instances_free.length];
     } else {
@@ -168,6 +171,23 @@ size_t work_tell(struct work *work, size_t farm, const struct instance *record)
     return instance;
 }
 
+/* Actions are taken in the order in which they were decided, so that it is mostly the first. */
+static size_t adopt(struct work *work, size_t farm, const struct instance *record)
+{
+    struct index *all = &work->farms[farm].instances;
+    size_t at = 0, made = work->farms[farm].told_length;
+    bool is_known = instance_at(work, &work->farms[farm], record->name, &at);
+    while (made < all->length && !text_equal(work->instances[all->items[made]].record->name, record->name))
+        made++;
+    ASSERT(!is_known && made < all->length);
+    size_t instance = all->items[made];
+    memmove(all->items + at + 1, all->items + at, (made - at) * sizeof(*all->items));
+    all->items[at] = instance;
+    work->farms[farm].told_length++;
+    work_tell_again(work, instance, record);
+    return instance;
+}
+
 void work_tell_again(struct work *work, size_t instance, const struct instance *record)
 {
     struct work_instance *i = &work->instances[instance];
@@ -188,13 +208,15 @@ void work_untell(struct work *work, size_t instance)
     struct work_instance *i = &work->instances[instance];
     struct work_farm *f = &work->farms[i->farm];
     size_t at = 0;
-    ASSERT(!f->open && instance_at(work, f, i->told->name, &at));
+    if (f->open) work_settle_instance(work, instance);
+    bool is_known = instance_at(work, f, i->told->name, &at);
+    ASSERT(is_known);
     quota_leave(work, instance);
     work_set_host(work, instance, NONE);
     f->told_length--;
+    f->instances.length--;
     memmove(f->instances.items + at, f->instances.items + at + 1,
-            (f->told_length - at) * sizeof(*f->instances.items));
-    f->instances.length = f->told_length;
+            (f->instances.length - at) * sizeof(*f->instances.items));
     i->record = i->told = NULL;
     index_push(&work->instances_free, instance);
 }
@@ -282,6 +304,7 @@ void work_count_spread(struct work *work, size_t tier)
     }
     work->spread_hosts.length = 0;
     work->spread_tier = tier;
+    room_forget_apart(work->room);
     if (tier == NONE) return;
     const struct index *members = &work->tiers[tier].members;
     for (size_t m = 0; m < members->length; m++) {
@@ -336,13 +359,17 @@ struct ranked {
     size_t instance;
 };
 
-static int compare_ranked(const void *a, const void *b)
+static int compare_names(const void *a, const void *b)
+{
+    return text_compare_natural(((const struct ranked *)a)->name, ((const struct ranked *)b)->name);
+}
+
+static int compare_ranks(const void *a, const void *b)
 {
     const struct ranked *x = a, *y = b;
     if (x->rank != y->rank) return x->rank > y->rank ? -1 : 1;
     if (x->turn != y->turn) return x->turn < y->turn ? -1 : 1;
-    if (x->free != y->free) return x->free < y->free ? -1 : 1;
-    return text_compare_natural(x->name, y->name);
+    return (x->free > y->free) - (x->free < y->free);
 }
 
 void work_sort_by_rank(const struct work *work, size_t *items, size_t length)
@@ -355,7 +382,9 @@ void work_sort_by_rank(const struct work *work, size_t *items, size_t length)
         bool free = tier == NULL || place_level(tier->spread.by) == LEVEL_NONE;
         ranked[n] = (struct ranked){i->rank, turn, free, i->record->name, items[n]};
     }
-    array_sort(ranked, length, sizeof(*ranked), compare_ranked);
+    /* Farms come by name, so that most names are in order before ranks mix them. */
+    array_sort(ranked, length, sizeof(*ranked), compare_names);
+    array_sort(ranked, length, sizeof(*ranked), compare_ranks);
     for (size_t n = 0; n < length; n++)
         items[n] = ranked[n].instance;
 }

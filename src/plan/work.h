@@ -3,7 +3,8 @@
  *
  * Two lives: what was told (hosts, farms, instances, accounts, groups of hosts) stays from plan to plan; a
  * plan opens the farms that it has to look at, works on them (tiers, members, edited records), and closes
- * them again, which puts back what was told. README.md says which farms those are. */
+ * them again, which puts back what was told. What is told of the plan's own actions before that (as they are
+ * taken) is what it worked out: there is nothing to put back. README.md says which farms those are. */
 #ifndef CROFT_PLAN_WORK_H
 #define CROFT_PLAN_WORK_H
 
@@ -91,7 +92,8 @@ struct work_farm {
     size_t living; /* instances that have a record */
     bool *taken;   /* addresses by offset in the subnet */
     size_t taken_length, address_next;
-    const char *conflict; /* why its balancer cannot have the addresses that it asks for, or NULL */
+    struct tier_counter *counters; /* of `told`, when made as actions of this plan are taken; or NULL */
+    const char *conflict;          /* why its balancer cannot have the addresses that it asks for, or NULL */
 };
 
 /* Of an open farm; else only its place in the array means something. */
@@ -200,7 +202,9 @@ size_t work_farm(const struct work *work, const char *name); /* NONE when unknow
 size_t work_farm_get(struct work *work, const char *name);   /* made when unknown */
 /* NONE when the farm has none of the name. */
 size_t work_instance(const struct work *work, size_t farm, const char *name);
-size_t work_tell(struct work *work, size_t farm, const struct instance *record); /* new to the farm */
+/* New to the farm. While a plan is open (it can only be one that the plan made) it stays where the plan put
+ * it. */
+size_t work_tell(struct work *work, size_t farm, const struct instance *record);
 void work_tell_again(struct work *work, size_t instance, const struct instance *record);
 void work_untell(struct work *work, size_t instance);
 /* Either may be NULL. */
@@ -219,12 +223,17 @@ const struct image *work_image(const struct work *work, const char *party, const
 
 /* farms.c: what a plan works on */
 void work_begin(struct work *work, struct arena *arena, int64_t now_ms); /* opens what needs attention */
+bool work_is_open(const struct work *work);
 void work_flatten(struct work *work);            /* begin of a pass: list, tier_list */
 void work_end(struct work *work);                /* closes all; notes what the next plan has to look at */
 void work_touch(struct work *work, size_t farm); /* opens it in the middle of a plan */
 size_t work_add(struct work *work, const struct instance *record, size_t farm, size_t tier);
-struct instance *work_edit(struct work *work, size_t instance); /* its record, to be changed */
+/* Its record, to be changed: a copy, when it is what was told or what an action says. */
+struct instance *work_edit(struct work *work, size_t instance);
 void work_again(struct work *work, size_t farm, int64_t at_ms);
+/* Back to what was told, as at the plan's end. */
+void work_settle_instance(struct work *work, size_t instance);
+void work_settle_claims(struct work *work, size_t farm);
 
 void index_add(struct arena *arena, struct index *index, size_t item); /* items belong to the arena */
 void index_push(struct index *index, size_t item);                     /* items are freed by index_free() */

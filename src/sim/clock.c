@@ -3,6 +3,9 @@
 #include "base/attr.h"
 #include "base/mem.h"
 
+/* Of a place in the heap: with four, what is compared lies side by side, and there are half as many steps. */
+enum { BRANCHES = 4 };
+
 struct timer {
     size_t place; /* in the heap */
     void (*fire)(void *ctx);
@@ -185,17 +188,18 @@ static void settle(struct sim_clock *clock, size_t place, struct slot moved)
 {
     struct slot *heap = clock->heap;
 
-    while (place > 0 && before(&moved, &heap[(place - 1) / 2])) {
-        heap[place] = heap[(place - 1) / 2];
+    for (; place > 0 && before(&moved, &heap[(place - 1) / BRANCHES]); place = (place - 1) / BRANCHES) {
+        heap[place] = heap[(place - 1) / BRANCHES];
         heap[place].timer->place = place;
-        place = (place - 1) / 2;
     }
-    for (size_t child = 2 * place + 1; child < clock->length; child = 2 * place + 1) {
-        if (child + 1 < clock->length && before(&heap[child + 1], &heap[child])) child++;
-        if (before(&moved, &heap[child])) break;
-        heap[place] = heap[child];
+    for (size_t child = BRANCHES * place + 1; child < clock->length; child = BRANCHES * place + 1) {
+        size_t end = child + BRANCHES < clock->length ? child + BRANCHES : clock->length, least = child;
+        for (size_t i = child + 1; i < end; i++)
+            if (before(&heap[i], &heap[least])) least = i;
+        if (before(&moved, &heap[least])) break;
+        heap[place] = heap[least];
         heap[place].timer->place = place;
-        place = child;
+        place = least;
     }
     heap[place] = moved;
     moved.timer->place = place;

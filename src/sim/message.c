@@ -1,5 +1,6 @@
 /* One request on its way there, and what comes back. A call (the asker's) and an exchange (the server's) know
- * each other while both are there; what travels back is a parcel, and parcels of one call arrive in order. */
+ * each other while both are there; what travels back is a parcel, and parcels of one call arrive in order.
+ * Each stands in an arena of its own with all that it points to. */
 #include "sim/net_inside.h"
 
 #include "base/attr.h"
@@ -11,7 +12,8 @@
 enum { CONNECT_MS_MAX = 1000 }; /* as in os/http_client.c: then the other address is tried */
 
 struct call {
-    struct sim_machine *from;
+    struct link link;
+    struct sim_machine *from; /* NULL: it is over */
     struct arena *arena;
     struct peer peer;
     struct request request;
@@ -19,7 +21,7 @@ struct call {
     int64_t timeout_ms, last_us;
     struct timer *transit, *timeout;
     struct exchange *exchange;
-    struct vec parcels; /* struct parcel * */
+    struct chain parcels; /* struct parcel */
     /* of an answer that began */
     int status;
     const struct header *headers;
@@ -31,12 +33,13 @@ struct call {
 };
 
 struct exchange {
+    struct link link;
     struct sim_machine *to, *from;
+    const struct place *place; /* that it came to */
     int path;
     struct call *call; /* NULL: nobody waits for the answer any more */
     struct arena *arena;
     bool lose_answer, started;
-    const char *address; /* that it came to */
     struct request request;
     struct sender sender;
     struct timer *leaving, *late;
@@ -47,6 +50,7 @@ struct exchange {
 enum parcel_kind { PARCEL_HEAD, PARCEL_CHUNK, PARCEL_END, PARCEL_BROKEN, PARCEL_REFUSED };
 
 struct parcel {
+    struct link link;
     struct call *call;
     struct sim_machine *by;
     int path;
@@ -56,10 +60,13 @@ struct parcel {
     int status;
     const struct header *headers;
     size_t headers_length;
-    struct buf data;
+    const char *data; /* followed by a zero byte */
+    size_t size;
     bool last;
 };
 
+static void call_end(struct call *call, bool tell);
+static void call_free(struct call *call);
 static void set_out(struct call *call);
 static void arrive(void *ctx);
 static void next_address(void *ctx);
@@ -73,50 +80,48 @@ static struct parcel *send_back(struct call *call, struct sim_machine *by, int p
 static struct parcel *send_head(struct exchange *exchange, int status, const struct header *headers,
                                 size_t headers_length);
 static void come_back(void *ctx);
+static void unpack(struct call *call, const struct parcel *parcel, bool last);
 static void parcel_free(struct parcel *parcel);
 static bool shows(const struct sim_machine *machine, const struct peer *peer);
 static void fail(struct call *call, enum error_code code, bool lives, const char *why);
 static void finish(struct call *call, const struct answer *answer);
 static void leave(void *ctx);
 static const struct header *copy_headers(struct arena *arena, const struct header *headers, size_t length);
-static void forget(struct vec *vec, const void *pointer);
+static char *copy(struct arena *arena, const void *data, size_t size);
 
 struct call *message_call(void *self, const struct peer *peer, const struct request *request,
                           int64_t timeout_ms, void (*chunk)(void *ctx, const char *data, size_t size),
                           void (*done)(void *ctx, const struct answer *answer), void *ctx)
 {
     struct sim_machine *machine = self;
-    struct call *call = mem_alloc(sizeof(*call));
+    struct arena *arena = arena_new();
+    struct call *call = arena_alloc(arena, sizeof(*call));
 
     ASSERT(done);
     call->from = machine;
-    call->arena = arena_new();
+    call->arena = arena;
     call->peer = *peer;
     call->peer.name = arena_strdup(call->arena, peer->name);
-    for (size_t i = 0; i < peer->addresses_length; i++)
-        call->peer.addresses[i] = arena_strdup(call->arena, peer->addresses[i]);
+    for (size_t i = 0; i < peer->addresses_length; i++) {
+        bool used = peer->only_address < 0 || (size_t)peer->only_address == i;
+        call->peer.addresses[i] = used ? arena_strdup(call->arena, peer->addresses[i]) : NULL;
+    }
     call->request = *request;
     call->request.method = arena_strdup(call->arena, request->method);
     call->request.path = arena_strdup(call->arena, request->path);
     call->request.headers = copy_headers(call->arena, request->headers, request->headers_length);
-    if (request->body_size > 0) {
-        char *body = arena_alloc(call->arena, request->body_size + 1);
-        memcpy(body, request->body, request->body_size);
-        call->request.body = body;
-    }
+    if (request->body_size > 0) call->request.body = copy(call->arena, request->body, request->body_size);
     call->timeout_ms = timeout_ms;
-    call->parcels = VEC_OF(struct parcel *);
     call->chunk = chunk;
     call->done = done;
     call->ctx = ctx;
-    *(struct call **)vec_push(&machine->calls) = call;
+    chain_add(&machine->calls, &call->link);
     const struct clock_port *clock = machine->net->clock;
     call->timeout = clock->after(clock->self, timeout_ms * 1000, time_out, call);
-    if (peer->addresses_length == 2 && peer->only_address < 0) {
+    if (peer->only_address > 0) call->address = peer->only_address;
+    if (peer->addresses_length == 2 && peer->only_address < 0 && map_length(machine->second) > 0) {
         CLEANUP_MEM char *key = preference(call);
         call->address = map_get(machine->second, key) ? 1 : 0;
-    } else {
-        call->address = peer->only_address > 0 ? peer->only_address : 0;
     }
     if (peer->addresses_length > 0) set_out(call);
     return call;
@@ -133,7 +138,8 @@ void message_answer(void *self, struct exchange *exchange, int status, const str
     ASSERT(!exchange->started);
     if (exchange->call && !exchange->lose_answer) {
         struct parcel *parcel = send_head(exchange, status, headers, headers_length);
-        buf_add(&parcel->data, body, body_size);
+        parcel->data = copy(parcel->arena, body, body_size);
+        parcel->size = body_size;
         parcel->last = true;
     }
     exchange_drop(exchange, false);
@@ -154,7 +160,8 @@ void message_chunk(void *self, struct exchange *exchange, const void *data, size
     ASSERT(exchange->started);
     if (!exchange->call) return;
     struct parcel *parcel = send_back(exchange->call, exchange->to, exchange->path, PARCEL_CHUNK);
-    buf_add(&parcel->data, data, size);
+    parcel->data = copy(parcel->arena, data, size);
+    parcel->size = size;
 }
 
 void message_end(void *self, struct exchange *exchange)
@@ -173,23 +180,8 @@ void message_on_gone(void *self, struct exchange *exchange, void (*gone)(void *c
 
 void call_drop(struct call *call, bool tell)
 {
-    const struct clock_port *clock = call->from->net->clock;
-    struct exchange *exchange = call->exchange;
-
-    clock->cancel(clock->self, call->transit);
-    clock->cancel(clock->self, call->timeout);
-    while (call->parcels.length > 0)
-        parcel_free(*(struct parcel **)vec_at(&call->parcels, 0));
-    if (exchange) {
-        exchange->call = NULL;
-        if (tell)
-            exchange->leaving = clock->after(clock->self, net_latency_us(call->from->net), leave, exchange);
-    }
-    forget(&call->from->calls, call);
-    vec_free(&call->parcels);
-    buf_free(&call->body);
-    arena_free(call->arena);
-    mem_free(call);
+    call_end(call, tell);
+    call_free(call);
 }
 
 void exchange_drop(struct exchange *exchange, bool tell)
@@ -202,9 +194,33 @@ void exchange_drop(struct exchange *exchange, bool tell)
         exchange->call->exchange = NULL;
         if (tell) send_back(exchange->call, exchange->to, exchange->path, PARCEL_BROKEN);
     }
-    forget(&exchange->to->exchanges, exchange);
+    chain_remove(&exchange->to->exchanges, &exchange->link);
     arena_free(exchange->arena);
-    mem_free(exchange);
+}
+
+/* Nobody waits for it any more; the call itself is there until it is freed. */
+static void call_end(struct call *call, bool tell)
+{
+    const struct clock_port *clock = call->from->net->clock;
+    struct exchange *exchange = call->exchange;
+
+    clock->cancel(clock->self, call->transit);
+    clock->cancel(clock->self, call->timeout);
+    while (call->parcels.first)
+        parcel_free((struct parcel *)call->parcels.first);
+    if (exchange) {
+        exchange->call = NULL;
+        if (tell)
+            exchange->leaving = clock->after(clock->self, net_latency_us(call->from->net), leave, exchange);
+    }
+    chain_remove(&call->from->calls, &call->link);
+    call->from = NULL;
+}
+
+static void call_free(struct call *call)
+{
+    buf_free(&call->body);
+    arena_free(call->arena);
 }
 
 static void set_out(struct call *call)
@@ -264,26 +280,22 @@ static bool has_next(const struct call *call)
 static void serve(struct call *call, const struct place *place, const struct sim_fate *fate, bool repeat)
 {
     const struct clock_port *clock = call->from->net->clock;
-    struct exchange *exchange = mem_alloc(sizeof(*exchange));
     struct arena *arena = arena_new();
+    struct exchange *exchange = arena_alloc(arena, sizeof(*exchange));
     struct request *request = &exchange->request;
 
     exchange->arena = arena;
     exchange->to = place->machine;
     exchange->from = call->from;
     exchange->path = place->path;
-    exchange->address = arena_strdup(arena, call->peer.addresses[call->address]);
+    exchange->place = place;
     exchange->lose_answer = fate->lose_answer;
-    *(struct exchange **)vec_push(&place->machine->exchanges) = exchange;
+    chain_add(&place->machine->exchanges, &exchange->link);
     *request = call->request;
     request->method = arena_strdup(arena, request->method);
     request->path = arena_strdup(arena, request->path);
     request->headers = copy_headers(arena, request->headers, request->headers_length);
-    if (request->body_size > 0) {
-        char *body = arena_alloc(arena, request->body_size + 1);
-        memcpy(body, request->body, request->body_size);
-        request->body = body;
-    }
+    if (request->body_size > 0) request->body = copy(arena, request->body, request->body_size);
     for (size_t i = 0; i < request->headers_length; i++)
         if (strcasecmp(request->headers[i].name, "Authorization") == 0 &&
             text_starts(request->headers[i].value, "Bearer "))
@@ -292,8 +304,7 @@ static void serve(struct call *call, const struct place *place, const struct sim
         exchange->sender.role = call->from->role;
         exchange->sender.name = arena_strdup(arena, call->from->certificate_name);
     }
-    exchange->sender.address =
-        call->from == place->machine ? "127.0.0.1:40000" : arena_printf(arena, "%s:40000", call->from->name);
+    exchange->sender.address = call->from == place->machine ? "127.0.0.1:40000" : call->from->sends_from;
     if (fate->late_us > 0) {
         exchange->late = clock->after(clock->self, fate->late_us, hand_over, exchange);
         return;
@@ -311,7 +322,7 @@ static void hand_over(void *ctx)
 {
     struct exchange *exchange = ctx;
     const struct clock_port *clock = exchange->to->net->clock;
-    const struct place *place = map_get(exchange->to->net->places, exchange->address);
+    const struct place *place = exchange->place;
     int64_t held_us = net_held_us(exchange->to);
 
     if (held_us > 0) {
@@ -338,6 +349,7 @@ static void time_out(void *ctx)
 /* Only those that are better reached by their second address are remembered. */
 static void prefer(struct call *call, int address)
 {
+    if (address == 0 && map_length(call->from->second) == 0) return;
     CLEANUP_MEM char *key = preference(call);
     if (address == 1)
         map_put(call->from->second, key, call->from);
@@ -353,7 +365,8 @@ static char *preference(const struct call *call)
 static struct parcel *send_back(struct call *call, struct sim_machine *by, int path, enum parcel_kind kind)
 {
     const struct clock_port *clock = by->net->clock;
-    struct parcel *parcel = mem_alloc(sizeof(*parcel));
+    struct arena *arena = arena_new();
+    struct parcel *parcel = arena_alloc(arena, sizeof(*parcel));
     int64_t now_us = clock->steady_us(clock->self), at_us = now_us + net_latency_us(by->net);
 
     if (at_us < call->last_us) at_us = call->last_us;
@@ -362,9 +375,9 @@ static struct parcel *send_back(struct call *call, struct sim_machine *by, int p
     parcel->by = by;
     parcel->path = path;
     parcel->kind = kind;
-    parcel->arena = arena_new();
+    parcel->arena = arena;
     parcel->timer = clock->after(clock->self, at_us - now_us, come_back, parcel);
-    *(struct parcel **)vec_push(&call->parcels) = parcel;
+    chain_add(&call->parcels, &parcel->link);
     return parcel;
 }
 
@@ -405,40 +418,44 @@ static void come_back(void *ctx)
             fail(call, ERROR_UNREACHABLE, refused, refused ? "refuses connections" : "broke the connection");
         return;
     }
+    chain_remove(&call->parcels, &parcel->link);
     if (parcel->kind == PARCEL_HEAD) {
         call->status = parcel->status;
-        call->headers = copy_headers(call->arena, parcel->headers, parcel->headers_length);
+        /* What is whole is read while the parcel is there. */
+        call->headers =
+            last ? parcel->headers : copy_headers(call->arena, parcel->headers, parcel->headers_length);
         call->headers_length = parcel->headers_length;
         clock->cancel(clock->self, call->timeout);
         call->timeout = NULL;
     }
-    struct buf data = parcel->data;
-    parcel->data = (struct buf){0};
-    parcel_free(parcel);
-    bool pieces = call->chunk && call->status == 200;
-    if (!pieces) buf_add(&call->body, data.data, data.size);
-    if (last) {
-        struct answer answer = {.status = call->status,
-                                .headers = call->headers,
-                                .headers_length = call->headers_length,
-                                .body = buf_text(&call->body),
-                                .body_size = call->body.size};
-        if (pieces && data.size > 0) call->chunk(call->ctx, data.data, data.size);
-        finish(call, &answer);
-    } else if (pieces && data.size > 0) {
-        call->chunk(call->ctx, data.data, data.size); /* may cancel */
-    }
-    buf_free(&data);
+    unpack(call, parcel, last);
+    arena_free(parcel->arena);
+}
+
+/* The body: a piece for whoever takes it so, or more of the whole, which is there with the last. */
+static void unpack(struct call *call, const struct parcel *parcel, bool last)
+{
+    bool pieces = call->chunk && call->status == 200, whole = last && call->body.size == 0;
+    struct answer answer = {.status = call->status, .headers = call->headers, .body = ""};
+
+    if (!pieces && !whole) buf_add(&call->body, parcel->data, parcel->size);
+    if (pieces && parcel->size > 0)
+        call->chunk(call->ctx, parcel->data, parcel->size); /* if not the last, may cancel */
+    if (!last) return;
+    answer.headers_length = call->headers_length;
+    if (!pieces && !whole) answer.body = buf_text(&call->body);
+    if (!pieces && !whole) answer.body_size = call->body.size;
+    if (!pieces && whole && parcel->size > 0) answer.body = parcel->data;
+    if (!pieces && whole) answer.body_size = parcel->size;
+    finish(call, &answer);
 }
 
 static void parcel_free(struct parcel *parcel)
 {
     const struct clock_port *clock = parcel->by->net->clock;
     clock->cancel(clock->self, parcel->timer);
-    forget(&parcel->call->parcels, parcel);
-    buf_free(&parcel->data);
+    chain_remove(&parcel->call->parcels, &parcel->link);
     arena_free(parcel->arena);
-    mem_free(parcel);
 }
 
 /* Whether the machine's certificate is the peer's. */
@@ -462,17 +479,9 @@ static void fail(struct call *call, enum error_code code, bool lives, const char
 /* The answer may point into the call: it is freed after its done, which may not touch it any more. */
 static void finish(struct call *call, const struct answer *answer)
 {
-    void (*done)(void *ctx, const struct answer *answer) = call->done;
-    void *ctx = call->ctx;
-    struct arena *arena = call->arena;
-    struct buf body = call->body;
-
-    call->arena = NULL;
-    call->body = (struct buf){0};
-    call_drop(call, true);
-    done(ctx, answer);
-    buf_free(&body);
-    arena_free(arena);
+    call_end(call, true);
+    call->done(call->ctx, answer);
+    call_free(call);
 }
 
 /* The asker has left. If the news cannot pass, the exchange stays as it is: half open. */
@@ -504,12 +513,10 @@ static const struct header *copy_headers(struct arena *arena, const struct heade
     return copy;
 }
 
-static void forget(struct vec *vec, const void *pointer)
+/* With a zero byte behind it. */
+static char *copy(struct arena *arena, const void *data, size_t size)
 {
-    for (size_t i = 0; i < vec->length; i++) {
-        if (*(void **)vec_at(vec, i) != pointer) continue;
-        vec_remove(vec, i);
-        return;
-    }
-    UNREACHABLE();
+    char *bytes = arena_alloc(arena, size + 1);
+    if (size > 0) memcpy(bytes, data, size);
+    return bytes;
 }

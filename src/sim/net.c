@@ -28,10 +28,9 @@ void sim_net_free(struct sim_net *net)
         forget_all(value, false);
     for (cursor = 0; map_next(net->machines, &cursor, NULL, &value);) {
         struct sim_machine *machine = value;
-        vec_free(&machine->calls);
-        vec_free(&machine->exchanges);
         map_free(machine->second);
         mem_free(machine->name);
+        mem_free(machine->sends_from);
         mem_free(machine->certificate_name);
         mem_free(machine);
     }
@@ -91,8 +90,7 @@ struct sim_machine *sim_net_machine(struct sim_net *net, const char *name)
     machine->name = mem_strdup(name);
     sim_machine_certify(machine, ROLE_HOST, name);
     machine->on = true;
-    machine->calls = VEC_OF(struct call *);
-    machine->exchanges = VEC_OF(struct exchange *);
+    machine->sends_from = mem_printf("%s:40000", name);
     machine->second = map_new();
     machine->number = net->machines_length++;
     map_put(net->machines, name, machine);
@@ -152,6 +150,32 @@ size_t sim_machine_exchanges(const struct sim_machine *machine)
     return machine->exchanges.length;
 }
 
+void chain_add(struct chain *chain, struct link *link)
+{
+    link->before = chain->last;
+    link->after = NULL;
+    if (chain->last)
+        chain->last->after = link;
+    else
+        chain->first = link;
+    chain->last = link;
+    chain->length++;
+}
+
+void chain_remove(struct chain *chain, struct link *link)
+{
+    ASSERT(link->before ? link->before->after == link : chain->first == link);
+    if (link->before)
+        link->before->after = link->after;
+    else
+        chain->first = link->after;
+    if (link->after)
+        link->after->before = link->before;
+    else
+        chain->last = link->before;
+    chain->length--;
+}
+
 bool net_reaches(const struct sim_machine *from, const struct sim_machine *to, int path)
 {
     const struct sim_net *net = from->net;
@@ -182,10 +206,10 @@ int64_t net_held_us(const struct sim_machine *machine)
 
 static void forget_all(struct sim_machine *machine, bool tell)
 {
-    while (machine->exchanges.length > 0)
-        exchange_drop(*(struct exchange **)vec_at(&machine->exchanges, 0), tell);
-    while (machine->calls.length > 0)
-        call_drop(*(struct call **)vec_at(&machine->calls, 0), tell);
+    while (machine->exchanges.first)
+        exchange_drop((struct exchange *)machine->exchanges.first, tell);
+    while (machine->calls.first)
+        call_drop((struct call *)machine->calls.first, tell);
 }
 
 static void stop_listening(struct sim_machine *machine)

@@ -6,6 +6,17 @@
 #include "base/vec.h"
 #include "sim/net.h"
 
+/* A place in a chain: the first member of what stands in one. */
+struct link {
+    struct link *before, *after;
+};
+
+/* In the order in which they were added. */
+struct chain {
+    struct link *first, *last;
+    size_t length;
+};
+
 struct sim_net {
     const struct clock_port *clock;
     struct sim_random *random;
@@ -31,9 +42,10 @@ struct sim_machine {
     bool on;
     int64_t (*held_until_us)(void *ctx); /* NULL: never held up */
     void *held_ctx;
-    struct vec calls;     /* struct call *: made here */
-    struct vec exchanges; /* struct exchange *: being served here */
-    struct map *second;   /* "address address" of peers that are better reached by the second */
+    struct chain calls;     /* struct call: made here */
+    struct chain exchanges; /* struct exchange: being served here */
+    struct map *second;     /* "address address" of peers that are better reached by the second */
+    char *sends_from;       /* as servers see it: "h1:40000" */
 };
 
 /* Where an address leads. */
@@ -45,6 +57,8 @@ struct place {
 };
 
 /* net.c */
+void chain_add(struct chain *chain, struct link *link);
+void chain_remove(struct chain *chain, struct link *link);
 bool net_reaches(const struct sim_machine *from, const struct sim_machine *to, int path);
 int64_t net_latency_us(struct sim_net *net);
 bool net_happens(struct sim_net *net, int per_1000);

@@ -14,6 +14,7 @@ enum {
 
 static void judge_tier(struct run *run, const struct snapshot *snapshot, const struct farm *farm,
                        const struct tier *tier);
+static void judge_documents(struct run *run, const struct snapshot *snapshot);
 static void judge_instances(struct run *run, const struct snapshot *snapshot);
 static void judge_hosts(struct run *run, const struct snapshot *snapshot);
 
@@ -74,6 +75,7 @@ void converges_look(struct run *run)
                          snapshot->farms[i].full_name, state, CONVERGES_US / 1000 / 1000, reason);
     }
     judge_hosts(run, snapshot);
+    judge_documents(run, snapshot);
     judge_instances(run, snapshot);
 }
 
@@ -127,6 +129,29 @@ static void judge_hosts(struct run *run, const struct snapshot *snapshot)
                          fact->reason);
         if (fact->document_error[0])
             run_violated(run, "converges", "%s refuses its document: %s", fact->name, fact->document_error);
+    }
+}
+
+/* The controller looks at the documents that may have changed only (control/news.c): here all are made anew.
+ */
+static void judge_documents(struct run *run, const struct snapshot *snapshot)
+{
+    for (size_t i = 0; i < snapshot->host_facts_length; i++) {
+        CLEANUP_ARENA struct arena *arena = arena_new();
+        CLEANUP_BUF struct buf text = {0};
+        const char *host = snapshot->host_facts[i].name;
+        struct host_document document = plan_host_document(arena, snapshot, host), told = {0};
+        struct store_item item = {0};
+        struct error err;
+        bool good =
+            store_get(run->world->store, arena_printf(arena, "host-document/%s", host), &item, &err) &&
+            model_read_json(&schema_host_document, arena, item.value, strlen(item.value), &told, &err);
+        document.version = told.version;
+        schema_write(&schema_host_document, "HostDocument", &document, &text);
+        if (!good || !text_equal(buf_text(&text), item.value))
+            run_violated(run, "converges", "the document of %s is not what follows from the grid: %s", host,
+                         good ? item.value : err.message);
+        store_item_free(&item);
     }
 }
 

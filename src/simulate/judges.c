@@ -8,6 +8,7 @@
 
 enum { LOOK_US = 1000 * 1000, STEPS_NOW_MAX = 200 * 1000 };
 
+static bool look_is_due(const struct run *run);
 static void one_leader_step(struct run *run);
 static void no_leak_step(struct run *run);
 static void quota_step(struct run *run);
@@ -92,15 +93,16 @@ void judges_watch(struct run *run)
 void judges_step(void *ctx)
 {
     struct run *run = ctx;
+    int64_t now_us = run_now(run);
 
     run->report->steps++;
-    run->judges->steps_now = run_now(run) == run->judges->now_us ? run->judges->steps_now + 1 : 0;
-    run->judges->now_us = run_now(run);
+    run->judges->steps_now = now_us == run->judges->now_us ? run->judges->steps_now + 1 : 0;
+    run->judges->now_us = now_us;
     if (run->judges->steps_now == STEPS_NOW_MAX)
         run_violated(run, "converges", "%d steps in one moment: something asks for itself for ever",
                      STEPS_NOW_MAX);
-    run->report->virtual_ms = (run_now(run) - run->started_us) / 1000;
-    story_mix(run->story, (uint64_t)run_now(run));
+    run->report->virtual_ms = (now_us - run->started_us) / 1000;
+    story_mix(run->story, (uint64_t)now_us);
     for (size_t i = 0; i < LENGTH(invariants); i++)
         if (invariants[i].step) invariants[i].step(run);
     run->judges->revision = store_revision(run->world->store);
@@ -125,30 +127,35 @@ static void one_leader_step(struct run *run)
                      revision);
 }
 
+static bool look_is_due(const struct run *run)
+{
+    return run->judges->now_us - run->judges->look_us >= LOOK_US;
+}
+
 /* What takes its time is looked at once a second. */
 static void no_leak_step(struct run *run)
 {
-    if (run_now(run) - run->judges->look_us < LOOK_US) return;
+    if (!look_is_due(run)) return;
     no_leak_look(run);
 }
 
 static void quota_step(struct run *run)
 {
-    if (run_now(run) - run->judges->look_us < LOOK_US) return;
+    if (!look_is_due(run)) return;
     if (!run->storm && run->calm_since_us) quota_look(run);
 }
 
 static void committed_step(struct run *run)
 {
-    if (run_now(run) - run->judges->look_us < LOOK_US) return;
+    if (!look_is_due(run)) return;
     if (!run->storm && run->calm_since_us) committed_look(run);
 }
 
 /* The last of the table: the second is over with it. */
 static void converges_step(struct run *run)
 {
-    if (run_now(run) - run->judges->look_us < LOOK_US) return;
-    run->judges->look_us = run_now(run);
+    if (!look_is_due(run)) return;
+    run->judges->look_us = run->judges->now_us;
     if (run->storm)
         run->judges->converged = false;
     else if (run->calm_since_us)

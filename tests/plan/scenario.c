@@ -258,9 +258,9 @@ static void write_actions(const struct plan *plan, struct buf *out)
         if ((action->kind == ACTION_CREATE || action->kind == ACTION_PLACE) && action->host[0])
             buf_printf(&text, " on %s", action->host);
         if (action->kind == ACTION_FARM)
-            for (size_t e = 0; e < action->farm_fact.endpoints_length; e++)
-                buf_printf(&text, " %s=%s", action->farm_fact.endpoints[e].name,
-                           action->farm_fact.endpoints[e].value);
+            for (size_t e = 0; e < action->farm_fact->endpoints_length; e++)
+                buf_printf(&text, " %s=%s", action->farm_fact->endpoints[e].name,
+                           action->farm_fact->endpoints[e].value);
         buf_printf(&text, ": %s", action->reason);
         line(out, buf_text(&text));
     }

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Columns of `show servers state` (management.txt, version 1 of the format) that are used. */
@@ -21,13 +22,29 @@ enum { ADMIN_MAINT = 0x01, ADMIN_DRAIN = 0x08, CHECK_ENABLED = 0x04, RESULT_FAIL
 enum { CONN_NAME = 0, CONN_USED = 6, CONN_COLUMNS = 7 };
 enum { COLUMNS_MAX = 160 };
 
+/* Columns of `show stat` that are used (management.txt, 9.1). */
+enum stat_column {
+    STAT_QUEUED,
+    STAT_OPEN,
+    STAT_SESSIONS,
+    STAT_IN,
+    STAT_OUT,
+    STAT_REFUSED,
+    STAT_TYPE,
+    STAT_FAILED,
+    STAT_REQUESTS,
+    STAT_MODE,
+    STAT_COLUMNS
+};
+static const char *const stat_names[STAT_COLUMNS] = {"qcur", "scur", "stot",     "bin",     "bout",
+                                                     "econ", "type", "hrsp_5xx", "req_tot", "mode"};
+
 static size_t split(char *line, char separator, char **ret_columns, size_t columns_max);
 static size_t split_csv(char *line, char **ret_columns, size_t columns_max);
 static char *next_line(char **cursor);
 static bool read_server(struct arena *arena, char **columns, struct balance_present *ret_present);
 static bool read_number(const char *text, int64_t *ret_number);
-static bool stat_rows(char *text, const char *type, struct buf *ret_json);
-static void stat_row(char **names, char **values, size_t length, bool server, struct buf *ret_json);
+static bool stat_row(char **values, const size_t *places, struct vec *ret_counters);
 static size_t column_of(char **names, size_t length, const char *name);
 
 bool balance_answer_state(struct arena *arena, const char *text, struct vec *ret_present, struct error *err)
@@ -74,18 +91,27 @@ bool balance_answer_conn(const char *text, struct vec *present, struct error *er
     return true;
 }
 
-bool balance_answer_stat(const char *text, struct buf *ret_json, struct error *err)
+bool balance_answer_stat(const char *text, struct vec *ret_counters, struct error *err)
 {
-    CLEANUP_BUF struct buf json = {0};
-    CLEANUP_MEM char *first = mem_strdup(text), *second = mem_strdup(text);
-    buf_add_text(&json, "\"frontends\":{");
-    if (!stat_rows(first, "0", &json)) goto damaged;
-    buf_add_text(&json, "},\"servers\":{");
-    if (!stat_rows(second, "2", &json)) goto damaged;
-    buf_add_char(&json, '}');
-    buf_add(ret_json, json.data, json.size);
+    CLEANUP_MEM char *copy = mem_strdup(text);
+    char *cursor = copy, *columns[COLUMNS_MAX], *line = next_line(&cursor);
+    size_t places[STAT_COLUMNS], length_before = ret_counters->length, length = 0;
+
+    if (!line || !text_starts(line, "# pxname,svname,")) goto damaged;
+    length = split_csv(line + 2, columns, COLUMNS_MAX);
+    for (size_t i = 0; i < STAT_COLUMNS; i++) {
+        places[i] = column_of(columns, length, stat_names[i]);
+        if (places[i] == length) goto damaged;
+    }
+    while ((line = next_line(&cursor))) {
+        if (line[0] == 0) continue;
+        if (split_csv(line, columns, COLUMNS_MAX) != length || !stat_row(columns, places, ret_counters))
+            goto damaged;
+    }
     return true;
 damaged:
+    while (ret_counters->length > length_before)
+        vec_remove(ret_counters, ret_counters->length - 1);
     return error_set(err, ERROR_FAILED, "cannot read haproxy's statistics");
 }
 
@@ -171,45 +197,31 @@ static bool read_number(const char *text, int64_t *ret_number)
     return true;
 }
 
-/* Adds the rows whose column `type` has the given text. */
-static bool stat_rows(char *text, const char *type, struct buf *ret_json)
+/* What is empty does not exist for this row, and counts nothing. Rows of other types are passed over. */
+static bool stat_row(char **values, const size_t *places, struct vec *ret_counters)
 {
-    char *names[COLUMNS_MAX], *values[COLUMNS_MAX], *line = next_line(&text);
-    bool first = true, server = text_equal(type, "2");
-    if (!line || !text_starts(line, "# pxname,svname,")) return false;
-    size_t length = split_csv(line + 2, names, COLUMNS_MAX);
-    size_t type_column = column_of(names, length, "type");
-    if (type_column == length) return false;
-    while ((line = next_line(&text))) {
-        if (line[0] == 0) continue;
-        if (split_csv(line, values, COLUMNS_MAX) != length) return false;
-        if (!text_equal(values[type_column], type)) continue;
-        if (!first) buf_add_char(ret_json, ',');
-        first = false;
-        stat_row(names, values, length, server, ret_json);
-    }
-    return true;
-}
+    int64_t numbers[STAT_COLUMNS] = {0};
+    const char *frontend = values[0], *server = values[1];
+    bool backend = text_equal(values[places[STAT_TYPE]], "1");
 
-static void stat_row(char **names, char **values, size_t length, bool server, struct buf *ret_json)
-{
-    CLEANUP_MEM char *title = server ? mem_printf("%s/%s", values[0], values[1]) : mem_strdup(values[0]);
-    bool first = true;
-    buf_add_json_string(ret_json, title);
-    buf_add_text(ret_json, ":{");
-    for (size_t i = 2; i < length; i++) {
-        int64_t number;
-        if (!values[i][0] || !names[i][0]) continue;
-        if (!first) buf_add_char(ret_json, ',');
-        first = false;
-        buf_add_json_string(ret_json, names[i]);
-        buf_add_char(ret_json, ':');
-        if (read_number(values[i], &number))
-            buf_printf(ret_json, "%lld", (long long)number);
-        else
-            buf_add_json_string(ret_json, values[i]);
-    }
-    buf_add_char(ret_json, '}');
+    if (!backend && !text_equal(values[places[STAT_TYPE]], "2")) return true;
+    if (!text_is_name(frontend) || (!backend && !text_is_name(server))) return false;
+    for (size_t i = 0; i < STAT_COLUMNS; i++)
+        if (i != STAT_MODE && values[places[i]][0] && !read_number(values[places[i]], &numbers[i]))
+            return false;
+    bool http = text_equal(values[places[STAT_MODE]], "http");
+    struct balance_counters *counters = vec_push(ret_counters);
+    snprintf(counters->frontend, sizeof(counters->frontend), "%s", frontend);
+    snprintf(counters->server, sizeof(counters->server), "%s", backend ? "" : server);
+    counters->units = numbers[http ? STAT_REQUESTS : STAT_SESSIONS];
+    counters->open = numbers[STAT_OPEN];
+    counters->queued = numbers[STAT_QUEUED];
+    /* Of the backend: all that could not be connected, whether a server was there to be tried or not. */
+    counters->refused = numbers[STAT_REFUSED];
+    counters->failed = numbers[STAT_FAILED];
+    if (__builtin_add_overflow(numbers[STAT_IN], numbers[STAT_OUT], &counters->bytes))
+        counters->bytes = INT64_MAX;
+    return true;
 }
 
 static size_t column_of(char **names, size_t length, const char *name)

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/vec.h"
+#include "driver/balance.h"
 
 #include <stdint.h>
 
@@ -29,8 +30,8 @@ MUST_CHECK bool balance_answer_state(struct arena *arena, const char *text, stru
                                      struct error *err);
 /* Answer to `show servers conn`: fills `used` of those that are named; others are passed over. */
 MUST_CHECK bool balance_answer_conn(const char *text, struct vec *present, struct error *err);
-/* Answer to `show stat` (CSV): adds "frontends":{NAME:{…}},"servers":{"BACKEND/NAME":{…}} without braces
- * around it; empty columns are left out. */
-MUST_CHECK bool balance_answer_stat(const char *text, struct buf *ret_json, struct error *err);
+/* Answer to `show stat` (CSV): adds items of struct balance_counters, of backends and servers. Nothing is
+ * added when it is refused. */
+MUST_CHECK bool balance_answer_stat(const char *text, struct vec *ret_counters, struct error *err);
 
 #endif

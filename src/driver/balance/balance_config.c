@@ -1,14 +1,16 @@
 #include "driver/balance/balance_config.h"
 
 #include "base/text.h"
+#include "driver/balance/balance_log.h"
 #include "driver/http_path.h"
 
 #include <stdio.h>
 
-enum { EVERY_MS_DEFAULT = 1000, FAILS_DEFAULT = 3, QUICK_MS = 200, ERRORS_MAX = 2 };
+enum { EVERY_MS_DEFAULT = 1000, FAILS_DEFAULT = 3, QUICK_MS = 200, ERRORS_MAX = 2, LINES_A_SECOND = 100 };
 
 static void write_frontend(const struct personality *personality, const struct balance_frontend *frontend,
                            int publish_fd, struct buf *ret_text);
+static void write_log(const struct balance_frontend *frontend, size_t frontends, struct buf *ret_text);
 static void write_backend(const struct balance_frontend *frontend, struct buf *ret_text);
 
 /* Memory: 14 MB when idle. Of a connection's memory the buffers are the bulk, three in the worst case
@@ -23,6 +25,7 @@ static const char GLOBAL[] = "global\n"
                              "    tune.maxaccept 64\n"
                              "    stats socket /run/croft/" BALANCE_SOCKET_NAME " mode 600 level admin\n"
                              "    stats timeout 1h\n"
+                             "    log /run/croft/" BALANCE_LOG_NAME " len 256 format raw local0\n"
                              "\n"
                              "defaults\n"
                              "    timeout connect 300ms\n"
@@ -81,7 +84,27 @@ static void write_frontend(const struct personality *personality, const struct b
     buf_add_text(ret_text, frontend->mode == BALANCE_HTTP
                                ? "    option forwardfor\n    option idle-close-on-response\n"
                                : "    timeout client 1h\n    option clitcpka\n");
+    write_log(frontend, personality->frontends_length, ret_text);
     buf_printf(ret_text, "    default_backend %s\n", frontend->name);
+}
+
+/* One of w requests is logged, by chance, where w follows the rate: a share of so many lines a second, each
+ * with its w, so that sums stay true in the mean whatever the rate. The others cost a random number. */
+static void write_log(const struct balance_frontend *frontend, size_t frontends, struct buf *ret_text)
+{
+    bool http = frontend->mode == BALANCE_HTTP;
+    const char *rule = http ? "http-request" : "tcp-request content";
+    size_t share = frontends < LINES_A_SECOND ? LINES_A_SECOND / frontends : 1;
+
+    buf_add_text(ret_text, "    log global\n    log-format \"");
+    balance_line_format(frontend->mode, ret_text);
+    buf_printf(ret_text,
+               "\"\n    %s set-var(txn.t0) date(0,us)\n"
+               "    %s set-var(txn.w) %s,div(%zu),add(1)\n"
+               "    %s set-var(txn.chance) rand,mod(txn.w)\n"
+               "    %s set-log-level silent if { var(txn.chance) -m int gt 0 }\n",
+               rule, rule, http ? "fe_req_rate" : "fe_sess_rate", share, rule, rule);
+    if (http) buf_add_text(ret_text, "    http-response set-var(txn.t1) date(0,us)\n");
 }
 
 static void write_backend(const struct balance_frontend *frontend, struct buf *ret_text)

@@ -4,7 +4,7 @@
 #include "driver/balance/balance_config.h"
 #include "driver/balance/balance_listen.h"
 
-enum { APPLY_US_MAX = 5000000, STATISTICS_WANTED_US = 10000000 };
+enum { APPLY_US_MAX = 5000000 };
 
 enum notice_kind { NOTICE_DRAINED, NOTICE_HEALTH, NOTICE_DONE };
 
@@ -26,7 +26,6 @@ static bool take_published(void *self, int64_t pid, size_t rank, const char *pub
 static void apply(void *self, const struct personality *personality, const char *control_directory,
                   balance_done done, void *ctx);
 static void remove_balancer(void *self, const char *instance);
-static bool statistics(void *self, const char *instance, struct buf *ret_json, struct error *err);
 static struct balancer *balancer_of(struct balance_self *driver, const char *instance);
 static void keep_wanted(struct balancer *balancer, const struct personality *personality);
 static void forget_gone(struct balancer *balancer);
@@ -53,7 +52,6 @@ bool balance_driver_new(const struct balance_options *options, struct balance_dr
         .take = take_published,
         .apply = apply,
         .remove = remove_balancer,
-        .statistics = statistics,
     };
     return true;
 }
@@ -141,6 +139,8 @@ static void apply(void *self, const struct personality *personality, const char 
     if (!text_equal(balancer->directory, control_directory)) {
         balance_admin_free(balancer->admin);
         balancer->admin = NULL;
+        balance_log_free(balancer->log);
+        balancer->log = NULL;
         balancer->busy = false;
         mem_free(balancer->directory);
         balancer->directory = mem_strdup(control_directory);
@@ -162,26 +162,6 @@ static void remove_balancer(void *self, const char *instance)
         notice_free(notice);
         vec_remove(&driver->notices, i);
     }
-}
-
-static bool statistics(void *self, const char *instance, struct buf *ret_json, struct error *err)
-{
-    struct balance_self *driver = self;
-    struct balancer *balancer = map_get(driver->balancers, instance);
-    if (!balancer) return error_set(err, ERROR_NOT_FOUND, "there is no balancer %s here", instance);
-    int64_t now_us = driver->options.clock->steady_us(driver->options.clock->self);
-    if (balancer->statistics_wanted_us <= now_us) balancer_hurry(balancer); /* it was looked at seldom */
-    balancer->statistics_wanted_us = now_us + STATISTICS_WANTED_US;
-    if (balancer->statistics_error.code != ERROR_NONE)
-        return error_set(err, ERROR_FAILED, "balancer %s: %.900s", instance,
-                         balancer->statistics_error.message);
-    if (!balancer->statistics)
-        return error_set(err, ERROR_NOT_FOUND, "balancer %s has not told its statistics yet; ask again",
-                         instance);
-    buf_printf(ret_json, "{\"age_ms\":%lld,", (long long)((now_us - balancer->statistics_us) / 1000));
-    buf_add_text(ret_json, balancer->statistics);
-    buf_add_char(ret_json, '}');
-    return true;
 }
 
 static struct balancer *balancer_of(struct balance_self *driver, const char *instance)

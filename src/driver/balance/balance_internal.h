@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "driver/balance/balance_admin.h"
 #include "driver/balance/balance_haproxy.h"
+#include "driver/balance/balance_log.h"
 
 struct balance_self {
     struct balance_options options;
@@ -37,9 +38,9 @@ struct balancer {
     bool refused_delete, hopeless;
     struct error error; /* the last thing that went wrong; code ERROR_NONE: nothing did */
 
-    char *statistics; /* JSON members, or NULL */
-    struct error statistics_error;
-    int64_t statistics_us, statistics_wanted_us;
+    struct balance_log *log; /* NULL: not open */
+    int64_t log_again_us;    /* not tried before */
+    int64_t counted_us;      /* when totals were asked for last; 0: never */
 };
 
 struct waiting {

@@ -12,16 +12,21 @@ enum {
     RETRY_US = 50000,
     WATCHDOG_US = 2000000,
     LEAVE_US_MAX = 1000000, /* connections of a server that was taken away are cut after that */
-    STATISTICS_US = 1000000,
+    COUNT_US = 1000000,
+    LOG_AGAIN_US = 5000000,
+    HOPELESS_US = 1000000,
     COMMANDS_MAX = 512, /* a round; the next one goes on */
 };
 
 static void schedule(struct balancer *balancer, int64_t delay_us, void (*fire)(void *ctx));
 static void start_round(void *ctx);
+static int64_t counts_due_us(const struct balancer *balancer);
 static bool any_drains(const struct balancer *balancer);
 static void on_watchdog(void *ctx);
 static void on_lost(void *ctx, const char *reason);
 static void disconnect(struct balancer *balancer);
+static void open_log(struct balancer *balancer);
+static void on_sample(void *ctx, const struct balance_sample *sample);
 static void on_statistics(void *ctx, const char *text);
 static void on_state(void *ctx, const char *text);
 static void on_conn(void *ctx, const char *text);
@@ -70,7 +75,7 @@ void balancer_free(struct balancer *balancer)
     mem_free(balancer->directory);
     mem_free(balancer->state_text);
     mem_free(balancer->conn_text);
-    mem_free(balancer->statistics);
+    balance_log_free(balancer->log);
     mem_free(balancer);
 }
 
@@ -98,11 +103,19 @@ static void start_round(void *ctx)
     schedule(balancer, watchdog_us, on_watchdog);
     mem_free(balancer->conn_text);
     balancer->conn_text = NULL;
-    if (!balancer->statistics ||
-        (balancer->statistics_wanted_us > now && now - balancer->statistics_us >= STATISTICS_US))
-        balance_admin_ask(balancer->admin, "show stat -1 5 -1", on_statistics, balancer);
+    open_log(balancer);
+    if (counts_due_us(balancer) <= now && balancer->driver->events.counted) {
+        balancer->counted_us = now;
+        balance_admin_ask(balancer->admin, "show stat -1 6 -1", on_statistics,
+                          balancer); /* 2, 4: no frontends */
+    }
     if (any_drains(balancer)) balance_admin_ask(balancer->admin, "show servers conn", on_conn, balancer);
     balance_admin_ask(balancer->admin, "show servers state", on_state, balancer);
+}
+
+static int64_t counts_due_us(const struct balancer *balancer)
+{
+    return balancer->counted_us ? balancer->counted_us + COUNT_US : 0;
 }
 
 static bool any_drains(const struct balancer *balancer)
@@ -135,15 +148,42 @@ static void disconnect(struct balancer *balancer)
     balancer->busy = false;
 }
 
+/* What cannot be opened costs the samples only. */
+static void open_log(struct balancer *balancer)
+{
+    const struct balance_options *options = &balancer->driver->options;
+    struct error err;
+    if (balancer->log || !balancer->driver->events.sample || now_us(balancer) < balancer->log_again_us)
+        return;
+    if (!balance_log_new(options->clock, options->watch, balancer->directory, on_sample, balancer,
+                         &balancer->log, &err))
+        balancer->log_again_us = now_us(balancer) + LOG_AGAIN_US;
+}
+
+/* A line can say anything: only what is this balancer's counts. */
+static void on_sample(void *ctx, const struct balance_sample *sample)
+{
+    struct balancer *balancer = ctx;
+    const struct balance_events *events = &balancer->driver->events;
+    const struct balance_frontend *frontend = NULL;
+    for (size_t f = 0; f < balancer->frontends_length && !frontend; f++)
+        if (text_equal(balancer->frontends[f].name, sample->frontend)) frontend = &balancer->frontends[f];
+    bool known = frontend && sample->server[0] == '\0';
+    for (size_t s = 0; frontend && s < frontend->servers_length && !known; s++)
+        known = text_equal(frontend->servers[s].instance, sample->server);
+    if (known && events->sample) events->sample(events->ctx, balancer->name, sample);
+}
+
 static void on_statistics(void *ctx, const char *text)
 {
     struct balancer *balancer = ctx;
-    struct buf json = {0};
-    balancer->statistics_error.code = ERROR_NONE;
-    if (!balance_answer_stat(text, &json, &balancer->statistics_error)) return;
-    mem_free(balancer->statistics);
-    balancer->statistics = buf_take(&json);
-    balancer->statistics_us = now_us(balancer);
+    const struct balance_events *events = &balancer->driver->events;
+    struct vec counters = VEC_OF(struct balance_counters);
+    struct error err;
+    /* Unreadable totals are no totals: whoever measures sees that none come. */
+    if (events->counted && balance_answer_stat(text, &counters, &err))
+        events->counted(events->ctx, balancer->name, now_us(balancer), counters.items, counters.length);
+    vec_free(&counters);
 }
 
 static void on_conn(void *ctx, const char *text)
@@ -200,8 +240,10 @@ static void judge(struct balancer *balancer)
 static int64_t pause_us(const struct balancer *balancer)
 {
     if (undrained(balancer)) return DRAIN_POLL_US;
-    bool asked = balancer->driver->events.health || balancer->statistics_wanted_us > now_us(balancer);
-    return asked || any_drains(balancer) ? POLL_US : IDLE_POLL_US;
+    if (balancer->driver->events.health || any_drains(balancer)) return POLL_US;
+    if (!balancer->driver->events.counted) return IDLE_POLL_US;
+    int64_t wait_us = counts_due_us(balancer) - now_us(balancer);
+    return wait_us > 0 ? wait_us : 0;
 }
 
 static bool undrained(const struct balancer *balancer)
@@ -376,7 +418,7 @@ static void end_commands(struct balancer *balancer)
                    "balancer %s runs with other frontends than are wanted and must be made anew",
                    balancer->name);
         finish(balancer, &balancer->error);
-        fail_round(balancer, STATISTICS_US);
+        fail_round(balancer, HOPELESS_US);
     } else if (balancer->error.code != ERROR_NONE) {
         fail_round(balancer, RETRY_US);
     } else {

@@ -41,7 +41,6 @@ static bool take(void *self, int64_t pid, size_t rank, const char *publish, int 
 static void apply(void *self, const struct personality *personality, const char *control_directory,
                   balance_done done, void *ctx);
 static void forget(void *self, const char *instance);
-static bool statistics(void *self, const char *instance, struct buf *ret_json, struct error *err);
 static void wait_over(void *ctx);
 static void take_over(struct wait *wait);
 static void wait_free(struct wait *wait);
@@ -56,8 +55,8 @@ const struct balance_driver *fake_balance_new(struct fake_host *host)
     host->balance = balance;
     balance->host = host;
     balance->waits = VEC_OF(struct wait *);
-    balance->driver = (struct balance_driver){balance, destroy, set_events, personalize, listen_at,
-                                              take,    apply,   forget,     statistics};
+    balance->driver =
+        (struct balance_driver){balance, destroy, set_events, personalize, listen_at, take, apply, forget};
     return &balance->driver;
 }
 
@@ -170,11 +169,6 @@ static void forget(void *self, const char *instance)
         struct wait *wait = *(struct wait **)vec_at(&balance->waits, i);
         if (text_equal(wait->instance, instance)) wait_free(wait);
     }
-}
-
-static bool statistics(void *self, const char *instance, struct buf *ret_json, struct error *err)
-{
-    return error_set(err, ERROR_NOT_FOUND, "fake balancers do not count");
 }
 
 static void wait_over(void *ctx)

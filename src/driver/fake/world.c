@@ -90,14 +90,11 @@ void fake_world_list(const struct fake_world *world, struct vec *ret_instances)
 
 bool fake_world_check(const struct fake_world *world, struct error *err)
 {
+    if (world->twice == 0) return true;
     struct map *running = map_new();
     struct vec instances = VEC_OF(struct fake_instance);
     bool good = true;
 
-    if (world->twice == 0) {
-        map_free(running);
-        return true;
-    }
     fake_world_list(world, &instances);
     for (size_t i = 0; i < instances.length && good; i++) {
         struct fake_instance *instance = vec_at(&instances, i), *other = NULL;

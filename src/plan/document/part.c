@@ -21,6 +21,7 @@ struct host_document planner_host_document(const struct planner *planner, struct
                             .images = grid->images,
                             .images_length = grid->images_length};
 
+    ASSERT(!work_is_open(work));
     if (number != NONE) length = farms_on(work, arena, number, &on);
     for (size_t n = 0; n < length; n++)
         instances_length += work->farms[on[n]].told_length;
@@ -32,7 +33,12 @@ struct host_document planner_host_document(const struct planner *planner, struct
     part.farms = farms;
     part.farm_facts = facts;
     part.instances = instances;
-    return document_make(arena, &part, host, planner->balanced_length > 0);
+    return document_make(arena, &part, host, planner_balances(planner));
+}
+
+bool planner_balances(const struct planner *planner)
+{
+    return planner->balanced_length > 0;
 }
 
 size_t planner_hosts_of(const struct planner *planner, struct arena *arena, const char *farm,
@@ -40,6 +46,7 @@ size_t planner_hosts_of(const struct planner *planner, struct arena *arena, cons
 {
     const struct work *work = &planner->work;
     size_t number = work_farm(work, farm), length = 0;
+    ASSERT(!work_is_open(work));
     if (number == NONE) return 0;
     const struct work_farm *f = &work->farms[number];
     const char **hosts = arena_alloc_array(arena, f->told_length + 1, sizeof(*hosts));

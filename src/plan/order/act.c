@@ -59,6 +59,7 @@ void act_place(struct work *work, size_t instance, size_t host, int step, const 
     recover_break_promise(work, instance);
     quota_leave(work, instance); /* the old size leaves the accounts before the new one enters */
     work_set_host(work, instance, NONE);
+    if (is_new) work->actions[i->action].instance = NULL; /* it will say this, too: fold() */
     struct instance *record = work_edit(work, instance);
     place_renew(work, i->tier, record);
     record->incarnation++;
@@ -251,7 +252,7 @@ static struct action *push(struct work *work, enum action_kind kind, size_t inst
                               .name = i->record->name,
                               .host = i->record->host,
                               .reason = reason,
-                              .instance = *i->record};
+                              .instance = i->record};
     work->changes++;
     work->farms[i->farm].acted = true;
     return action;
@@ -270,7 +271,7 @@ static bool fold(struct work *work, enum action_kind kind, size_t instance, cons
     i->why = NULL;
     action->host = i->record->host;
     action->reason = reason;
-    action->instance = *i->record;
+    action->instance = i->record;
     work->changes++;
     return true;
 }

@@ -8,6 +8,8 @@
  * one is what only fills the pool of warm instances: nobody waits for it. */
 enum group { GROUP_FENCE, GROUP_INSTANCES, GROUP_WARM, GROUPS };
 
+static struct action action_of(const struct work *work, const struct work_farm *farm,
+                               const struct farm_fact *fact);
 static void sort(struct work *work, enum group *ret_groups);
 static bool says_nothing(const struct work *work, const struct work_instance *i);
 
@@ -21,11 +23,7 @@ struct plan order_plan(struct work *work)
     for (size_t k = 0; k < work->active.length; k++) {
         const struct work_farm *farm = &work->farms[work->active.items[k]];
         if (!farm->fact_changed || farm->fact.vni == 0) continue;
-        actions[length++] = (struct action){.kind = ACTION_FARM,
-                                            .name = farm->name,
-                                            .host = "",
-                                            .reason = farm->fact_reason,
-                                            .farm_fact = farm->fact};
+        actions[length++] = action_of(work, farm, &farm->fact);
     }
     sort(work, groups);
     for (int group = GROUP_FENCE; group < GROUPS; group++) {
@@ -37,13 +35,19 @@ struct plan order_plan(struct work *work)
     for (size_t k = 0; k < work->active.length; k++) {
         const struct work_farm *farm = &work->farms[work->active.items[k]];
         if (!farm->fact_changed || farm->fact.vni != 0) continue;
-        actions[length++] = (struct action){.kind = ACTION_FARM,
-                                            .name = farm->name,
-                                            .host = "",
-                                            .reason = farm->fact_reason,
-                                            .farm_fact = {.name = farm->name}};
+        const struct farm_fact none = {.name = farm->name};
+        actions[length++] = action_of(work, farm, &none);
     }
     return (struct plan){.actions = actions, .actions_length = length, .urgent_length = urgent_length};
+}
+
+static struct action action_of(const struct work *work, const struct work_farm *farm,
+                               const struct farm_fact *fact)
+{
+    struct farm_fact *copy = arena_alloc(work->arena, sizeof(*copy));
+    *copy = *fact;
+    return (struct action){
+        .kind = ACTION_FARM, .name = farm->name, .host = "", .reason = farm->fact_reason, .farm_fact = copy};
 }
 
 /* A creation that is the newest word on its instance is the only one. */

@@ -13,7 +13,7 @@
 enum {
     COST_DIMENSIONS = 4, /* cpus (milli), memory, disk (bytes), network (bit/s), as in struct resources */
     COST_PAIRS = COST_DIMENSIONS / 2 * (COST_DIMENSIONS / 2), /* there are no more */
-    COST_TOP = 8,                                             /* so many of the best hosts are remembered */
+    COST_TOP = 16,                                            /* so many of the best hosts are remembered */
 };
 
 /* README.md, Where, says what these do and how they were found; the other ones are in cost.c. */

@@ -31,6 +31,7 @@ static size_t ask_memory(struct work *work, const struct search *search, size_t 
                          bool *ret_remembered);
 static size_t group_of(const struct work *work, size_t host);
 static bool has_exception(const struct search *search, size_t group);
+static void look_again(struct work *work, const struct search *search, size_t group, struct best *best);
 static bool is_worse(const struct best *best, const struct key *key);
 static void take_better(const struct work *work, struct best *best, size_t host, const struct key *key);
 static size_t scan_group(struct work *work, const struct search *search, size_t group, struct key *ret_key);
@@ -50,13 +51,17 @@ size_t place_find(struct work *work, const struct place_ask *ask, int *ret_step)
 
     if (whys_in_vain(work, ask, &search.claim)) return NONE;
     work->doubtful.length = 0;
+    const double *floor = work->room->sizes[search.size_number].floor;
+    bool is_alike = ask->near == NONE && search.level < 0; /* keys of groups differ in the cost alone */
     for (size_t g = 0; g < work->room->groups_length; g++) {
+        bool exception = has_exception(&search, g);
+        if (isinf(floor[g]) && !exception) continue; /* it fits nowhere */
+        if (is_alike && !exception && best.host != NONE && floor[g] > best.key.cost) continue;
         if (work->room->groups[g].length == 0) continue;
         if (ask->only != NONE && work->hosts[ask->only].group != g) continue;
-        struct key key = group_key(work, &search, g);
         if (!keep_allows(work, &search.claim, work->room->groups[g].pool)) continue;
-        if (!has_exception(&search, g)) key.cost = work->room->groups[g].floor[search.size_number];
-        if (isinf(key.cost)) continue; /* it fits nowhere */
+        struct key key = group_key(work, &search, g);
+        if (!exception) key.cost = floor[g];
         if (key.step > 3 || (search.strict && key.in_zone > 0) || is_worse(&best, &key)) continue;
         size_t host = ask_memory(work, &search, g, &key, &remembered);
         if (remembered)
@@ -64,17 +69,30 @@ size_t place_find(struct work *work, const struct place_ask *ask, int *ret_step)
         else
             index_push(&work->doubtful, g);
     }
-    for (size_t n = 0; n < work->doubtful.length; n++) {
-        size_t g = work->doubtful.items[n];
-        struct key key = group_key(work, &search, g);
-        /* No host of the group can be better than the best that has room. */
-        const struct room_memo *memo = room_best(work, g, search.size_number);
-        if (!has_exception(&search, g) && memo->best.length > 0) key.cost = memo->best.places[0].cost;
-        if (!is_worse(&best, &key)) take_better(work, &best, scan_group(work, &search, g, &key), &key);
-    }
+    for (size_t n = 0; n < work->doubtful.length; n++)
+        look_again(work, &search, work->doubtful.items[n], &best);
     if (best.host == NONE) whys_note_vain(work, ask, &search.claim);
     if (best.host != NONE && ret_step) *ret_step = best.key.step;
     return best.host;
+}
+
+/* What is remembered of the group says nothing of the request: something of it lies there, or all that is
+ * remembered have a member of the tier. Then no host without one is cheaper than the last of them. */
+static void look_again(struct work *work, const struct search *search, size_t group, struct best *best)
+{
+    struct key key = group_key(work, search, group);
+    if (!has_exception(search, group)) {
+        const struct cost_top *top = &room_best(work, group, search->size_number)->best;
+        key.cost = top->places[top->length - 1].cost;
+        if (is_worse(best, &key)) return;
+        top = &room_best_apart(work, group, search->size_number)->best;
+        if (top->length > 0) {
+            key.cost = top->places[0].cost;
+            take_better(work, best, work->room->groups[group].columns[top->places[0].at].host, &key);
+            return;
+        }
+    }
+    if (!is_worse(best, &key)) take_better(work, best, scan_group(work, search, group, &key), &key);
 }
 
 bool place_breaks_spread(struct work *work, const struct place_ask *ask, size_t host)

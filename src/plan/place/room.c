@@ -10,16 +10,16 @@ _Static_assert((int)DIMENSIONS == (int)COST_DIMENSIONS && UNCOUNTED == COST_UNCO
 static double floor_of(const struct room_memo *memo);
 static void find_largest(struct work *work);
 static size_t group_of(struct work *work, const struct work_host *host);
-static void insert(struct work *work, struct room_group *group, size_t host);
-static void forget_memos(struct room_group *group);
-static void search(const struct room *room, const struct room_group *group, const struct amount *size,
-                   struct room_memo *memo);
+static void insert(struct work *work, size_t host);
+static void forget_memos(struct room *room, size_t group);
+static void change_apart(struct work *work, struct room_group *group, size_t host);
 static struct amount free_of(const struct work_host *host);
 
 struct room *room_new(void)
 {
     struct room *room = mem_alloc(sizeof(*room));
     room->group_by_place = map_new();
+    room->apart_generation = 1;
     return room;
 }
 
@@ -30,6 +30,8 @@ void room_free(struct room *room)
         mem_free(room->groups[g].columns);
         mem_free(room->groups[g].memos);
     }
+    for (size_t n = 0; n < room->sizes_length; n++)
+        mem_free(room->sizes[n].floor);
     mem_free(room->groups);
     map_free(room->group_by_place);
     mem_free(room);
@@ -41,7 +43,7 @@ void room_enter(struct work *work, size_t host)
     struct room *room = work->room;
 
     h->group = group_of(work, h);
-    insert(work, &room->groups[h->group], host);
+    insert(work, host);
     room->hosts_length++;
     room->version++;
     struct amount free = free_of(h);
@@ -64,7 +66,7 @@ void room_leave(struct work *work, size_t host)
         group->columns[n] = group->columns[n + 1];
         work->hosts[group->columns[n].host].column = n;
     }
-    forget_memos(group);
+    forget_memos(room, h->group);
     h->group = h->column = NONE;
     room->hosts_length--;
     room->version++;
@@ -94,8 +96,9 @@ void room_change(struct work *work, size_t host)
         if (memo->generation != room->sizes[n].generation) continue;
         double cost = room_cost(room, column, &room->sizes[n].size);
         if (!cost_top_change(&memo->best, h->column, cost)) memo->generation = 0;
-        group->floor[n] = floor_of(memo);
+        room->sizes[n].floor[h->group] = floor_of(memo);
     }
+    change_apart(work, group, host);
 }
 
 void room_demand(struct work *work, const struct farm *farm, int sign)
@@ -118,7 +121,7 @@ void room_weigh(struct work *work)
     right &= cost_find_scarce(&room->measure);
     if (right) return;
     for (size_t g = 0; g < room->groups_length; g++)
-        forget_memos(&room->groups[g]);
+        forget_memos(room, g);
     held_forget(work->held);
 }
 
@@ -127,10 +130,12 @@ size_t room_size(struct room *room, const struct amount *size)
     for (size_t n = 0; n < room->sizes_length; n++)
         if (memcmp(&room->sizes[n].size, size, sizeof(*size)) == 0) return n;
     size_t number = room->sizes_length < ROOM_SIZES ? room->sizes_length++ : room->size_next++ % ROOM_SIZES;
-    room->sizes[number].size = *size;
-    room->sizes[number].generation++;
-    for (size_t g = 0; g < room->groups_length; g++)
-        room->groups[g].floor[number] = 0;
+    struct room_size *s = &room->sizes[number];
+    s->size = *size;
+    s->generation++;
+    if (s->floor == NULL) s->floor = mem_alloc_array(room->groups_capacity, sizeof(*s->floor));
+    memset(s->floor, 0, room->groups_length * sizeof(*s->floor));
+    room_forget_apart(room);
     return number;
 }
 
@@ -138,12 +143,43 @@ const struct room_memo *room_best(struct work *work, size_t group, size_t size)
 {
     struct room *room = work->room;
     struct room_memo *memo = &room->groups[group].memos[size];
-    if (memo->generation != room->sizes[size].generation) {
-        search(room, &room->groups[group], &room->sizes[size].size, memo);
-        memo->generation = room->sizes[size].generation;
-        room->groups[group].floor[size] = floor_of(memo);
-    }
+    const struct room_group *g = &room->groups[group];
+    if (memo->generation == room->sizes[size].generation) return memo;
+    memo->best.length = 0;
+    for (size_t n = 0; n < g->length; n++) /* columns are in the order of names */
+        cost_top_add(&memo->best, n, room_cost(room, &g->columns[n], &room->sizes[size].size));
+    memo->generation = room->sizes[size].generation;
+    room->sizes[size].floor[group] = floor_of(memo);
     return memo;
+}
+
+const struct room_memo *room_best_apart(struct work *work, size_t group, size_t size)
+{
+    struct room *room = work->room;
+    struct room_group *g = &room->groups[group];
+    if (g->apart.generation == room->apart_generation && g->apart_size == size) return &g->apart;
+    g->apart.best.length = 0;
+    for (size_t n = 0; n < g->length; n++)
+        if (work->on_host[g->columns[n].host] == 0)
+            cost_top_add(&g->apart.best, n, room_cost(room, &g->columns[n], &room->sizes[size].size));
+    g->apart.generation = room->apart_generation;
+    g->apart_size = size;
+    return &g->apart;
+}
+
+void room_forget_apart(struct room *room)
+{
+    room->apart_generation++;
+}
+
+static void change_apart(struct work *work, struct room_group *group, size_t host)
+{
+    const struct room *room = work->room;
+    size_t at = work->hosts[host].column;
+    const struct amount *size = &room->sizes[group->apart_size].size;
+    if (group->apart.generation != room->apart_generation) return;
+    double cost = work->on_host[host] > 0 ? -1 : room_cost(room, &group->columns[at], size);
+    if (!cost_top_change(&group->apart.best, at, cost)) group->apart.generation = 0;
 }
 
 static double floor_of(const struct room_memo *memo)
@@ -178,6 +214,9 @@ static size_t group_of(struct work *work, const struct work_host *host)
     if (room->groups_length == room->groups_capacity) {
         room->groups_capacity = room->groups_capacity ? 2 * room->groups_capacity : 8;
         room->groups = mem_realloc_array(room->groups, room->groups_capacity, sizeof(*room->groups));
+        for (size_t n = 0; n < room->sizes_length; n++)
+            room->sizes[n].floor =
+                mem_realloc_array(room->sizes[n].floor, room->groups_capacity, sizeof(double));
     }
     room->groups[room->groups_length++] =
         (struct room_group){.memos = mem_alloc_array(ROOM_SIZES, sizeof(struct room_memo)),
@@ -185,13 +224,16 @@ static size_t group_of(struct work *work, const struct work_host *host)
                             .pool = keep_pool(work, host->pool)};
     memcpy(room->groups[room->groups_length - 1].zones, host->zones, sizeof(host->zones));
     map_put(room->group_by_place, buf_text(&place), (void *)room->groups_length);
+    forget_memos(room, room->groups_length - 1);
     return room->groups_length - 1;
 }
 
 /* Mostly behind the last: hosts come in the order of their names. */
-static void insert(struct work *work, struct room_group *group, size_t host)
+static void insert(struct work *work, size_t host)
 {
     struct work_host *h = &work->hosts[host];
+    struct room *room = work->room;
+    struct room_group *group = &room->groups[h->group];
     struct room_column column = {.host = host, .free = free_of(h)};
     size_t at = group->length;
 
@@ -208,24 +250,16 @@ static void insert(struct work *work, struct room_group *group, size_t host)
     group->columns[at] = column;
     h->column = at;
     group->length++;
-    forget_memos(group);
+    forget_memos(room, h->group);
 }
 
-static void forget_memos(struct room_group *group)
+static void forget_memos(struct room *room, size_t group)
 {
-    for (size_t n = 0; n < ROOM_SIZES; n++) {
-        group->memos[n].generation = 0;
-        group->floor[n] = 0;
+    room->groups[group].apart.generation = 0;
+    for (size_t n = 0; n < room->sizes_length; n++) {
+        room->groups[group].memos[n].generation = 0;
+        room->sizes[n].floor[group] = 0;
     }
-}
-
-/* Columns are in the order of names. */
-static void search(const struct room *room, const struct room_group *group, const struct amount *size,
-                   struct room_memo *memo)
-{
-    memo->best.length = 0;
-    for (size_t n = 0; n < group->length; n++)
-        cost_top_add(&memo->best, n, room_cost(room, &group->columns[n], size));
 }
 
 static struct amount free_of(const struct work_host *host)

@@ -26,8 +26,10 @@ struct room_memo {
 struct room_group {
     struct room_column *columns; /* by name */
     size_t length, capacity;
-    struct room_memo *memos;  /* by number of the size */
-    double floor[ROOM_SIZES]; /* no host is cheaper for the size; 0: not known, INFINITY: it fits nowhere */
+    struct room_memo *memos; /* by number of the size */
+    /* The same of its hosts that have no member of work->spread_tier, for the size asked last. */
+    struct room_memo apart;
+    size_t apart_size;
     uint32_t zones[ZONE_DEPTH_MAX]; /* of its hosts, as of struct work_host */
     unsigned depth;
     size_t pool; /* place/keep.h */
@@ -36,6 +38,7 @@ struct room_group {
 struct room_size {
     struct amount size;
     uint64_t generation; /* counts sizes that had this number before */
+    double *floor;       /* by group: no host is cheaper; 0: not known, INFINITY: it fits nowhere */
 };
 
 struct room {
@@ -45,6 +48,7 @@ struct room {
     size_t hosts_length;        /* usable ones */
     struct room_size sizes[ROOM_SIZES];
     size_t sizes_length, size_next;
+    uint64_t apart_generation; /* counts tiers and sizes for which hosts apart were remembered */
     struct cost_measure measure;
     uint64_t version; /* counts changes of any host */
     uint64_t grown;   /* counts those after which a host may have room that it had not */
@@ -66,6 +70,10 @@ void room_weigh(struct work *work);
 size_t room_size(struct room *room, const struct amount *size);
 /* The best hosts of the group for the size; good until something changes. */
 const struct room_memo *room_best(struct work *work, size_t group, size_t size);
+/* Of those of its hosts that have no member of work->spread_tier. */
+const struct room_memo *room_best_apart(struct work *work, size_t group, size_t size);
+/* To be called when another tier becomes work->spread_tier. */
+void room_forget_apart(struct room *room);
 /* cost_of() there. */
 double room_cost(const struct room *room, const struct room_column *column, const struct amount *size);
 

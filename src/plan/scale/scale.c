@@ -163,9 +163,10 @@ static void more(struct work *work, size_t tier)
 {
     struct work_tier *t = &work->tiers[tier];
     int64_t there = t->current + t->outdated + t->returning + t->dying;
+    const char *reason = NULL;
     for (; there < t->want; there++) {
-        const char *reason = wants(work, t);
-        size_t instance = best_warm(work, t);
+        if (reason == NULL) reason = wants(work, t);
+        size_t instance = t->warm_now > 0 ? best_warm(work, t) : NONE;
         if (instance != NONE) {
             act_activate(work, instance, reason);
             t->warm_now--;

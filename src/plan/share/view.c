@@ -13,6 +13,7 @@ struct viewing {
     struct vec instances; /* struct share_instance */
 };
 
+static const struct tier *tier_named(const struct farm *farm, const char *name);
 static void add_ask(struct viewing *viewing, const struct share_ask *ask);
 static void add_waiting(struct viewing *viewing, size_t farm, const struct share_ask *asks,
                         size_t asks_length);
@@ -56,13 +57,56 @@ struct share_input share_view(struct arena *arena, struct planner *planner, cons
     return input;
 }
 
+void share_count(const struct planner *planner, const char *farm, const char *tier, int64_t *ret_serving,
+                 int64_t *ret_placed)
+{
+    const struct work *work = &planner->work;
+    size_t number = work_farm(work, farm);
+    const struct tier *intent = number == NONE ? NULL : tier_named(work->farms[number].intent, tier);
+
+    *ret_serving = *ret_placed = 0;
+    for (size_t n = 0; intent && n < work->farms[number].told_length; n++) {
+        const struct work_instance *i = &work->instances[work->farms[number].instances.items[n]];
+        if (!is_member(i, intent) || host_number(work, i) == SHARE_NONE) continue;
+        ++*ret_placed;
+        *ret_serving +=
+            instance_healthy(i->told, intent) && work->hosts[i->told_host].standing != STANDING_DOWN;
+    }
+}
+
+size_t share_members(const struct planner *planner, struct arena *arena, const char *farm, const char *tier,
+                     const char *const **ret_names)
+{
+    const struct work *work = &planner->work;
+    size_t number = work_farm(work, farm), length = 0;
+    const struct tier *intent = number == NONE ? NULL : tier_named(work->farms[number].intent, tier);
+    if (!intent) return 0;
+    const struct work_farm *f = &work->farms[number];
+    const char **names = arena_alloc_array(arena, f->told_length, sizeof(*names));
+
+    for (size_t n = 0; n < f->told_length; n++) {
+        const struct work_instance *i = &work->instances[f->instances.items[n]];
+        if (is_member(i, intent)) names[length++] = i->told->name;
+    }
+    *ret_names = names;
+    return length;
+}
+
+/* NULL: the farm (NULL: there is none) has none of the name. */
+static const struct tier *tier_named(const struct farm *farm, const char *name)
+{
+    for (size_t t = 0; farm && t < farm->tiers_length; t++)
+        if (text_equal(farm->tiers[t].name, name)) return &farm->tiers[t];
+    return NULL;
+}
+
 static void add_ask(struct viewing *viewing, const struct share_ask *ask)
 {
     size_t farm = work_farm(viewing->work, ask->farm);
     if (farm == NONE || viewing->work->farms[farm].intent == NULL) return;
     const struct farm *intent = viewing->work->farms[farm].intent;
-    for (size_t t = 0; intent->state == FARM_RUNNING && t < intent->tiers_length; t++)
-        if (text_equal(intent->tiers[t].name, ask->tier)) add_tier(viewing, farm, &intent->tiers[t], ask);
+    const struct tier *tier = intent->state == FARM_RUNNING ? tier_named(intent, ask->tier) : NULL;
+    if (tier) add_tier(viewing, farm, tier, ask);
 }
 
 /* Farms in which something waits have the planner's attention. */

@@ -22,4 +22,12 @@ struct share_ask {
 struct share_input share_view(struct arena *arena, struct planner *planner, const struct share_ask *asks,
                               size_t asks_length, int64_t now_ms);
 
+/* Members of a tier that shall serve (not those at the door, nor on their way out): how many have a place,
+ * and how many of these serve. */
+void share_count(const struct planner *planner, const char *farm, const char *tier, int64_t *ret_serving,
+                 int64_t *ret_placed);
+/* Their full names, in the arena; returns how many. */
+size_t share_members(const struct planner *planner, struct arena *arena, const char *farm, const char *tier,
+                     const char *const **ret_names);
+
 #endif

@@ -151,9 +151,10 @@ void world_settle(struct world *world)
     if (world->loses) world->now_ms += LOSS_MS;
     world->loses = false;
     for (size_t round = 0; round < ROUNDS_MAX; round++) {
-        struct plan plan = planner_plan(world->planner, world->arena, world->now_ms);
+        struct plan plan = planner_begin(world->planner, world->arena, world->now_ms);
         for (size_t a = 0; a < plan.actions_length; a++)
             take(world, &plan.actions[a]);
+        planner_end(world->planner);
         if (work(world) || plan.actions_length > 0) continue;
         bool due =
             world->waits && plan.again_ms > world->now_ms && plan.again_ms - world->began_ms <= HORIZON_MS;
@@ -224,9 +225,10 @@ static void note_action(struct world *world, const struct action *action)
         return;
     }
     struct world_change *change = note(world, RECORD_INSTANCE, action->name);
-    if (action->kind == ACTION_CREATE) note(world, RECORD_FARM_FACT, action->instance.farm); /* its numbers */
+    if (action->kind == ACTION_CREATE)
+        note(world, RECORD_FARM_FACT, action->instance->farm); /* its numbers */
     if (action->kind == ACTION_PLACE) change->step = action->step;
-    change->yielded |= instance_yields(&action->instance);
+    change->yielded |= instance_yields(action->instance);
     change->reason = action->reason;
 }
 

@@ -92,10 +92,11 @@ pid_t farm_haproxy(const struct personality *personality, const char *directory,
 {
     CLEANUP_MEM char *path = mem_printf("%s/haproxy.cfg", directory);
     const char *text = personality->files[personality->files_length - 1].content;
-    const char *control = strstr(text, "/run/croft");
     FILE *file = fopen(path, "we");
-    ASSERT(file && control);
-    fprintf(file, "%.*s%s%s", (int)(control - text), text, directory, control + strlen("/run/croft"));
+    ASSERT(file);
+    for (const char *control; (control = strstr(text, "/run/croft")); text = control + strlen("/run/croft"))
+        fprintf(file, "%.*s%s", (int)(control - text), text, directory);
+    fputs(text, file);
     fclose(file);
     pid_t pid = child();
     if (pid) return pid;

@@ -14,6 +14,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -37,6 +39,10 @@ struct world {
     struct error error;
     char drained[32], bad[32], good[32];
     bool heard_drained, heard_bad, heard_good;
+    int64_t samples, strangers; /* of web-1, of others */
+    struct balance_sample sample;
+    int64_t units, refused;
+    int64_t asked, asked_nobody;
 };
 
 static void on_drained(void *ctx, const char *balancer, const char *server)
@@ -53,6 +59,30 @@ static void on_health(void *ctx, const char *balancer, const char *server, bool 
     assert_string_equal(balancer, BALANCER);
     snprintf(good ? world->good : world->bad, sizeof(world->good), "%s", server);
     *(good ? &world->heard_good : &world->heard_bad) = true;
+}
+
+static void on_sample(void *ctx, const char *balancer, const struct balance_sample *sample)
+{
+    struct world *world = ctx;
+    assert_string_equal(balancer, BALANCER);
+    assert_string_equal(sample->frontend, "www");
+    if (strcmp(sample->server, "web-9") == 0) world->strangers++;
+    if (strcmp(sample->server, "web-1") != 0) return;
+    world->samples++;
+    world->sample = *sample;
+}
+
+static void on_counted(void *ctx, const char *balancer, int64_t taken_us,
+                       const struct balance_counters *counters, size_t length)
+{
+    struct world *world = ctx;
+    assert_string_equal(balancer, BALANCER);
+    for (size_t i = 0; i < length; i++) {
+        if (counters[i].server[0]) continue;
+        assert_string_equal(counters[i].frontend, "www");
+        world->units = counters[i].units;
+        world->refused = counters[i].refused;
+    }
 }
 
 static void on_done(void *ctx, const struct error *err)
@@ -85,7 +115,7 @@ static int set_up(void **state)
     *state = world;
     mini_loop_start(&world->loop);
     const struct balance_options options = {&world->loop.clock, &world->loop.watch, -1};
-    const struct balance_events events = {on_drained, on_health, world};
+    const struct balance_events events = {on_drained, on_health, on_sample, on_counted, world};
     assert_true(balance_driver_new(&options, &world->driver, &error));
     world->driver.set_events(world->driver.self, &events);
     strcpy(world->directory, "/tmp/balance-test-XXXXXX");
@@ -267,24 +297,59 @@ static void tells_every_caller_of_the_last_apply(void **state)
     assert_int_equal(second.error.code, ERROR_NONE);
 }
 
-static bool has_statistics(void *ctx)
+static bool has_samples(void *ctx)
 {
-    struct world *world = ctx;
-    CLEANUP_BUF struct buf json = {0};
-    struct error error;
-    return world->driver.statistics(world->driver.self, BALANCER, &json, &error) &&
-           strstr(json.data, "\"www/web-1\":{") && strstr(json.data, "\"frontends\":{\"www\":{");
+    return ((struct world *)ctx)->samples >= 2;
 }
 
-static void tells_statistics(void **state)
+static bool has_counted(void *ctx)
+{
+    struct world *world = ctx;
+    return world->units >= world->asked && world->refused >= world->asked_nobody;
+}
+
+/* A line of somebody else's who is inside: too long, of no server of ours, or none at all. */
+static void write_lines(const struct world *world)
+{
+    static char LONG[4096];
+    static const char *const LINES[] = {"nonsense", "www web-9 200 1 0 0 1 1 1 1",
+                                        "raw web-1 200 1 0 0 1 1 1 1", LONG};
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    memset(LONG, '1', sizeof(LONG) - 1);
+    snprintf(name.sun_path, sizeof(name.sun_path), "%s/log.sock", world->directory);
+    for (size_t i = 0; i < 8; i++) {
+        const char *line = LINES[i % LENGTH(LINES)];
+        (void)!sendto(fd, line, strlen(line), MSG_DONTWAIT, (const struct sockaddr *)&name, sizeof(name));
+    }
+    close(fd);
+}
+
+static void counts_and_samples_requests(void **state)
 {
     struct world *world = *state;
-    struct buf json = {0};
-    struct error error;
-    assert_false(world->driver.statistics(world->driver.self, BALANCER, &json, &error));
-    assert_int_equal(error.code, ERROR_NOT_FOUND);
     apply_well(world, 1);
-    assert_true(mini_loop_while(&world->loop, has_statistics, world, WAIT_MS));
+    write_lines(world);
+    struct farm_load load = farm_load_start(PUBLISHED, 2);
+    for (int i = 0; i < 50; i++)
+        farm_load_round(load);
+    struct farm_result served = farm_load_end(load);
+    assert_int_equal(served.failed, 0);
+    assert_true(mini_loop_while(&world->loop, has_samples, world, WAIT_MS));
+    apply_well(world, 0); /* nobody is there for the next */
+    load = farm_load_start(PUBLISHED, 1);
+    struct farm_result refused = farm_load_end(load);
+    assert_int_equal(refused.good, 0);
+    world->asked = (int64_t)(served.good + refused.failed);
+    world->asked_nobody = (int64_t)refused.failed;
+    assert_true(mini_loop_while(&world->loop, has_counted, world, WAIT_MS));
+    assert_int_equal(world->units, world->asked);
+    assert_int_equal(world->refused, world->asked_nobody);
+    assert_true(world->samples <= (int64_t)served.good);
+    assert_int_equal(world->strangers, 0);
+    assert_int_equal(world->sample.status, 200);
+    assert_true(world->sample.head_us >= 0 && world->sample.head_us <= world->sample.all_us);
 }
 
 static void refuses_a_published_address_in_use(void **state)
@@ -352,7 +417,7 @@ int main(void)
         WITH_WORLD(says_so_when_haproxy_does_not_answer),
         WITH_WORLD(refuses_other_frontends),
         WITH_WORLD(tells_every_caller_of_the_last_apply),
-        WITH_WORLD(tells_statistics),
+        WITH_WORLD(counts_and_samples_requests),
         WITH_WORLD(refuses_a_published_address_in_use),
         WITH_WORLD(listens_in_the_namespace_it_was_given),
         WITH_WORLD(builds_a_root_that_runs),

@@ -116,12 +116,36 @@ static void misuse_aborts(void **state)
     check_aborts(consumes_too_much);
 }
 
+static void numbers(void **state)
+{
+    static const int64_t rows[] = {0, 1, -1, 9, 10, -10, 65535, INT64_MAX, INT64_MIN};
+    for (size_t i = 0; i < LENGTH(rows); i++) {
+        CLEANUP_BUF struct buf buf = {0}, right = {0};
+        buf_add_int(&buf, rows[i]);
+        buf_printf(&right, "%lld", (long long)rows[i]);
+        assert_string_equal(buf_text(&buf), buf_text(&right));
+    }
+}
+
+static void truncates(void **state)
+{
+    CLEANUP_BUF struct buf buf = {0};
+    buf_truncate(&buf, 0);
+    assert_string_equal(buf_text(&buf), "");
+    buf_add_text(&buf, "one two");
+    buf_truncate(&buf, 3);
+    assert_string_equal(buf_text(&buf), "one");
+    buf_add_text(&buf, "s");
+    assert_string_equal(buf_text(&buf), "ones");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(starts_empty),  cmocka_unit_test(adds_and_takes),
         cmocka_unit_test(json_strings),  cmocka_unit_test(behaves_as_a_byte_string),
         cmocka_unit_test(misuse_aborts), cmocka_unit_test(json_mends_what_is_not_utf8),
+        cmocka_unit_test(numbers),       cmocka_unit_test(truncates),
     };
     return cmocka_run_group_tests_name("buf", tests, NULL, NULL);
 }

@@ -103,6 +103,11 @@ static void arena_text(void **state)
     assert_string_equal(arena_strndup(arena, "abc", 2), "ab");
     assert_string_equal(arena_printf(arena, "%05d", 42), "00042");
     assert_int_equal(arena_size(arena), 4 + 3 + 6);
+    for (int length = 250; length < 260; length++) { /* formatted at once, or not */
+        const char *text = arena_printf(arena, "%*s!", length, "x");
+        assert_int_equal(strlen(text), length + 1);
+        assert_string_equal(text + length - 1, "x!");
+    }
     arena_free(NULL);
 }
 

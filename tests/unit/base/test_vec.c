@@ -61,7 +61,9 @@ static void sorts_stably(void **state)
         memset(model, 0, sizeof(model));
         for (size_t i = 0; i < length; i++) {
             struct item *item = vec_push(&vec);
+            bool is_nearly_sorted = length % 3 == 0;
             item->key = (int)(check_random(&seed) % 20);
+            if (is_nearly_sorted) item->key = (int)i / 4 + (item->key == 0 ? 3 : 0);
             item->place = (int)i;
             size_t at = i;
             for (; at > 0 && model[at - 1].key > item->key; at--)

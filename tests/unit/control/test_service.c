@@ -4,12 +4,13 @@
 
 #include <string.h>
 
-#define GOLD                                                                                                 \
-    "kind: SLA\nname: gold\nlevels: {committed: {rate: 1 EUR}, guaranteed: {rate: 2 EUR}, extended: {rate: " \
+#define GOLD                                                                                             \
+    "kind: SLA\nname: gold\nmetric: cpu\nlevels: {committed: {rate: 1 EUR}, guaranteed: {rate: 2 EUR}, " \
+    "extended: {rate: "                                                                                  \
     "3 EUR}}\n"
 #define SHOP(sla, count)                                                        \
     "kind: Farm\nname: shop\nparty: acme\nsubnet: 10.0.0.0/24\n" sla "tiers:\n" \
-    "  - {name: web, image: \"hello:1\", count: " count ", size: {cpus: 0.5, memory: 64Mi}}\n"
+    "  - {name: web, image: \"hello:1\", count: " count ", size: {cpus: 0.5, memory: 64Mi}, capacity: 1}\n"
 #define WITH "sla: gold\n"
 
 static bool has(const char *text, const char *part)
@@ -118,9 +119,16 @@ static void test_levels_are_entered_and_left(void **state)
     apply(world, SHOP(WITH, "{committed: 4, guaranteed: 4, max: 5}"));
     events = expect(world, 200, landlord, "GET", "/v1/events", NULL);
     assert_int_equal(times(events, "level entered"), 3); /* past guaranteed, which holds nobody */
-    expect(world, 200, landlord, "DELETE", "/v1/farms/acme/shop", NULL);
+    /* Without a service level it is not sized by its load any more. */
+    apply(world, SHOP("", "{committed: 4, guaranteed: 4, max: 5}"));
+    world_run_ms(world, 2000);
     events = expect(world, 200, landlord, "GET", "/v1/events", NULL);
     assert_int_equal(times(events, "level left"), 3);
+    apply(world, SHOP(WITH, "{committed: 4, guaranteed: 4, max: 5}"));
+    scale(world, 5, "more");
+    expect(world, 200, landlord, "DELETE", "/v1/farms/acme/shop", NULL);
+    events = expect(world, 200, landlord, "GET", "/v1/events", NULL);
+    assert_int_equal(times(events, "level left"), 4);
     assert_true(has(events, "tier web: extended; it is deleted"));
     world_free(world);
 }

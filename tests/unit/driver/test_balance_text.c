@@ -3,10 +3,12 @@
 #include "driver/balance/balance_answer.h"
 #include "driver/balance/balance_config.h"
 #include "driver/balance/balance_difference.h"
+#include "driver/balance/balance_log.h"
 #include "driver/http_path.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -24,9 +26,12 @@ static const char CONN[] =
     "# bkname/svname bkid/svid addr port - purge_delay used_cur used_max need_est unsafe_nb "
     "safe_nb idle_lim idle_cur idle_per_thr[1]\n"
     "www/w1 3/1 127.0.0.1 9001 - 0 7 9 1 0 0 0 0\nwww/gone 3/2 127.0.0.1 9 - 0 1 1 1 0 0 0 0\n";
-static const char STAT[] = "# pxname,svname,qcur,status,type,last_chk,addr,\n"
-                           "www,FRONTEND,,OPEN,0,,,\n"
-                           "www,w1,0,UP,2,\"Layer7 wrong, \"\"quoted\"\"\",127.0.0.1:9001,\n";
+static const char STAT[] =
+    "# pxname,svname,qcur,scur,stot,bin,bout,econ,status,type,hrsp_5xx,last_chk,req_tot,mode,\n"
+    "www,FRONTEND,,1,7,1,2,,OPEN,0,9,,3029,http,\n"
+    "www,w1,0,2,3041,100,200,4,UP,2,5,\"Layer7 wrong, \"\"quoted\"\"\",3025,http,\n"
+    "www,BACKEND,3,2,3029,110,220,6,UP,1,9,,3029,http,\n"
+    "raw,BACKEND,0,1,50,10,20,0,UP,1,,,,tcp,\n";
 
 static bool never(void *ctx, const char *key)
 {
@@ -78,9 +83,11 @@ static void survives_damaged_answers(void **state)
     }
     for (size_t i = 0; i < 2 * strlen(STAT); i++) {
         CLEANUP_MEM char *text = mem_strdup(STAT);
-        CLEANUP_BUF struct buf json = {0};
+        struct vec counters = VEC_OF(struct balance_counters);
         text[i / 2] = i % 2 ? '"' : 0;
-        if (!balance_answer_stat(text, &json, &error)) assert_int_equal(json.size, 0);
+        if (!balance_answer_stat(text, &counters, &error)) assert_int_equal(counters.length, 0);
+        assert_true(counters.length <= 3);
+        vec_free(&counters);
     }
 }
 
@@ -103,15 +110,79 @@ static void refuses_what_is_no_answer(void **state)
     }
 }
 
-static void turns_statistics_into_json(void **state)
+static void reads_totals(void **state)
 {
-    CLEANUP_BUF struct buf json = {0};
+    struct vec counters = VEC_OF(struct balance_counters);
     struct error error;
-    assert_true(balance_answer_stat(STAT, &json, &error));
-    assert_string_equal(buf_text(&json),
-                        "\"frontends\":{\"www\":{\"status\":\"OPEN\",\"type\":0}},"
-                        "\"servers\":{\"www/w1\":{\"qcur\":0,\"status\":\"UP\",\"type\":2,"
-                        "\"last_chk\":\"Layer7 wrong, \\\"quoted\\\"\",\"addr\":\"127.0.0.1:9001\"}}");
+    assert_true(balance_answer_stat(STAT, &counters, &error));
+    assert_int_equal(counters.length, 3);
+    const struct balance_counters *server = vec_at(&counters, 0), *www = vec_at(&counters, 1),
+                                  *raw = vec_at(&counters, 2);
+    assert_string_equal(server->server, "w1");
+    assert_int_equal(server->open, 2);
+    assert_string_equal(www->frontend, "www");
+    assert_string_equal(www->server, "");
+    assert_int_equal(www->units, 3029); /* requests */
+    assert_int_equal(www->queued, 3);
+    assert_int_equal(www->refused, 6);
+    assert_int_equal(www->failed, 9);
+    assert_int_equal(www->bytes, 330);
+    assert_int_equal(raw->units, 50); /* connections */
+    vec_free(&counters);
+}
+
+static void read_line(const char *text, bool good, struct balance_sample *ret_sample)
+{
+    static char line[BALANCE_LINE_SIZE + 1];
+    snprintf(line, sizeof(line), "%s", text);
+    assert_int_equal(balance_line_read(line, ret_sample), good);
+}
+
+/* As HAProxy 2.6.12 writes them. */
+static void reads_lines(void **state)
+{
+    struct balance_sample sample;
+    read_line("www web-1 200 28 1 0 4100 4242 76 74", true, &sample);
+    assert_string_equal(sample.frontend, "www");
+    assert_string_equal(sample.server, "web-1");
+    assert_int_equal(sample.status, 200);
+    assert_int_equal(sample.weight, 28);
+    assert_int_equal(sample.queue_us, 1000);
+    assert_int_equal(sample.head_us, 4100);
+    assert_int_equal(sample.all_us, 4242);
+    assert_int_equal(sample.bytes, 150);
+    read_line("www <NOSRV> 503 1 -1 -1 - 904320 217 74", true, &sample);
+    assert_string_equal(sample.server, "");
+    assert_int_equal(sample.head_us, -1);
+}
+
+static void refuses_what_is_no_line(void **state)
+{
+    static const char *const WRONG[] = {
+        "",
+        " ",
+        "www",
+        "www web-1 200 28 1 0 4100 4242 76",      /* one too few */
+        "www web-1 200 28 1 0 4100 4242 76 74 1", /* one too many */
+        "www  web-1 200 28 1 0 4100 4242 76 74",
+        "../x web-1 200 28 1 0 4100 4242 76 74", /* no name */
+        "www <none> 200 28 1 0 4100 4242 76 74",
+        "www web-1 1000 28 1 0 4100 4242 76 74", /* no status */
+        "www web-1 200 0 1 0 4100 4242 76 74",   /* it stands for none */
+        "www web-1 200 - 1 0 4100 4242 76 74",
+        "www web-1 200 1000001 1 0 4100 4242 76 74",
+        "www web-1 200 28 1 0 4100 - 76 74",
+        "www web-1 200 28 1 0 -4100 4242 76 74",
+        "www web-1 200 28 1 0 4100 9999999999999 76 74",
+        "www web-1 200 28 1 0 4100 4242 - 74",
+        "www web-1 200 28 1 0 4100 4242 9223372036854775807 9223372036854775807",
+        "www web-1 200 28 1 0 4100 4242 76 0x4a",
+        "www web-1 200 28 1 0 4100 4242 76 74\n",
+    };
+    struct balance_sample sample = {.weight = 77};
+    for (size_t i = 0; i < LENGTH(WRONG); i++)
+        read_line(WRONG[i], false, &sample);
+    assert_int_equal(sample.weight, 77);
 }
 
 static void expect_commands(const struct balance_frontend *frontend, const char *text,
@@ -173,7 +244,14 @@ static void writes_the_golden_configuration(void **state)
     static const char GOLDEN[] =
         "    option redispatch 1\n"
         "\nfrontend www\n    mode http\n    bind 10.0.0.2:80\n    bind fd@3\n"
-        "    option forwardfor\n    option idle-close-on-response\n    default_backend www\n"
+        "    option forwardfor\n    option idle-close-on-response\n"
+        "    log global\n    log-format \"%b %s %ST %[var(txn.w)] %Tw %Tc %[var(txn.t1),sub(txn.t0)]"
+        " %[date(0,us),sub(txn.t0)] %B %U\"\n"
+        "    http-request set-var(txn.t0) date(0,us)\n"
+        "    http-request set-var(txn.w) fe_req_rate,div(33),add(1)\n"
+        "    http-request set-var(txn.chance) rand,mod(txn.w)\n"
+        "    http-request set-log-level silent if { var(txn.chance) -m int gt 0 }\n"
+        "    http-response set-var(txn.t1) date(0,us)\n    default_backend www\n"
         "\nbackend www\n    mode http\n    balance leastconn\n"
         "    option http-keep-alive\n    http-reuse safe\n"
         "    retry-on conn-failure empty-response\n"
@@ -185,10 +263,18 @@ static void writes_the_golden_configuration(void **state)
         "    server web-1 10.0.0.3:8080 check inter 500 fastinter 200 downinter 200 rise 1 fall 2"
         " observe layer4 error-limit 2 on-error mark-down\n"
         "\nfrontend inner\n    mode http\n    bind 10.0.0.2:81\n";
-    static const char GOLDEN_TCP[] = "\nfrontend db\n    mode tcp\n    bind 10.0.0.2:5432\n    bind fd@4\n"
-                                     "    timeout client 1h\n    option clitcpka\n    default_backend db\n"
-                                     "\nbackend db\n    mode tcp\n    balance leastconn\n"
-                                     "    timeout server 1h\n    option srvtcpka\n";
+    static const char GOLDEN_TCP[] =
+        "\nfrontend db\n    mode tcp\n    bind 10.0.0.2:5432\n    bind fd@4\n"
+        "    timeout client 1h\n    option clitcpka\n"
+        "    log global\n    log-format \"%b %s 0 %[var(txn.w)] %Tw %Tc %[date(0,us),sub(txn.t0)]"
+        " %[date(0,us),sub(txn.t0)] %B %U\"\n"
+        "    tcp-request content set-var(txn.t0) date(0,us)\n"
+        "    tcp-request content set-var(txn.w) fe_sess_rate,div(33),add(1)\n"
+        "    tcp-request content set-var(txn.chance) rand,mod(txn.w)\n"
+        "    tcp-request content set-log-level silent if { var(txn.chance) -m int gt 0 }\n"
+        "    default_backend db\n"
+        "\nbackend db\n    mode tcp\n    balance leastconn\n"
+        "    timeout server 1h\n    option srvtcpka\n";
     const struct balance_server servers[] = {
         {"web-1", 0x0a000003, 8080, false}, {"web-2", 0x0a000004, 8080, true}}; /* drains: it is told later */
     const struct balance_frontend frontends[] = {
@@ -215,9 +301,14 @@ static void writes_the_golden_configuration(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_states_and_connections), cmocka_unit_test(survives_damaged_answers),
-        cmocka_unit_test(refuses_what_is_no_answer),    cmocka_unit_test(turns_statistics_into_json),
-        cmocka_unit_test(makes_the_difference),         cmocka_unit_test(writes_the_golden_configuration),
+        cmocka_unit_test(reads_states_and_connections),
+        cmocka_unit_test(survives_damaged_answers),
+        cmocka_unit_test(refuses_what_is_no_answer),
+        cmocka_unit_test(reads_totals),
+        cmocka_unit_test(reads_lines),
+        cmocka_unit_test(refuses_what_is_no_line),
+        cmocka_unit_test(makes_the_difference),
+        cmocka_unit_test(writes_the_golden_configuration),
     };
     return cmocka_run_group_tests_name("balance text", tests, NULL, NULL);
 }

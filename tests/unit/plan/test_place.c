@@ -191,6 +191,36 @@ static void knows_slivers(void **state)
     assert_int_equal(grid_count(grid, "acme/a", "web", INSTANCE_RUNNING), 11);
 }
 
+/* More members than best hosts are remembered of a group (cost.h: COST_TOP), so that those apart have to be
+ * looked for: forty hosts, each larger than the one before, in two racks. The best of equals in
+ * spread is the smallest. */
+static void spreads_over_more_hosts_than_are_remembered(void **state)
+{
+    struct grid *grid = *state;
+    for (int h = 1; h <= 40; h++)
+        grid_host(grid, arena_printf(grid->arena, "h%d", h), h % 3 ? "east/b1/r1" : "east/b1/r2", "general",
+                  8 + h, 32 + h);
+    struct farm *farm = grid_farm(grid, "acme/shop");
+    struct tier *strict = grid_tier(grid, farm, "strict", 36, 100, 64);
+    strict->spread.by = "host";
+    strict->spread.strict = true;
+    grid_tier(grid, farm, "twice", 60, 100, 64)->spread.by = "host";
+    grid_settle(grid);
+    assert_int_equal(grid_count(grid, "acme/shop", "strict", INSTANCE_RUNNING), 36);
+    assert_int_equal(grid_count(grid, "acme/shop", "twice", INSTANCE_RUNNING), 60);
+    for (int n = 1; n <= 36; n++)
+        assert_string_equal(grid_instance(grid, arena_printf(grid->arena, "acme/shop/strict-%d", n))->host,
+                            arena_printf(grid->arena, "h%d", n));
+    for (int h = 1; h <= 40; h++) {
+        int members = 0;
+        for (int n = 1; n <= 60; n++)
+            members +=
+                text_equal(grid_instance(grid, arena_printf(grid->arena, "acme/shop/twice-%d", n))->host,
+                           arena_printf(grid->arena, "h%d", h));
+        assert_in_range(members, 1, 2);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -200,6 +230,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(balancer_stays_when_its_tier_changes, setup, teardown),
         cmocka_unit_test_setup_teardown(names_lead_to_members_that_serve, setup, teardown),
         cmocka_unit_test_setup_teardown(knows_slivers, setup, teardown),
+        cmocka_unit_test_setup_teardown(spreads_over_more_hosts_than_are_remembered, setup, teardown),
         cmocka_unit_test(keeps_pools),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,428 @@
+#include "control/sizing.h"
+
+#include "base/text.h"
+#include "control/internal.h"
+#include "control/load.h"
+#include "plan/share/view.h"
+
+#include <string.h>
+
+enum {
+    TICK_US = 1000 * 1000,
+    TICK_STEP_US = 1000 * 1000,
+    REPORT_US_MAX = 3 * 1000 * 1000, /* an older report says nothing of now */
+    SPAN_MS_MAX = 5 * 1000,          /* of what a rate is taken to have held for, when reports were missing */
+    SAVE_MS = 10 * 60 * 1000,        /* a restart forgets no more of the forecast */
+};
+
+/* One time. */
+struct sizing {
+    struct controller *controller;
+    struct arena *arena;
+    int64_t now_ms;
+    const struct scaling_rules *builtin;
+    struct vec asks; /* struct share_ask, by farm and tier */
+    struct change *change;
+};
+
+static void tick(void *ctx);
+static void size_all(struct controller *controller);
+static void size_farm(struct sizing *sizing, const struct farm *farm, const struct sla *sla,
+                      uint64_t revision);
+static void size_tier(struct sizing *sizing, const struct farm *farm, const struct tier *tier,
+                      const struct sla *sla, uint64_t revision);
+static struct need_tier need_tier(struct sizing *sizing, struct sized *sized, const struct tier *tier,
+                                  const struct sla *sla, uint64_t revision);
+static struct need_load load_of(struct sizing *sizing, const struct farm *farm, const struct tier *tier,
+                                const struct sla *sla, struct sized *sized);
+static void observe(struct sizing *sizing, struct sized *sized, const struct tier_load *load,
+                    const struct sla *sla, double cpus);
+static double cpus_of(struct sizing *sizing, const struct farm *farm, const struct tier *tier);
+static void share(struct sizing *sizing);
+static void take_changes(struct sizing *sizing, const struct share_input *input,
+                         const struct share_result *result);
+static void take_waits(struct sizing *sizing, const struct share_input *input,
+                       const struct share_result *result);
+static struct tier_scale *scales_with(struct sizing *sizing, const struct farm_fact *fact,
+                                      const struct share_tier *tier, const struct share_change *change,
+                                      size_t *ret_length);
+static void drop_scales(struct sizing *sizing, const struct farm *farm);
+static void put_fact(struct sizing *sizing, const char *name, const struct farm_fact *before,
+                     const struct farm_fact *fact);
+static struct sized *sized_get(struct sizing *sizing, const char *farm, const char *tier);
+static void save(struct sizing *sizing, const char *name, struct sized *sized);
+static void forget_unseen(struct sizing *sizing);
+static void sized_free(struct sized *sized);
+static const char *key_of(struct arena *arena, const char *name);
+
+void sizing_start(struct controller *controller)
+{
+    const struct clock_port *clock = controller->options.clock;
+    controller->sizing = clock->after_together(clock->self, TICK_US, TICK_STEP_US, tick, controller);
+}
+
+void sizing_stop(struct controller *controller)
+{
+    const struct clock_port *clock = controller->options.clock;
+    size_t cursor = 0;
+    void *sized = NULL;
+
+    clock->cancel(clock->self, controller->sizing);
+    while (map_next(controller->sized, &cursor, NULL, &sized))
+        sized_free(sized);
+    map_free(controller->sized);
+}
+
+const struct sized *sizing_get(const struct controller *controller, const char *farm, const char *tier)
+{
+    CLEANUP_MEM char *name = mem_printf("%s/%s", farm, tier);
+    return map_get(controller->sized, name);
+}
+
+bool sizing_applies(const struct farm *farm, const struct tier *tier)
+{
+    return farm->sla[0] && farm->state == FARM_RUNNING && tier->capacity > 0 &&
+           tier->count.max > tier->count.committed;
+}
+
+static void tick(void *ctx)
+{
+    struct controller *controller = ctx;
+    sizing_start(controller);
+    size_all(controller);
+}
+
+static void size_all(struct controller *controller)
+{
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    struct sizing sizing = {.controller = controller,
+                            .arena = arena,
+                            .now_ms = control_now_ms(controller),
+                            .asks = VEC_OF(struct share_ask),
+                            .change = change_new(controller->options.store)};
+    size_t length = 0;
+    const struct record *const *farms = mirror_list(controller->mirror, RECORD_FARM, &length);
+    struct error err;
+
+    for (size_t f = 0; f < length; f++) {
+        const struct farm *farm = farms[f]->object;
+        const struct record *sla =
+            farm->sla[0] ? mirror_get(controller->mirror, RECORD_SLA, farm->sla) : NULL;
+        if (sla) size_farm(&sizing, farm, sla->object, sla->revision);
+        drop_scales(&sizing, farm);
+    }
+    if (sizing.asks.length > 0) share(&sizing);
+    forget_unseen(&sizing);
+    vec_free(&sizing.asks);
+    if (!change_is_empty(sizing.change)) {
+        if (change_commit(sizing.change, NULL, &err))
+            control_dispatch(controller);
+        else
+            control_log(controller, "writing down how many instances tiers have", &err);
+    }
+    change_free(sizing.change);
+}
+
+static void size_farm(struct sizing *sizing, const struct farm *farm, const struct sla *sla,
+                      uint64_t revision)
+{
+    for (size_t t = 0; t < farm->tiers_length; t++)
+        if (sizing_applies(farm, &farm->tiers[t])) size_tier(sizing, farm, &farm->tiers[t], sla, revision);
+}
+
+static void size_tier(struct sizing *sizing, const struct farm *farm, const struct tier *tier,
+                      const struct sla *sla, uint64_t revision)
+{
+    struct sized *sized = sized_get(sizing, farm->full_name, tier->name);
+    struct need_load load = load_of(sizing, farm, tier, sla, sized);
+    const struct record *record = mirror_get(sizing->controller->mirror, RECORD_FARM_FACT, farm->full_name);
+    const struct tier_scale *scale = plan_scale(record ? record->object : NULL, tier->name);
+    CLEANUP_BUF struct buf why = {0};
+
+    if (sized->observed_ms == 0) return; /* of a load that was never seen nothing follows */
+    struct need_tier of = need_tier(sizing, sized, tier, sla, revision);
+    sized->need = need_of(&of, &sized->forecast, &load, &sized->memory);
+    sized->serving = load.serving;
+    need_say(&of, &sized->need, &why);
+    *(struct share_ask *)vec_push(&sizing->asks) =
+        (struct share_ask){.farm = farm->full_name,
+                           .tier = tier->name,
+                           .calls = sized->need.wanted,
+                           .need = sized->need.need,
+                           .rate = sized->need.provided,
+                           .priority = sla->priority,
+                           .waits_since_ms = sized->waits_since_ms,
+                           .given_ms = scale ? scale->since_ms : 0,
+                           .why = arena_strdup(sizing->arena, buf_text(&why))};
+}
+
+/* What the rules provide for is worked out again only when they, or the service level, changed. */
+static struct need_tier need_tier(struct sizing *sizing, struct sized *sized, const struct tier *tier,
+                                  const struct sla *sla, uint64_t revision)
+{
+    const struct record *record =
+        sla->rules[0] ? mirror_get(sizing->controller->mirror, RECORD_SCALING_RULES, sla->rules) : NULL;
+    uint64_t rules_revision = record ? record->revision : 0;
+
+    if (!record && !sizing->builtin) sizing->builtin = scaling_rules_builtin(sizing->arena);
+    struct need_tier of = {.sla = sla,
+                           .rules = record ? record->object : sizing->builtin,
+                           .provides = sized->provides,
+                           .capacity = (double)tier->capacity,
+                           .committed = tier->count.committed,
+                           .max = tier->count.max};
+    if (sized->provides == 0 || sized->revisions[0] != revision || sized->revisions[1] != rules_revision)
+        of = need_tier_of(sla, of.rules, tier);
+    sized->provides = of.provides;
+    sized->revisions[0] = revision;
+    sized->revisions[1] = rules_revision;
+    return of;
+}
+
+static struct need_load load_of(struct sizing *sizing, const struct farm *farm, const struct tier *tier,
+                                const struct sla *sla, struct sized *sized)
+{
+    struct controller *controller = sizing->controller;
+    const struct tier_load *load = load_get(controller, farm->full_name, tier->name);
+    struct need_load of = {.now_ms = sizing->now_ms,
+                           .lead_ms = load_lead_ms(controller, farm->full_name, tier->name, NULL),
+                           .service_scv = -1,
+                           .arrival_scv = -1,
+                           .inside = -1};
+    int64_t placed = 0;
+
+    share_count(controller->planner, farm->full_name, tier->name, &of.serving, &placed);
+    of.coming = placed - of.serving;
+    forecast_set_lead(&sized->forecast, of.lead_ms);
+    if (sla->metric == METRIC_CPU) observe(sizing, sized, NULL, sla, cpus_of(sizing, farm, tier));
+    if (!load || load->age_us > REPORT_US_MAX) return of;
+    if (sla->metric != METRIC_CPU) observe(sizing, sized, load, sla, 0);
+    if (load->service_us > 0) of.service_s = (double)load->service_us / 1e6;
+    if (load->service_scv_millis >= 0) of.service_scv = (double)load->service_scv_millis / 1e3;
+    if (load->arrival_scv_millis >= 0) of.arrival_scv = (double)load->arrival_scv_millis / 1e3;
+    of.inside = (double)(load->open + load->queued);
+    return of;
+}
+
+/* A report is learned from once; its rate held since the one before. */
+static void observe(struct sizing *sizing, struct sized *sized, const struct tier_load *load,
+                    const struct sla *sla, double cpus)
+{
+    int64_t at_ms = sizing->now_ms - (load ? load->age_us / 1000 : 0), span_ms = at_ms - sized->observed_ms;
+    double rate = 0;
+
+    switch (sla->metric) {
+    case METRIC_REQUESTS:
+    case METRIC_TRANSACTIONS:
+        rate = (double)load->rate_millis / 1e3;
+        break;
+    case METRIC_CONNECTIONS:
+        rate = (double)(load->open + load->queued);
+        break;
+    case METRIC_BYTES:
+        rate = (double)load->bytes_rate;
+        break;
+    case METRIC_CPU:
+        rate = cpus;
+        break;
+    case METRIC_CUSTOM:
+        return; /* nobody measures it: documents that ask for it are refused */
+    }
+    if (rate < 0 || span_ms <= 0) return;
+    if (span_ms > SPAN_MS_MAX) span_ms = TICK_US / 1000;
+    if (forecast_observe(&sized->forecast, at_ms, span_ms, rate * (double)span_ms / 1e3))
+        sized->observed_ms = at_ms;
+}
+
+/* Below 0: no instance of it said anything. */
+static double cpus_of(struct sizing *sizing, const struct farm *farm, const struct tier *tier)
+{
+    const char *const *names = NULL;
+    size_t length =
+        share_members(sizing->controller->planner, sizing->arena, farm->full_name, tier->name, &names);
+    double cpus = -1;
+
+    for (size_t i = 0; i < length; i++) {
+        struct instance_load load;
+        if (!load_of_instance(sizing->controller, names[i], &load) || load.cpu_millis < 0) continue;
+        cpus = (cpus < 0 ? 0 : cpus) + (double)load.cpu_millis / 1e3;
+    }
+    return cpus;
+}
+
+static void share(struct sizing *sizing)
+{
+    struct share_input input = share_view(sizing->arena, sizing->controller->planner, sizing->asks.items,
+                                          sizing->asks.length, sizing->now_ms);
+    struct share_result result = share_decide(sizing->arena, &input);
+    take_changes(sizing, &input, &result);
+    take_waits(sizing, &input, &result);
+}
+
+/* Tiers of one farm stand beside each other: its fact is written once. */
+static void take_changes(struct sizing *sizing, const struct share_input *input,
+                         const struct share_result *result)
+{
+    for (size_t c = 0; c < result->changes_length;) {
+        const char *farm = input->tiers[result->changes[c].tier].farm;
+        const struct record *record = mirror_get(sizing->controller->mirror, RECORD_FARM_FACT, farm);
+        struct farm_fact fact = record ? *(const struct farm_fact *)record->object : (struct farm_fact){0};
+        bool any = false;
+        for (; c < result->changes_length; c++) {
+            const struct share_change *change = &result->changes[c];
+            const struct share_tier *tier = &input->tiers[change->tier];
+            if (!text_equal(tier->farm, farm)) break;
+            if (!record) continue; /* it has no network yet, so no instances either */
+            fact.scales = scales_with(sizing, &fact, tier, change, &fact.scales_length);
+            change_event(sizing->change, sizing->now_ms, "croft", "farm", farm,
+                         arena_printf(sizing->arena, "tier %s scaled from %lld to %lld", tier->tier,
+                                      (long long)tier->wanted, (long long)change->wanted),
+                         change->reason);
+            any = true;
+        }
+        if (any) put_fact(sizing, farm, record->object, &fact);
+    }
+}
+
+static struct tier_scale *scales_with(struct sizing *sizing, const struct farm_fact *fact,
+                                      const struct share_tier *tier, const struct share_change *change,
+                                      size_t *ret_length)
+{
+    struct tier_scale *scales = arena_alloc_array(sizing->arena, fact->scales_length + 1, sizeof(*scales));
+    size_t length = 0, at = 0;
+
+    for (; length < fact->scales_length; length++)
+        scales[length] = fact->scales[length];
+    while (at < length && !text_equal(scales[at].tier, tier->tier))
+        at++;
+    if (at == length) length++;
+    scales[at] = (struct tier_scale){.tier = tier->tier,
+                                     .wanted = change->wanted,
+                                     .since_ms = sizing->now_ms,
+                                     .leave = change->leave,
+                                     .leave_length = change->leave_length,
+                                     .reason = change->reason};
+    *ret_length = length;
+    return scales;
+}
+
+/* That a tier waits is told once, and again when the reason is another. */
+static void take_waits(struct sizing *sizing, const struct share_input *input,
+                       const struct share_result *result)
+{
+    for (size_t t = 0, w = 0; t < input->tiers_length; t++) {
+        const struct share_tier *tier = &input->tiers[t];
+        const struct share_wait *wait =
+            w < result->waits_length && result->waits[w].tier == t ? &result->waits[w++] : NULL;
+        CLEANUP_MEM char *name = mem_printf("%s/%s", tier->farm, tier->tier);
+        struct sized *sized = map_get(sizing->controller->sized, name);
+        if (!sized) continue; /* only its committed members wait: the planner tells */
+        if (wait && sized->waits_since_ms == 0) sized->waits_since_ms = sizing->now_ms;
+        if (!wait) sized->waits_since_ms = 0;
+        if (wait ? sized->lacks_why && text_equal(sized->lacks_why, wait->reason) : !sized->lacks_why)
+            continue;
+        mem_free(sized->lacks_why);
+        sized->lacks_why = wait ? mem_strdup(wait->reason) : NULL;
+        if (!wait) continue;
+        change_event(
+            sizing->change, sizing->now_ms, "croft", "farm", tier->farm,
+            arena_printf(sizing->arena, "tier %s waits for %lld more", tier->tier, (long long)wait->lacks),
+            arena_printf(sizing->arena, "%s; %s", tier->why, wait->reason));
+    }
+}
+
+/* What was decided for tiers that are not sized by their load any more. */
+static void drop_scales(struct sizing *sizing, const struct farm *farm)
+{
+    const struct record *record = mirror_get(sizing->controller->mirror, RECORD_FARM_FACT, farm->full_name);
+    if (!record) return;
+    struct farm_fact fact = *(const struct farm_fact *)record->object;
+    struct tier_scale *kept = arena_alloc_array(sizing->arena, fact.scales_length, sizeof(*kept));
+    size_t length = 0;
+
+    for (size_t n = 0; n < fact.scales_length; n++)
+        for (size_t t = 0; t < farm->tiers_length; t++)
+            if (text_equal(farm->tiers[t].name, fact.scales[n].tier) && farm->sla[0] &&
+                farm->tiers[t].capacity > 0 && farm->tiers[t].count.max > farm->tiers[t].count.committed)
+                kept[length++] = fact.scales[n];
+    if (length == fact.scales_length) return;
+    fact.scales = kept;
+    fact.scales_length = length;
+    put_fact(sizing, farm->full_name, record->object, &fact);
+}
+
+/* With the levels that the farm enters and leaves by it. */
+static void put_fact(struct sizing *sizing, const char *name, const struct farm_fact *before,
+                     const struct farm_fact *fact)
+{
+    const struct record *record = mirror_get(sizing->controller->mirror, RECORD_FARM, name);
+    const struct farm *farm = record ? record->object : NULL;
+
+    change_put(sizing->change, RECORD_FARM_FACT, name, fact);
+    levels_note(sizing->change, sizing->now_ms, &(struct levels_of){farm, before},
+                &(struct levels_of){farm, fact});
+}
+
+/* With what was learned before, when the store has it. What is damaged there is told, and learned anew. */
+static struct sized *sized_get(struct sizing *sizing, const char *farm, const char *tier)
+{
+    struct controller *controller = sizing->controller;
+    char *name = arena_printf(sizing->arena, "%s/%s", farm, tier);
+    struct sized *sized = map_get(controller->sized, name);
+    struct store_item item;
+    struct error err;
+
+    if (!sized) {
+        sized = mem_alloc(sizeof(*sized));
+        map_put(controller->sized, name, sized);
+        /* Not all are written at once. */
+        sized->saved_ms = sizing->now_ms - (int64_t)(text_hash(TEXT_HASH_SEED, name, strlen(name)) % SAVE_MS);
+        if (store_get(controller->options.store, key_of(sizing->arena, name), &item, &err)) {
+            if (!forecast_read(sizing->arena, item.value, strlen(item.value), &sized->forecast, &err))
+                control_log(controller, "reading what was learned of a tier's load", &err);
+            store_item_free(&item);
+        }
+    }
+    sized->seen = true;
+    if (sizing->now_ms - sized->saved_ms >= SAVE_MS && sized->observed_ms > 0) save(sizing, name, sized);
+    return sized;
+}
+
+static void save(struct sizing *sizing, const char *name, struct sized *sized)
+{
+    CLEANUP_BUF struct buf json = {0};
+    forecast_write(&sized->forecast, &json);
+    change_put_text(sizing->change, key_of(sizing->arena, name), buf_text(&json));
+    sized->saved_ms = sizing->now_ms;
+}
+
+/* Tiers that are gone, or not sized any more. */
+static void forget_unseen(struct sizing *sizing)
+{
+    struct map *map = sizing->controller->sized;
+    size_t cursor = 0;
+    const char *name = NULL;
+    void *value = NULL;
+
+    while (map_next(map, &cursor, &name, &value)) {
+        struct sized *sized = value;
+        if (sized->seen) {
+            sized->seen = false;
+            continue;
+        }
+        change_delete_key(sizing->change, key_of(sizing->arena, name));
+        map_remove(map, name);
+        sized_free(sized);
+    }
+}
+
+static void sized_free(struct sized *sized)
+{
+    mem_free(sized->lacks_why);
+    mem_free(sized);
+}
+
+static const char *key_of(struct arena *arena, const char *name)
+{
+    return arena_printf(arena, "forecast/%s", name);
+}

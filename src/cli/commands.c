@@ -432,6 +432,9 @@ static const struct command table[] = {
          "bench/README.md has of a host's death (0.26 s), a further start on a host (0.01 s), a round (0.03 "
          "s)\n"
          "and a drain (0.05 s). Layers still to be fetched and slow programs take longer.\n"
+         "Each instance that ran and is still wanted counts once: total = kept + moved + yielded + lost. "
+         "Who\n"
+         "yields and finds no place is one of the lost (yielded_lost of them).\n"
          "survives counts losses by which nothing stops for good: who is lost may use the room that pools\n"
          "keep, and who yields is not lost while it runs elsewhere. It is exact for 1, else \"at most\".",
      EXAMPLES("croft whatif --fail zone/east/b1/r1", "croft whatif --fail host/h1 host/h2 --drain host/h3",
@@ -501,7 +504,9 @@ static const struct command table[] = {
      .summary = "tell how many more instances of a size there is room for",
      .notes =
          "So many would be let in and placed: nobody yields to them, and room that a pool keeps (survive of\n"
-         "a Pool) stays free. --survive tries each loss, for which kept room may be used.",
+         "a Pool) stays free. --survive tries each loss, for which kept room may be used. limited_by is "
+         "what\n"
+         "is scarce, and to_survive that it is so for a loss.",
      EXAMPLES("croft fit --size cpus=1,memory=2Gi,disk=10Gi",
               "croft fit --grid grid.ndjson --size cpus=4,memory=16Gi --survive rack -o json")},
     {.name = "balance",

@@ -49,7 +49,7 @@ struct controller {
     struct map *denied;   /* name and reason -> struct denied */
     struct map *idle;     /* library.c: layers that nobody needs -> struct idle */
     int64_t denied_told_us;
-    struct map *sized;    /* sizing.c: "acme/shop/web" -> struct sized */
+    struct map *sized; /* sizing.c: "acme/shop/web" -> struct sized */
     struct timer *think_soon, *think_later, *tick, *keep, *sizing;
     uint64_t decided_revision; /* of the last decision: the documents that follow from it went with it */
     uint64_t thought_revision; /* of the store after the last decision */

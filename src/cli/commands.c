@@ -180,6 +180,20 @@ static const struct option fit_options[] = {
      .choices = fit_survivals,
      .help = "any one of these may be lost then, and all that ran there has room elsewhere"},
 };
+static const struct option surface_options[] = {
+    {.name = "sla", .argument = "NAME", .help = "the service level"},
+    {.name = "file",
+     .letter = 'f',
+     .argument = "FILE",
+     .fallback = "ask the controller",
+     .help = "documents with it and its rules; - is standard input"},
+    {.name = "output",
+     .letter = 'o',
+     .argument = "FORMAT",
+     .fallback = "csv",
+     .choices = surface_formats,
+     .help = "csv or svg"},
+};
 static const struct option replay_options[] = {
     {.name = "trace",
      .argument = "FILE",
@@ -539,6 +553,13 @@ static const struct command table[] = {
      .summary = "switch a host on or off, or off and on",
      EXAMPLES("croft power h3 cycle")},
 
+    {.name = "sla surface",
+     .group = GROUP_LIBRARY,
+     .client = true,
+     .run = sla_surface_run,
+     OPTIONS(surface_options),
+     .summary = "draw how much need a service level's rules see, by response time and probability",
+     EXAMPLES("croft sla surface --sla gold -f slas.yaml -o svg > gold.svg", "croft sla surface --sla gold")},
     {.name = "image import",
      .group = GROUP_LIBRARY,
      .client = true,

@@ -184,8 +184,9 @@ static struct need_load load_of(struct sizing *sizing, const struct farm *farm, 
 {
     struct controller *controller = sizing->controller;
     const struct tier_load *load = load_get(controller, farm->full_name, tier->name);
+    bool measured = false; /* the default does, too */
     struct need_load of = {.now_ms = sizing->now_ms,
-                           .lead_ms = load_lead_ms(controller, farm->full_name, tier->name, NULL),
+                           .lead_ms = load_lead_ms(controller, farm->full_name, tier->name, &measured),
                            .service_scv = -1,
                            .arrival_scv = -1,
                            .inside = -1};

@@ -19,12 +19,15 @@ bool agent_new(const struct agent_options *options, struct agent **ret_agent, st
     agent->execs = map_new();
     agent->looks = VEC_OF(struct look *);
     agent->meters = map_new();
+    agent->stalls = map_new();
     images_start(agent);
     const struct compute_events compute_events = {unit_exited, agent};
     /* A balancer steers around a server that it finds bad by itself; the instance's own probe decides what
      * happens to the instance. */
-    const struct balance_events balance_events = {
-        .drained = drain_noted, .sample = load_sample, .counted = load_counted, .ctx = agent};
+    const struct balance_events balance_events = {.drained = drain_noted,
+                                                  .sample = options->unmeasured ? NULL : load_sample,
+                                                  .counted = options->unmeasured ? NULL : load_counted,
+                                                  .ctx = agent};
     options->compute->set_events(options->compute->self, &compute_events);
     options->balance->set_events(options->balance->self, &balance_events);
     if (!adopt(agent, err)) {
@@ -34,7 +37,7 @@ bool agent_new(const struct agent_options *options, struct agent **ret_agent, st
     document_load(agent);
     channel_start(agent);
     boot_start(agent);
-    load_start(agent);
+    if (!options->unmeasured) load_start(agent);
     *ret_agent = agent;
     return true;
 }

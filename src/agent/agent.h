@@ -37,6 +37,7 @@ struct agent_options {
     const char *outside;      /* device by which instances reach the internet, or NULL */
     const char *boot;         /* identity of this run of the host */
     int64_t pid, agent_pid;   /* as the machine below counts them; 0 when there is none */
+    bool unmeasured;          /* load is not looked at: to know what it costs */
     void (*log)(void *ctx, const char *line); /* NULL: to the standard error */
     void *log_ctx;
 };

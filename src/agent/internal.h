@@ -95,6 +95,8 @@ struct agent {
     struct timer *predecessors_next;
 
     struct map *meters; /* balancer -> struct meter (load.c) */
+    struct map *stalls; /* instance -> struct stall_meter (load_stalls.c) */
+    bool stalls_turn;
     struct timer *load_next;
     struct call *load_call;
 
@@ -165,6 +167,11 @@ void load_stop(struct agent *agent);
 void load_sample(void *ctx, const char *balancer, const struct balance_sample *sample);
 void load_counted(void *ctx, const char *balancer, int64_t taken_us, const struct balance_counters *counters,
                   size_t length);
+
+/* load_stalls.c: time in which instances here had to wait; measured with each call */
+struct load_instance;
+const struct load_instance *stalls_measure(struct agent *agent, struct arena *arena, size_t *ret_length);
+void stalls_free(struct agent *agent);
 
 /* health.c */
 void unit_watch(struct unit *unit);

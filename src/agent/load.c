@@ -66,6 +66,7 @@ void load_stop(struct agent *agent)
         meter_free(value);
     map_free(agent->meters);
     agent->meters = NULL;
+    stalls_free(agent);
 }
 
 void load_sample(void *ctx, const char *balancer, const struct balance_sample *sample)
@@ -120,7 +121,10 @@ static void tick(void *ctx)
 
     agent->load_next = clock->after_together(clock->self, REPORT_US, REPORT_US, tick, agent);
     forget_gone(agent);
-    if (!agent->greeted || agent->load_call || map_length(agent->meters) == 0) return;
+    agent->stalls_turn = !agent->stalls_turn; /* every other time: files of each instance are read for it */
+    if (agent->stalls_turn) report.instances = stalls_measure(agent, arena, &report.instances_length);
+    if (!agent->greeted || agent->load_call) return;
+    if (map_length(agent->meters) == 0 && report.instances_length == 0) return;
     report.balancers = balancers = arena_alloc_array(arena, map_length(agent->meters), sizeof(*balancers));
     while (map_next(agent->meters, &cursor, &name, &value)) {
         const struct unit *unit = measured_unit(agent, name);

@@ -91,6 +91,7 @@ void metrics(struct asked *asked)
     buf_add_text(&text, "# HELP croft_denied_packets_total Packets that were not let pass.\n# TYPE "
                         "croft_denied_packets_total counter\n");
     controller_denied(controller, metrics_denied, &text);
+    load_metrics(controller, &text);
     answer_raw(asked, 200, &type, 1, text.data, text.size);
 }
 

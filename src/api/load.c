@@ -8,6 +8,38 @@
 #include <inttypes.h>
 
 static const struct tier_load *tightest(struct controller *controller, const struct farm *farm);
+/* A series of tiers: a number out of struct tier_load, divided by `scale`; below 0: not known. */
+struct series {
+    const char *name, *help, *type;
+    size_t offset;
+    double scale;
+};
+
+static const struct series tier_series[] = {
+    {"croft_tier_requests_total", "Requests (tcp: connections) to the tier.", "counter",
+     offsetof(struct tier_load, units), 1},
+    {"croft_tier_refused_total", "Of them answered by the balancer, for nobody could serve.", "counter",
+     offsetof(struct tier_load, refused), 1},
+    {"croft_tier_requests_per_second", "Requests (tcp: connections) a second, now.", "gauge",
+     offsetof(struct tier_load, rate_millis), 1e3},
+    {"croft_tier_bytes_per_second", "Bytes a second through the balancer, both ways.", "gauge",
+     offsetof(struct tier_load, bytes_rate), 1},
+    {"croft_tier_open", "Requests (tcp: connections) under way.", "gauge", offsetof(struct tier_load, open),
+     1},
+    {"croft_tier_queued", "Requests that wait for a server.", "gauge", offsetof(struct tier_load, queued), 1},
+    {"croft_tier_response_mean_seconds", "Mean time to the head of the answer, by a sample.", "gauge",
+     offsetof(struct tier_load, mean_us), 1e6},
+    {"croft_tier_response_percentile_seconds", "The same at the service level's percentile, or the 99th.",
+     "gauge", offsetof(struct tier_load, percentile_us), 1e6},
+    {"croft_tier_in_time_ratio", "Part of the last minute's requests that met the target.", "gauge",
+     offsetof(struct tier_load, kept_millis), 1e5},
+    {"croft_tier_lead_seconds", "From the decision for an instance until it serves.", "gauge",
+     offsetof(struct tier_load, lead_ms), 1e3},
+};
+
+static void tier_metric(struct controller *controller, const struct series *series, struct buf *ret_text);
+static void instance_metric(struct controller *controller, enum load_module module, struct buf *ret_text);
+static bool balanced(const struct instance_load *load, enum load_module module, int64_t *ret_rate);
 static void write_times(const struct tier_load *load, struct buf *ret_json);
 static void write_millis(struct buf *ret_json, const char *key, int64_t millis);
 
@@ -67,13 +99,67 @@ void load_write_instance(struct controller *controller, const char *name, struct
     if (!load_of_instance(controller, name, &load)) return;
     buf_add_text(ret_json, ",\"balanced\":{");
     for (size_t i = 0; i < LOAD_MODULES; i++) {
-        const struct load_limits *limits = &load_limits[i];
-        int64_t max_us = i == MODULE_REQUESTS && load.target_us > 0 ? load.target_us : limits->max_us, rate;
-        if (load.means_us[i] < 0 || !window_rate(load.means_us[i], limits->min_us, max_us, &rate)) continue;
+        int64_t rate;
+        if (!balanced(&load, (enum load_module)i, &rate)) continue;
         buf_printf(ret_json, "%s\"%s\":%" PRId64, between, load_module_names[i], rate);
         between = ",";
     }
     buf_add_char(ret_json, '}');
+}
+
+void load_metrics(struct controller *controller, struct buf *ret_text)
+{
+    for (size_t i = 0; i < LENGTH(tier_series); i++) {
+        const struct series *series = &tier_series[i];
+        buf_printf(ret_text, "# HELP %s %s\n# TYPE %s %s\n", series->name, series->help, series->name,
+                   series->type);
+        tier_metric(controller, series, ret_text);
+    }
+    buf_add_text(ret_text,
+                 "# HELP croft_instance_balanced_rate How good a module's times are: -50 ideal, 50 the "
+                 "limit.\n# TYPE croft_instance_balanced_rate gauge\n");
+    for (size_t i = 0; i < LOAD_MODULES; i++)
+        instance_metric(controller, (enum load_module)i, ret_text);
+}
+
+static void tier_metric(struct controller *controller, const struct series *series, struct buf *ret_text)
+{
+    const struct snapshot *snapshot = mirror_snapshot(controller_mirror(controller));
+
+    for (size_t i = 0; i < snapshot->farms_length; i++) {
+        const struct farm *farm = &snapshot->farms[i];
+        for (size_t k = 0; k < farm->tiers_length; k++) {
+            const struct tier_load *load = load_get(controller, farm->full_name, farm->tiers[k].name);
+            if (!load) continue;
+            int64_t value = *(const int64_t *)(const void *)((const char *)load + series->offset);
+            if (value < 0) continue;
+            buf_printf(ret_text, "%s{farm=\"%s\",tier=\"%s\"} %.10g\n", series->name, farm->full_name,
+                       farm->tiers[k].name, (double)value / series->scale);
+        }
+    }
+}
+
+static void instance_metric(struct controller *controller, enum load_module module, struct buf *ret_text)
+{
+    const struct snapshot *snapshot = mirror_snapshot(controller_mirror(controller));
+
+    for (size_t i = 0; i < snapshot->instances_length; i++) {
+        const struct instance *instance = &snapshot->instances[i];
+        struct instance_load load;
+        int64_t rate;
+        if (!load_of_instance(controller, instance->name, &load) || !balanced(&load, module, &rate)) continue;
+        buf_printf(ret_text, "croft_instance_balanced_rate{instance=\"%s\",module=\"%s\"} %" PRId64 "\n",
+                   instance->name, load_module_names[module], rate);
+    }
+}
+
+/* What the service level tolerates is the most that requests may take. */
+static bool balanced(const struct instance_load *load, enum load_module module, int64_t *ret_rate)
+{
+    const struct load_limits *limits = &load_limits[module];
+    int64_t max_us = module == MODULE_REQUESTS && load->target_us > 0 ? load->target_us : limits->max_us;
+    return load->means_us[module] >= 0 &&
+           window_rate(load->means_us[module], limits->min_us, max_us, ret_rate);
 }
 
 /* Of a farm's tiers that are asked something: the one whose response is nearest to its target, or over it.

@@ -27,6 +27,7 @@
 #include <ifaddrs.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -173,6 +174,7 @@ static bool make_drivers(struct running *running, struct error *err)
 
 static bool make_agent(struct running *running, struct error *err)
 {
+    const char *measure = getenv("CROFT_MEASURE"); /* bench/ compares with a grid that does not */
     const struct agent_options options = {
         .clock = os_clock_port(running->clock),
         .net = http_port(running->http),
@@ -194,6 +196,7 @@ static bool make_agent(struct running *running, struct error *err)
         .boot = buf_text(&running->boot),
         .pid = running->pid,
         .agent_pid = running->agent_pid,
+        .unmeasured = measure != NULL && text_equal(measure, "no"),
     };
     struct http_listener *listener = NULL;
 

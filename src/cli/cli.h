@@ -82,6 +82,8 @@ int console_run(struct cli *cli);
 int top_run(struct cli *cli);
 int events_run(struct cli *cli);
 int explain_run(struct cli *cli);
+int bill_run(struct cli *cli);
+int sla_suggest_run(struct cli *cli);
 int export_run(struct cli *cli);
 int import_ganeti_run(struct cli *cli);
 int whatif_run(struct cli *cli);

@@ -12,6 +12,7 @@
     }
 
 static const char *const formats[] = {"table", "json", "yaml", "name", NULL};
+static const char *const bill_formats[] = {"table", "json", "yaml", "csv", NULL};
 static const char *const sim_formats[] = {"table", "json", NULL};
 static const char *const replay_formats[] = {"table", "json", "yaml", NULL};
 static const char *const orders[] = {"on", "off", "cycle", NULL};
@@ -156,6 +157,27 @@ static const struct option top_options[] = {
 static const struct option events_options[] = {
     {.name = "follow", .letter = 'f', .help = "go on with what happens from now on"},
     {.name = "since", .argument = "TIME", .help = "only what happened in this time: 10m, 1h, 7d"},
+};
+static const struct option bill_options[] = {
+    {.name = "intervals", .help = "each instance's too: at which level, on which host, from when to when"},
+    {.name = "party",
+     .argument = "PARTY",
+     .fallback = "all that the asker may see",
+     .help = "of this party and those below it"},
+    {.name = "from",
+     .argument = "TIME",
+     .fallback = "the beginning of the month",
+     .help = "since when: 2026-11-21T10:00:00Z, 2026-11-21 or 2026-11, in UTC"},
+    {.name = "to",
+     .argument = "TIME",
+     .fallback = "now",
+     .help = "until when, and itself not part of it: all of November is --from 2026-11 --to 2026-12"},
+    {.name = "output",
+     .letter = 'o',
+     .argument = "FORMAT",
+     .fallback = "table",
+     .choices = bill_formats,
+     .help = "table, json, yaml, or csv by the columns of FinOps FOCUS; with json, errors are JSON too"},
 };
 static const struct option import_options[] = {
     {.name = "party", .argument = "PARTY", .fallback = "landlord: everyone's", .help = "whose image it is"},
@@ -323,6 +345,7 @@ static const struct positional kind[] = {{.name = "KIND", .choices = cli_thing_n
                                          {.name = "NAME", .optional = true}};
 static const struct positional kind_name[] = {{.name = "KIND", .choices = cli_thing_names}, {.name = "NAME"}};
 static const struct positional scale_what[] = {{.name = "PARTY/FARM"}, {.name = "TIER"}, {.name = "N"}};
+static const struct positional farm_name[] = {{.name = "PARTY/FARM"}};
 static const struct positional move_what[] = {{.name = "INSTANCE"}, {.name = "HOST"}};
 static const struct positional host[] = {{.name = "HOST"}};
 static const struct positional power_what[] = {{.name = "HOST"},
@@ -508,6 +531,21 @@ static const struct command table[] = {
      POSITIONALS(name),
      .summary = "tell the story of a thing: how it is, and why it was decided so",
      EXAMPLES("croft explain acme/shop/web-1")},
+
+    {.name = "bill",
+     .group = GROUP_INSTANCES,
+     .client = true,
+     .run = bill_run,
+     OPTIONS(bill_options),
+     .summary = "tell what was used, what it costs, and the proof that nothing is missing",
+     EXAMPLES("croft bill", "croft bill --party acme --from 2026-10 --to 2026-11 -o csv")},
+    {.name = "sla suggest",
+     .group = GROUP_INSTANCES,
+     .client = true,
+     .run = sla_suggest_run,
+     POSITIONALS(farm_name),
+     .summary = "tell the counts that would have been cheapest for what a farm used",
+     EXAMPLES("croft sla suggest acme/shop")},
 
     {.name = "fit",
      .group = GROUP_HOSTS,

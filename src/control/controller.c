@@ -31,7 +31,7 @@ bool controller_new(const struct controller_options *options, struct controller 
     controller->news_everywhere = true;
     controller->started_us = clock->steady_us(clock->self);
     if (!mirror_new(options->store, changed, controller, &controller->mirror, err) ||
-        !documents_load(controller, err)) {
+        !documents_load(controller, err) || !usage_begin(controller, err)) {
         controller_free(controller);
         return false;
     }
@@ -140,6 +140,7 @@ void control_dispatch(struct controller *controller)
 static void changed(void *ctx, enum record_kind kind, const char *name, const struct record *record)
 {
     struct controller *controller = ctx;
+    if (kind == RECORD_FARM && !record) load_farm_gone(controller, name);
     if (kind == RECORD_INSTANCE) load_instance_changed(controller, name, record ? record->object : NULL);
     if (!record || record->revision != controller->decided_revision)
         news_of(controller, kind, name, record ? record->object : NULL);

@@ -61,6 +61,10 @@ struct controller {
     struct load *load;
     int64_t load_since_ms;    /* control_now_ms() of its start: what began after that began at zero */
     int64_t time_ms, time_us; /* control_now_ms(): what it said at this steady time */
+    /* usage.c */
+    int64_t ledger_ms, ledger_us; /* what the ledger's clock said at this steady time */
+    bool books_were_open;         /* before this controller's life */
+    bool books_open;
 };
 
 /* What waits for a switch: it outlives the controller, for an order cannot be taken back. */
@@ -124,6 +128,13 @@ bool library_may_name(struct controller *controller, const char *party, const ch
 MUST_CHECK bool library_keep(struct controller *controller, struct error *err); /* once a minute */
 void library_free(struct map *idle);
 
+/* usage.c: what a bill is made from is written with what it follows from */
+/* What every change of records is made with. */
+struct change *control_change(struct controller *controller);
+MUST_CHECK bool usage_begin(struct controller *controller, struct error *err);
+/* Once a minute: a successor's clock goes on from there at least. */
+MUST_CHECK bool usage_keep(struct controller *controller, struct error *err);
+
 /* sizing.c */
 void sizing_start(struct controller *controller);
 void sizing_stop(struct controller *controller);
@@ -146,6 +157,8 @@ struct load *load_new(void);
 void load_free(struct load *load); /* NULL is fine */
 void load_take(struct session *session, const struct load_report *report);
 void load_tick(struct controller *controller);
+/* One of the same name that comes after is another. */
+void load_farm_gone(struct controller *controller, const char *farm);
 /* load_lead.c: instance: what it is now, NULL: gone */
 void load_instance_changed(struct controller *controller, const char *name, const struct instance *instance);
 

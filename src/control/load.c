@@ -118,6 +118,22 @@ void load_tick(struct controller *controller)
     }
 }
 
+void load_farm_gone(struct controller *controller, const char *farm)
+{
+    struct load *load = controller->load;
+    size_t cursor = 0;
+    const char *key = NULL;
+    void *value = NULL;
+
+    while (map_next(load->tiers, &cursor, &key, &value)) {
+        struct load_tier *tier = value;
+        if (!text_equal(tier->farm, farm)) continue;
+        mem_free(map_remove(load->leads, key));
+        map_remove(load->tiers, key);
+        tier_free(tier);
+    }
+}
+
 static const struct instance *spoken_for(struct controller *controller, const struct session *session,
                                          const char *name)
 {
@@ -208,6 +224,8 @@ static void take_frontend(struct controller *controller, struct load_tier *tier,
     if (!fresh && (known || source->last.taken_us == 0)) {
         int64_t units = grown(frontend->units, source->last.units);
         int64_t refused = grown(frontend->refused, source->last.refused);
+        tier->units += units;
+        tier->refused += refused;
         slot->units += units;
         slot->refused += refused;
         minute->units += units;

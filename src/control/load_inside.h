@@ -42,6 +42,7 @@ struct load_tier {
     char *farm, *tier;
     struct map *sources; /* "BALANCER FRONTEND" -> struct load_source */
     struct load_slot slots[LOAD_SLOTS];
+    int64_t units, refused;                 /* in all */
     int64_t service_us, service_scv_millis; /* 0: not known */
     struct load_minute minute;              /* under way */
     struct tier_load shown;

@@ -23,6 +23,8 @@ const struct tier_load *load_get(struct controller *controller, const char *farm
         (struct tier_load){.farm = meter->farm,
                            .tier = meter->tier,
                            .age_us = INT64_MAX,
+                           .units = meter->units,
+                           .refused = meter->refused,
                            .service_us = meter->service_us > 0 ? meter->service_us : -1,
                            .service_scv_millis = meter->service_us > 0 ? meter->service_scv_millis : -1};
     add_sources(meter, now_us, &meter->shown);

@@ -99,7 +99,7 @@ static void size_all(struct controller *controller)
                             .arena = arena,
                             .now_ms = control_now_ms(controller),
                             .asks = VEC_OF(struct share_ask),
-                            .change = change_new(controller->options.store)};
+                            .change = control_change(controller)};
     size_t length = 0;
     const struct record *const *farms = mirror_list(controller->mirror, RECORD_FARM, &length);
     struct error err;

@@ -41,6 +41,14 @@ struct compute_usage {
     int64_t processes;
 };
 
+/* Times that it could not go on, in all since it was made, as far as this machine counts them; -1: it does
+ * not. */
+struct compute_stalls {
+    int64_t cpu_us;       /* not a stall: processor time used */
+    int64_t run_queue_us; /* some of it was ready and had no processor, or had used up its share */
+    int64_t disk_us;      /* some of it waited for a disk */
+};
+
 typedef void (*compute_done)(void *ctx, const struct error *err); /* err NULL: done */
 
 struct compute_events {
@@ -91,6 +99,8 @@ struct compute_driver {
     /* Host's pid of the main process; 0 when it does not run. */
     int64_t (*pid)(void *self, const char *instance);
     bool (*usage)(void *self, const char *instance, struct compute_usage *ret_usage, struct error *err);
+    /* Of one that runs; cheap enough to be asked every second. */
+    bool (*stalls)(void *self, const char *instance, struct compute_stalls *ret_stalls, struct error *err);
     /* Size limits, changed in place. */
     void (*resize)(void *self, const char *instance, const struct resources *size, compute_done done,
                    void *ctx);

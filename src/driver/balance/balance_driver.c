@@ -141,7 +141,7 @@ static void apply(void *self, const struct personality *personality, const char 
         balancer->admin = NULL;
         balance_log_free(balancer->log);
         balancer->log = NULL;
-        balancer->busy = false;
+        balancer->busy = balancer->only_counts = false;
         mem_free(balancer->directory);
         balancer->directory = mem_strdup(control_directory);
     }

@@ -41,6 +41,8 @@ struct balancer {
     struct balance_log *log; /* NULL: not open */
     int64_t log_again_us;    /* not tried before */
     int64_t counted_us;      /* when totals were asked for last; 0: never */
+    int64_t looked_us;       /* when its servers were */
+    bool only_counts;        /* of the round under way: nothing else is asked */
 };
 
 struct waiting {

@@ -13,7 +13,7 @@
 
 enum {
     READS_MAX = 16,   /* lines a turn … */
-    PAUSE_US = 20000, /* … and then a rest: at most 800 lines a second are looked at */
+    PAUSE_US = 40000, /* … and then a rest: at most 400 lines a second are looked at */
     TIME_US_MAX = 1 << 30,
 };
 
@@ -30,6 +30,8 @@ struct balance_log {
 static bool open_socket(const char *directory, int *ret_fd, struct error *err);
 static void on_readable(void *ctx);
 static void on_rested(void *ctx);
+static void rest(struct balance_log *log);
+static bool read_lines(struct balance_log *log);
 static bool read_number(const char *text, int64_t max, int64_t *ret_number);
 
 /* In microseconds: since the head of the request came (tcp: since the connection) until now, and until the
@@ -135,16 +137,42 @@ static bool open_socket(const char *directory, int *ret_fd, struct error *err)
     return error_errno(err, failure, "cannot open %s/" BALANCE_LOG_NAME, directory);
 }
 
-/* After each burst it rests, so that many lines cost one wake-up, and a flood no more than that. */
+/* The first line wakes the process; after that all logs are looked into together, a few times a second, for
+ * as long as there are lines in them. What comes faster than it is read waits in the kernel, and what is more
+ * than fits there (net.unix.max_dgram_qlen, 10 or more) is lost: HAProxy does not wait. */
 static void on_readable(void *ctx)
 {
     struct balance_log *log = ctx;
-    char line[BALANCE_LINE_SIZE + 1];
 
     log->watch->stop(log->watch->self, log->fd_watch);
     log->fd_watch = NULL;
-    log->rest = log->clock->after(log->clock->self, PAUSE_US, on_rested, log);
-    for (int i = 0; i < READS_MAX; i++) {
+    read_lines(log);
+    rest(log);
+}
+
+static void rest(struct balance_log *log)
+{
+    log->rest = log->clock->after_together(log->clock->self, PAUSE_US, PAUSE_US, on_rested, log);
+}
+
+static void on_rested(void *ctx)
+{
+    struct balance_log *log = ctx;
+
+    log->rest = NULL;
+    if (read_lines(log))
+        rest(log);
+    else
+        log->fd_watch = log->watch->start(log->watch->self, log->fd, on_readable, log);
+}
+
+/* False: there were none. */
+static bool read_lines(struct balance_log *log)
+{
+    char line[BALANCE_LINE_SIZE + 1];
+    int length = 0;
+
+    for (; length < READS_MAX; length++) {
         struct balance_sample sample;
         ssize_t size = recv(log->fd, line, sizeof(line), MSG_TRUNC);
         if (size < 0) break;
@@ -153,13 +181,7 @@ static void on_readable(void *ctx)
         line[size] = '\0';
         if (strlen(line) == (size_t)size && balance_line_read(line, &sample)) log->line(log->ctx, &sample);
     }
-}
-
-static void on_rested(void *ctx)
-{
-    struct balance_log *log = ctx;
-    log->rest = NULL;
-    log->fd_watch = log->watch->start(log->watch->self, log->fd, on_readable, log);
+    return length > 0;
 }
 
 /* -1 to max, in decimal digits; "-" is what HAProxy writes of what is not there: -1. */

@@ -20,6 +20,7 @@ enum {
 
 static void schedule(struct balancer *balancer, int64_t delay_us, void (*fire)(void *ctx));
 static void start_round(void *ctx);
+static bool needs_look(const struct balancer *balancer);
 static int64_t counts_due_us(const struct balancer *balancer);
 static bool any_drains(const struct balancer *balancer);
 static void on_watchdog(void *ctx);
@@ -108,9 +109,20 @@ static void start_round(void *ctx)
         balancer->counted_us = now;
         balance_admin_ask(balancer->admin, "show stat -1 6 -1", on_statistics,
                           balancer); /* 2, 4: no frontends */
+        balancer->only_counts = !needs_look(balancer);
+        if (balancer->only_counts) return;
     }
+    balancer->looked_us = now;
     if (any_drains(balancer)) balance_admin_ask(balancer->admin, "show servers conn", on_conn, balancer);
     balance_admin_ask(balancer->admin, "show servers state", on_state, balancer);
+}
+
+/* Totals are asked for more often than anything else can have changed. */
+static bool needs_look(const struct balancer *balancer)
+{
+    return balancer->waiting.length > 0 || balancer->driver->events.health || any_drains(balancer) ||
+           undrained(balancer) || map_length(balancer->leaving) > 0 ||
+           now_us(balancer) - balancer->looked_us >= IDLE_POLL_US - COUNT_US / 2;
 }
 
 static int64_t counts_due_us(const struct balancer *balancer)
@@ -145,7 +157,7 @@ static void disconnect(struct balancer *balancer)
 {
     balance_admin_free(balancer->admin);
     balancer->admin = NULL;
-    balancer->busy = false;
+    balancer->busy = balancer->only_counts = false;
 }
 
 /* What cannot be opened costs the samples only. */
@@ -184,6 +196,9 @@ static void on_statistics(void *ctx, const char *text)
     if (events->counted && balance_answer_stat(text, &counters, &err))
         events->counted(events->ctx, balancer->name, now_us(balancer), counters.items, counters.length);
     vec_free(&counters);
+    if (!balancer->only_counts) return;
+    balancer->only_counts = balancer->busy = false;
+    schedule(balancer, balancer->waiting.length ? 0 : pause_us(balancer), start_round);
 }
 
 static void on_conn(void *ctx, const char *text)

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -37,6 +38,7 @@ static bool read_value(const struct cgroups *cgroups, const char *controller, co
                        const char *file, struct buf *ret_text, struct error *err);
 static bool put_value(const struct cgroups *cgroups, const char *controller, const char *id, const char *file,
                       const char *text, struct error *err);
+static int64_t pressure_total(const char *text);
 static int64_t number_behind(const char *text, const char *key);
 static bool limit_memory_v1(const struct cgroups *cgroups, const char *id, int64_t memory_bytes,
                             struct error *err);
@@ -171,6 +173,36 @@ bool cgroup_usage(const struct cgroups *cgroups, const char *id, struct compute_
         .memory_bytes = atoll(buf_text(&memory)),
         .processes = atoll(buf_text(&pids)),
     };
+    return true;
+}
+
+bool cgroup_stalls(const struct cgroups *cgroups, const char *id, int64_t pid,
+                   struct compute_stalls *ret_stalls, struct error *err)
+{
+    CLEANUP_BUF struct buf cpu = {0}, shares = {0}, queue = {0}, disk = {0};
+    CLEANUP_MEM char *schedstat = mem_printf("/proc/%lld/schedstat", (long long)pid);
+    struct compute_stalls stalls = {.run_queue_us = -1, .disk_us = -1};
+    struct error none;
+    long long ran_ns, waited_ns;
+
+    if (!read_value(cgroups, "cpuacct", id, cgroups->unified ? "cpu.stat" : "cpuacct.usage", &cpu, err))
+        return false;
+    stalls.cpu_us =
+        cgroups->unified ? number_behind(buf_text(&cpu), "usage_usec") : atoll(buf_text(&cpu)) / 1000;
+    if (cgroups->unified && read_value(cgroups, "", id, "cpu.pressure", &queue, &none)) {
+        stalls.run_queue_us = pressure_total(buf_text(&queue));
+    } else if (bundle_file_read(schedstat, &queue, &none) &&
+               sscanf(buf_text(&queue), "%lld %lld", &ran_ns, &waited_ns) == 2) {
+        stalls.run_queue_us = waited_ns / 1000;
+        if (cgroups->unified)
+            stalls.run_queue_us += number_behind(buf_text(&cpu), "throttled_usec");
+        else if (read_value(cgroups, "cpu", id, "cpu.stat", &shares, &none))
+            stalls.run_queue_us += number_behind(buf_text(&shares), "throttled_time") / 1000;
+    }
+    if ((cgroups->unified && read_value(cgroups, "", id, "io.pressure", &disk, &none)) ||
+        bundle_file_read("/proc/pressure/io", &disk, &none))
+        stalls.disk_us = pressure_total(buf_text(&disk));
+    *ret_stalls = stalls;
     return true;
 }
 
@@ -318,6 +350,13 @@ static bool put_value(const struct cgroups *cgroups, const char *controller, con
     if (path == NULL)
         return error_set(err, ERROR_FAILED, "the cgroup controller %s is not mounted", controller);
     return file_put(path, text, err);
+}
+
+/* "some avg10=0.00 avg60=0.00 avg300=0.00 total=1234": microseconds; -1: it is not there. */
+static int64_t pressure_total(const char *text)
+{
+    const char *total = strncmp(text, "some ", 5) == 0 ? strstr(text, " total=") : NULL;
+    return total != NULL ? atoll(total + strlen(" total=")) : -1;
 }
 
 /* The number behind a key at the start of a line; 0 when it is not there. */

@@ -29,6 +29,11 @@ bool cgroup_frozen(const struct cgroups *cgroups, const char *id);
 int64_t cgroup_oom_kills(const struct cgroups *cgroups, const char *id);
 MUST_CHECK bool cgroup_usage(const struct cgroups *cgroups, const char *id, struct compute_usage *ret_usage,
                              struct error *err);
+/* pid: of its main process. Version 2 with pressure stall information: the group's own. Else what there is:
+ * time for which its quota was used up, the main process's time in the run queue; and of disks the whole
+ * machine's pressure, for all groups the same. */
+MUST_CHECK bool cgroup_stalls(const struct cgroups *cgroups, const char *id, int64_t pid,
+                              struct compute_stalls *ret_stalls, struct error *err);
 /* CPU and memory of a size. */
 MUST_CHECK bool cgroup_limit(const struct cgroups *cgroups, const char *id, const struct resources *size,
                              struct error *err);

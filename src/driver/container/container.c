@@ -34,6 +34,8 @@ static bool container_signal(void *self, const char *name, int number, struct er
 static bool container_list(void *self, struct vec *ret_found, struct error *err);
 static int64_t container_pid(void *self, const char *name);
 static bool container_usage(void *self, const char *name, struct compute_usage *ret_usage, struct error *err);
+static bool container_stalls(void *self, const char *name, struct compute_stalls *ret_stalls,
+                             struct error *err);
 static void container_resize(void *self, const char *name, const struct resources *size, compute_done done,
                              void *ctx);
 static const char *container_control_directory(void *self, const char *name);
@@ -81,6 +83,7 @@ bool container_driver_new(const struct container_options *options, struct comput
         .list = container_list,
         .pid = container_pid,
         .usage = container_usage,
+        .stalls = container_stalls,
         .resize = container_resize,
         .log = container_log,
         .exec_argv = container_exec_argv,
@@ -353,6 +356,15 @@ static bool container_usage(void *self, const char *name, struct compute_usage *
     struct container *container = self;
     const struct held *instance = instance_find_running(container, name, err);
     return instance != NULL && cgroup_usage(container->cgroups, instance->id, ret_usage, err);
+}
+
+static bool container_stalls(void *self, const char *name, struct compute_stalls *ret_stalls,
+                             struct error *err)
+{
+    struct container *container = self;
+    const struct held *instance = instance_find_running(container, name, err);
+    return instance != NULL &&
+           cgroup_stalls(container->cgroups, instance->id, instance->pid, ret_stalls, err);
 }
 
 static void container_resize(void *self, const char *name, const struct resources *size, compute_done done,

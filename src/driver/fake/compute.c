@@ -53,6 +53,7 @@ static void wipe(void *self, const char *instance, compute_done done, void *ctx)
 static bool list(void *self, struct vec *ret_found, struct error *err);
 static int64_t pid(void *self, const char *instance);
 static bool usage(void *self, const char *instance, struct compute_usage *ret_usage, struct error *err);
+static bool stalls(void *self, const char *instance, struct compute_stalls *ret_stalls, struct error *err);
 static void resize(void *self, const char *instance, const struct resources *size, compute_done done,
                    void *ctx);
 static bool read_log(void *self, const char *instance, int64_t *offset, size_t size_max, struct buf *ret_data,
@@ -97,6 +98,7 @@ const struct compute_driver *fake_compute_new(struct fake_host *host)
                                               .list = list,
                                               .pid = pid,
                                               .usage = usage,
+                                              .stalls = stalls,
                                               .resize = resize,
                                               .log = read_log,
                                               .exec_argv = exec_argv,
@@ -335,6 +337,11 @@ static int64_t pid(void *self, const char *instance)
 {
     const struct trace *trace = map_get(((struct fake_compute *)self)->host->traces, instance);
     return trace && trace->running ? 4000 + trace->incarnation : 0;
+}
+
+static bool stalls(void *self, const char *instance, struct compute_stalls *ret_stalls, struct error *err)
+{
+    return error_set(err, ERROR_NOT_FOUND, "nothing stalls in a fake world");
 }
 
 static bool usage(void *self, const char *instance, struct compute_usage *ret_usage, struct error *err)

@@ -33,6 +33,13 @@ struct fake_counts {
         farms_removed, ports_added, ports_removed, balances, listens, signals;
 };
 
+/* What callers ask of a farm's frontend. All instances behind it serve alike. */
+struct fake_demand {
+    int64_t rate_millis; /* requests a second, thousandths; 0: nobody asks any more */
+    int64_t service_us;  /* that a request takes where none waits */
+    int64_t concurrency; /* so many at once an instance serves, 1 up; more wait */
+};
+
 struct fake_instance {
     const char *name, *host;
     int64_t incarnation;
@@ -83,6 +90,14 @@ void fake_world_watch(struct fake_world *world, void (*changed)(void *ctx, const
                       void *ctx);
 /* One and only one: false, with what is wrong, when two copies of one instance run. */
 MUST_CHECK bool fake_world_check(const struct fake_world *world, struct error *err);
+
+/* From now on so much is asked of the frontend ("acme/shop", "www"), by way of whichever balancers of the
+ * farm run: they count requests and tell of some, as the instances in service answer them. Each instance is a
+ * queue of its own, random in arrivals and service: the time in it has the mean service / (1 - use) and is
+ * exponential (M/M/1; L. Kleinrock, Queueing Systems I, 1975, 3.2). What is more than 95 % of what they can
+ * serve is refused. */
+void fake_world_ask(struct fake_world *world, const char *farm, const char *frontend,
+                    const struct fake_demand *demand);
 
 struct fake_host *fake_host_get(struct fake_world *world, const char *name); /* made when missing */
 /* Power lost: all that runs ends, nobody is told. Disks keep what is on them. No driver of it may be left. */

@@ -10,6 +10,7 @@ struct fake_world {
     struct map *hosts;   /* name -> struct fake_host */
     struct map *scripts; /* beginning of names -> struct fake_script */
     struct map *running; /* instance -> how many copies of it run, as a pointer */
+    struct map *demands; /* "farm frontend" -> struct fake_demand */
     size_t twice;        /* instances of which more than one does */
     void (*changed)(void *ctx, const struct fake_change *change); /* a watcher or NULL */
     void *changed_ctx;
@@ -81,7 +82,8 @@ void fake_farms_clear(struct fake_host *host); /* with their ports */
 
 /* balance.c */
 void fake_balancer_free(void *balancer);
-void balance_look(struct fake_balance *balance); /* connections have changed */
+void balance_look(struct fake_balance *balance);  /* connections have changed */
+void balance_asked(struct fake_balance *balance); /* demand may be there */
 void balance_add_servers(const struct fake_host *host, const char *instance, struct buf *ret_text);
 
 /* process.c */

@@ -19,6 +19,7 @@ struct fake_world *fake_world_new(const struct clock_port *clock)
     world->hosts = map_new();
     world->scripts = map_new();
     world->running = map_new();
+    world->demands = map_new();
     return world;
 }
 
@@ -35,7 +36,28 @@ void fake_world_free(struct fake_world *world)
     map_free(world->hosts);
     map_free(world->scripts);
     map_free(world->running);
+    for (cursor = 0; map_next(world->demands, &cursor, NULL, &value);)
+        mem_free(value);
+    map_free(world->demands);
     mem_free(world);
+}
+
+void fake_world_ask(struct fake_world *world, const char *farm, const char *frontend,
+                    const struct fake_demand *demand)
+{
+    CLEANUP_MEM char *key = mem_printf("%s %s", farm, frontend);
+    struct fake_demand *kept = map_get(world->demands, key);
+    size_t cursor = 0;
+    void *value = NULL;
+
+    ASSERT(demand->rate_millis >= 0 && demand->service_us > 0);
+    if (!kept) {
+        kept = mem_alloc(sizeof(*kept));
+        map_put(world->demands, key, kept);
+    }
+    *kept = *demand;
+    while (map_next(world->hosts, &cursor, NULL, &value))
+        if (((struct fake_host *)value)->balance) balance_asked(((struct fake_host *)value)->balance);
 }
 
 void fake_world_watch(struct fake_world *world, void (*changed)(void *ctx, const struct fake_change *change),

@@ -51,10 +51,7 @@ const char *load_level(const struct farm *farm, const struct farm_fact *fact)
 
     for (size_t i = 0; i < farm->tiers_length; i++) {
         const struct tier *tier = &farm->tiers[i];
-        int64_t wanted = plan_wanted(farm, fact, tier);
-        enum level of_tier = wanted > tier->count.guaranteed  ? LEVEL_EXTENDED
-                             : wanted > tier->count.committed ? LEVEL_GUARANTEED
-                                                              : LEVEL_COMMITTED;
+        enum level of_tier = plan_level(&tier->count, plan_wanted(farm, fact, tier));
         if (of_tier > level) level = of_tier;
     }
     return level_names[level];

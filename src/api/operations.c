@@ -137,9 +137,10 @@ const struct shape api_shapes[] = {
     {"PartyStatus", "name:string parent:string used:Amounts instances:integer"},
     {"FarmView", "kind:=Farm status:FarmStatus"},
     {"FarmStatus", "name:string party:string state:=ready,changing,degraded,stopped tiers:[TierStatus] "
-                   "endpoints:[Endpoint] sla:string level:string reason:string"},
+                   "endpoints:[Endpoint] sla:string level:=committed,guaranteed,extended reason:string"},
     {"TierStatus",
-     "name:string wanted:integer running:integer instances:integer rate?:number "
+     "name:string committed:integer guaranteed:integer max:integer wanted:integer "
+     "running:integer instances:integer level:=committed,guaranteed,extended rate?:number "
      "refused_rate?:number failed_rate?:number bytes_rate?:integer open?:integer "
      "queued?:integer response_ms?:number response_mean_ms?:number percentile?:number "
      "target_ms?:number in_time_percent?:number need?:number trend_percent_an_hour?:number waits?:string"},

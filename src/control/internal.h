@@ -114,6 +114,16 @@ bool news_is_of_instance(const struct instance *was, const struct instance *is);
 bool news_is_of_host(const struct host_fact *was, const struct host_fact *is);
 void news_again(struct controller *controller, const char *host); /* it has to be looked at again */
 
+/* levels.c: service levels entered and left */
+struct levels_of {
+    const struct farm *farm;      /* NULL: there is none */
+    const struct farm_fact *fact; /* NULL: there is none */
+};
+/* Adds an event for each level that a tier of the farm passes, by how many it is to have. To be called with
+ * every change of a farm's document or of its fact's scales, in the same change. */
+void levels_note(struct change *change, int64_t wall_ms, const struct levels_of *before,
+                 const struct levels_of *after);
+
 /* library.c: layers of images */
 bool library_may_name(struct controller *controller, const char *party, const char *digest);
 MUST_CHECK bool library_keep(struct controller *controller, struct error *err); /* once a minute */

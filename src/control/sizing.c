@@ -59,6 +59,8 @@ static struct tier_scale *scales_with(struct sizing *sizing, const struct farm_f
                                       const struct share_tier *tier, const struct share_change *change,
                                       size_t *ret_length);
 static void drop_scales(struct sizing *sizing, const struct farm *farm);
+static void put_fact(struct sizing *sizing, const char *name, const struct farm_fact *before,
+                     const struct farm_fact *fact);
 static struct sized *sized_get(struct sizing *sizing, const char *farm, const char *tier);
 static void save(struct sizing *sizing, const char *name, struct sized *sized);
 static void forget_unseen(struct sizing *sizing);
@@ -334,7 +336,7 @@ static void take_changes(struct sizing *sizing, const struct share_input *input,
                          change->reason);
             any = true;
         }
-        if (any) change_put(sizing->change, RECORD_FARM_FACT, farm, &fact);
+        if (any) put_fact(sizing, farm, record->object, &fact);
     }
 }
 
@@ -402,7 +404,19 @@ static void drop_scales(struct sizing *sizing, const struct farm *farm)
     if (length == fact.scales_length) return;
     fact.scales = kept;
     fact.scales_length = length;
-    change_put(sizing->change, RECORD_FARM_FACT, farm->full_name, &fact);
+    put_fact(sizing, farm->full_name, record->object, &fact);
+}
+
+/* With the levels that the farm enters and leaves by it. */
+static void put_fact(struct sizing *sizing, const char *name, const struct farm_fact *before,
+                     const struct farm_fact *fact)
+{
+    const struct record *record = mirror_get(sizing->controller->mirror, RECORD_FARM, name);
+    const struct farm *farm = record ? record->object : NULL;
+
+    change_put(sizing->change, RECORD_FARM_FACT, name, fact);
+    levels_note(sizing->change, sizing->now_ms, &(struct levels_of){farm, before},
+                &(struct levels_of){farm, fact});
 }
 
 /* With what was learned before, when the store has it. What is damaged there is told, and learned anew. */

@@ -139,6 +139,32 @@ def row_get(quick):
                    median_max=100) for form, values in took_ms.items()], []
 
 
+def row_bill(quick):
+    """a year's bill of ten thousand instances, as a whole process; and of instances that were replaced each month"""
+    runs, found = 3 if quick else 10, []
+    for lives, of in ((1, 'bill of a year of 10,000 instances'), (12, '- each replaced every month: 600,000 rows')):
+        state, port = f'/tmp/bench-{os.getpid()}-bill', PORT_FIRST
+        controller = None
+        try:
+            end(start(state, port))
+            run(RECORDS, f'{state}/store.db', 'year', 10000, lives)
+            controller = start(state, port)
+            command = [CROFT, 'bill', '--from', '2025-01', '--to', '2026-01', '--server', f'http://127.0.0.1:{port}',
+                       '--token', token(state)]
+            took_ms = []
+            for i in range(runs + 1):
+                begin = time.perf_counter()
+                said = run(*command)  # fails when the bill does not prove itself
+                took_ms += [(time.perf_counter() - begin) * 1000][:i]
+            if ', to the millisecond' not in said or 'acme owes' not in said:
+                raise Failure('the bill says nothing')
+        finally:
+            end(controller)
+            shutil.rmtree(state, ignore_errors=True)
+        found.append(Figure(of, 'ms', took_ms, median_max=2000))
+    return found, []
+
+
 def fill(state, port):
     """The controller itself places ten thousand; nothing but their state is written by another hand."""
     store = f'{state}/store.db'

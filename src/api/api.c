@@ -76,8 +76,8 @@ void api_free(struct api *api)
 void api_serve(void *ctx, struct exchange *exchange, const struct request *request,
                const struct sender *sender)
 {
-    static bool (*const routes[])(struct asked * asked) = {route_objects, route_library, route_events,
-                                                           route_about, route_documents};
+    static bool (*const routes[])(struct asked * asked) = {
+        route_objects, route_library, route_events, route_bill, route_bill, route_about, route_documents};
     struct asked *asked = asked_new(ctx, exchange, request);
     struct error err;
 

@@ -74,6 +74,8 @@ MUST_CHECK bool record_kind_of_path(const char *path, enum record_kind *ret_kind
                                     struct error *err);
 /* objects.c: what is done with farms, instances and hosts by name */
 bool route_objects(struct asked *asked);
+/* The name in "farms/NAME/scale" or "farm/NAME/scale"; in the arena; NULL: it is another path. */
+const char *path_between(const struct asked *asked, const char *prefix, const char *suffix);
 /* library.c: blobs and tokens */
 bool route_library(struct asked *asked);
 MUST_CHECK bool token_caller(struct api *api, struct arena *arena, const char *token,
@@ -86,6 +88,8 @@ void watch_start(struct asked *asked, const char *prefix, uint64_t revision);
 void watch_free_all(struct api *api);
 /* top.c: use of CPU and memory now; answers a moment later */
 void top_start(struct asked *asked);
+/* bill.c */
+bool route_bill(struct asked *asked);
 /* load.c: members of an object that has some already; none of what is not known */
 void load_write_tier(struct controller *controller, const char *farm, const char *tier, struct buf *ret_json);
 /* Level, rate of all tiers, and the times of the slowest one. */

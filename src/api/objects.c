@@ -21,7 +21,6 @@ static void relayed(void *ctx, const struct answer *answer);
 static void relay_cancel(struct asked *asked);
 static bool exec_path(struct asked *asked, const char **ret_instance, const char **ret_rest);
 static void done(struct asked *asked, bool good, const struct error *err);
-static const char *between(struct asked *asked, const char *prefix, const char *suffix);
 
 bool route_objects(struct asked *asked)
 {
@@ -33,22 +32,33 @@ bool route_objects(struct asked *asked)
         return true;
     }
     if (text_equal(asked->method, "GET")) {
-        name = between(asked, "instance", "/log");
+        name = path_between(asked, "instance", "/log");
         if (name) relay(asked, name, "/log");
         return name != NULL;
     }
     if (!text_equal(asked->method, "POST")) return false;
-    if ((name = between(asked, "farm", "/scale")))
+    if ((name = path_between(asked, "farm", "/scale")))
         scale(asked, name);
-    else if ((name = between(asked, "instance", "/move")))
+    else if ((name = path_between(asked, "instance", "/move")))
         move(asked, name);
-    else if ((name = between(asked, "host", "/drain")))
+    else if ((name = path_between(asked, "host", "/drain")))
         host_state(asked, name, HOST_DRAINING);
-    else if ((name = between(asked, "host", "/activate")))
+    else if ((name = path_between(asked, "host", "/activate")))
         host_state(asked, name, HOST_ACTIVE);
-    else if ((name = between(asked, "host", "/power")))
+    else if ((name = path_between(asked, "host", "/power")))
         power(asked, name);
     return name != NULL;
+}
+
+const char *path_between(const struct asked *asked, const char *prefix, const char *suffix)
+{
+    const char *path = asked->path;
+    size_t size = strlen(prefix);
+
+    if (!text_starts(path, prefix) || !text_ends(path, suffix)) return NULL;
+    if (path[size] == 's') size++;
+    if (path[size] != '/' || strlen(path) <= size + 1 + strlen(suffix)) return NULL;
+    return arena_strndup(asked->arena, path + size + 1, strlen(path) - size - 1 - strlen(suffix));
 }
 
 static void scale(struct asked *asked, const char *farm)
@@ -255,13 +265,3 @@ static void done(struct asked *asked, bool good, const struct error *err)
 }
 
 /* "farms/acme/shop/scale" with "farm", "/scale" -> "acme/shop"; NULL when it is not of that form. */
-static const char *between(struct asked *asked, const char *prefix, const char *suffix)
-{
-    const char *path = asked->path;
-    size_t size = strlen(prefix);
-
-    if (!text_starts(path, prefix) || !text_ends(path, suffix)) return NULL;
-    if (path[size] == 's') size++;
-    if (path[size] != '/' || strlen(path) <= size + 1 + strlen(suffix)) return NULL;
-    return arena_strndup(asked->arena, path + size + 1, strlen(path) - size - 1 - strlen(suffix));
-}

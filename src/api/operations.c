@@ -31,6 +31,8 @@ const struct operation api_operations[] = {
      "200 403 404 412"},
     {"/v1/farms/{party}/{name}/scale", "post", "Set a tier's committed count", "Scale", NULL, NULL,
      "200 403 404 409 412 422"},
+    {"/v1/farms/{party}/{name}/suggest", "get",
+     "The counts that would have been cheapest for its last period", NULL, "Suggestion", NULL, "200 404"},
     {"/v1/images", "get", "The image library", NULL, "ImageView[]", LIST, "200 400"},
     {"/v1/images/{party}/{name}", "get", "One image", NULL, "ImageView", NULL, "200 404"},
     {"/v1/images/{party}/{name}", "put", "Name an image whose layers are here", "Image", "Applied", NULL,
@@ -81,6 +83,8 @@ const struct operation api_operations[] = {
     {"/v1/events", "get", "What happened, and why", NULL, "Event[]", "name since last " LIST, "200 400"},
     {"/v1/explain/{name}", "get", "Why something is as it is; the name may have slashes", NULL, "Story", NULL,
      "200 404"},
+    {"/v1/bill", "get", "What was used in a time, what it costs, and the proof that all of it is there", NULL,
+     "Bill", "party from to intervals", "200 400 404"},
     {"/v1/top", "get", "Use of CPU and memory now", NULL, "Top", NULL, "200"},
     {"/v1/blobs/{digest}", "get", "How much of a layer is here", NULL, "Blob", NULL, "200 404 422"},
     {"/v1/blobs/{digest}", "put", "Add a piece of a layer", "bytes", "Blob", "offset",
@@ -107,6 +111,11 @@ const struct parameter api_parameters[] = {
     {"name", "string", "Only of this thing and what is inside it"},
     {"since", "integer", "Only of the last so many seconds; 0: all"},
     {"last", "integer", "The last so many, 1 to 10000, and not the first"},
+    {"party", "string", "Only of this party and those below it; else all that the asker may see"},
+    {"from", "string",
+     "Since when: 2026-11-21T10:00:00Z, 2026-11-21 or 2026-11; else the beginning of the month"},
+    {"to", "string", "Until when, the same, and itself not part of it; else, and at most, now"},
+    {"intervals", "string", "Anything: each instance's too, with its level"},
     {"dry_run", "string", "Anything but 0: check everything and change nothing"},
     {"offset", "integer", "Where the piece begins"},
     {"offset_after", "integer", "Only what comes behind so many bytes; of a log below zero: the last 64 KiB"},
@@ -164,6 +173,22 @@ const struct shape api_shapes[] = {
     {"Event", "time:string revision:integer key:string kind:string name:string what:string reason:string "
               "who:string"},
     {"Story", "name:string kind:string state:string reason:string events:[Event]"},
+    {"Bill",
+     "party:string from:string to:string now:string invoices:[Invoice] lines:[BillLine] totals:[Total] "
+     "intervals?:[BillInterval] proof:Proof"},
+    {"BillInterval", "instance:string host:string use:string sla:string from:string to:string"},
+    {"Suggestion", "farm:string sla:string reason:string from:string to:string currency:string cost:number "
+                   "cost_best:number saving:number tiers:[SuggestedTier]"},
+    {"SuggestedTier", "name:string peak:integer count:Counts best:Counts"},
+    {"Counts", "committed:integer guaranteed:integer max:integer"},
+    {"Invoice", "party:string currency:string exact:number amount:number"},
+    {"BillLine",
+     "charge:=use,fee,credit use:string party:string farm:string tier:string sla:string from:string "
+     "to:string instance_ms:integer hours:number times:integer price:number currency:string "
+     "amount:number text:string"},
+    {"Total", "currency:string amount:number"},
+    {"Proof", "holds:boolean fault:string dimensions:[ProofOf]"},
+    {"ProofOf", "name:string unit:string had?:number given:number idle?:number over?:number text:string"},
     {"Top", "hosts:[Sum] farms:[FarmSum] instances:[Use]"},
     {"Sum", "name:string cpus_used:number memory_used:integer instances:integer"},
     {"FarmSum", "name:string cpus_used:number memory_used:integer instances:integer "

@@ -54,6 +54,7 @@ struct thing {
 /* ERROR_USAGE with the nearest spelling. */
 MUST_CHECK bool cli_thing(const char *text, const struct thing **ret_thing, struct error *err);
 extern const char *const cli_thing_names[]; /* plurals, NULL-terminated */
+extern const char *const surface_formats[]; /* of `sla surface -o`, NULL-terminated */
 extern const char *const fit_survivals[];   /* of `fit --survive`, NULL-terminated */
 
 /* As `croft get KIND` (a plural). The exit code. */
@@ -81,6 +82,8 @@ int console_run(struct cli *cli);
 int top_run(struct cli *cli);
 int events_run(struct cli *cli);
 int explain_run(struct cli *cli);
+int bill_run(struct cli *cli);
+int sla_suggest_run(struct cli *cli);
 int export_run(struct cli *cli);
 int import_ganeti_run(struct cli *cli);
 int whatif_run(struct cli *cli);
@@ -100,6 +103,7 @@ int version_run(struct cli *cli);
 int doctor_run(struct cli *cli);
 int sim_run(struct cli *cli);
 int replay_run_command(struct cli *cli);
+int sla_surface_run(struct cli *cli);
 int man_run(struct cli *cli);
 int completion_run(struct cli *cli);
 

@@ -51,12 +51,21 @@ bool command_next_option(const struct command *command, size_t *cursor, const st
     at -= command->options_length;
     if (!command->client) shared_length = 0;
     if (at < shared_length) {
+        if (command_has_own(command, shared[at].name))
+            return command_next_option(command, cursor, ret_option);
         *ret_option = &shared[at];
         return true;
     }
     if (at > shared_length) return false;
     *ret_option = &help_option;
     return true;
+}
+
+bool command_has_own(const struct command *command, const char *option)
+{
+    for (size_t i = 0; i < command->options_length; i++)
+        if (text_equal(command->options[i].name, option)) return true;
+    return false;
 }
 
 const struct command *command_find(const char *name)

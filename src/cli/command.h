@@ -71,6 +71,8 @@ const char *command_group_title(enum command_group group);
 const struct option *command_option(const struct command *command, const char *name);
 /* Every option that the command takes: own first, then shared, then --help; false at the end. */
 bool command_next_option(const struct command *command, size_t *cursor, const struct option **ret_option);
+/* It has an option of that name itself, in the place of a shared one. */
+bool command_has_own(const struct command *command, const char *option);
 const struct command *command_find(const char *name); /* "image import"; NULL: none */
 
 /* A read command line. */

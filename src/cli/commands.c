@@ -12,6 +12,7 @@
     }
 
 static const char *const formats[] = {"table", "json", "yaml", "name", NULL};
+static const char *const bill_formats[] = {"table", "json", "yaml", "csv", NULL};
 static const char *const sim_formats[] = {"table", "json", NULL};
 static const char *const replay_formats[] = {"table", "json", "yaml", NULL};
 static const char *const orders[] = {"on", "off", "cycle", NULL};
@@ -157,6 +158,27 @@ static const struct option events_options[] = {
     {.name = "follow", .letter = 'f', .help = "go on with what happens from now on"},
     {.name = "since", .argument = "TIME", .help = "only what happened in this time: 10m, 1h, 7d"},
 };
+static const struct option bill_options[] = {
+    {.name = "intervals", .help = "each instance's too: at which level, on which host, from when to when"},
+    {.name = "party",
+     .argument = "PARTY",
+     .fallback = "all that the asker may see",
+     .help = "of this party and those below it"},
+    {.name = "from",
+     .argument = "TIME",
+     .fallback = "the beginning of the month",
+     .help = "since when: 2026-11-21T10:00:00Z, 2026-11-21 or 2026-11, in UTC"},
+    {.name = "to",
+     .argument = "TIME",
+     .fallback = "now",
+     .help = "until when, and itself not part of it: all of November is --from 2026-11 --to 2026-12"},
+    {.name = "output",
+     .letter = 'o',
+     .argument = "FORMAT",
+     .fallback = "table",
+     .choices = bill_formats,
+     .help = "table, json, yaml, or csv by the columns of FinOps FOCUS; with json, errors are JSON too"},
+};
 static const struct option import_options[] = {
     {.name = "party", .argument = "PARTY", .fallback = "landlord: everyone's", .help = "whose image it is"},
 };
@@ -179,6 +201,20 @@ static const struct option fit_options[] = {
      .fallback = "none",
      .choices = fit_survivals,
      .help = "any one of these may be lost then, and all that ran there has room elsewhere"},
+};
+static const struct option surface_options[] = {
+    {.name = "sla", .argument = "NAME", .help = "the service level"},
+    {.name = "file",
+     .letter = 'f',
+     .argument = "FILE",
+     .fallback = "ask the controller",
+     .help = "documents with it and its rules; - is standard input"},
+    {.name = "output",
+     .letter = 'o',
+     .argument = "FORMAT",
+     .fallback = "csv",
+     .choices = surface_formats,
+     .help = "csv or svg"},
 };
 static const struct option replay_options[] = {
     {.name = "trace",
@@ -309,6 +345,7 @@ static const struct positional kind[] = {{.name = "KIND", .choices = cli_thing_n
                                          {.name = "NAME", .optional = true}};
 static const struct positional kind_name[] = {{.name = "KIND", .choices = cli_thing_names}, {.name = "NAME"}};
 static const struct positional scale_what[] = {{.name = "PARTY/FARM"}, {.name = "TIER"}, {.name = "N"}};
+static const struct positional farm_name[] = {{.name = "PARTY/FARM"}};
 static const struct positional move_what[] = {{.name = "INSTANCE"}, {.name = "HOST"}};
 static const struct positional host[] = {{.name = "HOST"}};
 static const struct positional power_what[] = {{.name = "HOST"},
@@ -432,6 +469,9 @@ static const struct command table[] = {
          "bench/README.md has of a host's death (0.26 s), a further start on a host (0.01 s), a round (0.03 "
          "s)\n"
          "and a drain (0.05 s). Layers still to be fetched and slow programs take longer.\n"
+         "Each instance that ran and is still wanted counts once: total = kept + moved + yielded + lost. "
+         "Who\n"
+         "yields and finds no place is one of the lost (yielded_lost of them).\n"
          "survives counts losses by which nothing stops for good: who is lost may use the room that pools\n"
          "keep, and who yields is not lost while it runs elsewhere. It is exact for 1, else \"at most\".",
      EXAMPLES("croft whatif --fail zone/east/b1/r1", "croft whatif --fail host/h1 host/h2 --drain host/h3",
@@ -492,6 +532,21 @@ static const struct command table[] = {
      .summary = "tell the story of a thing: how it is, and why it was decided so",
      EXAMPLES("croft explain acme/shop/web-1")},
 
+    {.name = "bill",
+     .group = GROUP_INSTANCES,
+     .client = true,
+     .run = bill_run,
+     OPTIONS(bill_options),
+     .summary = "tell what was used, what it costs, and the proof that nothing is missing",
+     EXAMPLES("croft bill", "croft bill --party acme --from 2026-10 --to 2026-11 -o csv")},
+    {.name = "sla suggest",
+     .group = GROUP_INSTANCES,
+     .client = true,
+     .run = sla_suggest_run,
+     POSITIONALS(farm_name),
+     .summary = "tell the counts that would have been cheapest for what a farm used",
+     EXAMPLES("croft sla suggest acme/shop")},
+
     {.name = "fit",
      .group = GROUP_HOSTS,
      .client = true,
@@ -501,7 +556,9 @@ static const struct command table[] = {
      .summary = "tell how many more instances of a size there is room for",
      .notes =
          "So many would be let in and placed: nobody yields to them, and room that a pool keeps (survive of\n"
-         "a Pool) stays free. --survive tries each loss, for which kept room may be used.",
+         "a Pool) stays free. --survive tries each loss, for which kept room may be used. limited_by is "
+         "what\n"
+         "is scarce, and to_survive that it is so for a loss.",
      EXAMPLES("croft fit --size cpus=1,memory=2Gi,disk=10Gi",
               "croft fit --grid grid.ndjson --size cpus=4,memory=16Gi --survive rack -o json")},
     {.name = "balance",
@@ -534,6 +591,13 @@ static const struct command table[] = {
      .summary = "switch a host on or off, or off and on",
      EXAMPLES("croft power h3 cycle")},
 
+    {.name = "sla surface",
+     .group = GROUP_LIBRARY,
+     .client = true,
+     .run = sla_surface_run,
+     OPTIONS(surface_options),
+     .summary = "draw how much need a service level's rules see, by response time and probability",
+     EXAMPLES("croft sla surface --sla gold -f slas.yaml -o svg > gold.svg", "croft sla surface --sla gold")},
     {.name = "image import",
      .group = GROUP_LIBRARY,
      .client = true,

@@ -69,8 +69,8 @@ static size_t waiting(const struct snapshot *snapshot)
 
 static void add_json(const struct fit *fit, size_t waits, double seconds, struct buf *ret_json)
 {
-    buf_printf(ret_json, "{\"count\": %" PRId64 ", \"limited_by\": \"%s\", \"reason\": ", fit->count,
-               fit->limited_by);
+    buf_printf(ret_json, "{\"count\": %" PRId64 ", \"limited_by\": \"%s\", \"to_survive\": %s, \"reason\": ",
+               fit->count, fit->limited_by, fit->to_survive ? "true" : "false");
     buf_add_json_string(ret_json, fit->reason);
     buf_printf(ret_json, ", \"waiting\": %zu, \"pools\": [", waits);
     for (size_t n = 0; n < fit->parts_length; n++) {
@@ -89,8 +89,9 @@ static void add_text(const struct fit *fit, enum fit_survive survive, size_t wai
                                          ", and when any rack is lost all find room elsewhere",
                                          ", and when any site is lost all find room elsewhere"};
     /* Of a grid that does not survive it as it is nothing is promised. */
-    buf_printf(ret_text, "%" PRId64 " more fit%s\nlimited by %s: ", fit->count,
-               fit->count > 0 ? losses[survive] : "", fit->limited_by);
+    buf_printf(ret_text, "%" PRId64 " more fit%s\nlimited by %s%s: ", fit->count,
+               fit->count > 0 ? losses[survive] : "", fit->limited_by,
+               fit->to_survive ? ", so that a loss is survived" : "");
     text_add_shown(ret_text, fit->reason);
     buf_add_char(ret_text, '\n');
     for (size_t n = 0; fit->parts_length > 1 && n < fit->parts_length; n++) {

@@ -49,7 +49,9 @@ void help_command(const struct command *command, struct buf *ret_text)
     if (command->notes) buf_printf(ret_text, "\n%s\n", command->notes);
     if (command->options_length > 0)
         add_options(command->options, command->options_length, "\nOptions\n", ret_text);
-    if (command->client) add_options(shared, length, "\nShared options\n", ret_text);
+    if (command->client) buf_add_text(ret_text, "\nShared options\n");
+    for (size_t i = 0; command->client && i < length; i++)
+        if (!command_has_own(command, shared[i].name)) add_option(&shared[i], ret_text);
     if (command->word) {
         buf_add_char(ret_text, '\n');
         help_words(command, ret_text);

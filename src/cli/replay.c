@@ -15,7 +15,7 @@ static bool read_files(struct cli *cli, const struct replay_options *options, st
                        struct trace *ret_trace, struct error *err);
 static bool read_trace(struct cli *cli, const char *path, struct trace *ret_trace, struct error *err);
 static bool write_plot(struct cli *cli, const struct replay_options *options,
-                       const struct replay_report *report, const struct trace *trace, struct error *err);
+                       const struct replay_report *report, struct error *err);
 static void print_table(struct cli *cli, const struct replay_report *report);
 static void add_row(struct cli *cli, const char *name, const struct replay_sums *sums, struct table *table);
 
@@ -31,7 +31,7 @@ int replay_run_command(struct cli *cli)
 
     if (!read_order(cli, &options, &err) || !read_files(cli, &options, &documents, &trace, &err) ||
         !replay_run(cli->arena, &documents, &trace, &options, &report, &err) ||
-        !write_plot(cli, &options, &report, &trace, &err))
+        !write_plot(cli, &options, &report, &err))
         return cli_fail(cli, &err);
     replay_json(&report, &json);
     if (!node_from_json(cli->arena, buf_text(&json), json.size, &node, &err)) return cli_fail(cli, &err);
@@ -95,13 +95,13 @@ static bool read_trace(struct cli *cli, const char *path, struct trace *ret_trac
 }
 
 static bool write_plot(struct cli *cli, const struct replay_options *options,
-                       const struct replay_report *report, const struct trace *trace, struct error *err)
+                       const struct replay_report *report, struct error *err)
 {
     const char *path = arguments_text(cli->arguments, "plot");
     CLEANUP_BUF struct buf svg = {0};
 
     if (path == NULL) return true;
-    replay_plot(report, trace, replay_policies[options->policy], &svg);
+    replay_plot(report, replay_policies[options->policy], &svg);
     return user_file_write(path, &svg, err);
 }
 

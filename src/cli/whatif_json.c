@@ -8,6 +8,7 @@ static void add_names(const char *key, const char *const *names, size_t length, 
 static void add_counts(const struct whatif_answer *answer, struct buf *ret_json);
 static void add_moves(const struct whatif_answer *answer, struct buf *ret_json);
 static void add_losses(const struct whatif_answer *answer, struct buf *ret_json);
+static void add_stays(const struct whatif_answer *answer, struct buf *ret_json);
 static void add_farms(const struct whatif_answer *answer, struct buf *ret_json);
 static void add_zones(const struct whatif_answer *answer, struct buf *ret_json);
 static void add_room(const char *key, const struct resources *used, const struct resources *total,
@@ -24,6 +25,7 @@ void whatif_json(const struct whatif_answer *answer, double seconds, struct buf 
     add_counts(answer, ret_json);
     add_moves(answer, ret_json);
     add_losses(answer, ret_json);
+    add_stays(answer, ret_json);
     add_farms(answer, ret_json);
     add_zones(answer, ret_json);
     add_survives(answer, ret_json);
@@ -85,6 +87,21 @@ static void add_losses(const struct whatif_answer *answer, struct buf *ret_json)
         add_field("from", lost->from, ret_json);
         buf_printf(ret_json, "\"yielded\":%s,\"reason\":", lost->yielded ? "true" : "false");
         buf_add_json_string(ret_json, lost->reason);
+        buf_add_char(ret_json, '}');
+    }
+    buf_add_text(ret_json, "],");
+}
+
+static void add_stays(const struct whatif_answer *answer, struct buf *ret_json)
+{
+    buf_add_text(ret_json, "\"stays\":[");
+    for (size_t n = 0; n < answer->stays_length; n++) {
+        const struct whatif_stay *stay = &answer->stays[n];
+        buf_add_text(ret_json, n ? ",{" : "{");
+        add_field("instance", stay->instance, ret_json);
+        add_field("host", stay->host, ret_json);
+        buf_add_text(ret_json, "\"reason\":");
+        buf_add_json_string(ret_json, stay->reason);
         buf_add_char(ret_json, '}');
     }
     buf_add_text(ret_json, "],");

@@ -16,7 +16,7 @@ enum {
 
 struct tally {
     const char *farm;
-    size_t moves, losses;
+    size_t moves, losses, stays;
 };
 
 static void add_sentence(const struct whatif_answer *answer, struct buf *ret_text);
@@ -35,8 +35,9 @@ static const char *percent(struct arena *arena, int64_t used, int64_t total);
 static double share(int64_t used, int64_t total);
 static void add_moves(const struct whatif_answer *answer, const struct style *style, struct buf *ret_text);
 static void add_losses(const struct whatif_answer *answer, const struct style *style, struct buf *ret_text);
+static void add_stays(const struct whatif_answer *answer, const struct style *style, struct buf *ret_text);
 static void add_sums(const struct whatif_answer *answer, const struct style *style, struct buf *ret_text);
-static void add_tally(struct map *by_farm, struct vec *tallies, const char *instance, bool lost);
+static struct tally *tally_of(struct map *by_farm, struct vec *tallies, const char *instance);
 static int compare_tallies(const void *a, const void *b);
 static void add_farms(const struct whatif_answer *answer, const struct style *style, struct buf *ret_text);
 static void add_survival(const struct whatif_answer *answer, struct buf *ret_text);
@@ -46,11 +47,13 @@ void whatif_text(const struct whatif_answer *answer, const struct style *style, 
 {
     add_sentence(answer, ret_text);
     add_picture(answer, style, ret_text);
-    if (answer->moves_length > LINES_MAX || answer->losses_length > LINES_MAX) {
+    if (answer->moves_length > LINES_MAX || answer->losses_length > LINES_MAX ||
+        answer->stays_length > LINES_MAX) {
         add_sums(answer, style, ret_text);
     } else {
         add_moves(answer, style, ret_text);
         add_losses(answer, style, ret_text);
+        add_stays(answer, style, ret_text);
     }
     add_farms(answer, style, ret_text);
     add_survival(answer, ret_text);
@@ -66,16 +69,18 @@ static void add_sentence(const struct whatif_answer *answer, struct buf *ret_tex
     add_names("come new", answer->added_hosts, answer->added_hosts_length, &more, ret_text);
     buf_printf(ret_text, "%sf %zu instance%s %zu stay%s", more ? ": o" : "O", answer->total,
                answer->total == 1 ? "" : "s", answer->kept, answer->kept == 1 ? "s" : "");
+    if (answer->stays_length > 0) buf_printf(ret_text, " (%zu of them cannot leave)", answer->stays_length);
     add_count(answer->moved, answer->moved == 1 ? "moves" : "move", ret_text);
-    /* Who yields and finds no place is counted there, so that these figures add up. */
-    size_t elsewhere = answer->yielded - answer->yielded_lost;
-    add_count(elsewhere, elsewhere == 1 ? "yields and runs elsewhere" : "yield and run elsewhere", ret_text);
+    add_count(answer->yielded, answer->yielded == 1 ? "yields and runs elsewhere" : "yield and run elsewhere",
+              ret_text);
     add_count(answer->lost, answer->lost == 1 ? "finds no place" : "find no place", ret_text);
     if (answer->yielded_lost > 0)
         buf_printf(ret_text, " (%zu of them yield%s to others)", answer->yielded_lost,
                    answer->yielded_lost == 1 ? "s" : "");
-    add_count(answer->removed, "not wanted any more", ret_text);
     add_count(answer->restarted, "of them started again in place", ret_text);
+    add_count(answer->removed,
+              answer->removed == 1 ? "besides is not wanted any more" : "besides are not wanted any more",
+              ret_text);
     add_count(answer->added, "more than before", ret_text);
     add_count(answer->waiting, answer->waiting == 1 ? "waits as before" : "wait as before", ret_text);
     if (answer->recover_ms > 0)
@@ -242,37 +247,60 @@ static void add_losses(const struct whatif_answer *answer, const struct style *s
         table_free(table);
 }
 
-/* By farm, the ones that lose most first. */
-static void add_sums(const struct whatif_answer *answer, const struct style *style, struct buf *ret_text)
+static void add_stays(const struct whatif_answer *answer, const struct style *style, struct buf *ret_text)
 {
     static const struct column columns[] = {
-        {"FARM", COLUMN_TEXT, 0}, {"MOVE", COLUMN_NUMBER, 0}, {"FIND NO PLACE", COLUMN_NUMBER, 0}};
+        {"CANNOT LEAVE", COLUMN_TEXT, 0}, {"HOST", COLUMN_TEXT, 2}, {"REASON", COLUMN_PROSE, 1}};
+    struct table *table = table_new(columns, LENGTH(columns));
+    for (size_t n = 0; n < answer->stays_length; n++) {
+        const struct whatif_stay *stay = &answer->stays[n];
+        const char *const cells[] = {stay->instance, stay->host, stay->reason};
+        table_row(table, cells);
+    }
+    if (answer->stays_length > 0)
+        add_table(table, style, ret_text);
+    else
+        table_free(table);
+}
+
+/* By farm, the ones that lose most first, and why the first of those that stay does. */
+static void add_sums(const struct whatif_answer *answer, const struct style *style, struct buf *ret_text)
+{
+    static const struct column columns[] = {{"FARM", COLUMN_TEXT, 0},
+                                            {"MOVE", COLUMN_NUMBER, 0},
+                                            {"FIND NO PLACE", COLUMN_NUMBER, 0},
+                                            {"CANNOT LEAVE", COLUMN_NUMBER, 0}};
     struct table *table = table_new(columns, LENGTH(columns));
     CLEANUP(map_freep) struct map *by_farm = map_new();
     CLEANUP_ARENA struct arena *arena = arena_new();
     struct vec tallies = VEC_OF(struct tally);
 
     for (size_t n = 0; n < answer->moves_length; n++)
-        add_tally(by_farm, &tallies, answer->moves[n].instance, false);
+        tally_of(by_farm, &tallies, answer->moves[n].instance)->moves++;
     for (size_t n = 0; n < answer->losses_length; n++)
-        add_tally(by_farm, &tallies, answer->losses[n].instance, true);
+        tally_of(by_farm, &tallies, answer->losses[n].instance)->losses++;
+    for (size_t n = 0; n < answer->stays_length; n++)
+        tally_of(by_farm, &tallies, answer->stays[n].instance)->stays++;
     vec_sort(&tallies, compare_tallies);
     for (size_t n = 0; n < tallies.length; n++) {
         const struct tally *tally = vec_at(&tallies, n);
         const char *farm =
             arena_strndup(arena, tally->farm, (size_t)(strrchr(tally->farm, '/') - tally->farm));
         const char *const cells[] = {farm, arena_printf(arena, "%zu", tally->moves),
-                                     arena_printf(arena, "%zu", tally->losses)};
+                                     arena_printf(arena, "%zu", tally->losses),
+                                     arena_printf(arena, "%zu", tally->stays)};
         if (n < LINES_MAX) table_row(table, cells);
     }
     add_table(table, style, ret_text);
+    if (answer->stays_length > 0)
+        buf_printf(ret_text, "%s cannot leave: %s\n", answer->stays[0].instance, answer->stays[0].reason);
     if (tallies.length > LINES_MAX)
         buf_printf(ret_text, "… and %zu farms more; -o json names each instance\n",
                    tallies.length - LINES_MAX);
     vec_free(&tallies);
 }
 
-static void add_tally(struct map *by_farm, struct vec *tallies, const char *instance, bool lost)
+static struct tally *tally_of(struct map *by_farm, struct vec *tallies, const char *instance)
 {
     CLEANUP_MEM char *farm = mem_strndup(instance, (size_t)(strrchr(instance, '/') - instance));
     uintptr_t number = (uintptr_t)map_get(by_farm, farm);
@@ -281,15 +309,14 @@ static void add_tally(struct map *by_farm, struct vec *tallies, const char *inst
         number = tallies->length;
         map_put(by_farm, farm, (void *)number);
     }
-    struct tally *tally = vec_at(tallies, number - 1);
-    tally->losses += lost;
-    tally->moves += !lost;
+    return vec_at(tallies, number - 1);
 }
 
 static int compare_tallies(const void *a, const void *b)
 {
     const struct tally *x = a, *y = b;
     if (x->losses != y->losses) return x->losses > y->losses ? -1 : 1;
+    if (x->stays != y->stays) return x->stays > y->stays ? -1 : 1;
     if (x->moves != y->moves) return x->moves > y->moves ? -1 : 1;
     return text_compare_natural(x->farm, y->farm);
 }

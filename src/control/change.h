@@ -24,6 +24,26 @@ void change_expect(struct change *change, enum record_kind kind, const char *nam
 void change_event(struct change *change, int64_t wall_ms, const char *who, const char *kind, const char *name,
                   const char *what, const char *reason);
 bool change_is_empty(const struct change *change);
+size_t change_length(const struct change *change); /* operations, without events */
+/* What the store will hold of a key once this is committed, as far as the change says; NULL: it says nothing,
+ * or deletes it. */
+const char *change_staged(const struct change *change, const char *key);
+
+/* What changes of the grid's things (but images, pools and rules), for who has more to write because of it.
+ * object is NULL when it goes, and valid until the change is freed; of a farm, a party and the like json has
+ * all. */
+struct change_record {
+    enum record_kind kind;
+    const char *name;
+    const char *json;
+    const void *object; /* of hosts, instances and host facts: the fields that are not lists; else NULL */
+};
+/* Start with *cursor = 0; false at the end. What is staged meanwhile by text is not in it. */
+bool change_next_record(const struct change *change, size_t *cursor, struct change_record *ret_record);
+/* Called once by change_commit(), before anything is written: adds what follows. Every change of records has
+ * one: what a bill is made from is written nowhere else. */
+void change_follow(struct change *change, bool (*follow)(void *ctx, struct change *change, struct error *err),
+                   void *ctx);
 
 /* All or nothing. More than the store's limit of one transaction is refused. */
 MUST_CHECK bool change_commit(struct change *change, uint64_t *ret_revision, struct error *err);

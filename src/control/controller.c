@@ -31,7 +31,7 @@ bool controller_new(const struct controller_options *options, struct controller 
     controller->news_everywhere = true;
     controller->started_us = clock->steady_us(clock->self);
     if (!mirror_new(options->store, changed, controller, &controller->mirror, err) ||
-        !documents_load(controller, err)) {
+        !documents_load(controller, err) || !usage_begin(controller, err)) {
         controller_free(controller);
         return false;
     }

@@ -58,7 +58,7 @@ void denied_take(struct session *session, const struct host_report *report)
 void denied_tick(struct controller *controller)
 {
     const struct clock_port *clock = controller->options.clock;
-    CLEANUP_CHANGE struct change *change = change_new(controller->options.store);
+    CLEANUP_CHANGE struct change *change = control_change(controller);
     int64_t now_us = clock->steady_us(clock->self);
     struct vec told = VEC_OF(struct denied *);
     size_t cursor = 0;

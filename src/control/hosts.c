@@ -209,7 +209,7 @@ bool hosts_set_state(struct controller *controller, const char *host, enum host_
                                         [HOST_STATE_DRAINING] = "draining",
                                         [HOST_STATE_OFF] = "off"};
     const struct record *record = mirror_get(controller->mirror, RECORD_HOST_FACT, host);
-    CLEANUP_CHANGE struct change *change = change_new(controller->options.store);
+    CLEANUP_CHANGE struct change *change = control_change(controller);
     int64_t now_ms = control_now_ms(controller);
 
     if (!record) return error_set(err, ERROR_NOT_FOUND, "no host %s", host);
@@ -469,7 +469,7 @@ static void losses_note(struct controller *controller)
     for (size_t cursor = 0; !open && map_next(controller->sessions, &cursor, NULL, &value);)
         open = loss_is_open(value, now_us);
     if (open && now_us - oldest_us < LOSSES_US) return;
-    CLEANUP_CHANGE struct change *change = change_new(controller->options.store);
+    CLEANUP_CHANGE struct change *change = control_change(controller);
     for (size_t cursor = 0; map_next(controller->sessions, &cursor, NULL, &value);)
         if (((struct session *)value)->off_us) loss_put(value, change);
     if (change_is_empty(change)) return;

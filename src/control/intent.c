@@ -38,7 +38,7 @@ bool controller_apply(struct controller *controller, struct arena *arena, const 
                       const struct documents *documents, const char *file, uint64_t if_revision, bool dry_run,
                       struct vec *ret_applied, struct error *err)
 {
-    CLEANUP_CHANGE struct change *change = change_new(controller->options.store);
+    CLEANUP_CHANGE struct change *change = control_change(controller);
     struct vec applied = VEC_OF(struct applied);
     uint64_t revision = store_revision(controller->options.store);
 
@@ -95,7 +95,7 @@ bool controller_delete(struct controller *controller, const struct caller *calle
                        const char *name, uint64_t if_revision, struct error *err)
 {
     const struct record *record = mirror_get(controller->mirror, kind, name);
-    CLEANUP_CHANGE struct change *change = change_new(controller->options.store);
+    CLEANUP_CHANGE struct change *change = control_change(controller);
 
     if (!record || !caller_may_see(caller, kind, record))
         return refuse_missing(controller, caller, kind, name, err);
@@ -154,7 +154,7 @@ bool controller_move(struct controller *controller, const struct caller *caller,
 {
     const struct record *record = mirror_get(controller->mirror, RECORD_INSTANCE, instance);
     const struct record *target = mirror_get(controller->mirror, RECORD_HOST_FACT, host);
-    CLEANUP_CHANGE struct change *change = change_new(controller->options.store);
+    CLEANUP_CHANGE struct change *change = control_change(controller);
 
     if (!record || !caller_may_see(caller, RECORD_INSTANCE, record))
         return error_set(err, ERROR_NOT_FOUND, "there is no instance %s", instance);
@@ -180,7 +180,7 @@ bool controller_host_state(struct controller *controller, const struct caller *c
     static const char *const whats[] = {
         [HOST_ACTIVE] = "activated", [HOST_DRAINING] = "drained", [HOST_OFF] = "switched off"};
     const struct record *record = mirror_get(controller->mirror, RECORD_HOST, host);
-    CLEANUP_CHANGE struct change *change = change_new(controller->options.store);
+    CLEANUP_CHANGE struct change *change = control_change(controller);
 
     if (!text_equal(caller->party, "landlord"))
         return error_set(err, ERROR_DENIED, "only the landlord changes hosts");
@@ -196,7 +196,7 @@ bool controller_host_state(struct controller *controller, const struct caller *c
 bool controller_note_exec(struct controller *controller, const struct caller *caller, const char *instance,
                           const char *word, struct error *err)
 {
-    CLEANUP_CHANGE struct change *change = change_new(controller->options.store);
+    CLEANUP_CHANGE struct change *change = control_change(controller);
     size_t size = strcspn(word, " \t\n");
     char shown[EXEC_WORD_MAX + 1];
 
@@ -215,7 +215,7 @@ static bool note_power(struct controller *controller, const struct caller *calle
     static const char *const whats[] = {[POWER_ON] = "power on asked for",
                                         [POWER_OFF] = "power off asked for",
                                         [POWER_CYCLE] = "power cycle asked for"};
-    CLEANUP_CHANGE struct change *change = change_new(controller->options.store);
+    CLEANUP_CHANGE struct change *change = control_change(controller);
 
     change_event(change, wall_ms(controller), caller->name, "host", host, whats[order], "as asked");
     return commit(controller, change, err);

@@ -61,6 +61,10 @@ struct controller {
     struct load *load;
     int64_t load_since_ms;    /* control_now_ms() of its start: what began after that began at zero */
     int64_t time_ms, time_us; /* control_now_ms(): what it said at this steady time */
+    /* usage.c */
+    int64_t ledger_ms, ledger_us; /* what the ledger's clock said at this steady time */
+    bool books_were_open;         /* before this controller's life */
+    bool books_open;
 };
 
 /* What waits for a switch: it outlives the controller, for an order cannot be taken back. */
@@ -113,6 +117,13 @@ void news_again(struct controller *controller, const char *host); /* it has to b
 bool library_may_name(struct controller *controller, const char *party, const char *digest);
 MUST_CHECK bool library_keep(struct controller *controller, struct error *err); /* once a minute */
 void library_free(struct map *idle);
+
+/* usage.c: what a bill is made from is written with what it follows from */
+/* What every change of records is made with. */
+struct change *control_change(struct controller *controller);
+MUST_CHECK bool usage_begin(struct controller *controller, struct error *err);
+/* Once a minute: a successor's clock goes on from there at least. */
+MUST_CHECK bool usage_keep(struct controller *controller, struct error *err);
 
 /* sizing.c */
 void sizing_start(struct controller *controller);

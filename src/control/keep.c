@@ -12,7 +12,7 @@ enum {
 };
 
 /* Events are kept for thirty days, and no longer than the store changes this often; so is the history of
- * every other key, from which bills are made and watches go on. */
+ * every other key, from which watches go on. (Bills are made from the books of usage.c, which are kept.) */
 static const int64_t event_age_ms_max = INT64_C(30) * 24 * 3600 * 1000;
 static const uint64_t revisions_kept = 1000 * 1000;
 
@@ -34,6 +34,7 @@ static void round_of(void *ctx)
     struct error err;
 
     keep_start(controller);
+    if (!usage_keep(controller, &err)) control_log(controller, "keeping the books", &err);
     if (!forget_events(controller, &err)) control_log(controller, "forgetting old events", &err);
     if (revision > revisions_kept && !store_compact(store, revision - revisions_kept, &err))
         control_log(controller, "forgetting old history", &err);

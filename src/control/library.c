@@ -213,7 +213,7 @@ static bool note_layer(struct controller *controller, const struct caller *calle
                        struct error *err)
 {
     const struct clock_port *clock = controller->options.clock;
-    CLEANUP_CHANGE struct change *change = change_new(controller->options.store);
+    CLEANUP_CHANGE struct change *change = control_change(controller);
     CLEANUP_MEM char *name = mem_printf("%s/%s", caller->party, digest),
                      *key = mem_printf("%s%s", layer_prefix, name);
 
@@ -251,7 +251,7 @@ static bool forget_layers(struct round *round, struct error *err)
 {
     struct controller *controller = round->controller;
     const struct clock_port *clock = controller->options.clock;
-    CLEANUP_CHANGE struct change *change = change_new(controller->options.store);
+    CLEANUP_CHANGE struct change *change = control_change(controller);
     struct vec items = VEC_OF(struct store_item);
     size_t count = 0;
 

@@ -28,7 +28,7 @@ static bool reported(const struct host_report *report, const char *instance);
 bool report_take(struct controller *controller, struct session *session, const struct host_report *report,
                  struct error *err)
 {
-    CLEANUP_CHANGE struct change *change = change_new(controller->options.store);
+    CLEANUP_CHANGE struct change *change = control_change(controller);
     CLEANUP_ARENA struct arena *arena = arena_new();
     CLEANUP(map_freep) struct map *instances = map_new();
     struct taking taking = {

@@ -160,7 +160,7 @@ static void route_hello(struct asked *asked)
 static bool take_hello(struct asked *asked, struct error *err)
 {
     struct controller *controller = asked->controller;
-    CLEANUP_CHANGE struct change *change = change_new(controller->options.store);
+    CLEANUP_CHANGE struct change *change = control_change(controller);
     const struct node *document = node_get(&asked->body, "host");
     const struct record *record = mirror_get(controller->mirror, RECORD_HOST_FACT, asked->host);
     size_t addresses_length = 0;

@@ -97,7 +97,7 @@ static void size_all(struct controller *controller)
                             .arena = arena,
                             .now_ms = control_now_ms(controller),
                             .asks = VEC_OF(struct share_ask),
-                            .change = change_new(controller->options.store)};
+                            .change = control_change(controller)};
     size_t length = 0;
     const struct record *const *farms = mirror_list(controller->mirror, RECORD_FARM, &length);
     struct error err;
@@ -182,8 +182,9 @@ static struct need_load load_of(struct sizing *sizing, const struct farm *farm, 
 {
     struct controller *controller = sizing->controller;
     const struct tier_load *load = load_get(controller, farm->full_name, tier->name);
+    bool measured = false; /* the default does, too */
     struct need_load of = {.now_ms = sizing->now_ms,
-                           .lead_ms = load_lead_ms(controller, farm->full_name, tier->name, NULL),
+                           .lead_ms = load_lead_ms(controller, farm->full_name, tier->name, &measured),
                            .service_scv = -1,
                            .arrival_scv = -1,
                            .inside = -1};

@@ -9,9 +9,9 @@
 /* More rounds than any chain of decisions has while nothing else changes; a plan that still wants something
  * then is a fault of the planner (it has to be idempotent) and must not spin the controller. */
 enum { PLAN_ROUNDS_MAX = 16 };
-/* An action writes at most three things, and a transaction has a bound (store.h). What is beyond is decided
- * again in the loop's next turn; hosts meanwhile begin with what is known. */
-enum { ACTIONS_MAX = STORE_OPS_LENGTH_MAX / 4 };
+/* An action writes at most three things and four rows of the books, and a transaction has a bound (store.h).
+ * What is beyond is decided again in the loop's next turn; hosts meanwhile begin with what is known. */
+enum { ACTIONS_MAX = STORE_OPS_LENGTH_MAX / 8 };
 enum { TRY_AGAIN_US = 1000 * 1000 }; /* after the store refused what was decided */
 
 /* A newer document for a host. */
@@ -217,8 +217,8 @@ static void settle(struct controller *controller, const struct vec *taken)
 static bool commit(struct controller *controller, const struct plan *plan, int64_t now_ms, struct vec *news,
                    bool *ret_changed, struct error *err)
 {
-    CLEANUP_CHANGE struct change *together = change_new(controller->options.store);
-    CLEANUP_CHANGE struct change *decision = change_new(controller->options.store);
+    CLEANUP_CHANGE struct change *together = control_change(controller);
+    CLEANUP_CHANGE struct change *decision = control_change(controller);
 
     write_down(controller, together, plan, now_ms);
     *ret_changed = !change_is_empty(together);
@@ -342,7 +342,7 @@ static void publish_apart(struct controller *controller, struct vec *news)
 
     for (size_t i = 0; i < news->length; i++) {
         struct news *item = vec_at(news, i);
-        CLEANUP_CHANGE struct change *change = change_new(controller->options.store);
+        CLEANUP_CHANGE struct change *change = control_change(controller);
         put_news(change, item);
         if (change_commit(change, NULL, &err)) {
             give_news(item);

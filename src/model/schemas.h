@@ -5,6 +5,7 @@
 #include "model/action.h"
 #include "model/host_document.h"
 #include "model/intent.h"
+#include "model/ledger.h"
 #include "model/schema.h"
 #include "model/state.h"
 
@@ -20,6 +21,12 @@ extern const struct schema schema_size; /* struct resources of a tier */
 extern const struct schema schema_instance;
 extern const struct schema schema_host_fact;
 extern const struct schema schema_farm_fact;
+extern const struct schema schema_usage;
+extern const struct schema schema_host_usage;
+extern const struct schema schema_farm_terms;
+extern const struct schema schema_sla_terms;
+extern const struct schema schema_party_terms;
+extern const struct schema schema_service_hour;
 extern const struct schema schema_host_document;
 extern const struct schema schema_personality;
 extern const struct schema schema_host_report;

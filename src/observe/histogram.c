@@ -148,7 +148,7 @@ static int64_t bucket_from(size_t bucket)
 
 static int64_t bucket_width(size_t bucket)
 {
-    return bucket < 2 * HISTOGRAM_PARTS ? 1 : 1LL << (bucket / HISTOGRAM_PARTS - 1);
+    return bucket < 2 * HISTOGRAM_PARTS ? 1 : INT64_C(1) << (bucket / HISTOGRAM_PARTS - 1);
 }
 
 /* Decimal digits without a sign. */

@@ -58,7 +58,6 @@ MUST_CHECK bool replay_run(struct arena *arena, const struct documents *document
 void replay_cost(const struct replay_sums *sums, struct buf *ret_text);
 void replay_json(const struct replay_report *report, struct buf *ret_json);
 /* Demand, capacity and lateness of each farm over time. */
-void replay_plot(const struct replay_report *report, const struct trace *trace, const char *title,
-                 struct buf *ret_svg);
+void replay_plot(const struct replay_report *report, const char *title, struct buf *ret_svg);
 
 #endif

@@ -7,9 +7,12 @@
  * as little happens. */
 enum { STEP_MS_MIN = 5, STEP_MS_MAX = 80 };
 static const double steady_part = 1e-4;
+/* While a queue grows or shrinks it wavers as one does at this use: by trying, against simulated queues. */
+static const double wavers = 0.95;
 
 static void step(struct station *station, double seconds, struct station_done *ret_done);
 static double used_at(const struct station *station, double inside, double passes);
+static double late_now(const struct station *station);
 static double inside_max(const struct station *station);
 
 void station_set(struct station *station, double rate, int64_t serving)
@@ -37,8 +40,8 @@ void station_pass(struct station *station, int64_t ms, struct station_done *ret_
             step_ms *= 2;
         station->steady = moved <= scale * steady_part;
         if (!station->steady) continue;
-        struct queue queue = queue_at(&station->load, station->serving, station->used);
-        station->late = station->target_s > 0 ? queue_later(&queue, station->target_s) : 0;
+        station->late = late_now(station);
+        if (station->inside < inside_max(station)) station->calm = station->used;
     }
     if (ms <= 0) return;
     double arrived = station->load.rate * (double)ms / 1000, refused = 0;
@@ -79,9 +82,22 @@ static void step(struct station *station, double seconds, struct station_done *r
     station->inside = number_max(inside, 0);
     ret_done->arrived += arrived;
     ret_done->refused += refused;
-    struct queue queue = queue_at(&station->load, station->serving, used);
-    if (station->target_s > 0)
-        ret_done->late += number_max(arrived - refused, 0) * queue_later(&queue, station->target_s);
+    ret_done->late += number_max(arrived - refused, 0) * late_now(station);
+}
+
+/* The part of those who come now that will be late. What steady load piles up wavers as in a steady queue;
+ * what a jump piled up on top of that is a wait that all have alike, and so is what is left of it afterwards.
+ */
+static double late_now(const struct station *station)
+{
+    double servers = (double)station->serving * (double)station->load.concurrency;
+    double offered = station->load.rate * station->load.service_s / servers;
+    double steady = number_min(station->used, number_max(wavers, offered < 1 ? offered : station->calm));
+
+    if (station->target_s <= 0) return 0;
+    struct queue queue = queue_at(&station->load, station->serving, steady);
+    double piled_s = (station->inside - queue_length(&queue)) * station->load.service_s / servers;
+    return queue_later(&queue, station->target_s - number_max(piled_s, 0));
 }
 
 /* The use at which a steady queue's length and what it serves meanwhile (`passes` at full use) are so many:

@@ -11,6 +11,7 @@ struct station {
     double target_s;        /* later than this is late; 0: nothing is */
     int64_t serving;
     double used;   /* the queue is as long as a steady one is where so much of the servers is used */
+    double calm;   /* `used` when it was steady last */
     double inside; /* mean number of requests waiting and served */
     bool steady;   /* nothing changes until rate or serving do */
     double late;   /* while it is steady: the part that is late */

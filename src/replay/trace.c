@@ -189,7 +189,7 @@ static bool add_row(struct reading *reading, const struct cells *cells, int64_t 
     } else {
         int64_t step_ms = time_ms - series->last_ms;
         if (reading->step_ms == 0 && step_ms > 0) reading->step_ms = step_ms;
-        if (step_ms != reading->step_ms) {
+        if (step_ms <= 0 || step_ms != reading->step_ms) {
             const char *what = step_ms < 0                  ? "disorder"
                                : step_ms == 0               ? "twice the same time"
                                : step_ms > reading->step_ms ? "a gap"

@@ -56,9 +56,9 @@ static void settle(struct promise *promise, bool happened);
 static void ask_farm(struct clerk *clerk, struct wish *wish, const struct swarm_farm *farm, const char *what);
 static void ask_host(struct clerk *clerk, size_t n, bool drain);
 static void scale(struct clerk *clerk, struct wish *wish);
-static void move(struct clerk *clerk);
+static bool move(struct clerk *clerk);
 static void delete_farm(struct clerk *clerk, struct wish *wish);
-static void power_on(struct clerk *clerk);
+static bool power_on(struct clerk *clerk);
 static char *farm_json(const struct swarm_farm *farm);
 static const char *token_of(struct clerk *clerk, const struct swarm_farm *farm);
 static bool open_ended(const struct promise *promise);
@@ -151,9 +151,9 @@ bool clerk_act(struct run *run, struct trouble *trouble)
         if (open_ended(clerk->hosts[host])) return false;
         ask_host(clerk, host, !clerk->draining[host]);
     } else if (dice <= 25) {
-        power_on(clerk);
+        return power_on(clerk);
     } else if (dice <= 40) {
-        move(clerk);
+        return move(clerk);
     } else if (busy) {
         return false;
     } else if (!there) {
@@ -367,8 +367,8 @@ static void ask_host(struct clerk *clerk, size_t n, bool drain)
     request(clerk, clerk->hosts[n], landlord, "POST", path, NULL);
 }
 
-/* Of what is asked here nothing is promised but an effort. */
-static void move(struct clerk *clerk)
+/* Of what is asked here nothing is promised but an effort. False: there is nothing to move. */
+static bool move(struct clerk *clerk)
 {
     struct run *run = clerk->run;
     struct vec list = VEC_OF(struct fake_instance);
@@ -376,7 +376,8 @@ static void move(struct clerk *clerk)
     struct promise *promise = promise_get(clerk, "move");
 
     fake_world_list(run->world->truth, &list);
-    if (list.length > 0 && !open_ended(promise)) {
+    bool may = list.length > 0 && !open_ended(promise);
+    if (may) {
         const struct fake_instance *drawn = vec_at(&list, (size_t)run_draw(run, 0, (int64_t)list.length - 1));
         CLEANUP_MEM char *path = mem_printf("/v1/instances/%s/move", drawn->name);
         CLEANUP_MEM char *body = mem_printf("{\"host\":\"%s\"}", to->name);
@@ -384,10 +385,12 @@ static void move(struct clerk *clerk)
         request(clerk, promise, landlord, "POST", path, body);
     }
     vec_free(&list);
+    return may;
 }
 
-/* A host that was switched off by the controller stays so until somebody says otherwise. */
-static void power_on(struct clerk *clerk)
+/* A host that was switched off by the controller stays so until somebody says otherwise. False: none is off.
+ */
+static bool power_on(struct clerk *clerk)
 {
     struct run *run = clerk->run;
     struct promise *promise = promise_get(clerk, "power");
@@ -398,8 +401,9 @@ static void power_on(struct clerk *clerk)
         CLEANUP_MEM char *path = mem_printf("/v1/hosts/%s/power", box->name);
         run_tell(run, "the landlord switches %s on", box->name);
         request(clerk, promise, landlord, "POST", path, "{\"order\":\"on\"}");
-        return;
+        return true;
     }
+    return false;
 }
 
 /* As the store has it: the document's one canonical form, read from the text that is sent. */

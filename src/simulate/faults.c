@@ -232,13 +232,13 @@ static bool is_kept(const struct simulate_options *options, size_t place, uint64
 static void note_strike(struct run *run, size_t place, uint64_t nth, uint64_t told)
 {
     struct simulate_report *report = run->report;
-    const char *line = run->story->told > told ? run->story->lines[told % (STORY_LINES + 1)] : "";
 
+    ASSERT(run->story->told > told); /* what nobody is told of did nothing, and is no strike */
     if (report->strikes_length == LENGTH(report->strikes)) return;
     struct simulate_strike *strike = &report->strikes[report->strikes_length++];
     strike->fault = (uint32_t)place;
     strike->nth = (uint32_t)nth;
-    snprintf(strike->line, sizeof(strike->line), "%s", line);
+    snprintf(strike->line, sizeof(strike->line), "%s", run->story->lines[told % (STORY_LINES + 1)]);
 }
 
 static void is_over(void *ctx)

@@ -4,10 +4,14 @@
 #include "base/text.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { LOOK_US = 1000 * 1000, STEPS_NOW_MAX = 200 * 1000 };
 
+static void acknowledged_changed(struct run *run, const struct fake_change *change);
+static void acknowledged_stored(struct run *run, const struct store_item *item);
+static void acknowledged_step(struct run *run);
 static bool look_is_due(const struct run *run);
 static void one_leader_step(struct run *run);
 static void no_leak_step(struct run *run);
@@ -25,7 +29,7 @@ static const struct invariant invariants[] = {
     {"no-leak", no_leak_changed, no_leak_stored, no_leak_step},
     {"quota", quota_changed, NULL, quota_step},
     {"committed", NULL, NULL, committed_step},
-    {"acknowledged", NULL, clerk_stored, clerk_judge},
+    {"acknowledged", acknowledged_changed, acknowledged_stored, acknowledged_step},
     {"one-leader", NULL, NULL, one_leader_step},
     {"drains", NULL, NULL, NULL}, /* with what the store says of instances: judge_leak.c reads it */
     {"believed", NULL, believed_stored, NULL},
@@ -77,6 +81,7 @@ void judges_free(struct judges *judges)
     map_free(judges->held);
     map_free(judges->wires);
     map_free(judges->believed);
+    audit_free(judges->audit);
     map_free(judges->images);
     mem_free(judges);
 }
@@ -85,7 +90,8 @@ void judges_watch(struct run *run)
 {
     struct error err;
     if (!store_watch_start(run->world->store, "", store_revision(run->world->store), stored, run,
-                           &run->judges->watch, &err))
+                           &run->judges->watch, &err) ||
+        !audit_new(run->world->store, &run->judges->audit, &err))
         run_violated(run, "acknowledged", "the store cannot be watched: %s", err.message);
     run->judges->revision = store_revision(run->world->store);
 }
@@ -112,6 +118,33 @@ void judges_step(void *ctx)
 struct held *held_get(struct judges *judges, const char *host)
 {
     return map_get(judges->held, host);
+}
+
+/* What runs is in the books. It is told after the step: what may not run at all breaks another invariant. */
+static void acknowledged_changed(struct run *run, const struct fake_change *change)
+{
+    struct judges *judges = run->judges;
+    if (judges->audit && change->kind == FAKE_STARTED &&
+        !audit_is_on(judges->audit, change->instance, change->host))
+        snprintf(judges->unbilled, sizeof(judges->unbilled), "%s starts on %s, and no bill will have it",
+                 change->instance, change->host);
+}
+
+static void acknowledged_stored(struct run *run, const struct store_item *item)
+{
+    clerk_stored(run, item);
+    if (run->judges->audit) audit_take(run->judges->audit, item);
+}
+
+/* No promise is broken, and no second of a bill lost or counted twice. */
+static void acknowledged_step(struct run *run)
+{
+    struct error err;
+
+    clerk_judge(run);
+    if (run->judges->audit && !audit_check(run->judges->audit, &err))
+        run_violated(run, "acknowledged", "the books: %s", err.message);
+    if (run->judges->unbilled[0]) run_violated(run, "acknowledged", "%s", run->judges->unbilled);
 }
 
 /* One process writes the store: while none is there it stays as it is, and it never goes back. */

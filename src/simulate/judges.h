@@ -2,6 +2,7 @@
 #ifndef CROFT_SIMULATE_JUDGES_H
 #define CROFT_SIMULATE_JUDGES_H
 
+#include "simulate/audit.h"
 #include "simulate/inside.h"
 
 /* What runs, and what is left of it, on one host. */
@@ -39,6 +40,8 @@ struct judges {
     struct map *held;     /* host -> struct held */
     struct map *wires;    /* VNI as text -> struct wire */
     struct map *believed; /* instance -> struct believed */
+    struct audit *audit;  /* of the books */
+    char unbilled[256];   /* what started without being in them, in this step; or "" */
     struct map *images;   /* "party digest" of all images that were ever there -> the judges */
     struct store_watch *watch;
     uint64_t revision; /* that the store was seen at */

@@ -6,6 +6,7 @@
 #include "spec/document.h"
 #include "spec/ganeti_text.h"
 #include "spec/grid.h"
+#include "spec/spec.h"
 
 #include <string.h>
 
@@ -15,6 +16,8 @@
 #define CPUS_MAX 100000           /* cores */
 #define RATIO_DEFAULT_MILLIS 4000 /* Ganeti's own vcpu-ratio */
 #define RATIO_MAX_MILLIS (1000 * 1000)
+#define MEM_SLACK \
+    512 /* MiB that a node's figures may be off by; htools allow as much (Loader.hs, checkData) */
 #define NAME_SIZE 64u
 
 enum { GROUP_NAME, GROUP_UUID, GROUP_POLICY };
@@ -50,7 +53,7 @@ static const char *const roles[] = {"Y", "N", "M", NULL};
 static const char *const statuses[] = {
     "ADMIN_down",        "ADMIN_offline", "ERROR_down", "ERROR_up",        "ERROR_nodedown",
     "ERROR_nodeoffline", "running",       "USER_down",  "ERROR_wrongnode", NULL};
-enum { STATUS_ADMIN_OFFLINE = 1 };
+enum { STATUS_ADMIN_OFFLINE = 1, STATUS_ERROR_UP = 3, STATUS_RUNNING = 6 };
 static const char *const templates[] = {"diskless", "file", "sharedfile", "plain",   "blockdev",
                                         "drbd",     "rbd",  "ext",        "gluster", NULL};
 enum { TEMPLATE_PLAIN = 3, TEMPLATE_DRBD = 5 };
@@ -64,6 +67,7 @@ struct place {
     int64_t cpus_millis, os_cpus;
     int64_t mem, os_mem, free_mem, disk, free_disk;        /* MiB */
     int64_t used_cpus, used_mem, used_disk, mirrored_disk; /* by instances; MiB */
+    int64_t running_mem;                                   /* by those that run there now */
     bool offline, unknown;                                 /* unknown: Ganeti could not ask it */
 };
 
@@ -94,12 +98,15 @@ static void add_instance(struct cluster *c, const struct ganeti_row *row, const 
                          const struct place *primary, const struct resources *size);
 static bool add_hosts(struct cluster *c, struct error *err);
 static bool check_use(const struct place *node, struct error *err);
+static void warn_of_free_memory(const struct cluster *c, const char *file, struct buf *ret_warnings);
+static void warn_of_cpus(const struct cluster *c, const char *file, struct buf *ret_warnings);
+static void add_warning(struct error *warning, const char *file, size_t nodes, struct buf *ret_warnings);
 static void add_host(struct cluster *c, const struct place *node);
 static const char *printable(struct arena *arena, const char *text);
 static int64_t at_least(int64_t a, int64_t b);
 
 bool ganeti_read(struct arena *arena, const char *file, const char *text, size_t size,
-                 struct grid_file *ret_grid, struct error *err)
+                 struct grid_file *ret_grid, struct buf *ret_warnings, struct error *err)
 {
     struct cluster c = {.grid = {.arena = arena, .file = file},
                         .group_by_name = map_new(),
@@ -111,6 +118,10 @@ bool ganeti_read(struct arena *arena, const char *file, const char *text, size_t
         c.sections[i] = VEC_OF(struct ganeti_row);
     bool done = ganeti_split(arena, text, size, c.sections, err) && read_cluster(&c, err) &&
                 grid_finish(&c.grid, ret_grid, err);
+    if (done) {
+        warn_of_free_memory(&c, file, ret_warnings);
+        warn_of_cpus(&c, file, ret_warnings);
+    }
     for (size_t i = 0; i < GANETI_SECTIONS; i++)
         vec_free(&c.sections[i]);
     map_free(c.group_by_name);
@@ -340,6 +351,7 @@ static bool read_instance(struct cluster *c, const struct ganeti_row *row, const
         return true;
     }
     primary->used_mem += mem;
+    if (status == STATUS_RUNNING || status == STATUS_ERROR_UP) primary->running_mem += mem;
     primary->used_cpus += vcpus;
     primary->used_disk += local;
     struct resources size = {
@@ -410,6 +422,53 @@ static bool check_use(const struct place *node, struct error *err)
         error_set(err, ERROR_INVALID, "the node has %lld MiB of disk, its instances and mirrors take %lld",
                   (long long)node->disk, (long long)disk);
     return ganeti_fail(node->row, is_memory ? NODE_MEM : NODE_DISK, err);
+}
+
+/* Instances that are down leave their memory free, and a hypervisor may not have given its instances yet all
+ * that they may take: so nothing is refused. Nor is it believed: what is promised is taken. */
+static void warn_of_free_memory(const struct cluster *c, const char *file, struct buf *ret_warnings)
+{
+    struct error warning;
+    size_t nodes = 0;
+    for (size_t i = 0; i < c->sections[GANETI_NODES].length; i++) {
+        const struct place *node = &c->nodes[i];
+        int64_t left = node->mem - node->os_mem - node->running_mem;
+        if (node->unknown || node->running_mem == 0 || node->free_mem <= left + MEM_SLACK || nodes++ > 0)
+            continue;
+        error_set(
+            &warning, ERROR_INVALID,
+            "%lld MiB are said to be free, but the system and what runs leave %lld of %lld: these are taken",
+            (long long)node->free_mem, (long long)left, (long long)node->mem);
+        ganeti_fail(node->row, NODE_FREE_MEM, &warning);
+    }
+    if (nodes > 0) add_warning(&warning, file, nodes, ret_warnings);
+}
+
+/* Ganeti lets a policy be changed below what there is. */
+static void warn_of_cpus(const struct cluster *c, const char *file, struct buf *ret_warnings)
+{
+    struct error warning;
+    size_t nodes = 0;
+    for (size_t i = 0; i < c->sections[GANETI_NODES].length; i++) {
+        const struct place *node = &c->nodes[i];
+        if (node->unknown || node->used_cpus * 1000 <= node->cpus_millis || nodes++ > 0) continue;
+        error_set(
+            &warning, ERROR_INVALID,
+            "the instances have %lld vcpus, more than the %.15g that the vcpu ratio allows: nothing has room "
+            "there until some leave",
+            (long long)node->used_cpus, (double)node->cpus_millis / 1000);
+        ganeti_fail(node->row, NODE_CPUS, &warning);
+    }
+    if (nodes > 0) add_warning(&warning, file, nodes, ret_warnings);
+}
+
+static void add_warning(struct error *warning, const char *file, size_t nodes, struct buf *ret_warnings)
+{
+    document_error_in(warning, file);
+    buf_add_text(ret_warnings, "warning: ");
+    spec_format_error(warning, ret_warnings);
+    if (nodes > 1) buf_printf(ret_warnings, " (and so on %zu more node%s)", nodes - 1, nodes == 2 ? "" : "s");
+    buf_add_char(ret_warnings, '\n');
 }
 
 /* What is neither free nor an instance's own is kept for the host: the system, mirrors of other nodes' disks,

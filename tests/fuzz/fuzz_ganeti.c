@@ -11,10 +11,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CLEANUP_ARENA struct arena *arena = arena_new();
     CLEANUP_BUF struct buf first = {0};
     CLEANUP_BUF struct buf second = {0};
+    CLEANUP_BUF struct buf warnings = {0};
     struct grid_file grid;
     struct grid_file again;
     struct error err;
-    if (!ganeti_read(arena, "file", (const char *)data, size, &grid, &err)) {
+    if (!ganeti_read(arena, "file", (const char *)data, size, &grid, &warnings, &err)) {
         ASSERT(err.line > 0 && err.column > 0 && err.message[0] != '\0' && strcmp(err.file, "file") == 0);
         return 0;
     }

@@ -15,7 +15,7 @@ static bool needs(const struct work_tier *tier, const struct work_tier *other);
 void recover_rank(struct work *work, size_t farm)
 {
     const struct work_farm *f = &work->farms[farm];
-    struct work_tier *tiers = work->tiers + f->tier_first;
+    struct work_tier *tiers = f->tiers_length > 0 ? work->tiers + f->tier_first : NULL;
     bool changed = f->tiers_length > 1;
 
     for (size_t t = 0; t < f->tiers_length; t++) {

@@ -18,6 +18,8 @@ static const double quick_gain = 0.3, slow_gain = 0.06, trend_gain = 0.1, trend_
 static const double clip = 2.5;
 static const double season_gain = 0.3, season_clip = 0.7, season_unit = 10000;
 enum { SLOT_WINDOWS = FORECAST_SLOT_MS / FORECAST_WINDOW_MS };
+/* More than double what is expected is not held ready for what hardly ever comes. */
+static const double band_max = 0.69;
 static const double band_gain = 0.08, error_max = 2;
 static const double floor_least = 0.01, floor_part = 0.02;
 
@@ -27,6 +29,7 @@ static void end_window(struct forecast *forecast);
 static void learn_errors(struct forecast *forecast, double peak);
 static void learn_levels(struct forecast *forecast, double mean);
 static void end_slot(struct forecast *forecast);
+static double foresee_now(const struct forecast *forecast, enum forecaster by);
 static double foresee(const struct forecast *forecast, enum forecaster by, int64_t ahead);
 static double season_at(const struct forecast *forecast, int64_t window);
 static double season_of(const struct forecast *forecast, int64_t slot);
@@ -49,7 +52,9 @@ bool forecast_observe(struct forecast *forecast, int64_t at_ms, int64_t span_ms,
     forecast->seen_ms = at_ms;
     forecast->sum += rate * (double)span_ms;
     forecast->sum_ms += (double)span_ms;
-    if (forecast->level > forecast->peak) forecast->peak = forecast->level;
+    double margin,
+        sure = forecast_now(forecast, &margin) - margin / 2; /* the first count of a new level is noisy */
+    if (sure > forecast->peak) forecast->peak = sure;
     return true;
 }
 
@@ -80,7 +85,7 @@ double forecast_rate(const struct forecast *forecast, double probability)
         error = band[i - 1] + (band[i] - band[i - 1]) * (coverage - from) / (to - from);
         break;
     }
-    return number_exp(foresee(forecast, best, forecast->ahead) + error);
+    return number_exp(foresee_now(forecast, best) + number_min(error, band[0] + band_max));
 }
 
 double forecast_probability(const struct forecast *forecast, double rate)
@@ -89,7 +94,7 @@ double forecast_probability(const struct forecast *forecast, double rate)
     const double *band = forecast->band[best];
 
     if (forecast->windows < 2) return forecast->level >= rate;
-    double error = log_of(forecast, rate) - foresee(forecast, best, forecast->ahead);
+    double error = log_of(forecast, rate) - foresee_now(forecast, best);
     if (error <= band[0]) return 1 - forecast_coverage[0]; /* at least: the band begins at the median */
     for (int i = 1; i < FORECAST_BANDS; i++) {
         double from = forecast_coverage[i - 1], to = forecast_coverage[i];
@@ -149,7 +154,7 @@ static void end_window(struct forecast *forecast)
     double mean = forecast->sum / forecast->sum_ms;
     double least = number_log(number_max(floor_least, floor_part * mean));
 
-    if (forecast->windows == 0) forecast->floor = least;
+    if (forecast->windows == 0) forecast->floor = number_log(floor_least);
     forecast->floor += spread_gain / 10 * (least - forecast->floor);
     learn_errors(forecast, log_of(forecast, number_max(forecast->peak, mean)));
     learn_levels(forecast, log_of(forecast, mean));
@@ -225,6 +230,14 @@ static void end_slot(struct forecast *forecast)
         if (*season > FORECAST_UNKNOWN - 1) *season = FORECAST_UNKNOWN - 1;
     }
     forecast->slot_sum = forecast->slot_windows = 0;
+}
+
+/* As if the window under way ended with the rate that is now: what just fell or rose is known already. */
+static double foresee_now(const struct forecast *forecast, enum forecaster by)
+{
+    struct forecast ended = *forecast;
+    learn_levels(&ended, log_of(forecast, forecast->level));
+    return foresee(&ended, by, forecast->ahead);
 }
 
 /* The log of the rate so many windows after the last that ended; without the band. */

@@ -5,13 +5,21 @@
 
 /* Where there is no response time to look at, so much of the capacity may be in use. */
 static const double utilisation = 0.85;
+/* While the load is steady, so much of what may be late is: the rest is for the seconds in which it jumps.
+ * Near its limit a queue answers to one instance more by a multiple, so this costs 1 to 2 per cent. */
+static const double steady_part = 0.1;
+/* From a jump to what serves it, with the lead of a grid that starts containers: what the rules are for. */
+static const double reaction_usual_s = 1.1;
+enum { TICK_S = 1 };
 /* What has piled up is to be gone in so many seconds. */
 static const double catch_up_s = 2;
 /* An instance is offered only if without it there would be room for so much more than is provided for: or a
  * rate at the edge would be asked for and offered in turns. */
 static const double margin = 0.02;
 
-static double provided_rate(const struct need_tier *tier, const struct forecast *forecast);
+static double provided_rate(const struct need_tier *tier, const struct forecast *forecast,
+                            double probability);
+static double provided_probability(const struct need_tier *tier, const struct need_load *load);
 static double piled_up(const struct need_tier *tier, const struct need_load *load,
                        const struct queue_load *queue_load);
 static struct queue_load load_of(const struct need_tier *tier, const struct need_load *load);
@@ -42,23 +50,25 @@ struct need need_of(const struct need_tier *tier, const struct forecast *forecas
 {
     struct queue_load queue_load = load_of(tier, load);
     int64_t have = load->serving + load->coming;
-    struct need need = {.provided = provided_rate(tier, forecast), .probability = tier->provides};
+    struct need need = {.probability = provided_probability(tier, load)};
     double error;
 
+    need.provided = provided_rate(tier, forecast, need.probability);
     need.rate = forecast_now(forecast, &error);
     queue_load.rate = need.provided + piled_up(tier, load, &queue_load);
     need.used = have > 0 ? queue_load.rate / tier->capacity / (double)have : QUEUE_NEVER;
     if (has_target(tier)) {
         need.target_s = (double)tier->sla->target.response_ms / 1000;
         need.response_s = response(tier, &queue_load, have);
-        need.response_fewer_s = response(tier, &queue_load, have - 1);
-        need.response_more_s = response(tier, &queue_load, have + 1);
     }
     /* What is there for sure is abundant, however rare what comes on top. */
-    if (need.provided <= need.rate) need.probability = 1;
-    struct fuzzy_inputs inputs = {has_target(tier) ? part_of_target(tier, &queue_load, need.response_s)
-                                                   : need.used / utilisation,
-                                  need.probability, tier->sla->priority};
+    bool sure = need.provided <= need.rate || tier->provides >= 1;
+    if (sure) need.probability = 1;
+    struct fuzzy_inputs inputs = {.response = has_target(tier)
+                                                  ? part_of_target(tier, &queue_load, need.response_s)
+                                                  : need.used / utilisation,
+                                  .probability = sure ? 1 : tier->provides,
+                                  .priority = tier->sla->priority};
     need.need = fuzzy_need(tier->rules, &inputs);
     need.wanted = have;
     int64_t enough = fewest(tier, &queue_load, queue_load.rate);
@@ -77,6 +87,14 @@ struct need need_of(const struct need_tier *tier, const struct forecast *forecas
     if (need.wanted > tier->max) need.wanted = tier->max;
     need.change = need.wanted - have;
     return need;
+}
+
+double need_response_s(const struct need_tier *tier, const struct need *need, const struct need_load *load,
+                       int64_t instances)
+{
+    struct queue_load queue_load = load_of(tier, load);
+    queue_load.rate = need->provided;
+    return response(tier, &queue_load, instances);
 }
 
 void need_say(const struct need_tier *tier, const struct need *need, struct buf *ret_text)
@@ -107,11 +125,19 @@ void need_say(const struct need_tier *tier, const struct need *need, struct buf 
 }
 
 /* The rate that is there, and the one that the rules provide for, what is more. */
-static double provided_rate(const struct need_tier *tier, const struct forecast *forecast)
+static double provided_rate(const struct need_tier *tier, const struct forecast *forecast, double probability)
 {
     double error, now = forecast_now(forecast, &error);
-    double later = tier->provides < 1 ? forecast_rate(forecast, tier->provides) : 0;
+    double later = tier->provides < 1 ? forecast_rate(forecast, probability) : 0;
     return number_max(now + error, later);
+}
+
+/* What jumps over what is held ready is late until what is decided then serves: how probable, times how long,
+ * is what counts. So with a longer lead the rules' probability is that much less. */
+static double provided_probability(const struct need_tier *tier, const struct need_load *load)
+{
+    double reaction_s = TICK_S + (double)(load->lead_ms > 0 ? load->lead_ms : 0) / 1000;
+    return tier->provides * number_min(1, reaction_usual_s / reaction_s);
 }
 
 /* So much more a second as it takes to work off, in time, what waits longer than half the target. */
@@ -162,8 +188,8 @@ static double part_of_target(const struct need_tier *tier, const struct queue_lo
     double aim = aim_s(tier, load), alone = alone_s(tier, load);
 
     if (response_s >= QUEUE_NEVER) return QUEUE_NEVER;
-    if (alone <= aim / 2 || response_s <= alone) return response_s / aim;
-    return 0.5 + 0.5 * (response_s - alone) / (aim - alone);
+    if (alone <= aim / 2) return response_s / aim;
+    return 0.5 + 0.5 * number_max(response_s - alone, 0) / (aim - alone);
 }
 
 /* What it could have spared at any time since need is below, once that is long enough; then it is counted
@@ -205,7 +231,7 @@ static bool has_target(const struct need_tier *tier)
 
 static double late_max(const struct need_tier *tier)
 {
-    return number_max(1 - (double)tier->sla->target.percentile_millis / 100000, 1e-6);
+    return number_max(steady_part * (1 - (double)tier->sla->target.percentile_millis / 100000), 1e-6);
 }
 
 static void say_time(double seconds, struct buf *ret_text)

@@ -44,16 +44,19 @@ struct need {
     int64_t change;        /* wanted less those serving and coming */
     double rate, provided; /* now; the forecast that is provided for … */
     double probability;    /* … and how probable it is that so much or more comes */
-    double response_s, response_fewer_s, response_more_s; /* at the percentile, with what there is, one fewer,
-                                                             one more; QUEUE_NEVER: never. 0: no target */
-    double target_s; /* 0: no target, the part of capacity in use counts */
-    double used;     /* provided over capacity */
-    bool short_of;   /* even max is not enough */
+    double response_s; /* expected at the percentile, with those serving and coming; QUEUE_NEVER: never. 0:
+                          there is no target */
+    double target_s;   /* 0: no target, the part of capacity in use counts */
+    double used;       /* provided over capacity */
+    bool short_of;     /* even max is not enough */
 };
 
 /* Decides; *memory becomes what has to be remembered. */
 struct need need_of(const struct need_tier *tier, const struct forecast *forecast,
                     const struct need_load *load, struct need_memory *memory);
+/* The response at the percentile that so many would give, at the rate that is provided for. */
+double need_response_s(const struct need_tier *tier, const struct need *need, const struct need_load *load,
+                       int64_t instances);
 /* "urgent, abundant, 84 ms expected against 50: 2 more"; no newline. */
 void need_say(const struct need_tier *tier, const struct need *need, struct buf *ret_text);
 

@@ -3,7 +3,7 @@
 #ifndef CROFT_PLAN_SHARE_NUMBER_H
 #define CROFT_PLAN_SHARE_NUMBER_H
 
-/* e to the x. Relative error below 4e-16 times (1 + |x| / 700); 0 below -708, 8.2e307 above 708. */
+/* e to the x. Relative error below 4e-16 times (1 + |x| / 700); 0 below -708, 3e307 above 708. */
 double number_exp(double x);
 /* Natural logarithm of x > 0, a normal number (asserted): relative error below 4e-16. */
 double number_log(double x);

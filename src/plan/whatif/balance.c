@@ -55,6 +55,7 @@ struct balancer {
     struct values *capacity; /* of each host, as parts are measured */
     bool *may_move;          /* by instance */
     struct vec moves;        /* struct balancing_move */
+    struct vec steps;        /* struct choice: the moves of the pool, as they were chosen */
     double elsewhere;        /* score of all other pools */
 };
 
@@ -63,6 +64,14 @@ static void choose_movable(struct balancer *b);
 static struct cluster **add_pools(struct balancer *b, size_t *ret_length);
 static void measure(const struct balancer *b, struct cluster *pool);
 static void level(struct balancer *b, struct cluster *pool, size_t moves_max);
+static void move(struct balancer *b, struct cluster *pool, const struct choice *choice);
+static void join(struct balancer *b, struct cluster *pool);
+static size_t *find_next(struct balancer *b, bool *ret_any);
+static void join_one(struct balancer *b, struct cluster *pool, size_t *next, size_t first);
+static bool may_replace(struct balancer *b, struct cluster *pool, size_t first, size_t second,
+                        const struct choice *whole, size_t at);
+static bool is_possible(struct balancer *b, struct cluster *pool, const struct choice *choice);
+static void put(struct balancer *b, size_t instance, size_t host);
 static struct choice best_choice(struct balancer *b, struct cluster *pool);
 static void sort_by_pull(struct balancer *b, struct cluster *pool);
 static void try_node(struct balancer *b, struct cluster *pool, struct node *from, struct node **ends,
@@ -81,7 +90,8 @@ static int compare_pulls(const void *a, const void *b);
 
 struct balancing balance_make(struct arena *arena, const struct snapshot *snapshot, size_t moves_max)
 {
-    struct balancer b = {.arena = arena, .moves = VEC_OF(struct balancing_move)};
+    struct balancer b = {
+        .arena = arena, .moves = VEC_OF(struct balancing_move), .steps = VEC_OF(struct choice)};
     struct balancing balance = {0};
     size_t length = 0;
 
@@ -97,6 +107,7 @@ struct balancing balance_make(struct arena *arena, const struct snapshot *snapsh
     for (size_t p = 0; p < length; p++) {
         b.elsewhere = balance.score_after - pools[p]->score;
         level(&b, pools[p], moves_max - b.moves.length);
+        join(&b, pools[p]);
         balance.score_after = b.elsewhere + pools[p]->score;
     }
     struct balancing_move *moves = arena_alloc_array(arena, b.moves.length + 1, sizeof(*moves));
@@ -104,6 +115,7 @@ struct balancing balance_make(struct arena *arena, const struct snapshot *snapsh
     balance.moves = moves;
     balance.moves_length = b.moves.length;
     vec_free(&b.moves);
+    vec_free(&b.steps);
     return balance;
 }
 
@@ -143,7 +155,8 @@ static void choose_movable(struct balancer *b)
         const struct fleet_instance *i = &fleet->instances[n];
         const struct instance *r = i->record;
         bool steady = r->state == INSTANCE_RUNNING && r->health != HEALTH_BAD && r->move_to[0] == '\0' &&
-                      (r->wanted == WANTED_RUN || r->wanted == WANTED_WARM);
+                      (r->wanted == WANTED_RUN || r->wanted == WANTED_WARM) &&
+                      memcmp(&i->size, &i->again, sizeof(i->size)) == 0; /* else it changes where it goes */
         if (!steady && i->tier != FLEET_NONE) busy[i->tier] = true;
         b->may_move[n] = steady && r->wanted == WANTED_RUN && i->host != FLEET_NONE &&
                          fleet->hosts[i->host].usable && !text_equal(r->tier, TIER_BALANCE);
@@ -220,19 +233,125 @@ static void measure(const struct balancer *b, struct cluster *pool)
 
 static void level(struct balancer *b, struct cluster *pool, size_t moves_max)
 {
+    vec_clear(&b->steps);
     for (size_t n = 0; n < moves_max; n++) {
         struct choice choice = best_choice(b, pool);
         double before = pool->score;
         if (choice.instance == FLEET_NONE || choice.score >= before - EQUAL) return;
         if (before <= GAIN_MIN_BELOW && before - choice.score < GAIN_MIN) return;
-        apply(b, pool, &choice);
-        measure(b, pool);
-        struct balancing_move *move = vec_push(&b->moves);
-        *move = (struct balancing_move){.instance = b->fleet->instances[choice.instance].record->name,
-                                        .from = b->fleet->hosts[pool->nodes[choice.from].host].name,
-                                        .to = b->fleet->hosts[pool->nodes[choice.to].host].name,
-                                        .score = b->elsewhere + pool->score};
+        *(struct choice *)vec_push(&b->steps) = choice;
+        move(b, pool, &choice);
     }
+}
+
+static void move(struct balancer *b, struct cluster *pool, const struct choice *choice)
+{
+    apply(b, pool, choice);
+    measure(b, pool);
+    *(struct balancing_move *)vec_push(&b->moves) =
+        (struct balancing_move){.instance = b->fleet->instances[choice->instance].record->name,
+                                .from = b->fleet->hosts[pool->nodes[choice->from].host].name,
+                                .to = b->fleet->hosts[pool->nodes[choice->to].host].name,
+                                .score = b->elsewhere + pool->score};
+}
+
+/* One that moves twice does so once where either of its moves can go all the way: the end is the same. */
+static void join(struct balancer *b, struct cluster *pool)
+{
+    bool any = false;
+    size_t length = b->steps.length, *next = find_next(b, &any);
+
+    if (!any) return;
+    for (size_t n = length; n-- > 0;) {
+        const struct choice *step = vec_at(&b->steps, n);
+        apply(b, pool, &(struct choice){step->instance, step->to, step->from, 0});
+    }
+    b->moves.length -= length;
+    for (size_t n = 0; n < length; n++) {
+        const struct choice *step = vec_at(&b->steps, n);
+        join_one(b, pool, next, n);
+        if (step->instance != FLEET_NONE) move(b, pool, step);
+    }
+}
+
+/* The next step of the same instance, of each; FLEET_NONE: there is none. */
+static size_t *find_next(struct balancer *b, bool *ret_any)
+{
+    size_t *next = arena_alloc_array(b->arena, b->steps.length + 1, sizeof(*next));
+    CLEANUP(map_freep) struct map *seen = map_new(); /* by name -> step + 1 */
+
+    for (size_t n = b->steps.length; n-- > 0;) {
+        const struct choice *step = vec_at(&b->steps, n);
+        const char *name = b->fleet->instances[step->instance].record->name;
+        size_t later = (size_t)(uintptr_t)map_get(seen, name);
+        next[n] = later > 0 ? later - 1 : FLEET_NONE;
+        *ret_any |= later > 0;
+        map_put(seen, name, (void *)(uintptr_t)(n + 1));
+    }
+    return next;
+}
+
+/* All before `first` is done. A step that is not needed any more has no instance. */
+static void join_one(struct balancer *b, struct cluster *pool, size_t *next, size_t first)
+{
+    struct choice *step = vec_at(&b->steps, first);
+
+    while (step->instance != FLEET_NONE && next[first] != FLEET_NONE) {
+        size_t second = next[first];
+        struct choice *later = vec_at(&b->steps, second);
+        struct choice whole = {step->instance, step->from, later->to, 0};
+        bool back = whole.from == whole.to;
+        if (may_replace(b, pool, first, second, &whole, second)) {
+            *later = whole;
+            if (back) later->instance = FLEET_NONE;
+            step->instance = FLEET_NONE;
+        } else if (may_replace(b, pool, first, second, &whole, first)) {
+            *step = whole;
+            later->instance = FLEET_NONE;
+            next[first] = next[second];
+        } else {
+            return;
+        }
+    }
+}
+
+/* Whether each of the steps from first to second is possible with the whole way in the place of one of these
+ * two, `at`, and nothing in that of the other. */
+static bool may_replace(struct balancer *b, struct cluster *pool, size_t first, size_t second,
+                        const struct choice *whole, size_t at)
+{
+    size_t end = first;
+    bool good = true;
+
+    for (; good && end <= second; end++) {
+        const struct choice *step = end == at ? whole : vec_at(&b->steps, end);
+        if ((end != at && (end == first || end == second)) || step->instance == FLEET_NONE) continue;
+        good = step->from == step->to || is_possible(b, pool, step);
+        if (!good) break;
+        put(b, step->instance, pool->nodes[step->to].host);
+    }
+    while (end-- > first) {
+        const struct choice *step = end == at ? whole : vec_at(&b->steps, end);
+        if ((end != at && (end == first || end == second)) || step->instance == FLEET_NONE) continue;
+        put(b, step->instance, pool->nodes[step->from].host);
+    }
+    return good;
+}
+
+static bool is_possible(struct balancer *b, struct cluster *pool, const struct choice *choice)
+{
+    const struct node *to = &pool->nodes[choice->to];
+    const struct fleet_size *size = &b->fleet->instances[choice->instance].size;
+    return fleet_slots(b->fleet, to->host, size) >= 1 && allowed(b, pool, choice->instance, to);
+}
+
+/* On trial: the hosts' lists stay as they are. */
+static void put(struct balancer *b, size_t instance, size_t host)
+{
+    struct fleet_instance *i = &b->fleet->instances[instance];
+    fleet_take(b->fleet, i->host, &i->size, -1);
+    fleet_take(b->fleet, host, &i->size, 1);
+    i->host = host;
 }
 
 /* Small pools: all. Large ones: from hosts that it helps most to take load from, to those that it helps most

@@ -16,9 +16,11 @@ struct balancing {
     size_t moves_length;
 };
 
-/* At most moves_max moves, each the one that lowers the score most, until none is worth it. An instance moves
- * inside of its pool, between usable hosts, where it has room and spread is not worse than before; what is
- * not running and well, moves already, or is of a tier that changes, stays, and balancers do. The arena's. */
+/* At most moves_max moves, each the one that lowers the score most, until none is worth it; what would move
+ * twice moves once wherever the others have room and keep every rule so, too. An instance moves inside of its
+ * pool, between usable hosts, where it has room and spread is not worse than before; what is not running and
+ * well, moves already, or is of a tier that changes or asks for another size by now, stays, and balancers do.
+ * The arena's. */
 struct balancing balance_make(struct arena *arena, const struct snapshot *snapshot, size_t moves_max);
 
 #endif

@@ -1,6 +1,7 @@
 #include "plan/whatif/fit.h"
 
 #include "base/buf.h"
+#include "base/text.h"
 #include "base/vec.h"
 #include "plan/whatif/fit_keep.h"
 
@@ -31,6 +32,18 @@ struct placed {
 struct next {
     double cost;
     size_t host;
+};
+
+/* Hosts, and how many of them lack what in each dimension. */
+struct lack {
+    size_t hosts, of[FLEET_DIMENSIONS];
+};
+
+/* Whom a loss leaves without room. */
+struct victim {
+    const char *who;
+    size_t near; /* its host */
+    struct fleet_size size;
 };
 
 struct undo {
@@ -66,11 +79,14 @@ struct question {
     struct vec done;     /* struct undo */
 };
 
-static void keep_room(struct question *q, struct fit *fit);
+static void keep_room(struct question *q, size_t dimension, struct fit *fit);
 static void add_parts(struct question *q);
 static size_t first_of(size_t *same, size_t host);
 static void add_rooms(struct question *q);
 static size_t tightest(const struct question *q, const char **ret_reason);
+static void count_lack(struct lack *lack, const struct fleet_size *size, const struct fleet_size *free);
+static void add_lack(const struct lack *lack, struct buf *ret_text);
+static size_t scarcest(const struct lack *lack, const struct fleet_size *size);
 static void fill_to(struct question *q, struct part *part, int64_t count);
 static void settle_change(struct question *q, size_t host);
 static struct sequence *sequence_of(struct question *q, struct part *part);
@@ -84,13 +100,16 @@ static void add_domains(struct question *q, enum fit_survive survive, size_t dim
 static size_t domain_of(const struct question *q, size_t host, enum fit_survive survive);
 static bool lower(struct question *q, struct part *part, struct fit *fit);
 static int64_t most_that_survive(struct question *q, struct part *part, const struct domain *domain,
-                                 const char **ret_reason);
+                                 struct fit *fit);
 static bool survives(struct question *q, const struct part *part, const struct domain *domain,
-                     const char **ret_reason);
+                     struct fit *fit);
+static void explain(struct question *q, const struct part *part, const struct domain *domain,
+                    const struct victim *victim, struct fit *fit);
+static void add_pools(const struct question *q, const struct part *part, struct buf *ret_text);
 static void lose(struct question *q, const struct domain *domain);
-static bool recover_instances(struct question *q, size_t first, size_t end, const char **ret_who);
+static bool recover_instances(struct question *q, size_t first, size_t end, struct victim *ret_victim);
 static bool recover_new(struct question *q, const struct part *part, const struct domain *domain,
-                        const char **ret_who);
+                        struct victim *ret_victim);
 static void take_new(struct question *q, size_t host, int64_t count);
 static void undo_all(struct question *q);
 static const char *domain_name(struct question *q, const struct domain *domain);
@@ -118,7 +137,7 @@ struct fit fit_count(struct arena *arena, const struct snapshot *snapshot, const
     size_t dimension = tightest(&q, &fit.reason);
     fit.limited_by = fleet_dimension_name(dimension);
     q.keep = fit_keep_new(arena, q.fleet, snapshot, &q.size);
-    if (q.keep != NULL) keep_room(&q, &fit);
+    if (q.keep != NULL) keep_room(&q, dimension, &fit);
     if (survive != FIT_SURVIVE_NONE) add_domains(&q, survive, dimension);
     bool good = true;
     for (size_t p = 0; good && p < q.parts_length; p++)
@@ -139,13 +158,14 @@ struct fit fit_count(struct arena *arena, const struct snapshot *snapshot, const
 }
 
 /* Of each part, so many as pools that keep room let in. */
-static void keep_room(struct question *q, struct fit *fit)
+static void keep_room(struct question *q, size_t dimension, struct fit *fit)
 {
     for (size_t p = 0; p < q->parts_length; p++) {
         int64_t count = q->parts[p].count;
         fill_to(q, &q->parts[p], count > FIT_TRIED_MAX ? FIT_TRIED_MAX : count);
         if (q->parts[p].count == count) continue;
-        fit->limited_by = "survive";
+        fit->limited_by = fleet_dimension_name(fit_keep_scarce(q->keep, dimension));
+        fit->to_survive = true;
         fit->reason = "pools keep room for a loss (`survive` of a Pool)";
     }
 }
@@ -207,26 +227,44 @@ static void add_rooms(struct question *q)
 /* The dimension that most full hosts lack for one more; ties: the first. */
 static size_t tightest(const struct question *q, const char **ret_reason)
 {
-    size_t lack[FLEET_DIMENSIONS] = {0}, most = FLEET_DIMENSIONS;
+    struct lack lack = {0};
     CLEANUP_BUF struct buf text = {0};
 
     for (size_t n = 0; n < q->fleet->columns_length; n++) {
         size_t host = q->fleet->columns[n];
-        for (size_t d = 0; d < FLEET_DIMENSIONS; d++)
-            lack[d] += q->size.of[d] > q->free[host].of[d] - q->slots[host] * q->size.of[d];
+        struct fleet_size free = free_after(q, host, q->slots[host]);
+        count_lack(&lack, &q->size, &free);
     }
-    buf_printf(&text, "of %zu host%s", q->fleet->columns_length, q->fleet->columns_length == 1 ? "" : "s");
-    for (size_t d = 0, said = 0; d < FLEET_DIMENSIONS; d++) {
-        if (q->size.of[d] == 0) continue;
-        if (most == FLEET_DIMENSIONS || lack[d] > lack[most]) most = d;
-        if (lack[d] == 0) continue;
-        buf_printf(&text, "%s %zu lack%s %s", said++ ? "," : "", lack[d], lack[d] == 1 ? "s" : "",
-                   fleet_dimension_name(d));
-    }
-    ASSERT(most < FLEET_DIMENSIONS);
+    add_lack(&lack, &text);
     buf_add_text(&text, " for one more");
     *ret_reason = arena_strdup(q->arena, buf_text(&text));
-    return most;
+    return scarcest(&lack, &q->size);
+}
+
+static void count_lack(struct lack *lack, const struct fleet_size *size, const struct fleet_size *free)
+{
+    lack->hosts++;
+    for (size_t d = 0; d < FLEET_DIMENSIONS; d++)
+        lack->of[d] += size->of[d] > 0 && size->of[d] > free->of[d];
+}
+
+/* "of 3 hosts 1 lacks cpus, 2 lack memory" */
+static void add_lack(const struct lack *lack, struct buf *ret_text)
+{
+    buf_printf(ret_text, "of %zu host%s", lack->hosts, lack->hosts == 1 ? "" : "s");
+    for (size_t d = 0, said = 0; d < FLEET_DIMENSIONS; d++)
+        if (lack->of[d] > 0)
+            buf_printf(ret_text, "%s %zu lack%s %s", said++ ? "," : "", lack->of[d],
+                       lack->of[d] == 1 ? "s" : "", fleet_dimension_name(d));
+}
+
+/* Of the dimensions that the size asks for, the one that most lack; ties: the first. */
+static size_t scarcest(const struct lack *lack, const struct fleet_size *size)
+{
+    size_t most = FLEET_DIMENSIONS;
+    for (size_t d = 0; d < FLEET_DIMENSIONS; d++)
+        if (size->of[d] > 0 && (most == FLEET_DIMENSIONS || lack->of[d] > lack->of[most])) most = d;
+    return most < FLEET_DIMENSIONS ? most : 0;
 }
 
 /* Places so many as the planner would that is asked for so many; fewer where pools keep room for a loss. */
@@ -408,7 +446,7 @@ static bool lower(struct question *q, struct part *part, struct fit *fit)
 
     if (!again) return true;
     if (part->count > FIT_TRIED_MAX) {
-        fit->limited_by = "survive";
+        fit->to_survive = true;
         fit->reason = arena_printf(q->arena, "no more than %d are tried with a loss", FIT_TRIED_MAX);
     }
     fill_to(q, part, part->count > FIT_TRIED_MAX ? FIT_TRIED_MAX : part->count);
@@ -416,9 +454,9 @@ static bool lower(struct question *q, struct part *part, struct fit *fit)
         again = false;
         for (size_t n = 0; n < part->domains_length; n++) {
             int64_t before = part->count;
-            int64_t most = most_that_survive(q, part, &part->domains[n], &fit->reason);
+            int64_t most = most_that_survive(q, part, &part->domains[n], fit);
             if (most == before) continue;
-            fit->limited_by = "survive";
+            fit->to_survive = true;
             if (most < 0) return false;
             again = true;
         }
@@ -429,11 +467,11 @@ static bool lower(struct question *q, struct part *part, struct fit *fit)
 /* The most, of at most part->count, with which the domain may be lost; leaves so many placed. Steps that
  * double find some that do, halves the most. -1: not even without any. */
 static int64_t most_that_survive(struct question *q, struct part *part, const struct domain *domain,
-                                 const char **ret_reason)
+                                 struct fit *fit)
 {
     int64_t bad = part->count, good = bad, step = 1;
 
-    while (!survives(q, part, domain, ret_reason)) {
+    while (!survives(q, part, domain, fit)) {
         if (good == 0) return -1;
         bad = good;
         good = bad > step ? bad - step : 0;
@@ -444,7 +482,7 @@ static int64_t most_that_survive(struct question *q, struct part *part, const st
     while (bad - good > 1) {
         int64_t middle = good + (bad - good) / 2;
         fill_to(q, part, middle);
-        if (part->count == middle && survives(q, part, domain, ret_reason))
+        if (part->count == middle && survives(q, part, domain, fit))
             good = middle;
         else
             bad = middle;
@@ -453,27 +491,67 @@ static int64_t most_that_survive(struct question *q, struct part *part, const st
     return good;
 }
 
-/* Loses the domain, places all that was there as the planner does, and puts everything back. ret_reason is
- * set when it does not survive. */
+/* Loses the domain, places all that was there as the planner does, and puts everything back. When it does not
+ * survive, the fit says what it is limited by. */
 static bool survives(struct question *q, const struct part *part, const struct domain *domain,
-                     const char **ret_reason)
+                     struct fit *fit)
 {
-    const char *who = NULL;
     size_t split = 0;
 
     lose(q, domain);
     while (split < q->lost.length &&
            q->fleet->instances[*(size_t *)vec_at(&q->lost, split)].priority >= PRIORITY_OF_NEW)
         split++;
-    bool good = recover_instances(q, 0, split, &who) && recover_new(q, part, domain, &who) &&
-                recover_instances(q, split, q->lost.length, &who);
+    struct victim victim = {0};
+    bool good = recover_instances(q, 0, split, &victim) && recover_new(q, part, domain, &victim) &&
+                recover_instances(q, split, q->lost.length, &victim);
+    if (!good) explain(q, part, domain, &victim, fit);
     undo_all(q);
-    if (good) return true;
-    const char *when =
-        part->count == 0 ? "as it is" : arena_printf(q->arena, "with %lld more", (long long)part->count);
-    *ret_reason = arena_printf(q->arena, "%s, the loss of %s would leave %s without room", when,
-                               domain_name(q, domain), who);
-    return false;
+    return good;
+}
+
+/* While it is lost: "with 3 more in pool general, the loss of host/h1 would leave acme/shop/web-1 without
+ * room: of 3 hosts 3 lack cpus". */
+static void explain(struct question *q, const struct part *part, const struct domain *domain,
+                    const struct victim *victim, struct fit *fit)
+{
+    const struct fleet_host *lost = &q->fleet->hosts[victim->near];
+    CLEANUP_BUF struct buf text = {0};
+    struct lack lack = {0};
+
+    for (size_t n = 0; n < q->fleet->columns_length; n++) {
+        const struct fleet_host *host = &q->fleet->hosts[q->fleet->columns[n]];
+        if (!host->usable) continue;
+        if (text_equal(host->pool, lost->pool) || text_equal(host->class_name, lost->class_name))
+            count_lack(&lack, &victim->size, &host->free);
+    }
+    size_t scarce = scarcest(&lack, &victim->size);
+    if (part->count == 0)
+        buf_add_text(&text, "as it is");
+    else
+        buf_printf(&text, "with %lld more", (long long)part->count);
+    if (part->count > 0 && q->parts_length > 1) add_pools(q, part, &text);
+    buf_printf(&text, ", the loss of %s would leave %s without room: ", domain_name(q, domain), victim->who);
+    if (lack.hosts == 0)
+        buf_add_text(&text, "no other host of its pool or class is left");
+    else if (lack.of[scarce] == 0)
+        buf_add_text(&text, "spread is strict");
+    else
+        add_lack(&lack, &text);
+    fit->reason = arena_strdup(q->arena, buf_text(&text));
+    fit->limited_by = lack.hosts == 0        ? "hosts"
+                      : lack.of[scarce] == 0 ? "spread"
+                                             : fleet_dimension_name(scarce);
+}
+
+static void add_pools(const struct question *q, const struct part *part, struct buf *ret_text)
+{
+    const char *pool = q->fleet->hosts[part->host].pool;
+    bool more = false;
+
+    for (size_t n = 0; n < q->fleet->hosts_length; n++)
+        more |= &q->parts[q->part_of[n]] == part && !text_equal(q->fleet->hosts[n].pool, pool);
+    buf_printf(ret_text, " in pool %s%s", pool, more ? " and those that stand in for it" : "");
 }
 
 static void lose(struct question *q, const struct domain *domain)
@@ -485,7 +563,7 @@ static void lose(struct question *q, const struct domain *domain)
             const struct fleet_instance *instance = &q->fleet->instances[on->items[i]];
             if (instance->record->wanted == WANTED_DRAIN || instance->record->wanted == WANTED_GONE) continue;
             *(size_t *)vec_push(&q->lost) = on->items[i];
-            fleet_warm(q->fleet, domain->hosts[n], &instance->size);
+            fleet_warm(q->fleet, domain->hosts[n], &instance->again);
         }
     }
     fleet_try(q->fleet);
@@ -495,26 +573,26 @@ static void lose(struct question *q, const struct domain *domain)
     if (domain->length > 1) vec_sort(&q->lost, compare_ranks);
 }
 
-static bool recover_instances(struct question *q, size_t first, size_t end, const char **ret_who)
+static bool recover_instances(struct question *q, size_t first, size_t end, struct victim *ret_victim)
 {
     for (size_t n = first; n < end; n++) {
         size_t instance = *(size_t *)vec_at(&q->lost, n);
         struct fleet_instance *i = &q->fleet->instances[instance];
-        size_t was = i->host, host = fleet_find(q->fleet, &i->size, was, instance);
+        size_t was = i->host, host = fleet_find(q->fleet, &i->again, was, instance);
         if (host == FLEET_NONE) {
-            *ret_who = i->record->name;
+            *ret_victim = (struct victim){i->record->name, was, i->again};
             return false;
         }
         *(struct undo *)vec_push(&q->done) = (struct undo){instance, was};
         i->host = host;
-        fleet_take(q->fleet, host, &i->size, 1);
+        fleet_take(q->fleet, host, &i->again, 1);
     }
     return true;
 }
 
 /* By their names, which is the order in which they were placed. */
 static bool recover_new(struct question *q, const struct part *part, const struct domain *domain,
-                        const char **ret_who)
+                        struct victim *ret_victim)
 {
     const struct sequence *sequence = part->now;
 
@@ -529,7 +607,7 @@ static bool recover_new(struct question *q, const struct part *part, const struc
         size_t lost = sequence->hosts[*(uint32_t *)vec_at(&q->lost_new, n)];
         size_t host = fleet_find(q->fleet, &q->size, lost, FLEET_NONE);
         if (host == FLEET_NONE) {
-            *ret_who = "a new one";
+            *ret_victim = (struct victim){"a new one", lost, q->size};
             return false;
         }
         fleet_take(q->fleet, host, &q->size, 1);

@@ -15,8 +15,11 @@ struct fit_part {
 
 struct fit {
     int64_t count;
-    const char *limited_by; /* "cpus", "memory", "disk", "network", "survive", or "hosts": none is usable */
-    const char *reason;     /* a sentence about it */
+    /* What is scarce: "cpus", "memory", "disk" or "network"; "hosts": none is usable, or would be left of
+     * those that can stand in for the lost one; "spread": it is strict. */
+    const char *limited_by;
+    bool to_survive;    /* more would fit, and then a loss would not be survived */
+    const char *reason; /* a sentence about it */
     const struct fit_part *parts;
     size_t parts_length;
 };

@@ -16,6 +16,7 @@ struct fit_keep {
     size_t length;
     size_t *pool_of;                  /* host -> its pool, or FLEET_NONE */
     struct fleet_size size, smallest; /* of any known size, by dimension: less is a sliver */
+    size_t refused[FLEET_DIMENSIONS]; /* hosts, for want of it */
 };
 
 static void know(struct fit_keep *keep, const struct resources *resources);
@@ -63,14 +64,26 @@ bool fit_keep_take(struct fit_keep *keep, size_t host, const struct fleet_size *
     if (keep == NULL || keep->pool_of[host] == FLEET_NONE) return true;
     struct kept *kept = &keep->pools[keep->pool_of[host]];
     struct fleet_size after = *free;
+    bool good = true;
     for (size_t d = 0; d < FLEET_DIMENSIONS; d++) {
         after.of[d] -= keep->size.of[d];
         if (keep->size.of[d] == 0 || kept->uncounted[d]) continue;
-        if (kept->free.of[d] - keep->size.of[d] < kept->largest.of[d]) return false;
+        if (kept->free.of[d] - keep->size.of[d] >= kept->largest.of[d]) continue;
+        keep->refused[d]++;
+        good = false;
     }
+    if (!good) return false;
     add_usable(keep, kept, free, -1);
     add_usable(keep, kept, &after, 1);
     return true;
+}
+
+size_t fit_keep_scarce(const struct fit_keep *keep, size_t dimension)
+{
+    size_t most = dimension;
+    for (size_t d = 0; d < FLEET_DIMENSIONS; d++)
+        if (keep->refused[d] > keep->refused[most]) most = d;
+    return most;
 }
 
 static void know(struct fit_keep *keep, const struct resources *resources)

@@ -15,4 +15,7 @@ void fit_keep_begin(struct fit_keep *keep);
 /* Places one on the host, which has so much free. False: its pool takes no more, from now on. */
 MUST_CHECK bool fit_keep_take(struct fit_keep *keep, size_t host, const struct fleet_size *free);
 
+/* The dimension for want of which the most hosts were refused; ties: the given one, or the first. */
+size_t fit_keep_scarce(const struct fit_keep *keep, size_t dimension);
+
 #endif

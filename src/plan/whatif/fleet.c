@@ -210,6 +210,8 @@ int fleet_level(const char *by)
 static void add_instances(struct fleet *fleet, struct arena *arena, const struct given *s,
                           const struct map *hosts, const struct map *farms)
 {
+    const struct fleet_size balancer = {
+        {BALANCER_CPUS_MILLIS, BALANCER_MEMORY_BYTES, BALANCER_DISK_BYTES, 0}};
     bool sorted = true;
 
     fleet->instances = arena_alloc_array(arena, s->instances_length + 1, sizeof(*fleet->instances));
@@ -222,6 +224,9 @@ static void add_instances(struct fleet *fleet, struct arena *arena, const struct
                                      .tier = tier_of(fleet, farms, record),
                                      .host = host ? (size_t)(host - fleet->hosts) : FLEET_NONE};
         i->priority = i->tier == FLEET_NONE ? record->priority : fleet->tiers[i->tier].intent->priority;
+        i->again = i->size;
+        if (i->tier != FLEET_NONE) i->again = fleet_size_of(&fleet->tiers[i->tier].intent->size);
+        if (text_equal(record->tier, TIER_BALANCE)) i->again = balancer;
         i->is_free = i->tier == FLEET_NONE || fleet->tiers[i->tier].level == FLEET_APART_NOT;
         sorted = sorted && (n == 0 || compare_instances(i - 1, i) <= 0);
     }

@@ -40,6 +40,7 @@ struct fleet_tier {
 struct fleet_instance {
     const struct instance *record;
     struct fleet_size size;
+    struct fleet_size again; /* what it asks for when it is placed again: the size of its tier */
     int64_t priority;
     size_t tier;  /* FLEET_NONE: no farm's document has it */
     bool is_free; /* may stand beside others of its tier */

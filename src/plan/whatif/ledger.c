@@ -8,6 +8,7 @@ struct kin {
     const struct farm *farm;
     const char *tier; /* NULL: none yet */
     bool alive, tied, spared;
+    struct amount again;       /* what a member asks for when it is placed again */
     const char *party, *image; /* NULL: none yet */
     bool has_image;
 };
@@ -19,6 +20,7 @@ static void add_instance(struct ledger *ledger, const struct planner *planner, c
 static bool is_tied(const struct planner *planner, const struct map *alive, const struct instance *instance,
                     const struct farm *farm, struct kin *kin);
 static bool needs_any(const struct farm *farm);
+static struct resources size_again(const struct farm *farm, const struct instance *instance);
 static bool is_spared(const struct farm *farm, const char *tier);
 static bool has_image(const struct planner *planner, const char *party, const char *image, struct kin *kin);
 static const struct tier *tier_of(const struct farm *farm, const char *name);
@@ -113,24 +115,28 @@ static void add_instance(struct ledger *ledger, const struct planner *planner, c
     ledger->running += runs;
     ledger->waiting += !runs && instance->wanted == WANTED_RUN;
     if (host == NULL) return;
-    for (size_t d = 0; d < DIMENSIONS; d++) {
-        host->used.of[d] += size.of[d];
-        if (runs) host->runs.of[d] += size.of[d];
-        if (size.of[d] > host->largest.of[d]) host->largest.of[d] = size.of[d];
-    }
-    host->instances++;
     if (!is_kin(kin, farm, instance->tier)) {
+        struct resources again = size_again(farm, instance);
         kin->farm = farm;
         kin->tier = instance->tier;
         kin->tied = is_tied(planner, alive, instance, farm, kin);
         kin->spared = is_spared(farm, instance->tier);
+        kin->again = amount_of(&again);
     }
+    for (size_t d = 0; d < DIMENSIONS; d++) {
+        int64_t least = size.of[d] < kin->again.of[d] ? size.of[d] : kin->again.of[d];
+        host->used.of[d] += size.of[d];
+        if (runs) host->runs.of[d] += least;
+        if (size.of[d] > host->largest.of[d]) host->largest.of[d] = size.of[d];
+        host->tied |= size.of[d] != kin->again.of[d]; /* it may need more than it has */
+    }
+    host->instances++;
     host->tied |= kin->tied;
     host->spared |= kin->spared;
 }
 
-/* Room alone may not do when it is to be placed again: spread is strict, its image is gone, or it waits for a
- * tier that does not run (place_blocked()). */
+/* Room alone may not do when one of its tier is to be placed again: spread is strict, its image is gone, or
+ * it waits for a tier that does not run (place_blocked()). */
 static bool is_tied(const struct planner *planner, const struct map *alive, const struct instance *instance,
                     const struct farm *farm, struct kin *kin)
 {
@@ -143,6 +149,17 @@ static bool is_tied(const struct planner *planner, const struct map *alive, cons
         if (!map_get(alive, name)) return true;
     }
     return tier->spread.strict;
+}
+
+/* What it asks for when it is placed again (place_renew()), whatever it has now. */
+static struct resources size_again(const struct farm *farm, const struct instance *instance)
+{
+    const struct tier *tier = tier_of(farm, instance->tier);
+    if (tier != NULL) return tier->size;
+    if (farm == NULL || farm->balance_length == 0 || !text_equal(instance->tier, TIER_BALANCE))
+        return instance->size;
+    struct tier balancer = balance_tier_of(farm);
+    return balancer.size;
 }
 
 static bool is_spared(const struct farm *farm, const char *tier)

@@ -12,7 +12,8 @@ struct ledger_host {
     bool holds;          /* up, or at least not known to be lost: what it has runs */
     struct amount total; /* capacity less reserve; UNCOUNTED where nobody says */
     struct amount used;
-    struct amount runs;    /* of it, by what should run: ledger_runs() */
+    struct amount
+        runs; /* by what should run: ledger_runs(), the least that it asks for, here or placed again */
     struct amount largest; /* of what runs or is warm, in every dimension */
     size_t instances;      /* that run or are warm */
     bool tied;             /* of what it holds something may want more than room: see ledger.c */

@@ -46,10 +46,10 @@ bool losses_add(struct losses *losses, const size_t *hosts, size_t length)
     for (size_t n = 0; n < fleet->instances_length; n++) { /* by rank */
         struct fleet_instance *instance = &fleet->instances[n];
         if (!goes(losses, instance)) continue;
-        size_t host = fleet_find(fleet, &instance->size, instance->host, n);
+        size_t host = fleet_find(fleet, &instance->again, instance->host, n);
         if (host == FLEET_NONE) return false;
         *(struct undo *)vec_push(&losses->done) = (struct undo){n, instance->host};
-        fleet_take(fleet, host, &instance->size, 1);
+        fleet_take(fleet, host, &instance->again, 1);
         instance->host = host; /* from now on its tier counts it there */
     }
     return true;

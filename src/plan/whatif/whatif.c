@@ -11,6 +11,7 @@ struct asking {
     struct planner *planner;
     struct arena *arena;
     const struct whatif_question *question;
+    const struct world *first; /* what was under way, carried out before the question */
     struct world *world;
     struct map *failed, *drained, *ended; /* hosts, hosts, instances; by name */
     struct ledger *before;
@@ -19,6 +20,7 @@ struct asking {
 };
 
 static bool find_names(struct asking *asking, struct error *err);
+static bool is_over(const struct asking *asking, const char *name, struct error *err);
 static bool find_drained(struct asking *asking, const char *name, struct error *err);
 static void put_documents(struct asking *asking);
 static void add_fact(struct asking *asking, const struct host *host);
@@ -26,6 +28,7 @@ static void happen(struct asking *asking);
 static void answer_all(struct asking *asking);
 static const char **names_of(struct arena *arena, const struct map *map, size_t *ret_length);
 static const char **added_hosts(struct asking *asking, size_t *ret_length);
+static const struct whatif_stay *find_stays(struct asking *asking, size_t *ret_length);
 static void judge_fates(struct asking *asking);
 static void judge_fate(struct asking *asking, const struct world_change *change);
 static bool ran(const struct asking *asking, const struct instance *before);
@@ -36,6 +39,7 @@ static void add_loss(struct asking *asking, const struct world_change *change, c
 static int compare_texts(const void *a, const void *b);
 static int compare_moves(const void *a, const void *b);
 static int compare_losses(const void *a, const void *b);
+static int compare_stays(const void *a, const void *b);
 
 bool whatif_ask(struct planner *planner, struct arena *arena, const struct whatif_question *question,
                 int64_t now_ms, struct whatif_answer *ret_answer, struct error *err)
@@ -48,6 +52,7 @@ bool whatif_ask(struct planner *planner, struct arena *arena, const struct whati
     struct asking asking = {.planner = planner,
                             .arena = arena,
                             .question = question,
+                            .first = first,
                             .failed = failed,
                             .drained = drained,
                             .ended = ended,
@@ -104,7 +109,9 @@ static bool find_names(struct asking *asking, struct error *err)
 {
     const struct whatif_question *question = asking->question;
     for (size_t n = 0; n < question->fail_length; n++)
-        if (!names_find(asking->planner, question->fail[n], asking->failed, asking->ended, err)) return false;
+        if (is_over(asking, question->fail[n], err) ||
+            !names_find(asking->planner, question->fail[n], asking->failed, asking->ended, err))
+            return false;
     for (size_t n = 0; n < question->drain_length; n++)
         if (!find_drained(asking, question->drain[n], err)) return false;
     return true;
@@ -127,6 +134,24 @@ static bool find_drained(struct asking *asking, const char *name, struct error *
     return left > 0 ||
            error_set(err, ERROR_USAGE,
                      "%s is to fail and to be drained in one question: leave one of the two out", name);
+}
+
+/* True: err says what became of an instance that was still there when the question was asked. */
+static bool is_over(const struct asking *asking, const char *name, struct error *err)
+{
+    static const char prefix[] = "instance/";
+    const struct world_change *change = NULL;
+
+    if (!text_starts(name, prefix)) return false;
+    name += strlen(prefix);
+    if (planner_get(asking->planner, RECORD_INSTANCE, name) == NULL)
+        change = world_change(asking->first, RECORD_INSTANCE, name);
+    if (change == NULL || change->before == NULL) return false;
+    error_set(err, ERROR_NOT_FOUND,
+              "instance %s is on its way out, and gone before anything else happens: %s; leave it out of the "
+              "question",
+              name, change->reason);
+    return true;
 }
 
 static void happen(struct asking *asking)
@@ -154,6 +179,7 @@ static void answer_all(struct asking *asking)
     answer->added_hosts = added_hosts(asking, &answer->added_hosts_length);
     answer->total = asking->before->running;
     judge_fates(asking);
+    answer->stays = find_stays(asking, &answer->stays_length);
     answer->farms = farms_compare(asking->planner, asking->arena, asking->world, &answer->farms_length);
     answer->zones = zones_compare(asking->arena, asking->before, after, asking->failed, asking->drained,
                                   &answer->zones_length);
@@ -182,6 +208,29 @@ static const char **added_hosts(struct asking *asking, size_t *ret_length)
     while ((change = world_next(asking->world, RECORD_HOST, &cursor)) != NULL)
         if (change->before == NULL) map_put(added, change->name, asking);
     return names_of(asking->arena, added, ret_length);
+}
+
+/* The planner says why (recover/leave.c). Its hosts may have been drained before: then nothing about them
+ * changed, so all instances are looked at. */
+static const struct whatif_stay *find_stays(struct asking *asking, size_t *ret_length)
+{
+    struct vec found = VEC_OF(struct whatif_stay);
+    const struct instance *instance = NULL;
+    size_t cursor = 0;
+
+    while (map_length(asking->drained) > 0 &&
+           (instance = planner_next(asking->planner, RECORD_INSTANCE, &cursor)) != NULL) {
+        if (!map_get(asking->drained, instance->host) || !ledger_runs(asking->planner, instance)) continue;
+        *(struct whatif_stay *)vec_push(&found) = (struct whatif_stay){
+            .instance = instance->name, .host = instance->host, .reason = instance->reason};
+    }
+    vec_sort(&found, compare_stays);
+    struct whatif_stay *stays = arena_alloc_array(asking->arena, found.length + 1, sizeof(*stays));
+    for (size_t n = 0; n < found.length; n++)
+        stays[n] = *(struct whatif_stay *)vec_at(&found, n);
+    *ret_length = found.length;
+    vec_free(&found);
+    return stays;
 }
 
 static void judge_fates(struct asking *asking)
@@ -229,10 +278,11 @@ static void judge_fate(struct asking *asking, const struct world_change *change)
     }
     answer->kept--;
     if (after == NULL) {
+        answer->total--;
         answer->removed++;
         return;
     }
-    answer->yielded += change->yielded;
+    answer->yielded += does && change->yielded;
     answer->moved += does && !change->yielded;
     answer->lost += !does;
     answer->yielded_lost += !does && change->yielded;
@@ -283,4 +333,10 @@ static int compare_losses(const void *a, const void *b)
 {
     return text_compare_natural(((const struct whatif_lost *)a)->instance,
                                 ((const struct whatif_lost *)b)->instance);
+}
+
+static int compare_stays(const void *a, const void *b)
+{
+    return text_compare_natural(((const struct whatif_stay *)a)->instance,
+                                ((const struct whatif_stay *)b)->instance);
 }

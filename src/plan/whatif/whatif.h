@@ -38,6 +38,12 @@ struct whatif_lost {
     const char *reason; /* why it does not run */
 };
 
+/* Runs still on a host that was to be emptied. */
+struct whatif_stay {
+    const char *instance, *host;
+    const char *reason; /* why it cannot leave */
+};
+
 struct whatif_farm {
     const char *name, *state_before, *state_after, *reason;
 };
@@ -59,14 +65,15 @@ struct whatif_survival {
 struct whatif_answer {
     const char **failed_hosts, **drained_hosts, **added_hosts; /* sorted */
     size_t failed_hosts_length, drained_hosts_length, added_hosts_length;
-    /* Of instances that ran before: total + yielded_lost = kept + moved + yielded + lost + removed. */
+    /* Of instances that ran before and are wanted still, each in one of: total = kept + moved + yielded +
+     * lost. */
     size_t total;
     size_t kept;                     /* runs where it was */
     size_t moved;                    /* runs elsewhere, and was not made to yield */
-    size_t yielded;                  /* made room for a higher priority: runs elsewhere, or waits */
-    size_t lost;                     /* does not run at the end, and should */
+    size_t yielded;                  /* made room for a higher priority and runs elsewhere */
+    size_t lost;                     /* does not run at the end, and should, whether it yielded or not */
     size_t yielded_lost;             /* of the lost, those that yielded */
-    size_t removed;                  /* the documents do not want it any more */
+    size_t removed;                  /* ran before and is not wanted any more; not in total */
     size_t restarted;                /* of the kept, those that failed by themselves and were started again */
     size_t added;                    /* run at the end and did not before */
     size_t waiting;                  /* did not run before and do not at the end: no loss of this question */
@@ -74,6 +81,8 @@ struct whatif_answer {
     size_t moves_length;
     const struct whatif_lost *losses; /* sorted by instance; as many as `lost` */
     size_t losses_length;
+    const struct whatif_stay *stays; /* of the kept, on drained hosts; sorted by instance */
+    size_t stays_length;
     const struct whatif_farm *farms; /* sorted: those that the question touched */
     size_t farms_length;
     const struct whatif_zone *zones; /* each before what is below it */

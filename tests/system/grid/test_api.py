@@ -154,14 +154,17 @@ def tokens(grid):
 
 @tap.case('every path of openapi.json answers, and what answers is in it')
 def openapi(grid):
-    grid.apply(grid.farm('shop', web={'count': 1}), wait=True)
+    grid.apply('kind: SLA\nname: gold\nlevels: {committed: {rate: 0.02 EUR}}\n---\nkind: ScalingRules\nname: plain\n'
+               'terms: [{of: need, name: keep, shape: [-10, 0, 10]}, {of: priority, name: any, shape: [0, 0, 1, 1]}]\n'
+               'rules: [if priority is any then keep]\n')
+    grid.apply(grid.farm('shop', web={'count': 1}, sla='gold'), wait=True)
     answer = grid.api('GET', '/v1/openapi.json', token='')
     equal(answer.status, 200)
     about = answer.json
     assert about['openapi'].startswith('3.1'), about['openapi']
     values = {'/v1/hosts': 'h1', '/v1/parties': 'acme', '/v1/pools': 'general', '/v1/farms': 'acme/shop', '/v1/images': 'landlord/hello:1',
               '/v1/instances': 'acme/shop/web-1', '/v1/explain': 'acme/shop', '/v1/blobs': grid.api('GET', '/v1/images/landlord/hello:1').json['layers'][0],
-              '/v1/tokens': 'none'}
+              '/v1/slas': 'gold', '/v1/scaling-rules': 'plain', '/v1/tokens': 'none'}
     for path, methods in about['paths'].items():
         begin = '/'.join(path.split('/')[:3])
         parts = iter(values.get(begin, '').split('/'))

@@ -94,18 +94,22 @@ static void fit_counts(void **state)
     assert_int_equal(node_int(&node, "waiting", -1), 0);
     node = json(*state, arena, "fit --grid @ --size cpus=1,memory=2Gi --survive host -o json");
     assert_int_equal(node_int(&node, "count", 0), 13);
-    assert_string_equal(node_text(&node, "limited_by", ""), "survive");
+    assert_string_equal(node_text(&node, "limited_by", ""), "cpus");
+    assert_true(node_bool(&node, "to_survive", false));
     node = json(*state, arena, "fit --grid @ --size cpus=1,memory=2Gi --survive rack -o json");
     assert_int_equal(node_int(&node, "count", 0), 5);
     check(*state, "fit --grid @ --size cpus=1,memory=2Gi --survive site", 0,
-          "0 more fit\nlimited by survive: as it is, the loss of 3 hosts, with host/h1, in zone/east/r1 "
+          "0 more fit\nlimited by hosts, so that a loss is survived: as it is, the loss of 3 hosts, with "
+          "host/h1, in zone/east/r1 "
           "would leave "
-          "a/f/web-1 without room\n");
+          "a/f/web-1 without room: no other host of its pool or class is left\n");
     node = json(*state, arena, "fit --grid @ --size cpus=1,memory=2Gi --survive site -o json");
     assert_int_equal(node_int(&node, "count", -1), 0);
     check(*state, "fit --grid @ --size cpus=1,memory=2Gi --survive host", 0,
           "13 more fit, and when any host is lost all find room elsewhere\n"
-          "limited by survive: with 14 more, the loss of host/h1 would leave a new one without room\n");
+          "limited by cpus, so that a loss is survived: with 14 more, the loss of host/h1 would leave a new "
+          "one "
+          "without room: of 2 hosts 2 lack cpus\n");
 }
 
 static void balance_moves(void **state)

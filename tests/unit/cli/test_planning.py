@@ -194,6 +194,14 @@ class Planning(unittest.TestCase):
                 again = without_time(ask(*words, '--grid', '-', stdin='\n'.join(lines) + '\n'))
                 self.assertEqual(json.dumps(first), json.dumps(again), words)
 
+    def test_odd_cluster(self):
+        """What a cluster contradicts itself in and can be read all the same is a warning; the grid is there."""
+        odd = self.data.with_suffix('.odd')
+        odd.write_text('g|u|preferred||\n\nn1|4096|512|4096|10000|4000|4|M|u|1\n\ni1|1024|1|4|running|Y|n1||plain||1\n\n\n')
+        done = subprocess.run([CROFT, 'import', 'ganeti', str(odd)], capture_output=True, text=True)
+        self.assertEqual((done.returncode, done.stdout.count('"kind":"Host"')), (0, 1))
+        self.assertRegex(done.stderr, r'\Awarning: [^\n]+\.odd:3:13: free_mem: 4096 MiB [^\n]+\n\Z')
+
     def test_damage(self):
         """Wherever the text ends, or whatever character is another one, there is a grid, or one line with the place."""
         lot, refused = random.Random(5), 0

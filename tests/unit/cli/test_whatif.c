@@ -73,6 +73,18 @@ static struct whatif_answer rack_fails(void)
                                   .recover_ms = 261};
 }
 
+static void expect_laid_out(const char *json)
+{
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    CLEANUP_BUF struct buf direct = {0}, by_tree = {0};
+    struct node node;
+    struct error err;
+    json_indent(json, strlen(json), &direct);
+    assert_true(node_from_json(arena, json, strlen(json), &node, &err));
+    node_to_pretty_json(&node, &by_tree);
+    assert_string_equal(buf_text(&direct), buf_text(&by_tree));
+}
+
 static void a_picture_for_people(void **state)
 {
     struct whatif_answer answer = rack_fails();
@@ -108,13 +120,46 @@ static void figures_add_up(void **state)
     struct whatif_answer answer = rack_fails();
     CLEANUP_BUF struct buf text = {0};
     answer.total = 12;
-    answer.yielded = 3;
+    answer.yielded = 1;
     answer.yielded_lost = 2;
     answer.lost = 3;
     whatif_text(&answer, &(struct style){0}, &text);
     assert_non_null(strstr(buf_text(&text),
                            "of 12 instances 7 stay, 1 moves, 1 yields and runs elsewhere, 3 find "
                            "no place (2 of them yield to others)"));
+}
+
+/* Why a drained host is not empty. */
+static void who_cannot_leave_is_told(void **state)
+{
+    static const struct whatif_stay stays[] = {
+        {"acme/shop/web-3", "h2", "h2 is to be emptied, but: no other host is up and active"}};
+    struct whatif_answer answer = rack_fails();
+    CLEANUP_BUF struct buf text = {0}, json = {0};
+    answer.stays = stays;
+    answer.stays_length = 1;
+    whatif_text(&answer, &(struct style){0}, &text);
+    assert_non_null(strstr(buf_text(&text), "7 stay (1 of them cannot leave), 1 moves"));
+    assert_non_null(
+        strstr(buf_text(&text),
+               "\n\nCANNOT LEAVE     HOST  REASON\n"
+               "acme/shop/web-3  h2    h2 is to be emptied, but: no other host is up and active\n\n"));
+    whatif_json(&answer, 0.25, &json);
+    assert_non_null(strstr(buf_text(&json),
+                           "\"stays\":[{\"instance\":\"acme/shop/web-3\",\"host\":\"h2\",\"reason\":\"h2 is "
+                           "to be emptied, but: no other host is up and active\"}],"));
+    expect_laid_out(buf_text(&json));
+    answer.losses_length = 0;
+    answer.moves_length = 500; /* sums: one reason has to do */
+    struct whatif_move *many = mem_alloc_array(500, sizeof(*many));
+    for (size_t n = 0; n < 500; n++)
+        many[n] = moves[0];
+    answer.moves = many;
+    buf_clear(&text);
+    whatif_text(&answer, &(struct style){0}, &text);
+    assert_non_null(strstr(buf_text(&text),
+                           "acme/shop/web-3 cannot leave: h2 is to be emptied, but: no other host is up"));
+    mem_free(many);
 }
 
 /* No row of a table is wider than the terminal. */
@@ -163,23 +208,12 @@ static void few_lines_for_many(void **state)
         lines += text.data[n] == '\n';
     assert_true(lines < 80);
     assert_non_null(strstr(buf_text(&text), "… and 498 zones more\n"));
-    assert_non_null(
-        strstr(buf_text(&text), "FARM       MOVE  FIND NO PLACE\nacme/shop     0              1\n"));
-    assert_non_null(strstr(buf_text(&text), "acme/f0      10              0\n"));
+    assert_non_null(strstr(
+        buf_text(&text),
+        "FARM       MOVE  FIND NO PLACE  CANNOT LEAVE\nacme/shop     0              1             0\n"));
+    assert_non_null(strstr(buf_text(&text), "acme/f0      10              0             0\n"));
     assert_non_null(strstr(buf_text(&text), "… and 31 farms more; -o json names each instance\n"));
     assert_non_null(strstr(buf_text(&text), "… and 480 farms more\n"));
-}
-
-static void expect_laid_out(const char *json)
-{
-    CLEANUP_ARENA struct arena *arena = arena_new();
-    CLEANUP_BUF struct buf direct = {0}, by_tree = {0};
-    struct node node;
-    struct error err;
-    json_indent(json, strlen(json), &direct);
-    assert_true(node_from_json(arena, json, strlen(json), &node, &err));
-    node_to_pretty_json(&node, &by_tree);
-    assert_string_equal(buf_text(&direct), buf_text(&by_tree));
 }
 
 /* Without a tree it is what a tree gives. */
@@ -217,7 +251,8 @@ static void all_fields_for_programs(void **state)
         "with "
         "room\"}],\"lost\":[{\"instance\":\"acme/shop/"
         "web-2\",\"from\":\"h4\",\"yielded\":false,\"reason\":\"no "
-        "host has room for cpus 1.5: of 4 hosts 4 lack cpus\"}],\"farms\":[{\"name\":\"acme/docs\","
+        "host has room for cpus 1.5: of 4 hosts 4 lack "
+        "cpus\"}],\"stays\":[],\"farms\":[{\"name\":\"acme/docs\","
         "\"state_before\":\"ready\",\"state_after\":\"ready\",\"reason\":\"every tier has what it wants\"},"
         "{\"name\":\"acme/shop\",\"state_before\":\"ready\",\"state_after\":\"degraded\",\"reason\":\"tier "
         "web has "
@@ -235,9 +270,10 @@ static void all_fields_for_programs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_picture_for_people),    cmocka_unit_test(figures_add_up),
-        cmocka_unit_test(fits_the_terminal),       cmocka_unit_test(few_lines_for_many),
-        cmocka_unit_test(all_fields_for_programs), cmocka_unit_test(laid_out_as_all_json),
+        cmocka_unit_test(a_picture_for_people),     cmocka_unit_test(figures_add_up),
+        cmocka_unit_test(who_cannot_leave_is_told), cmocka_unit_test(fits_the_terminal),
+        cmocka_unit_test(few_lines_for_many),       cmocka_unit_test(all_fields_for_programs),
+        cmocka_unit_test(laid_out_as_all_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,6 +18,11 @@ static int64_t wall_ms(void *self)
     return *(int64_t *)self / 1000;
 }
 
+static bool no_books(void *ctx, struct change *change, struct error *err)
+{
+    return true;
+}
+
 static void changed(void *ctx, enum record_kind kind, const char *name, const struct record *record)
 {
 }
@@ -65,6 +70,7 @@ static void test_once_a_minute(void **state)
     struct instance instance = {.name = "acme/shop/web-1", .farm = "acme/shop", .tier = "web", .host = "h1"};
     assert_true(mirror_new(controller.options.store, changed, NULL, &controller.mirror, &err));
     struct change *change = change_new(controller.options.store);
+    change_follow(change, no_books, NULL);
     change_put(change, RECORD_INSTANCE, instance.name, &instance);
     assert_true(change_commit(change, NULL, &err));
     change_free(change);

@@ -22,7 +22,8 @@ static void check_nothing_to_do(const char *text, bool is_ganeti)
     CLEANUP_ARENA struct arena *arena = arena_new();
     struct grid_file grid;
     struct error err;
-    bool read = is_ganeti ? ganeti_read(arena, "f", text, strlen(text), &grid, &err)
+    CLEANUP_BUF struct buf warnings = {0};
+    bool read = is_ganeti ? ganeti_read(arena, "f", text, strlen(text), &grid, &warnings, &err)
                           : grid_file_read(arena, "f", text, strlen(text), &grid, &err);
     if (!read) fail_msg("%u:%u: %s: %s", err.line, err.column, err.field, err.message);
     struct plan plan = plan_make(arena, &grid.snapshot, grid.now_ms);

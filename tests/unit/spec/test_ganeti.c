@@ -98,8 +98,10 @@ static const char *read_text(struct arena *arena, const char *text, size_t size,
     struct grid_file grid = {0};
     struct error err;
     CLEANUP_BUF struct buf line = {0};
-    if (!ganeti_read(arena, "f", text, size, &grid, &err)) {
+    CLEANUP_BUF struct buf warnings = {0};
+    if (!ganeti_read(arena, "f", text, size, &grid, &warnings, &err)) {
         assert_int_equal(grid.now_ms, 0);
+        assert_int_equal(warnings.size, 0);
         assert_true(err.line > 0 && err.column > 0 && err.message[0] != '\0');
         spec_format_error(&err, &line);
         assert_null(strchr(buf_text(&line), '\n'));
@@ -146,6 +148,35 @@ static void refusals(void **state)
     }
 }
 
+/* The cluster is read, and what is odd about it is told in a line for all nodes that have it. */
+static void warnings(void **state)
+{
+    static const struct {
+        const char *text, *warnings;
+    } odd[] = {
+        {VM("1024|4000|4|running|Y|n1|n2|drbd||1"), ""},
+        {GROUP "n1|4096|512|3072|10000|4000|4|M|u|1\n\ni1|1024|1|4|running|Y|n1||plain||1\n\n\n", ""},
+        {GROUP "n1|4096|512|3073|10000|4000|4|M|u|1\n\ni1|1024|1|4|running|Y|n1||plain||1\n\n\n",
+         "warning: f:3:13: free_mem: 3073 MiB are said to be free, but the system and what runs leave 2560 "
+         "of 4096: these "
+         "are taken\n"},
+        {GROUP "n1|4096|512|3584|10000|4000|4|M|u|1\n\ni1|1024|1|4|ADMIN_down|Y|n1||plain||1\n\n\n", ""},
+        {VM("1024|4000|16|running|Y|n1||plain||1"), ""},
+        {VM("1024|4000|17|running|Y|n1||plain||1\ni2|4|4|17|ADMIN_down|Y|n2||plain||1"),
+         "warning: f:3:29: cpus: the instances have 17 vcpus, more than the 16 that the vcpu ratio allows: "
+         "nothing has room "
+         "there until some leave (and so on 1 more node)\n"},
+    };
+    for (size_t i = 0; i < LENGTH(odd); i++) {
+        CLEANUP_ARENA struct arena *arena = arena_new();
+        CLEANUP_BUF struct buf told = {0};
+        struct grid_file grid;
+        struct error err;
+        assert_true(ganeti_read(arena, "f", odd[i].text, strlen(odd[i].text), &grid, &told, &err));
+        assert_string_equal(buf_text(&told), odd[i].warnings);
+    }
+}
+
 /* Windows' ends of lines, no end of the last line, nothing in it, more behind the policies. */
 static void forms(void **state)
 {
@@ -188,7 +219,8 @@ static void mutations(void **state)
 int main(int argument_count, char **arguments)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(sample), cmocka_unit_test(refusals),
-                                       cmocka_unit_test(forms), cmocka_unit_test(mutations)};
+                                       cmocka_unit_test(warnings), cmocka_unit_test(forms),
+                                       cmocka_unit_test(mutations)};
     if (argument_count != 3) return 2;
     sample_path = arguments[1];
     golden_path = arguments[2];

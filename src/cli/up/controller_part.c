@@ -104,9 +104,6 @@ static void on_exit_of_controller(void *ctx, unsigned ready)
     part->timer = NULL;
     if (!part->stopping) {
         int64_t delay_ms = backoff_delay_ms(&part->backoff, steady_ms() - part->started_ms);
-        const char *how = status >= 128 ? "was ended by signal" : "ended with code";
-        fprintf(stderr, "croft: controller: it %s %d; it is started again in %lld ms\n", how,
-                status >= 128 ? status - 128 : status, (long long)delay_ms);
         part->timer = clock->after(clock->self, delay_ms * 1000, start_again, part);
     }
     part->options.ended(part->options.ctx, status);

@@ -101,7 +101,9 @@ void need_say(const struct need_tier *tier, const struct need *need, struct buf 
 {
     const char *priority =
         fuzzy_word(tier->rules, SCALING_PRIORITY, fuzzy_priority_millis(tier->sla->priority));
-    const char *probability = fuzzy_word(tier->rules, SCALING_PROBABILITY, need->probability * 1000);
+    /* As the rules saw it: with a longer lead what is provided for is less probable than that. */
+    double seen = need->probability < 1 ? tier->provides : 1;
+    const char *probability = fuzzy_word(tier->rules, SCALING_PROBABILITY, seen * 1000);
     int64_t change = need->change;
 
     buf_printf(ret_text, "%s, %s, ", priority ? priority : "any priority",

@@ -196,6 +196,26 @@ static void the_sentence_tells_why(void **state)
     assert_true(text_ends(buf_text(&text), " more"));
 }
 
+/* With a longer lead less probable loads are provided for, but the words are of what the rules looked at. */
+static void a_long_lead_does_not_change_the_words(void **state)
+{
+    struct scene *scene = *state;
+    CLEANUP_BUF struct buf quick = {0}, slow = {0};
+    for (int s = 0; s < 600; s++)
+        second(scene, s % 2 ? 300 : 340);
+    scene->load.serving = scene->tier.committed;
+    scene->load.lead_ms = 100;
+    struct need need = need_of(&scene->tier, &scene->forecast, &scene->load, &scene->memory);
+    assert_true(need.probability < 1);
+    need_say(&scene->tier, &need, &quick);
+    scene->load.lead_ms = 10 * 1000;
+    need = need_of(&scene->tier, &scene->forecast, &scene->load, &scene->memory);
+    assert_true(need.probability < 1 && need.need > 0);
+    need_say(&scene->tier, &need, &slow);
+    assert_int_equal(strcspn(buf_text(&slow), "0123456789"), strcspn(buf_text(&quick), "0123456789"));
+    assert_null(strstr(buf_text(&slow), "rare")); /* for which the rules would hold */
+}
+
 /* Forgetting what is remembered of a tier only delays an offer. */
 static void a_lost_memory_delays_an_offer(void **state)
 {
@@ -227,6 +247,7 @@ int main(void)
         CASE(a_target_below_the_time_of_service_does_not_take_all),
         CASE(without_a_target_use_of_capacity_counts),
         CASE(the_sentence_tells_why),
+        CASE(a_long_lead_does_not_change_the_words),
         CASE(a_lost_memory_delays_an_offer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -64,7 +64,7 @@ struct sharing {
     size_t *tenants, *tenant_first;
     bool *gone;           /* by instance */
     struct giver *givers; /* all tiers, who gives first first */
-    int64_t moves;        /* left this time */
+    int64_t moves;        /* from others that are left this time */
 };
 
 static void begin(struct sharing *sharing, struct arena *arena, const struct share_input *input);
@@ -244,10 +244,6 @@ static bool serve_one(struct sharing *sharing, const struct segment *segment, bo
 {
     struct seat *seat = &sharing->seats[segment->tier];
 
-    if (sharing->moves == 0) {
-        seat->lacks_why = "enough changes hands at once";
-        return false;
-    }
     if (!is_granted && seat->warm < segment->of->warm) {
         seat->warm++;
     } else if (!is_granted && !quota_take(sharing, segment->tier)) {
@@ -255,13 +251,15 @@ static bool serve_one(struct sharing *sharing, const struct segment *segment, bo
         return false;
     } else if (take_idle(sharing, segment->tier)) {
         seat->idle += !is_granted;
-    } else if (!take_from_others(sharing, segment)) {
+    } else if (sharing->moves == 0 || !take_from_others(sharing, segment)) {
         if (!is_granted) quota_return(sharing, segment->tier);
-        seat->lacks_why = "no host has room, and nobody else has more than it may keep";
+        seat->lacks_why = sharing->moves == 0 ? "enough changes hands at once"
+                                              : "no host has room, and nobody else has more than it may keep";
         return false;
+    } else {
+        sharing->moves--;
     }
     if (!is_granted) seat->wanted++;
-    sharing->moves--;
     return true;
 }
 
@@ -471,10 +469,9 @@ static void release(struct sharing *sharing)
 {
     for (size_t t = 0; t < sharing->input->tiers_length; t++) {
         struct seat *seat = &sharing->seats[t];
-        seat->released = seat->spare < sharing->moves ? seat->spare : sharing->moves;
-        seat->spare -= seat->released;
+        seat->released = seat->spare;
+        seat->spare = 0;
         seat->wanted -= seat->released;
-        sharing->moves -= seat->released;
     }
 }
 

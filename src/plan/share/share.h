@@ -10,7 +10,7 @@
 enum {
     SHARE_DIMENSIONS = 4,             /* cpus, memory, disk, network: as struct resources */
     SHARE_DWELL_MS = 30 * 1000,       /* what a tier was given is not taken for another before */
-    SHARE_MOVES_MIN = 16,             /* at most so many instances change hands at a time … */
+    SHARE_MOVES_MIN = 16,             /* at most so many are taken from others at a time … */
     SHARE_MOVES_PER_MILLE_HOSTS = 50, /* … or so many for a thousand hosts, whichever is more */
 };
 
@@ -89,8 +89,8 @@ struct share_result {
 /* Decides once for all. What holds afterwards, for the input as given:
  * - every tier has at least its committed count and at most max;
  * - nobody gives below what is committed, or below what it calls for within its guaranteed count;
- * - work is conserved: where a tier waits, its party has no quota left, or no host has room, or the moves
- *   of this time are used up;
+ * - work is conserved: where a tier waits, its party has no quota left, or no host has room, or as many as
+ *   may be at a time were taken from others (what nobody has is given, and taken back, at once);
  * - who goes first: committed before guaranteed before extended; then priority, then need times rate, then
  *   who has waited longest, then name.
  * Cost: O(hosts · sizes + tiers · log tiers + instances), and O(hosts + instances) for a group that has to

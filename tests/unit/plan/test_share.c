@@ -244,13 +244,21 @@ static void quotas_hold(void **state)
     grid_free(&grid);
 }
 
+/* From others, that is: what nobody has is given at once. */
 static void only_so_many_at_a_time(void **state)
 {
-    struct grid grid = grid_new(1, 99);
+    struct grid grid = grid_new(1, 5);
     (void)state;
     tier_add(&grid, "a", (struct count){1, 99, 99}, 1, 50, 0);
-    assert_string_equal(said(&grid),
-                        "a 17: a; 16 from the idle pool\na lacks 33: enough changes hands at once\n");
+    tier_add(&grid, "b", (struct count){1, 1, 99}, 40, 40, 0);
+    const char *text = said(&grid);
+    assert_true(text_starts(text, "a 22: a; 5 from the idle pool; the room of 16 that another farm has "
+                                  "beyond its guaranteed count\nb 24 -web-40 "));
+    assert_true(text_ends(text, "\na lacks 28: enough changes hands at once\n"));
+    grid_free(&grid);
+    grid = grid_new(1, 99);
+    tier_add(&grid, "a", (struct count){1, 99, 99}, 1, 50, 0);
+    assert_string_equal(said(&grid), "a 50: a; 49 from the idle pool\n");
     grid_free(&grid);
 }
 

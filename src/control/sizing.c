@@ -194,6 +194,8 @@ static void size_tier(struct sizing *sizing, const struct farm *farm, const stru
     const struct tier_scale *scale = plan_scale(record ? record->object : NULL, tier->name);
     CLEANUP_BUF struct buf why = {0};
 
+    /* Not known: with the last change at the latest. */
+    if (sized->given_ms == 0 && scale) sized->given_ms = scale->since_ms;
     if (sized->observed_ms == 0) return; /* of a load that was never seen nothing follows */
     struct need_tier of = need_tier(sizing, sized, tier, sla, revision);
     sized->need = need_of(&of, &sized->forecast, &load, &sized->memory);
@@ -207,7 +209,7 @@ static void size_tier(struct sizing *sizing, const struct farm *farm, const stru
                            .rate = sized->need.provided,
                            .priority = sla->priority,
                            .waits_since_ms = sized->waits_since_ms,
-                           .given_ms = scale ? scale->since_ms : 0,
+                           .given_ms = sized->given_ms,
                            .why = arena_strdup(sizing->arena, buf_text(&why))};
 }
 
@@ -329,6 +331,10 @@ static void take_changes(struct sizing *sizing, const struct share_input *input,
             const struct share_tier *tier = &input->tiers[change->tier];
             if (!text_equal(tier->farm, farm)) break;
             if (!record) continue; /* it has no network yet, so no instances either */
+            CLEANUP_MEM char *name = mem_printf("%s/%s", farm, tier->tier);
+            struct sized *sized = map_get(sizing->controller->sized, name);
+            /* Who has given may give again at once: only what was given stays a while. */
+            if (sized && change->wanted > tier->wanted) sized->given_ms = sizing->now_ms;
             fact.scales = scales_with(sizing, &fact, tier, change, &fact.scales_length);
             change_event(sizing->change, sizing->now_ms, "croft", "farm", farm,
                          arena_printf(sizing->arena, "tier %s scaled from %lld to %lld", tier->tier,

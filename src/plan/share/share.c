@@ -263,16 +263,23 @@ static bool serve_one(struct sharing *sharing, const struct segment *segment, bo
     return true;
 }
 
+/* Most of the time of a decision is spent here. */
 static bool take_idle(struct sharing *sharing, size_t tier)
 {
     struct size_class *class = class_of(sharing, tier);
+    const int64_t(*free)[SHARE_DIMENSIONS] = (const int64_t(*)[SHARE_DIMENSIONS])sharing->free;
+    int64_t least[SHARE_DIMENSIONS];
+    size_t h = class->host, length = sharing->input->hosts_length;
 
-    for (; class->host < sharing->input->hosts_length; class->host++) {
-        if (!has_room(sharing, class->host, NULL, class->of)) continue;
-        occupy(sharing, class->host, class->of, 1);
-        return true;
-    }
-    return false;
+    for (size_t d = 0; d < SHARE_DIMENSIONS; d++)
+        least[d] = class->of[d] > 0 ? class->of[d] : INT64_MIN;
+    while (h < length && (free[h][0] < least[0] || free[h][1] < least[1] || free[h][2] < least[2] ||
+                          free[h][3] < least[3] || !sharing->input->hosts[h].usable))
+        h++;
+    class->host = h;
+    if (h == length) return false;
+    occupy(sharing, h, class->of, 1);
+    return true;
 }
 
 static bool take_from_others(struct sharing *sharing, const struct segment *segment)

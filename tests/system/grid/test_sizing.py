@@ -160,7 +160,7 @@ def sizes(grid):
         party, short = name.split('/')
         grid.apply(farm(grid, short, doors[name], party, level), wait=True)
     with Watch(grid) as watch, Callers(doors[BRONZE]).at(3.5 * PER_INSTANCE) as batch, \
-            Callers(doors[GOLD], 80).at(5) as shop:
+            Callers(doors[GOLD], 60).at(5) as shop:
         wait_until('bronze has all that it may', lambda: serving(grid, BRONZE) == 4)
         equal(wanted(grid, GOLD), 2, 'gold, hardly asked')
 

@@ -60,6 +60,7 @@ bool record_kind_of_path(const char *path, enum record_kind *ret_kind, const cha
                  {"pool", "pools", RECORD_POOL},
                  {"sla", "slas", RECORD_SLA},
                  {"scaling-rules", "scaling-rules", RECORD_SCALING_RULES},
+                 {"filter", "filters", RECORD_FILTER},
                  {"instance", "instances", RECORD_INSTANCE}};
     size_t size = strcspn(path, "/");
 
@@ -133,6 +134,7 @@ static void get(struct asked *asked, enum record_kind kind, const char *name)
                                                         [RECORD_POOL] = "pool",
                                                         [RECORD_SLA] = "service level",
                                                         [RECORD_SCALING_RULES] = "set of rules",
+                                                        [RECORD_FILTER] = "filter",
                                                         [RECORD_INSTANCE] = "instance"};
         error_set(&err, ERROR_NOT_FOUND, "there is no %s %s", words[kind], name);
         answer_error(asked, &err);

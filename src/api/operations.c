@@ -59,6 +59,11 @@ const struct operation api_operations[] = {
      "Applied", NULL, "200 201 403 409 412 422"},
     {"/v1/scaling-rules/{name}", "delete", "Delete rules that no service level has", NULL, NULL, NULL,
      "200 403 404 409 412"},
+    {"/v1/filters", "get", "What parties let pass", NULL, "FilterView[]", LIST, "200 400"},
+    {"/v1/filters/{party}/{name}", "get", "One filter", NULL, "FilterView", NULL, "200 404"},
+    {"/v1/filters/{party}/{name}", "put", "Make a filter what the document says", "Filter", "Applied", NULL,
+     "200 400 403 409 412 422"},
+    {"/v1/filters/{party}/{name}", "delete", "Delete a filter", NULL, NULL, NULL, "200 403 404 409 412"},
     {"/v1/instances", "get", "Instances", NULL, "Instance[]", LIST, "200 400"},
     {"/v1/instances/{party}/{farm}/{name}", "get", "One instance", NULL, "Instance", NULL, "200 404"},
     {"/v1/instances/{party}/{farm}/{name}/move", "post", "Move an instance to a host", "Move", NULL, NULL,
@@ -156,6 +161,8 @@ const struct shape api_shapes[] = {
                   "committed:string guaranteed:string extended:string"},
     {"ScalingRulesView", "kind:=ScalingRules status:ScalingRulesStatus"},
     {"ScalingRulesStatus", "name:string terms:integer rules:integer"},
+    {"FilterView", "kind:=Filter status:FilterStatus"},
+    {"FilterStatus", "name:string party:string on:string default:=deny,allow rules:integer"},
     {"Instance", "kind:=Instance name:string farm:string tier:string party:string host:string zone:string "
                  "address:string driver:=container,vm,host image:string "
                  "state:=pending,booting,running,draining,wiping,stopped,failed health:string since:string "

@@ -32,6 +32,7 @@ static void view_image(const struct record *record, struct buf *ret_json);
 static void view_pool(struct view *view, const struct record *record, struct buf *ret_json);
 static void view_sla(const struct record *record, struct buf *ret_json);
 static void view_scaling_rules(const struct record *record, struct buf *ret_json);
+static void view_filter(const struct record *record, struct buf *ret_json);
 static void view_instance(struct view *view, const struct record *record, struct buf *ret_json);
 static void write_text(struct buf *ret_json, const char *key, const char *value);
 static void write_time(struct buf *ret_json, const char *key, int64_t wall_ms);
@@ -82,6 +83,9 @@ void view_record(struct view *view, const struct record *record, struct buf *ret
         return;
     case RECORD_SCALING_RULES:
         view_scaling_rules(record, ret_json);
+        return;
+    case RECORD_FILTER:
+        view_filter(record, ret_json);
         return;
     case RECORD_INSTANCE:
         view_instance(view, record, ret_json);
@@ -308,6 +312,20 @@ static void view_scaling_rules(const struct record *record, struct buf *ret_json
     buf_add_json_string(ret_json, rules->name);
     write_number(ret_json, "terms", (int64_t)rules->terms_length);
     write_number(ret_json, "rules", (int64_t)rules->texts_length);
+    buf_add_text(ret_json, "}}");
+}
+
+static void view_filter(const struct record *record, struct buf *ret_json)
+{
+    const struct filter *filter = record->object;
+
+    open_status(record, ret_json);
+    buf_add_text(ret_json, "\"name\":");
+    buf_add_json_string(ret_json, filter->full_name);
+    write_text(ret_json, "party", filter->party);
+    write_text(ret_json, "on", filter->on);
+    write_text(ret_json, "default", filter_action_names[filter->default_action]);
+    write_number(ret_json, "rules", (int64_t)filter->rules_length);
     buf_add_text(ret_json, "}}");
 }
 

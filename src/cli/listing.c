@@ -32,6 +32,7 @@ static void fill_party(struct row *row);
 static void fill_pool(struct row *row);
 static void fill_sla(struct row *row);
 static void fill_scaling_rules(struct row *row);
+static void fill_filter(struct row *row);
 static void fill_event(struct row *row);
 static const char *get(struct row *row, const char *key);
 static const char *of_total(struct row *row, const char *key);
@@ -70,6 +71,10 @@ static const struct column sla_columns[] = {
     {"GUARANTEED", COLUMN_NUMBER, 4}, {"EXTENDED", COLUMN_NUMBER, 4},   {"PERIOD", COLUMN_TEXT, 5}};
 static const struct column scaling_rules_columns[] = {
     {"NAME", COLUMN_TEXT, 0}, {"TERMS", COLUMN_NUMBER, 1}, {"RULES", COLUMN_NUMBER, 1}};
+static const struct column filter_columns[] = {{"NAME", COLUMN_TEXT, 0},
+                                               {"ON", COLUMN_TEXT, 0},
+                                               {"DEFAULT", COLUMN_TEXT, 1},
+                                               {"RULES", COLUMN_NUMBER, 1}};
 static const struct column event_columns[] = {{"TIME", COLUMN_TEXT, 2},    {"KIND", COLUMN_TEXT, 1},
                                               {"NAME", COLUMN_TEXT, 0},    {"WHAT", COLUMN_PROSE, 0},
                                               {"REASON", COLUMN_PROSE, 4}, {"WHO", COLUMN_TEXT, 1}};
@@ -83,6 +88,7 @@ static const struct listing listings[] = {
     {"pools", pool_columns, LENGTH(pool_columns), fill_pool},
     {"slas", sla_columns, LENGTH(sla_columns), fill_sla},
     {"scaling-rules", scaling_rules_columns, LENGTH(scaling_rules_columns), fill_scaling_rules},
+    {"filters", filter_columns, LENGTH(filter_columns), fill_filter},
     {"events", event_columns, LENGTH(event_columns), fill_event},
 };
 
@@ -237,6 +243,13 @@ static void fill_scaling_rules(struct row *row)
 {
     const char *const cells[] = {get(row, "name"), get(row, "terms"), get(row, "rules")};
     _Static_assert(LENGTH(cells) == LENGTH(scaling_rules_columns), "a cell a column");
+    memcpy(row->cells, cells, sizeof(cells));
+}
+
+static void fill_filter(struct row *row)
+{
+    const char *const cells[] = {get(row, "name"), get(row, "on"), get(row, "default"), get(row, "rules")};
+    _Static_assert(LENGTH(cells) == LENGTH(filter_columns), "a cell a column");
     memcpy(row->cells, cells, sizeof(cells));
 }
 

@@ -274,6 +274,8 @@ bool caller_may_see(const struct caller *caller, enum record_kind kind, const st
     case RECORD_IMAGE:
         return text_equal(((const struct image *)record->object)->party, caller->party) ||
                text_equal(((const struct image *)record->object)->party, "landlord");
+    case RECORD_FILTER:
+        return text_equal(((const struct filter *)record->object)->party, caller->party);
     case RECORD_SLA: /* the price list, and what the promises are worth */
     case RECORD_SCALING_RULES:
         return true;
@@ -305,6 +307,7 @@ static enum record_kind record_kind_of(enum document_kind kind)
         [KIND_POOL] = RECORD_POOL,
         [KIND_SLA] = RECORD_SLA,
         [KIND_SCALING_RULES] = RECORD_SCALING_RULES,
+        [KIND_FILTER] = RECORD_FILTER,
     };
     return record_kinds[kind];
 }
@@ -317,6 +320,8 @@ static const char *party_of(const struct document *document)
         return document->farm->party;
     case KIND_IMAGE:
         return document->image->party;
+    case KIND_FILTER:
+        return document->filter->party;
     case KIND_HOST:
     case KIND_PARTY:
     case KIND_POOL:
@@ -345,6 +350,8 @@ static const void *object_of(const struct document *document)
         return document->sla;
     case KIND_SCALING_RULES:
         return document->scaling_rules;
+    case KIND_FILTER:
+        return document->filter;
     case KIND_COUNT:
         break;
     }
@@ -444,6 +451,8 @@ static struct snapshot with_documents(struct arena *arena, const struct snapshot
     then.slas = merge(arena, then.slas, then.slas_length, documents, KIND_SLA, &then.slas_length);
     then.rules =
         merge(arena, then.rules, then.rules_length, documents, KIND_SCALING_RULES, &then.rules_length);
+    then.filters =
+        merge(arena, then.filters, then.filters_length, documents, KIND_FILTER, &then.filters_length);
     return then;
 }
 
@@ -500,6 +509,8 @@ static const char *object_name(struct arena *arena, enum document_kind kind, con
         return ((const struct sla *)object)->name;
     case KIND_SCALING_RULES:
         return ((const struct scaling_rules *)object)->name;
+    case KIND_FILTER:
+        return ((const struct filter *)object)->full_name;
     case KIND_COUNT:
         break;
     }

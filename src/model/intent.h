@@ -3,6 +3,7 @@
 #ifndef CROFT_MODEL_INTENT_H
 #define CROFT_MODEL_INTENT_H
 
+#include "base/address.h"
 #include "base/money.h"
 
 #include <stdbool.h>
@@ -17,6 +18,7 @@ enum document_kind {
     KIND_POOL,
     KIND_SLA,
     KIND_SCALING_RULES,
+    KIND_FILTER,
     KIND_COUNT
 };
 
@@ -259,6 +261,55 @@ struct scaling_rules {
     int64_t offer_below;
     int64_t offer_after_ms; /* so long without a break */
 };
+
+enum filter_action { FILTER_DENY, FILTER_ALLOW, FILTER_REJECT }; /* reject: deny, and the sender is told */
+/* As seen from the instance at whose port the packet is judged. */
+enum filter_direction { FILTER_IN, FILTER_OUT, FILTER_BOTH };
+enum endpoint_kind {
+    ENDPOINT_ANY,
+    ENDPOINT_PREFIX,   /* `prefix` */
+    ENDPOINT_FARM,     /* `name`: "acme/shop": its instances */
+    ENDPOINT_TIER,     /* "acme/shop/web" */
+    ENDPOINT_INSTANCE, /* "acme/shop/web-1" */
+    ENDPOINT_INTERNET, /* what is neither of the farm nor of the grid */
+};
+
+/* One end of a packet. */
+struct endpoint {
+    enum endpoint_kind kind;
+    struct wide_prefix prefix;
+    const char *name; /* "" unless a farm, tier or instance */
+};
+
+struct port_range {
+    uint16_t first, last;
+};
+
+/* Fields that were left out match everything. */
+enum { FILTER_PROTOCOL_ANY = -1, FILTER_RULES_MAX = 4096, FILTER_PORTS_MAX = 256 };
+struct filter_rule {
+    enum filter_action action;
+    enum filter_direction direction;
+    struct endpoint from, to;
+    int64_t protocol; /* IANA's number, 0 to 255; FILTER_PROTOCOL_ANY */
+    /* Of TCP and UDP only: a rule with ports matches nothing else. Length 0: any. */
+    const struct port_range *from_ports;
+    size_t from_ports_length;
+    const struct port_range *ports;
+    size_t ports_length;
+};
+
+/* What a party lets pass at the ports of what it governs: the first rule that matches decides. */
+struct filter {
+    const char *name; /* short: "inner" */
+    const char *party;
+    const char *full_name; /* "acme/inner"; made by the reader, not in the document */
+    const char *on; /* "all", a party, "acme/shop", "acme/shop/web", "acme/shop/web-1": whose ports */
+    enum filter_action default_action; /* FILTER_DENY or FILTER_ALLOW */
+    const struct filter_rule *rules;
+    size_t rules_length;
+};
+#define FILTER_ON_ALL "all"
 
 /* Written by `croft image import`, not by hand. */
 struct image {

@@ -21,6 +21,8 @@ const char *const sla_priority_names[] = {"low", "normal", "urgent", NULL};
 const char *const level_names[] = {"committed", "guaranteed", "extended", NULL};
 const char *const scaling_variable_names[] = {"expected response time", "probability", "priority", "need",
                                               NULL};
+const char *const filter_action_names[] = {"deny", "allow", "reject", NULL};
+const char *const filter_direction_names[] = {"in", "out", "both", NULL};
 
 const struct kind kinds[KIND_COUNT] = {
     [KIND_HOST] = {KIND_HOST, "Host", "host", "hosts", &schema_host},
@@ -31,6 +33,7 @@ const struct kind kinds[KIND_COUNT] = {
     [KIND_SLA] = {KIND_SLA, "SLA", "sla", "slas", &schema_sla},
     [KIND_SCALING_RULES] = {KIND_SCALING_RULES, "ScalingRules", "scaling-rules", "scaling-rules",
                             &schema_scaling_rules},
+    [KIND_FILTER] = {KIND_FILTER, "Filter", "filter", "filters", &schema_filter},
 };
 
 const struct kind *kind_by_name(const char *name)

@@ -39,6 +39,11 @@ extern const struct scalar scalar_ipv4;         /* uint32_t */
 extern const struct scalar scalar_prefix;       /* struct prefix */
 extern const struct scalar scalar_mac;          /* uint64_t */
 
+extern const struct scalar scalar_filter_on;       /* const char *: what is governed */
+extern const struct scalar scalar_filter_protocol; /* int64_t: IANA's number, FILTER_PROTOCOL_ANY */
+extern const struct scalar scalar_endpoint;        /* struct endpoint */
+extern const struct scalar scalar_port_range;      /* struct port_range: 22, "8000-8099" */
+
 /* Those of more than one member stand at offset 0 of the struct that they fill a part of. */
 extern const struct scalar scalar_allow_port; /* struct allow: "5432/tcp", "8000-8099/tcp", "icmp", "all" */
 extern const struct scalar scalar_balance_to; /* struct balance: "web:8080" */

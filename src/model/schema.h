@@ -49,6 +49,7 @@ struct field {
     const char *fallback; /* what a missing scalar or enum stands for, as it would be written; NULL: zero */
     int64_t min, max;     /* for scalars of int64_t, when max > min: inclusive; for lists: of the length */
     bool hidden_default;  /* not written when it has the fallback's value */
+    bool one_bare;        /* lists: one item may stand for a list of one, and is written so */
     bool unique;          /* hardly two objects say the same: of no use to look for an equal text */
     const char *limit;    /* what max counts when it is a limit of model.md: "tiers a farm"; else NULL */
     const char *help;     /* one line, for documentation */

@@ -6,6 +6,7 @@ static void add_schema(const struct schema *schema, const char *kind, struct buf
 static void add_object(const struct schema *schema, const char *kind, struct buf *json);
 static void add_field(const struct field *field, struct buf *json);
 static void add_type(const struct field *field, struct buf *json);
+static void add_lengths(const struct field *field, struct buf *json);
 static void add_scalar(const struct scalar *scalar, struct buf *json);
 static void add_fallback(const struct field *field, struct buf *json);
 static const struct field *field_of(const struct schema *schema, const char *key);
@@ -100,19 +101,30 @@ static void add_type(const struct field *field, struct buf *json)
         add_schema(field->schema, NULL, json);
         break;
     case FIELD_SCALARS:
+        if (field->one_bare) {
+            buf_add_text(json, "\"oneOf\":[{");
+            add_scalar(field->scalar, json);
+            buf_add_text(json, "},{");
+        }
         buf_add_text(json, "\"type\":\"array\",\"items\":{");
         add_scalar(field->scalar, json);
         buf_add_char(json, '}');
-        break;
+        if (!field->one_bare) break;
+        if (ranged) add_lengths(field, json);
+        buf_add_text(json, "}]");
+        return;
     case FIELD_PAIRS:
         buf_add_text(json, "\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}");
         return;
     case FIELD_STRUCT:
         UNREACHABLE();
     }
-    if (ranged)
-        buf_printf(json, ",\"minItems\":%lld,\"maxItems\":%lld", (long long)field->min,
-                   (long long)field->max);
+    if (ranged) add_lengths(field, json);
+}
+
+static void add_lengths(const struct field *field, struct buf *json)
+{
+    buf_printf(json, ",\"minItems\":%lld,\"maxItems\":%lld", (long long)field->min, (long long)field->max);
 }
 
 /* Quantities may be numbers or texts with a unit, whichever is handier. */

@@ -289,6 +289,9 @@ static bool read_list(const struct reader *reader, const struct field *field, co
                       unsigned char *object, struct error *err)
 {
     bool objects = field->kind == FIELD_OBJECTS;
+    struct node one = {.kind = NODE_LIST, .items = (struct node *)(uintptr_t)node, .length = 1};
+    bool bare = field->one_bare && node->kind != NODE_LIST;
+    if (bare) node = &one;
     if (node->kind != NODE_LIST) {
         error_set(err, ERROR_INVALID, "expected a list, found %s", node_describe(reader->arena, node));
         return schema_error_at(err, node, "");
@@ -300,7 +303,7 @@ static bool read_list(const struct reader *reader, const struct field *field, co
         const struct node *item = &node->items[i];
         bool done = objects ? read_object(reader, field->schema, item, false, items + i * size, err)
                             : read_scalar(reader, field, item, items + i * size, err);
-        if (!done) return under_index(err, i);
+        if (!done) return bare ? false : under_index(err, i);
     }
     memcpy(object + field->offset, &items, sizeof(items));
     memcpy(object + field->length_offset, &node->length, sizeof(node->length));

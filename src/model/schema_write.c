@@ -125,7 +125,8 @@ static void write_list(const struct field *field, const unsigned char *object, s
     size_t size = objects ? field->schema->size : field->scalar->size;
     size_t length = length_of(field, object);
     const unsigned char *items = items_of(field, object);
-    buf_add_char(json, '[');
+    bool bare = field->one_bare && length == 1;
+    if (!bare) buf_add_char(json, '[');
     for (size_t i = 0; i < length; i++) {
         if (i > 0) buf_add_char(json, ',');
         if (objects)
@@ -133,7 +134,7 @@ static void write_list(const struct field *field, const unsigned char *object, s
         else
             field->scalar->format(items + i * size, json);
     }
-    buf_add_char(json, ']');
+    if (!bare) buf_add_char(json, ']');
 }
 
 static void write_pairs(const struct field *field, const unsigned char *object, struct buf *json)

@@ -5,7 +5,7 @@
 
 #include "model/intent.h"
 
-/* Kinds of what the store holds, intent and facts; the first seven are documents of people. */
+/* Kinds of what the store holds, intent and facts; the first eight are documents of people. */
 enum record_kind {
     RECORD_HOST,
     RECORD_PARTY,
@@ -14,6 +14,7 @@ enum record_kind {
     RECORD_POOL,
     RECORD_SLA,
     RECORD_SCALING_RULES,
+    RECORD_FILTER,
     RECORD_INSTANCE,
     RECORD_HOST_FACT,
     RECORD_FARM_FACT,
@@ -150,6 +151,8 @@ struct snapshot {
     size_t slas_length;
     const struct scaling_rules *rules;
     size_t rules_length;
+    const struct filter *filters;
+    size_t filters_length;
     const struct farm *farms;
     size_t farms_length;
     const struct farm_fact *farm_facts;

@@ -26,8 +26,20 @@ static void put_farm_fact(struct planner *planner, const char *name, const struc
 static void put_image(struct planner *planner, const char *key, const struct image *image);
 static void put_party(struct planner *planner, const char *name, const struct party *party);
 static void put_pool(struct planner *planner, const char *name, const struct pool *pool);
+static void put_filter(struct planner *planner, const char *name, const struct filter *filter);
 static void delete_instance(struct planner *planner, const char *name);
 static size_t find_instance(const struct planner *planner, const char *name);
+/* No decision follows from it: it goes into the documents of hosts. */
+static void put_filter(struct planner *planner, const char *name, const struct filter *filter)
+{
+    struct map *filters = planner->work.filter_by_name;
+    if (filter)
+        map_put(filters, name, (void *)(uintptr_t)filter);
+    else
+        map_remove(filters, name);
+    planner->lengths[RECORD_FILTER] = map_length(filters);
+}
+
 static bool is_made_from(const struct farm *farm, const char *image);
 static void count_up(struct planner *planner, struct arena *arena, const struct instance *record);
 static void down_in_order(struct work *work);
@@ -100,6 +112,9 @@ static void put(struct planner *planner, enum record_kind kind, const void *obje
     case RECORD_POOL:
         put_pool(planner, ((const struct pool *)object)->name, object);
         return;
+    case RECORD_FILTER:
+        put_filter(planner, ((const struct filter *)object)->full_name, object);
+        return;
     case RECORD_SLA:
     case RECORD_SCALING_RULES:
         return; /* what follows from them comes as a farm's scales */
@@ -146,6 +161,9 @@ static void delete (struct planner *planner, enum record_kind kind, const char *
     case RECORD_POOL:
         put_pool(planner, name, NULL);
         return;
+    case RECORD_FILTER:
+        put_filter(planner, name, NULL);
+        return;
     case RECORD_SLA:
     case RECORD_SCALING_RULES:
     case RECORD_KINDS:
@@ -180,6 +198,8 @@ const void *planner_get(const struct planner *planner, enum record_kind kind, co
         return map_get(work->image_by_name, name);
     case RECORD_POOL:
         return map_get(work->pool_by_name, name);
+    case RECORD_FILTER:
+        return map_get(work->filter_by_name, name);
     case RECORD_SLA:
     case RECORD_SCALING_RULES:
         return NULL;
@@ -200,11 +220,12 @@ const void *planner_next(const struct planner *planner, enum record_kind kind, s
     bool is_host = kind == RECORD_HOST || kind == RECORD_HOST_FACT;
     bool is_farm = kind == RECORD_FARM || kind == RECORD_FARM_FACT;
 
-    if (kind == RECORD_PARTY || kind == RECORD_IMAGE || kind == RECORD_POOL) {
+    if (kind == RECORD_PARTY || kind == RECORD_IMAGE || kind == RECORD_POOL || kind == RECORD_FILTER) {
         void *object = NULL;
         const struct map *map = kind == RECORD_PARTY   ? work->party_by_name
                                 : kind == RECORD_IMAGE ? work->image_by_name
-                                                       : work->pool_by_name;
+                                : kind == RECORD_POOL  ? work->pool_by_name
+                                                       : work->filter_by_name;
         return map_next(map, cursor, NULL, &object) ? object : NULL;
     }
     size_t length = is_host ? work->hosts_length : is_farm ? work->farms_length : work->instances_length;

@@ -28,6 +28,7 @@ void work_open(struct work *work, struct arena *names)
     work->farm_by_name = map_new();
     work->party_by_name = map_new();
     work->pool_by_name = map_new();
+    work->filter_by_name = map_new();
     work->image_by_name = map_new();
     work->zone_numbers = map_new();
     work->room = room_new();
@@ -66,6 +67,7 @@ void work_close(struct work *work)
     map_free(work->farm_by_name);
     map_free(work->party_by_name);
     map_free(work->pool_by_name);
+    map_free(work->filter_by_name);
     map_free(work->image_by_name);
     map_free(work->zone_numbers);
     room_free(work->room);

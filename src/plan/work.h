@@ -160,6 +160,7 @@ struct work {
     struct map *host_by_name, *farm_by_name; /* number + 1 */
     struct map *party_by_name;               /* const struct party */
     struct map *pool_by_name;                /* const struct pool */
+    struct map *filter_by_name;              /* const struct filter, by full name */
     struct map *image_by_name;               /* "party/name" -> const struct image */
     struct map *zone_numbers;                /* path -> number + 1 */
     size_t zones_length, zones_capacity;

@@ -60,6 +60,8 @@ static bool check_owner(struct grid *grid, const struct document *document, cons
                         struct error *err);
 static bool refuse_party(struct grid *grid, const struct document *document, const char *name,
                          const char *field, struct error *err);
+static bool check_governed(struct grid *grid, const struct document *document, struct error *err);
+static const char *parent_of(const struct grid *grid, const char *party);
 static bool check_images(struct grid *grid, const struct document *document, struct error *err);
 static bool refuse_image(struct grid *grid, const struct document *document, size_t tier, struct error *err);
 static bool has_image(const struct grid *grid, const char *party, const char *name);
@@ -168,6 +170,9 @@ static bool check_references(struct grid *grid, const struct document *document,
                check_service(grid, document, err);
     case KIND_IMAGE:
         return check_owner(grid, document, document->image->party, err);
+    case KIND_FILTER:
+        return check_owner(grid, document, document->filter->party, err) &&
+               check_governed(grid, document, err);
     case KIND_COUNT:
         break;
     }
@@ -292,6 +297,35 @@ static bool refuse_party(struct grid *grid, const struct document *document, con
     else
         error_set(err, ERROR_INVALID, "there is no party \"%s\"", name);
     return refuse_at(document, node_get(document->node, field), field, err);
+}
+
+/* A party governs itself and the parties below it, and what is theirs; all is the landlord's. What is
+ * governed need not be there yet: a boundary stands before what is inside. Its party has to. */
+static bool check_governed(struct grid *grid, const struct document *document, struct error *err)
+{
+    const struct filter *filter = document->filter;
+    const struct node *on = node_get(document->node, "on");
+    const char *slash = strchr(filter->on, '/');
+    size_t size = slash == NULL ? strlen(filter->on) : (size_t)(slash - filter->on);
+    const char *party = arena_strndup(grid->arena, filter->on, size);
+    bool all = text_equal(filter->on, FILTER_ON_ALL);
+
+    if (text_equal(filter->party, PARTY_LANDLORD) && (all || text_equal(party, PARTY_LANDLORD))) return true;
+    if (!all && map_get(grid->parties, party) == NULL) return refuse_party(grid, document, party, "on", err);
+    /* A circle of parents is told at its own document. */
+    size_t steps = all ? 0 : map_length(grid->parties) + 1;
+    for (const char *above = party; steps > 0; above = parent_of(grid, above), steps--)
+        if (text_equal(above, filter->party)) return true;
+    error_set(err, ERROR_INVALID, "\"%s\" is not %s's, nor of a party below: a party governs what is its own",
+              filter->on, filter->party);
+    return refuse_at(document, on, "on", err);
+}
+
+/* Its parents were checked to end at the landlord. */
+static const char *parent_of(const struct grid *grid, const char *party)
+{
+    const struct seat *seat = map_get(grid->parties, party);
+    return seat == NULL ? PARTY_LANDLORD : seat->party->parent;
 }
 
 static bool check_images(struct grid *grid, const struct document *document, struct error *err)

@@ -296,6 +296,7 @@ static bool check(struct lines *lines, enum record_kind kind, const struct node 
     case RECORD_POOL:
     case RECORD_SLA:
     case RECORD_SCALING_RULES:
+    case RECORD_FILTER:
         return true;
     case RECORD_KINDS:
         break;

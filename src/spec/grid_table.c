@@ -33,6 +33,7 @@ const struct schema *grid_schema(enum record_kind kind)
         [RECORD_POOL] = &schema_pool,
         [RECORD_SLA] = &schema_sla,
         [RECORD_SCALING_RULES] = &schema_scaling_rules,
+        [RECORD_FILTER] = &schema_filter,
     };
     return schemas[kind];
 }
@@ -121,6 +122,8 @@ static struct key key_of(enum record_kind kind, const void *item)
         return (struct key){.name = ((const struct sla *)item)->name, .party = ""};
     case RECORD_SCALING_RULES:
         return (struct key){.name = ((const struct scaling_rules *)item)->name, .party = ""};
+    case RECORD_FILTER:
+        return (struct key){.name = ((const struct filter *)item)->full_name, .party = ""};
     case RECORD_INSTANCE:
         return (struct key){.name = ((const struct instance *)item)->name, .party = ""};
     case RECORD_HOST_FACT:

@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* Kinds of model.md that this version knows by name only. */
-static const char *const later_kinds[] = {"Filter", "Lease", "Key", "Volume", "Site"};
+static const char *const later_kinds[] = {"Lease", "Key", "Volume", "Site"};
 
 struct reading {
     struct arena *arena;
@@ -19,6 +19,7 @@ struct reading {
 static bool read_all(struct reading *reading, const struct node *stream, struct error *err);
 static bool read_document(struct reading *reading, const struct node *node, struct error *err);
 static const struct node *without_status(struct arena *arena, const struct node *node);
+static const char *all_kinds(struct arena *arena);
 static bool find_kind(struct arena *arena, const struct node *node, const struct kind **ret_kind,
                       struct error *err);
 static const char *name_document(struct arena *arena, struct document *document, void *object);
@@ -118,8 +119,7 @@ static bool find_kind(struct arena *arena, const struct node *node, const struct
     }
     const struct node *kind_node = node_get(node, "kind");
     if (kind_node == NULL) {
-        error_set(err, ERROR_INVALID,
-                  "missing: what the document is, Host, Party, Farm, Image, Pool, SLA or ScalingRules");
+        error_set(err, ERROR_INVALID, "missing: what the document is, %s", all_kinds(arena));
         return schema_error_at(err, node, "kind");
     }
     const struct kind *kind = kind_node->kind == NODE_STRING ? kind_by_name(kind_node->text) : NULL;
@@ -138,11 +138,20 @@ static bool find_kind(struct arena *arena, const struct node *node, const struct
     }
     const char *nearest =
         kind_node->kind == NODE_STRING ? text_nearest(kind_node->text, names, LENGTH(names)) : NULL;
-    error_set(err, ERROR_INVALID,
-              "expected Host, Party, Farm, Image, Pool, SLA or ScalingRules, found %s%s%s%s",
+    error_set(err, ERROR_INVALID, "expected %s, found %s%s%s%s", all_kinds(arena),
               node_describe(arena, kind_node), nearest == NULL ? "" : ", did you mean \"",
               nearest == NULL ? "" : nearest, nearest == NULL ? "" : "\"?");
     return schema_error_at(err, kind_node, "kind");
+}
+
+/* "Host, Party or Farm". */
+static const char *all_kinds(struct arena *arena)
+{
+    CLEANUP_BUF struct buf text = {0};
+
+    for (size_t i = 0; i < KIND_COUNT; i++)
+        buf_printf(&text, "%s%s", i == 0 ? "" : i + 1 == KIND_COUNT ? " or " : ", ", kinds[i].name);
+    return arena_strdup(arena, buf_text(&text));
 }
 
 bool document_check(struct arena *arena, enum document_kind kind, const struct node *node, void *object,
@@ -188,6 +197,9 @@ static const char *name_document(struct arena *arena, struct document *document,
     case KIND_SCALING_RULES:
         document->scaling_rules = object;
         return document->scaling_rules->name;
+    case KIND_FILTER:
+        document->filter = object;
+        return document->filter->full_name;
     case KIND_COUNT:
         break;
     }

@@ -17,6 +17,7 @@ struct document {
         struct pool *pool;
         struct sla *sla;
         struct scaling_rules *scaling_rules;
+        struct filter *filter;
     };
 };
 

@@ -315,6 +315,8 @@ static const char *name_of(const struct world *world, enum record_kind kind, con
         return ((const struct sla *)object)->name;
     case RECORD_SCALING_RULES:
         return ((const struct scaling_rules *)object)->name;
+    case RECORD_FILTER:
+        return ((const struct filter *)object)->full_name;
     case RECORD_FARM:
         return ((const struct farm *)object)->full_name;
     case RECORD_IMAGE: {

@@ -34,6 +34,10 @@ struct host_farm {
     size_t members_length;
     const struct farm_rule *rules;
     size_t rules_length;
+    /* Of all parties that govern here, outermost first; `on` is the farm, a tier or an instance by its full
+     * name. A packet passes only if each that governs the port where it is judged lets it pass. */
+    const struct filter *filters;
+    size_t filters_length;
 };
 
 struct balance_server {

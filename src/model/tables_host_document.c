@@ -31,6 +31,8 @@ static const struct field host_farm_fields[] = {
     SCALAR(struct host_farm, mtu, "mtu", scalar_int, "of the instances' interfaces"),
     OBJECTS(struct host_farm, members, "members", schema_member, "all of the farm, here and elsewhere"),
     OBJECTS(struct host_farm, rules, "rules", schema_rule, "what may open a connection to what"),
+    OBJECTS(struct host_farm, filters, "filters", schema_filter, "what parties let pass, outermost first",
+            .hidden_default = true),
 };
 static const struct schema schema_host_farm = SCHEMA(struct host_farm, "host_farm", host_farm_fields);
 

@@ -216,6 +216,21 @@ static const struct option surface_options[] = {
      .choices = surface_formats,
      .help = "csv or svg"},
 };
+static const struct option filter_check_options[] = {
+    {.name = "outer",
+     .argument = "FILE",
+     .help = "documents of kind Filter: each of them has to let pass what the inner one does; - is standard "
+             "input"},
+    {.name = "inner", .argument = "FILE", .help = "the one Filter that is judged; - is standard input"},
+    {.name = "clamp",
+     .help = "print, in place of an answer, the filter that is left of it inside the outer ones"},
+    {.name = "output",
+     .letter = 'o',
+     .argument = "FORMAT",
+     .fallback = "table",
+     .choices = replay_formats,
+     .help = "table, json or yaml; with json, errors are JSON too"},
+};
 static const struct option replay_options[] = {
     {.name = "trace",
      .argument = "FILE",
@@ -614,6 +629,14 @@ static const struct command table[] = {
      .summary = "switch a host on or off, or off and on",
      EXAMPLES("croft power h3 cycle")},
 
+    {.name = "filter check",
+     .group = GROUP_LIBRARY,
+     .light = true,
+     .run = filter_check_run,
+     OPTIONS(filter_check_options),
+     .summary = "is a filter at least as restrictive as others? If not: a packet that shows it (exit 1)",
+     EXAMPLES("croft filter check --outer landlord.yaml --inner shop.yaml -o json",
+              "croft filter check --outer landlord.yaml --inner shop.yaml --clamp > clamped.yaml")},
     {.name = "sla surface",
      .group = GROUP_LIBRARY,
      .client = true,

@@ -13,6 +13,7 @@ struct judging {
 
 static bool judge(const struct judging *judging, size_t level, const struct box *region, size_t begin);
 static bool is_wanted(const struct judged *judged, uint32_t rule);
+static bool is_alike(const struct judged *judged, uint32_t rule);
 static bool open_set(struct search *search, size_t begin, size_t end, const struct box *region);
 static bool keep_set(struct search *search, size_t begin, const struct box *region);
 static bool find_uncovered(struct search *search, struct box region, size_t begin, size_t depth);
@@ -66,7 +67,7 @@ static bool judge(const struct judging *judging, size_t level, const struct box 
     search->work += judged->boxes->length;
     for (size_t i = 0; i < judged->boxes->length && !search->too_large; i++) {
         const struct box *box = &judged->boxes->items[i];
-        if (!box_meets(box, region)) continue;
+        if (!box_meets(box, region) || is_alike(judged, judged->boxes->rules[i])) continue;
         if (is_wanted(judged, judged->boxes->rules[i])) {
             struct box both = box_both(box, region);
             size_t end = search->length;
@@ -83,6 +84,13 @@ static bool is_wanted(const struct judged *judged, uint32_t rule)
 {
     bool passes = filter_action_of(judged->boxes->filter, rule) == FILTER_ALLOW;
     return passes == judged->passes && (judged->rule == 0 || judged->rule == rule);
+}
+
+/* Another rule than the one that is asked for, with the same verdict: it hides nothing. */
+static bool is_alike(const struct judged *judged, uint32_t rule)
+{
+    bool passes = filter_action_of(judged->boxes->filter, rule) == FILTER_ALLOW;
+    return passes == judged->passes && judged->rule != 0 && judged->rule != rule;
 }
 
 /* A set of those of begin to end that meet the region. false: one of them covers it; it comes to the front,

@@ -8,7 +8,7 @@
 struct judged {
     const struct boxes *boxes;
     bool passes;   /* looked for: what it lets pass; else what it does not */
-    uint32_t rule; /* and only what this rule decides; 0: whichever */
+    uint32_t rule; /* and only what this rule matches, where none before it judges otherwise; 0: any */
 };
 
 /* Told of a region of which nothing is covered. */

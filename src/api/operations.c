@@ -90,6 +90,10 @@ const struct operation api_operations[] = {
      "200 404"},
     {"/v1/bill", "get", "What was used in a time, what it costs, and the proof that all of it is there", NULL,
      "Bill", "party from to intervals", "200 400 404"},
+    {"/v1/reach", "get", "Who can open what to whom, by all filters and by what farms allow", NULL, "Reach[]",
+     "farm from_end to_end", "200 404 413"},
+    {"/v1/judge", "get", "Which rule of which filter decides a packet at a port", NULL, "Judgement",
+     "on packet", "200 404 422"},
     {"/v1/top", "get", "Use of CPU and memory now", NULL, "Top", NULL, "200"},
     {"/v1/blobs/{digest}", "get", "How much of a layer is here", NULL, "Blob", NULL, "200 404 422"},
     {"/v1/blobs/{digest}", "put", "Add a piece of a layer", "bytes", "Blob", "offset",
@@ -121,6 +125,11 @@ const struct parameter api_parameters[] = {
      "Since when: 2026-11-21T10:00:00Z, 2026-11-21 or 2026-11; else the beginning of the month"},
     {"to", "string", "Until when, the same, and itself not part of it; else, and at most, now"},
     {"intervals", "string", "Anything: each instance's too, with its level"},
+    {"farm", "string", "Only of this farm, PARTY/NAME; else of all that the asker may see"},
+    {"from_end", "string", "Only what this tier or instance opens, by its full name, or internet"},
+    {"to_end", "string", "Only what is opened to this tier or instance, by its full name, or internet"},
+    {"on", "string", "At whose port: the full name of a farm, a tier or an instance"},
+    {"packet", "string", "Such as `in tcp 10.0.0.9:40000 > 10.0.1.4:22`"},
     {"dry_run", "string", "Anything but 0: check everything and change nothing"},
     {"offset", "integer", "Where the piece begins"},
     {"offset_after", "integer", "Only what comes behind so many bytes; of a log below zero: the last 64 KiB"},
@@ -163,6 +172,9 @@ const struct shape api_shapes[] = {
     {"ScalingRulesStatus", "name:string terms:integer rules:integer"},
     {"FilterView", "kind:=Filter status:FilterStatus"},
     {"FilterStatus", "name:string party:string on:string default:=deny,allow rules:integer"},
+    {"Reach", "farm:string from:string to:string protocol:string ports:string partly:boolean"},
+    {"Judgement", "passes:boolean packet:Object steps:[Step]"},
+    {"Step", "filter:string party:string rule:integer action:=deny,allow,reject"},
     {"Instance", "kind:=Instance name:string farm:string tier:string party:string host:string zone:string "
                  "address:string driver:=container,vm,host image:string "
                  "state:=pending,booting,running,draining,wiping,stopped,failed health:string since:string "

@@ -202,6 +202,19 @@ static const struct option fit_options[] = {
      .choices = fit_survivals,
      .help = "any one of these may be lost then, and all that ran there has room elsewhere"},
 };
+static const struct option reach_options[] = {
+    {.name = "farm", .argument = "PARTY/FARM", .fallback = "all", .help = "only of this farm"},
+    {.name = "from", .argument = "NAME", .help = "only what this tier or instance opens; or internet"},
+    {.name = "to", .argument = "NAME", .help = "only what is opened to this tier or instance; or internet"},
+};
+static const struct option filter_test_options[] = {
+    {.name = "on",
+     .argument = "NAME",
+     .help = "at whose port: a farm, a tier or an instance, by its full name"},
+    {.name = "packet",
+     .argument = "PACKET",
+     .help = "such as \"in tcp 10.0.0.9:40000 > 10.0.1.4:22\" or \"out icmp 10.0.0.9 > 10.0.1.4\""},
+};
 static const struct option surface_options[] = {
     {.name = "sla", .argument = "NAME", .help = "the service level"},
     {.name = "file",
@@ -552,6 +565,20 @@ static const struct command table[] = {
      OPTIONS(bill_options),
      .summary = "tell what was used, what it costs, and the proof that nothing is missing",
      EXAMPLES("croft bill", "croft bill --party acme --from 2026-10 --to 2026-11 -o csv")},
+    {.name = "reach",
+     .group = GROUP_INSTANCES,
+     .client = true,
+     .run = reach_run,
+     OPTIONS(reach_options),
+     .summary = "show who can open what to whom, by all filters and by what farms allow",
+     EXAMPLES("croft reach --farm acme/shop", "croft reach --from internet -o json")},
+    {.name = "filter test",
+     .group = GROUP_INSTANCES,
+     .client = true,
+     .run = filter_test_run,
+     OPTIONS(filter_test_options),
+     .summary = "show which rule of which filter decides a packet",
+     EXAMPLES("croft filter test --on acme/shop/web-1 --packet \"in tcp 10.0.0.9:40000 > 10.0.0.4:22\"")},
     {.name = "sla suggest",
      .group = GROUP_INSTANCES,
      .client = true,

@@ -27,7 +27,7 @@ struct matrix {
     bool has_others;              /* … stands there */
     const char *from, *to;        /* what is asked for, or NULL */
     struct vec rows;              /* struct reach_row */
-    uint64_t questions;
+    uint64_t *questions;
 };
 
 static void add_classes(struct matrix *matrix);
@@ -53,14 +53,15 @@ static int compare_u64(const void *a, const void *b);
 static void free_matrix(struct matrix *matrix);
 
 bool reach_matrix(struct arena *arena, const struct snapshot *snapshot, const struct farm *farm,
-                  const char *from, const char *to, const struct reach_row **ret_rows, size_t *ret_length,
-                  struct error *err)
+                  const char *from, const char *to, uint64_t *questions, const struct reach_row **ret_rows,
+                  size_t *ret_length, struct error *err)
 {
     struct matrix matrix = {.arena = arena,
                             .judge = judge_new(arena, snapshot, farm),
                             .farm = farm,
                             .from = from,
                             .to = to,
+                            .questions = questions,
                             .classes = VEC_OF(struct class),
                             .outside = VEC_OF(struct packet_end),
                             .protocols = VEC_OF(uint64_t),
@@ -291,7 +292,7 @@ static bool add_protocol(struct matrix *matrix, const struct class *from, const 
         uint64_t end = ports && i + 1 < parts ? *(uint64_t *)vec_at(&matrix->ports, i + 1) : UINT16_MAX + 1;
         if (first > UINT16_MAX) break;
         unsigned how = opens(matrix, from, to, (uint8_t)protocol, (uint16_t)first);
-        if (matrix->questions > REACH_QUESTIONS_MAX) {
+        if (*matrix->questions > REACH_QUESTIONS_MAX) {
             vec_free(&open);
             return error_set(
                 err, ERROR_TOO_LARGE,
@@ -360,7 +361,7 @@ static bool passes(struct matrix *matrix, const struct packet *packet)
         for (size_t f = 0; at->instance[0] != '\0' && f < matrix->filters_length; f++) {
             const struct filter *filter = &matrix->filters[f];
             if (!judge_governs(filter, matrix->farm->full_name, at->tier, at->instance)) continue;
-            matrix->questions += filter->rules_length + 1;
+            *matrix->questions += filter->rules_length + 1;
             if (filter_action_of(filter, filter_deciding_rule(filter, &judged)) != FILTER_ALLOW) return false;
         }
     }

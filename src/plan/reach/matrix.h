@@ -17,11 +17,11 @@ struct reach_row {
 };
 
 /* Ends that nothing tells apart count as one, so the cost follows the rules and not the instances. from, to:
- * only rows of this tier or instance (full name, or "internet"); NULL: all. ERROR_TOO_LARGE when there would
- * be more than REACH_QUESTIONS_MAX single questions: ask for less. */
-enum { REACH_QUESTIONS_MAX = 20 * 1000 * 1000 };
+ * only rows of this tier or instance (full name, or "internet"); NULL: all. *questions grows by the single
+ * rules that were looked at; ERROR_TOO_LARGE when it would pass REACH_QUESTIONS_MAX: ask for less. */
+enum { REACH_QUESTIONS_MAX = 5 * 1000 * 1000 };
 MUST_CHECK bool reach_matrix(struct arena *arena, const struct snapshot *snapshot, const struct farm *farm,
-                             const char *from, const char *to, const struct reach_row **ret_rows,
-                             size_t *ret_length, struct error *err);
+                             const char *from, const char *to, uint64_t *questions,
+                             const struct reach_row **ret_rows, size_t *ret_length, struct error *err);
 
 #endif

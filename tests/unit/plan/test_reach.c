@@ -29,7 +29,8 @@ static const char *matrix(struct grid *grid, struct farm *farm, const char *from
     size_t length = 0;
     struct error err;
     struct buf text = {0};
-    if (!reach_matrix(grid->arena, &grid->now, farm, from, to, &rows, &length, &err))
+    uint64_t questions = 0;
+    if (!reach_matrix(grid->arena, &grid->now, farm, from, to, &questions, &rows, &length, &err))
         return arena_strdup(grid->arena, err.message);
     for (size_t i = 0; i < length; i++) {
         const char *slash = strrchr(rows[i].from, '/'), *other = strrchr(rows[i].to, '/');
@@ -212,6 +213,7 @@ static void is_what_every_packet_says(void **state)
     for (uint64_t round = 0; round < 40; round++) {
         struct grid *grid = grid_new();
         uint64_t seed = round, open = 0;
+        uint64_t questions = 0;
         bool gre = false;
         struct farm *farm = shop(grid);
         static const struct allow allow[] = {{"web", "db", PROTOCOL_ANY, 0, UINT16_MAX},
@@ -239,7 +241,8 @@ static void is_what_every_packet_says(void **state)
         const struct reach_row *rows = NULL;
         size_t length = 0;
         struct error err;
-        assert_true(reach_matrix(grid->arena, &grid->now, farm, NULL, NULL, &rows, &length, &err));
+        assert_true(
+            reach_matrix(grid->arena, &grid->now, farm, NULL, NULL, &questions, &rows, &length, &err));
         for (size_t a = 0; a < LENGTH(names); a++) {
             for (size_t b = 0; b < LENGTH(names); b++) {
                 struct packet_end ends[2 * 32];

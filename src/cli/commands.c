@@ -302,6 +302,16 @@ static const struct option bench_share_options[] = {
      .choices = formats,
      .help = "table, json, yaml or name; with json, errors are JSON too"},
 };
+static const struct option bench_filter_options[] = {
+    {.name = "rules", .argument = "N", .fallback = "1000", .help = "how many rules each filter has"},
+    {.name = "seed", .argument = "N", .fallback = "7", .help = "the same number gives the same filters"},
+    {.name = "output",
+     .letter = 'o',
+     .argument = "FORMAT",
+     .fallback = "table",
+     .choices = formats,
+     .help = "table, json, yaml or name; with json, errors are JSON too"},
+};
 static const struct option sim_options[] = {
     {.name = "seed", .argument = "N", .help = "the one run that this number stands for"},
     {.name = "seeds", .argument = "A..B", .help = "these runs, on all cores"},
@@ -707,6 +717,13 @@ static const struct command table[] = {
      OPTIONS(bench_share_options),
      .summary = "measure how fast nearly full hosts are shared when farms call for more and offer",
      EXAMPLES("croft bench share --farms 1000 --hosts 10000 -o json")},
+    {.name = "bench filter",
+     .group = GROUP_MACHINE,
+     .light = true,
+     .run = bench_filter_run,
+     OPTIONS(bench_filter_options),
+     .summary = "measure how fast it is told whether a filter is inside another one",
+     EXAMPLES("croft bench filter --rules 1000 -o json")},
     {.name = "bench grid",
      .group = GROUP_MACHINE,
      .run = bench_grid_run,

@@ -99,7 +99,8 @@ struct packet made_packet(uint64_t *lot, enum address_family family)
         for (size_t i = 0; i < LENGTH(ends); i++) {
             *ends[i] = (struct packet_end){.farm = "", .tier = "", .instance = "", .internet = true};
             memcpy(ends[i]->address, net, sizeof(net));
-            ends[i]->address[15] = (unsigned char)(2 * made_below(lot, 4) + i); /* never the same */
+            ends[i]->address[15] =
+                (unsigned char)(i == 0 ? 2 + 2 * made_below(lot, 3) : 1 + 2 * made_below(lot, 4));
         }
     }
     packet.protocol = protocols[made_below(lot, LENGTH(protocols))];

@@ -20,8 +20,8 @@ size_t made_below(uint64_t *lot, size_t below);
 struct filter made_filter(struct arena *arena, uint64_t *lot, const char *on, size_t rules_max);
 /* One of "acme/shop", its tiers, its instances. */
 const char *made_on(uint64_t *lot);
-/* Between two members, or of IPv4 also from a member to the outside; of IPv6 between 2001:db8::/125.
- * Direction FILTER_OUT. Ports are 1 to MADE_PORT_MAX. */
+/* Between two members, or of IPv4 also from a member to the outside; of IPv6 from 2001:db8::2, 4 or 6 to 1,
+ * 3, 5 or 7. Direction FILTER_OUT. Ports are 1 to MADE_PORT_MAX. */
 struct packet made_packet(uint64_t *lot, enum address_family family);
 uint32_t made_ipv4(const struct packet_end *end); /* host byte order */
 

@@ -35,8 +35,8 @@ static void look_at(struct vec *probes, const struct sight *sight);
 static void look_at_reset(struct vec *probes, const struct sight *sight);
 static bool is_refusal(const struct sight *sight, struct sight *ret_about);
 
-/* Connection tracking tells echoes apart by their number, TCP and UDP by ports, all others by addresses alone:
- * and to the outside all of a host share one. */
+/* Connection tracking tells echoes apart by their number, TCP and UDP by ports, all others by addresses
+ * alone: and to the outside all of a host share one. */
 bool probes_fit(const struct vec *probes, const struct packet *packet)
 {
     bool echo = packet->protocol == IP_ICMP || packet->protocol == IP_ICMPV6;
@@ -72,14 +72,8 @@ void probe_send(const struct vec *probes, size_t number, int wire, uint64_t from
         frame_seal(&frame, 6);
     } else {
         /* Of ICMP an echo that goes by the same number; to all others just bytes. */
-        const uint8_t echo[8] = {packet->protocol == IP_ICMPV6 ? 128 : 8,
-                                 0,
-                                 0,
-                                 0,
-                                 (uint8_t)(mark >> 8),
-                                 (uint8_t)mark,
-                                 0,
-                                 1};
+        const uint8_t echo[8] = {
+            packet->protocol == IP_ICMPV6 ? 128 : 8, 0, 0, 0, (uint8_t)(mark >> 8), (uint8_t)mark, 0, 1};
         frame_add(&frame, echo, sizeof(echo));
         frame_pad(&frame, 8);
         if (packet->protocol == IP_ICMP || packet->protocol == IP_ICMPV6) frame_seal(&frame, 2);
@@ -144,8 +138,8 @@ void probes_judge(const struct vec *probes, uint64_t lot)
     }
 }
 
-/* The kernel answers only what has a checksum that it can verify (nf_reject_verify_csum()), or is known to have
- * none: whatever has another protocol is dropped in silence. */
+/* The kernel answers only what has a checksum that it can verify (nf_reject_verify_csum()), or is known to
+ * have none: whatever has another protocol is dropped in silence. */
 static bool is_told(const struct packet *packet)
 {
     enum { ESP = 50 };

@@ -84,6 +84,8 @@ int events_run(struct cli *cli);
 int explain_run(struct cli *cli);
 int bill_run(struct cli *cli);
 int sla_suggest_run(struct cli *cli);
+int reach_run(struct cli *cli);
+int filter_test_run(struct cli *cli);
 int export_run(struct cli *cli);
 int import_ganeti_run(struct cli *cli);
 int whatif_run(struct cli *cli);

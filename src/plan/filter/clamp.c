@@ -24,11 +24,13 @@ static size_t leading_denies(const struct filter *filter);
 static bool find_split(struct arena *arena, const struct filter *outer, const struct filter *inner,
                        bool *ret_split, struct error *err);
 static bool multiply(struct arena *arena, const struct filter *outer, const struct filter *inner,
-                     const bool *split, struct vec *rules);
+                     struct vec *rules, struct error *err);
 static bool multiply_rule(struct arena *arena, const struct filter *outer, const struct filter_rule *rule,
                           struct vec *rules);
-static bool stop_first(struct arena *arena, const struct filter *first, const struct filter *then,
-                       struct vec *rules, struct error *err);
+static bool deny_before(struct arena *arena, const struct filter *outer, const struct filter_rule *rule,
+                        struct vec *rules, struct error *err);
+static bool deny_part(struct arena *arena, const struct filter *outer, const struct filter_rule *rule,
+                      struct vec *rules, struct error *err);
 static void add_rule(const struct filter_rule *rule, struct vec *rules);
 static void add_rules(const struct filter *filter, size_t first, struct vec *rules);
 static size_t part_of(size_t length, size_t parts, size_t n, size_t *ret_begin);
@@ -58,9 +60,9 @@ bool filter_clamp(struct arena *arena, const struct filter *const *outers, size_
 static bool clamp_one(struct arena *arena, const struct filter *outer, const struct filter *inner,
                       struct filter *ret_clamped, struct error *err)
 {
-    bool *split = arena_alloc_array(arena, inner->rules_length + 1, sizeof(*split));
     struct vec rules = VEC_OF(struct filter_rule);
     struct filter limited, needed, rest;
+    struct error first_err;
 
     if (!limit_to(arena, outer, inner, &limited, err) || !drop_needless(arena, &limited, inner, &needed, err))
         return false;
@@ -70,21 +72,17 @@ static bool clamp_one(struct arena *arena, const struct filter *outer, const str
     rest.rules_length -= leading;
     for (size_t i = 0; i < leading; i++)
         add_rule(&needed.rules[i], &rules);
-    if (!find_split(arena, &rest, inner, split, err)) {
-        vec_free(&rules);
-        return false;
-    }
     bool passes = inner->default_action == FILTER_ALLOW;
-    if (multiply(arena, &rest, inner, split, &rules))
+    if (multiply(arena, &rest, inner, &rules, &first_err))
         return finish(arena, &rules, inner, passes ? rest.default_action : FILTER_DENY, ret_clamped, err);
     vec_clear(&rules);
-    /* Else what one of them stops is denied before anything of the other is asked. */
-    const struct filter *first = !has_names(&needed) ? &needed : !has_names(inner) ? inner : NULL;
-    if (first != NULL && stop_first(arena, first, first == inner ? &needed : inner, &rules, err))
-        return finish(arena, &rules, inner, first == inner ? needed.default_action : inner->default_action,
-                      ret_clamped, err);
+    /* Outer's rules as far as inner lets pass what they do mean the same. */
+    passes = needed.default_action == FILTER_ALLOW;
+    if (multiply(arena, inner, &needed, &rules, err))
+        return finish(arena, &rules, inner, passes ? inner->default_action : FILTER_DENY, ret_clamped, err);
     vec_free(&rules);
-    return first != NULL ? false : refuse(outer, inner, err);
+    *err = first_err;
+    return false;
 }
 
 /* The same as outer at the ports that it governs, and nothing denied at others that inner governs. */
@@ -122,6 +120,7 @@ static bool limit_to(struct arena *arena, const struct filter *outer, const stru
                                     .protocol = FILTER_PROTOCOL_ANY};
     if (outer->default_action != FILTER_ALLOW) good = limit_rule(arena, &all, &own, &rules) && good;
     limited.default_action = FILTER_ALLOW;
+    limited.on = inner->on;
     limited.rules_length = rules.length;
     struct filter_rule *kept = arena_alloc_array(arena, rules.length + 1, sizeof(*kept));
     if (rules.length > 0) memcpy(kept, rules.items, rules.length * sizeof(*kept));
@@ -222,22 +221,32 @@ static bool find_split(struct arena *arena, const struct filter *outer, const st
     return true;
 }
 
-/* Inner's rules in their order; what a split one lets pass is what outer does, by outer's rules in their
- * order. */
+/* Inner's rules in their order; what a split one lets pass is what outer does, too. ERROR_REFUSED when rules
+ * cannot say it in this order. */
 static bool multiply(struct arena *arena, const struct filter *outer, const struct filter *inner,
-                     const bool *split, struct vec *rules)
+                     struct vec *rules, struct error *err)
 {
+    bool *split = arena_alloc_array(arena, inner->rules_length + 1, sizeof(*split));
+
+    if (!find_split(arena, outer, inner, split, err)) return false;
     for (size_t i = 0; i < inner->rules_length && rules->length <= MADE_MAX; i++) {
+        const struct filter_rule *rule = &inner->rules[i];
+        size_t begin = rules->length;
         if (!split[i])
-            add_rule(&inner->rules[i], rules);
-        else if (!multiply_rule(arena, outer, &inner->rules[i], rules))
-            return false;
+            add_rule(rule, rules);
+        else if (!multiply_rule(arena, outer, rule, rules)) {
+            while (rules->length > begin)
+                vec_remove(rules, rules->length - 1);
+            if (has_names(outer)) return refuse(outer, inner, err);
+            if (!deny_before(arena, outer, rule, rules, err)) return false;
+        }
     }
     if (inner->default_action == FILTER_ALLOW) add_rules(outer, 0, rules);
     return true;
 }
 
-/* What outer stops at last is left to what follows: nothing there lets it pass. */
+/* The rule is outer's rules in their order, as far as it matches what they do. What outer stops at last is
+ * left to what follows: nothing there lets it pass. false: no rule can say what they have in common. */
 static bool multiply_rule(struct arena *arena, const struct filter *outer, const struct filter_rule *rule,
                           struct vec *rules)
 {
@@ -262,26 +271,32 @@ static bool multiply_rule(struct arena *arena, const struct filter *outer, const
     return true;
 }
 
-/* Rules cannot say "all protocols but", so each that `first` names is decided by itself. */
-static bool stop_first(struct arena *arena, const struct filter *first, const struct filter *then,
-                       struct vec *rules, struct error *err)
+/* The rule itself, behind rules that deny what outer stops, whoever it is that the rule names: so they take
+ * nothing away that should pass. For each protocol that outer names by itself, since rules cannot say "all
+ * but". */
+static bool deny_before(struct arena *arena, const struct filter *outer, const struct filter_rule *rule,
+                        struct vec *rules, struct error *err)
 {
-    struct filter_rule both;
+    struct filter_rule part = *rule;
 
-    for (int64_t protocol = 0; protocol <= UINT8_MAX; protocol++) {
-        const struct filter_rule all = {.action = then->default_action,
-                                        .direction = FILTER_BOTH,
-                                        .from = {.name = ""},
-                                        .to = {.name = ""},
-                                        .protocol = protocol};
-        if (!clamp_names_protocol(first, protocol)) continue;
-        if (!clamp_deny_stopped(arena, first, protocol, rules, err)) return false;
-        for (size_t i = 0; i < then->rules_length; i++)
-            if (meet_rules(arena, &then->rules[i], &all, &both) == MEET_RULE) add_rule(&both, rules);
-        add_rule(&all, rules);
+    for (int64_t protocol = 0; rule->protocol == FILTER_PROTOCOL_ANY && protocol <= UINT8_MAX; protocol++) {
+        if (!clamp_names_protocol(outer, protocol)) continue;
+        part.protocol = protocol;
+        if (!deny_part(arena, outer, &part, rules, err)) return false;
     }
-    if (!clamp_deny_stopped(arena, first, FILTER_PROTOCOL_ANY, rules, err)) return false;
-    add_rules(then, 0, rules);
+    return deny_part(arena, outer, rule, rules, err);
+}
+
+static bool deny_part(struct arena *arena, const struct filter *outer, const struct filter_rule *rule,
+                      struct vec *rules, struct error *err)
+{
+    struct filter_rule limit = *rule;
+    bool passes = false;
+
+    if (limit.from.kind != ENDPOINT_PREFIX) limit.from = (struct endpoint){.name = ""};
+    if (limit.to.kind != ENDPOINT_PREFIX) limit.to = (struct endpoint){.name = ""};
+    if (!clamp_deny_stopped(arena, outer, &limit, rules, &passes, err)) return false;
+    if (passes) add_rule(rule, rules);
     return true;
 }
 

@@ -171,9 +171,13 @@ static const struct box *largest(struct search *search, size_t begin, const stru
 /* Takes off one side of the region, where the box does not reach. */
 static struct box cut_off(struct box *region, const struct box *by)
 {
+    /* Addresses last: a part of those is many prefixes, where it has to be said by rules. */
+    static const enum lane order[LANES] = {LANE_DIRECTION, LANE_PROTOCOL, LANE_PORT,         LANE_FROM_PORT,
+                                           LANE_FROM_NAME, LANE_TO_NAME,  LANE_FROM_ADDRESS, LANE_TO_ADDRESS};
     struct box part = *region;
 
-    for (enum lane lane = 0; lane < LANES; lane++) {
+    for (size_t n = 0; n < LANES; n++) {
+        enum lane lane = order[n];
         size_t first = box_first(region, lane), last = box_last(region, lane);
         if (box_first(by, lane) > first) {
             box_set(&part, lane, first, box_first(by, lane) - 1);

@@ -8,14 +8,19 @@ enum { PREFIXES_MAX = 2 * 128 }; /* of one interval of addresses: one of each le
 
 struct told {
     const struct space *space;
+    const struct filter *filter;
+    struct boxes all; /* of all protocols */
     struct arena *arena;
     struct vec *rules;
-    int64_t protocol;
+    struct filter_rule limit;
+    struct error *err;
+    bool failed;
 };
 
-static bool whole_space(const struct space *space, const struct filter *filter, enum address_family family,
-                        int64_t protocol, struct box *ret_region);
+static bool deny_family(struct told *told, enum address_family family, bool *passes);
+static bool region_of(const struct told *told, enum address_family family, struct box *ret_region);
 static void deny_region(void *context, const struct box *region);
+static bool stops_all_protocols(struct told *told, const struct box *region);
 static void deny_addresses(const struct told *told, const struct box *region,
                            const struct filter_rule *model);
 static bool make_general(const struct told *told, const struct filter_rule *rule);
@@ -25,29 +30,25 @@ static void set_ports(const struct told *told, const struct box *region, struct 
 static const struct port_range *range_of(struct arena *arena, uint16_t first, uint16_t last,
                                          size_t *ret_length);
 
-bool clamp_deny_stopped(struct arena *arena, const struct filter *filter, int64_t protocol, struct vec *rules,
-                        struct error *err)
+bool clamp_deny_stopped(struct arena *arena, const struct filter *filter, const struct filter_rule *limit,
+                        struct vec *rules, bool *ret_passes, struct error *err)
 {
     CLEANUP_ARENA struct arena *scratch = arena_new();
-    CLEANUP_SEARCH struct search search = {.tell = deny_region};
-    struct filter copy = *filter;
-    const struct filter *filters = &copy;
+    struct filter copy = *filter, limits = {.on = FILTER_ON_ALL, .rules = limit, .rules_length = 1};
+    const struct filter *filters[] = {&copy, &limits};
     struct space space;
-    struct boxes boxes;
-    struct box region;
+    struct told told = {
+        .space = &space, .filter = &copy, .arena = arena, .rules = rules, .limit = *limit, .err = err};
+    bool passes = false;
 
     copy.on = FILTER_ON_ALL;
-    if (!space_make(scratch, &filters, 1, &space, err)) return false;
-    struct told told = {&space, arena, rules, protocol};
-    search.context = &told;
-    for (enum address_family family = 0; family < FAMILIES; family++) {
-        if (!whole_space(&space, filter, family, protocol, &region)) continue;
-        if (!space_boxes(&space, filter, &region, &boxes, err)) return false;
-        const struct judged judged = {.boxes = &boxes, .passes = false};
-        bool ended = search_judged(&search, &region, &judged, 1);
-        ASSERT(!ended);
-        if (!search_was_ended(&search, filter->name, err)) return false;
-    }
+    if (!space_make(scratch, filters, LENGTH(filters), &space, err)) return false;
+    size_t begin = rules->length;
+    for (enum address_family family = 0; family < FAMILIES; family++)
+        if (!deny_family(&told, family, &passes)) return false;
+    while (!passes && rules->length > begin) /* nothing of it will be let pass */
+        vec_remove(rules, rules->length - 1);
+    *ret_passes = passes;
     return rules->length <= FILTER_RULES_MAX ||
            error_set(err, ERROR_TOO_LARGE, "what %s does not let pass would need more than %d rules",
                      filter->full_name, FILTER_RULES_MAX);
@@ -60,18 +61,47 @@ bool clamp_names_protocol(const struct filter *filter, int64_t protocol)
     return false;
 }
 
-/* Of one family and protocol; both directions at once: no rule has a name, so it does not matter whose port
- * it is. false: all protocols are named, and there is no other. */
-static bool whole_space(const struct space *space, const struct filter *filter, enum address_family family,
-                        int64_t protocol, struct box *ret_region)
+static bool deny_family(struct told *told, enum address_family family, bool *passes)
 {
-    int64_t any = 0;
+    CLEANUP_SEARCH struct search search = {.tell = deny_region, .context = told};
+    CLEANUP_SEARCH struct search passing = {0};
+    struct boxes limits, boxes;
+    struct box region, all;
 
-    while (protocol == FILTER_PROTOCOL_ANY && any <= UINT8_MAX && clamp_names_protocol(filter, any))
-        any++;
-    if (any > UINT8_MAX) return false;
-    size_t rank = space_rank_of_protocol(space, protocol == FILTER_PROTOCOL_ANY ? any : protocol);
-    bool governed = space_base(space, family == FAMILY_IPV4 ? 0 : 2, ret_region);
+    if (!region_of(told, family, &region)) return true;
+    all = region;
+    box_set(&all, LANE_PROTOCOL, 0, told->space->protocols.length - 1);
+    if (!space_boxes(told->space, told->filter, &all, &told->all, told->err) ||
+        !space_boxes(told->space, told->filter, &region, &boxes, told->err) ||
+        !space_boxes(told->space, told->space->filters[1], &region, &limits, told->err))
+        return false;
+    const struct judged stopped = {.boxes = &boxes, .passes = false},
+                        passed = {.boxes = &boxes, .passes = true};
+    for (size_t i = 0; i < limits.length; i++) {
+        *passes = search_judged(&passing, &limits.items[i], &passed, 1) || *passes;
+        bool ended = search_judged(&search, &limits.items[i], &stopped, 1);
+        ASSERT(!ended);
+        if (!search_was_ended(&search, told->filter->name, told->err) ||
+            !search_was_ended(&passing, told->filter->name, told->err))
+            return false;
+    }
+    return !told->failed;
+}
+
+/* Of one family and protocol, or one that stands for all that are not named; both directions at once: no rule
+ * has a name, so it does not matter whose port it is. false: all protocols are named, and there is no other.
+ */
+static bool region_of(const struct told *told, enum address_family family, struct box *ret_region)
+{
+    int64_t protocol = told->limit.protocol;
+
+    if (protocol == FILTER_PROTOCOL_ANY) protocol = 0;
+    while (told->limit.protocol == FILTER_PROTOCOL_ANY && protocol <= UINT8_MAX &&
+           clamp_names_protocol(told->filter, protocol))
+        protocol++;
+    if (protocol > UINT8_MAX) return false;
+    size_t rank = space_rank_of_protocol(told->space, protocol);
+    bool governed = space_base(told->space, family == FAMILY_IPV4 ? 0 : 2, ret_region);
     box_set(ret_region, LANE_PROTOCOL, rank, rank);
     box_set(ret_region, LANE_DIRECTION, FILTER_IN, FILTER_OUT);
     box_set(ret_region, LANE_TO_NAME, 0, box_last(ret_region, LANE_TO_NAME));
@@ -80,17 +110,36 @@ static bool whole_space(const struct space *space, const struct filter *filter, 
 
 static void deny_region(void *context, const struct box *region)
 {
-    const struct told *told = context;
+    struct told *told = context;
     struct filter_rule rule = {.action = FILTER_DENY,
                                .direction = FILTER_BOTH,
                                .from = {.name = ""},
                                .to = {.name = ""},
-                               .protocol = told->protocol};
+                               .protocol = told->limit.protocol};
 
     if (box_first(region, LANE_DIRECTION) == box_last(region, LANE_DIRECTION))
         rule.direction = (enum filter_direction)box_first(region, LANE_DIRECTION);
     if (rule.protocol == IP_TCP || rule.protocol == IP_UDP) set_ports(told, region, &rule);
-    deny_addresses(told, region, &rule);
+    if (rule.protocol != FILTER_PROTOCOL_ANY || stops_all_protocols(told, region)) {
+        deny_addresses(told, region, &rule);
+        return;
+    }
+    /* No rule says "the other protocols". */
+    for (rule.protocol = 0; rule.protocol <= UINT8_MAX; rule.protocol++)
+        if (!clamp_names_protocol(told->filter, rule.protocol)) deny_addresses(told, region, &rule);
+}
+
+/* Are those that are named stopped there, too? */
+static bool stops_all_protocols(struct told *told, const struct box *region)
+{
+    CLEANUP_SEARCH struct search search = {0};
+    const struct judged passed = {.boxes = &told->all, .passes = true};
+    struct box all = *region;
+
+    box_set(&all, LANE_PROTOCOL, 0, told->space->protocols.length - 1);
+    bool passes = search_judged(&search, &all, &passed, 1);
+    if (!told->failed) told->failed = !search_was_ended(&search, told->filter->name, told->err);
+    return !passes;
 }
 
 static void deny_addresses(const struct told *told, const struct box *region, const struct filter_rule *model)

@@ -64,14 +64,16 @@ static bool read_filters(struct cli *cli, const char *option, const struct filte
     const struct filter **filters = arena_alloc_array(cli->arena, documents.length + 1, sizeof(*filters));
     for (size_t i = 0; i < documents.length; i++) {
         const struct document *document = &documents.items[i];
-        if (document->kind->kind != KIND_FILTER)
-            return error_set(err, ERROR_INVALID,
-                             "%s:%u:%u: expected documents of kind Filter, found %s \"%s\"", path,
-                             document->line, document->column, document->kind->name, document->name);
+        if (document->kind->kind != KIND_FILTER) {
+            error_set(err, ERROR_INVALID, "expected documents of kind Filter, found %s \"%s\"",
+                      document->kind->name, document->name);
+            snprintf(err->file, sizeof(err->file), "%s", path);
+            err->line = document->line;
+            err->column = document->column;
+            return false;
+        }
         filters[i] = document->filter;
     }
-    if (documents.length == 0)
-        return error_set(err, ERROR_INVALID, "%s: there is no document: expected one of kind Filter", path);
     *ret_filters = filters;
     *ret_length = documents.length;
     return true;
@@ -167,7 +169,9 @@ static void add_text(const struct verdict *verdict, const struct filter *inner, 
         return;
     }
     if (judgement->inside) {
-        buf_printf(text, "accepted: all that %s lets pass is let pass outside of it\n", inner->full_name);
+        buf_printf(text,
+                   "accepted: all that %s lets pass, the outer filters that govern there let pass, too\n",
+                   inner->full_name);
         return;
     }
     buf_printf(text, "refused: %s lets a packet pass that %s does not: ", inner->full_name,

@@ -418,12 +418,12 @@ static size_t family_offset(const struct space *space, enum packet_side side, en
  * 3849). */
 static wide nice_address(const struct space *space, const struct box *region, enum packet_side side)
 {
-    static const wide v4[SIDES] = {0xC6336401, 0xC0000201};                 /* 198.51.100.1, 192.0.2.1 */
-    static const wide v6[SIDES] = {0x20010DB800000001, 0x20010DB800000002}; /* the upper half */
+    static const wide v4[SIDES] = {0xC6336401, 0xC0000201}; /* 198.51.100.1, 192.0.2.1 */
+    static const wide v6[SIDES] = {1, 2};                   /* behind 2001:db8:: */
     wide first = 0, last = 0;
 
     space_addresses(space, region, side, &first, &last);
-    wide wish = space_family(space, region) == FAMILY_IPV4 ? v4[side] : (v6[side] << 64) + 1;
+    wide wish = space_family(space, region) == FAMILY_IPV4 ? v4[side] : ((wide)0x20010DB8 << 96) + v6[side];
     if (first == 0 && wish <= last) return wish;
     return first < last ? first + 1 : first;
 }

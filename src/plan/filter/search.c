@@ -2,8 +2,9 @@
 
 #include "plan/filter/filter.h"
 
-/* A set in the stack, and how deep cuts may be nested (each level is a C frame of some 200 bytes). */
-enum { COVERS_MAX = 1 << 22, DEPTH_MAX = 5000 };
+/* Boxes in the stack, how deep cuts may be nested (each level is a C frame of some 200 bytes), and as how
+ * many parts the rest of a region is looked at. */
+enum { COVERS_MAX = 1 << 22, DEPTH_MAX = 5000, PIECES_MAX = 16 };
 
 struct judging {
     struct search *search;
@@ -11,7 +12,14 @@ struct judging {
     size_t length;
 };
 
+struct pieces {
+    struct box items[PIECES_MAX];
+    size_t length;
+};
+
 static bool judge(const struct judging *judging, size_t level, const struct box *region, size_t begin);
+static bool judge_rest(const struct judging *judging, size_t level, const struct box *region, size_t begin);
+static bool keep_piece(void *context, const struct box *region);
 static bool is_wanted(const struct judged *judged, uint32_t rule);
 static bool is_alike(const struct judged *judged, uint32_t rule);
 static bool open_set(struct search *search, size_t begin, size_t end, const struct box *region);
@@ -71,13 +79,46 @@ static bool judge(const struct judging *judging, size_t level, const struct box 
         if (is_wanted(judged, judged->boxes->rules[i])) {
             struct box both = box_both(box, region);
             size_t end = search->length;
-            if (open_set(search, begin, end, &both) && judge(judging, level + 1, &both, end)) return true;
+            if (open_set(search, begin, end, &both) && judge_rest(judging, level + 1, &both, end))
+                return true;
             search->length = end;
         }
         if (box_covers(box, region)) return false; /* no rule behind it decides anything here */
         push(search, box);
     }
     return is_wanted(judged, 0) && judge(judging, level + 1, region, begin);
+}
+
+/* The same by the few parts that the set leaves of the region, if they are few: the next filter often says
+ * one thing of all of each, and the set need not be asked again for every rule of it. */
+static bool judge_rest(const struct judging *judging, size_t level, const struct box *region, size_t begin)
+{
+    struct search *search = judging->search;
+    struct pieces pieces = {0};
+
+    if (level == judging->length || search->length == begin) return judge(judging, level, region, begin);
+    size_t end = search->length;
+    ASSERT(search->tell == NULL);
+    search->tell = keep_piece;
+    search->context = &pieces;
+    bool many = open_set(search, begin, end, region) && find_uncovered(search, *region, end, 0);
+    search->tell = NULL;
+    search->length = end;
+    if (many) return judge(judging, level, region, begin);
+    for (size_t i = 0; i < pieces.length; i++) {
+        if (judge(judging, level, &pieces.items[i], end)) return true;
+        search->length = end;
+    }
+    return false;
+}
+
+static bool keep_piece(void *context, const struct box *region)
+{
+    struct pieces *pieces = context;
+
+    if (pieces->length == PIECES_MAX) return true;
+    pieces->items[pieces->length++] = *region;
+    return false;
 }
 
 static bool is_wanted(const struct judged *judged, uint32_t rule)
@@ -134,9 +175,9 @@ static bool find_uncovered(struct search *search, struct box region, size_t begi
 {
     while (!search->too_large) {
         if (search->length == begin) {
-            if (search->tell == NULL) search->found = region;
-            if (search->tell != NULL) search->tell(search->context, &region);
-            return search->tell == NULL;
+            if (search->tell != NULL) return search->tell(search->context, &region);
+            search->found = region;
+            return true;
         }
         if (search->work > FILTER_WORK_MAX || depth > DEPTH_MAX) search->too_large = true;
         struct box part = cut_off(&region, largest(search, begin, &region));

@@ -19,7 +19,7 @@ struct told {
 
 static bool deny_family(struct told *told, enum address_family family, bool *passes);
 static bool region_of(const struct told *told, enum address_family family, struct box *ret_region);
-static void deny_region(void *context, const struct box *region);
+static bool deny_region(void *context, const struct box *region);
 static bool stops_all_protocols(struct told *told, const struct box *region);
 static void deny_addresses(const struct told *told, const struct box *region,
                            const struct filter_rule *model);
@@ -108,7 +108,7 @@ static bool region_of(const struct told *told, enum address_family family, struc
     return governed;
 }
 
-static void deny_region(void *context, const struct box *region)
+static bool deny_region(void *context, const struct box *region)
 {
     struct told *told = context;
     struct filter_rule rule = {.action = FILTER_DENY,
@@ -122,11 +122,12 @@ static void deny_region(void *context, const struct box *region)
     if (rule.protocol == IP_TCP || rule.protocol == IP_UDP) set_ports(told, region, &rule);
     if (rule.protocol != FILTER_PROTOCOL_ANY || stops_all_protocols(told, region)) {
         deny_addresses(told, region, &rule);
-        return;
+        return false;
     }
     /* No rule says "the other protocols". */
     for (rule.protocol = 0; rule.protocol <= UINT8_MAX; rule.protocol++)
         if (!clamp_names_protocol(told->filter, rule.protocol)) deny_addresses(told, region, &rule);
+    return false;
 }
 
 /* Are those that are named stopped there, too? */

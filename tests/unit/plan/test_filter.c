@@ -200,6 +200,44 @@ static void a_number_at_the_end_is_an_instance(void **state)
     assert_said(LANDLORD "on: acme/shop/web-1-2\ndefault: allow\n", inner, "inside");
 }
 
+/* What inner's denies leave of its default are 32 parts; whichever of them it is that outer stops is found.
+ */
+static void every_part_is_looked_at(void **state)
+{
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    struct filter_rule inner_rules[32], outer_rule;
+    struct filter inner = {.name = "i",
+                           .party = "a",
+                           .full_name = "a/i",
+                           .on = "all",
+                           .rules = inner_rules,
+                           .rules_length = LENGTH(inner_rules),
+                           .default_action = FILTER_ALLOW},
+                  outer = inner;
+    struct filter_judgement judgement;
+    struct error err;
+
+    outer.rules = &outer_rule;
+    outer.rules_length = 1;
+    for (size_t i = 0; i < 64; i++) {
+        struct filter_rule *rule = i % 2 ? &outer_rule : &inner_rules[i / 2];
+        *rule = (struct filter_rule){.action = FILTER_DENY,
+                                     .direction = FILTER_BOTH,
+                                     .to = {.name = ""},
+                                     .protocol = FILTER_PROTOCOL_ANY};
+        rule->from = (struct endpoint){.kind = ENDPOINT_PREFIX, .name = "", .prefix = {.bits = 6}};
+        rule->from.prefix.address[0] = (unsigned char)(i << 2);
+    }
+    for (size_t i = 0; i < 64; i++) {
+        outer_rule.from.prefix.address[0] = (unsigned char)(i << 2);
+        assert_true(filter_is_inside(arena, &outer, &inner, &judgement, &err));
+        assert_int_equal(judgement.inside, i % 2 == 0);
+        if (judgement.inside) continue;
+        check_witness(&outer, &inner, &judgement);
+        assert_int_equal(judgement.packet.from.address[0] >> 2, i);
+    }
+}
+
 /* Inner stops the first three quarters of all senders and outer lets pass the last, but no single rule says
  * so of any pair of those that follow, which all overlap. It has to end, with the right answer or without
  * one. */
@@ -255,6 +293,7 @@ int main(void)
         cmocka_unit_test(packets_are_of_the_kind_that_people_write),
         cmocka_unit_test(names_are_nested_and_addresses_are_whole),
         cmocka_unit_test(a_number_at_the_end_is_an_instance),
+        cmocka_unit_test(every_part_is_looked_at),
         cmocka_unit_test(what_is_too_entangled_is_not_answered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "filters.h"
+#include "spec/spec.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -94,10 +95,91 @@ static void what_is_left_is_exact(void **state)
                  clamps, changed, refused, large, by_names);
 }
 
+static struct filter read_filter(struct arena *arena, const char *text)
+{
+    struct documents documents;
+    struct error err;
+
+    if (!spec_read(arena, "text", text, strlen(text), &documents, &err))
+        fail_msg("%u: %s", err.line, err.message);
+    assert_int_equal(documents.length, 1);
+    return *documents.items[0].filter;
+}
+
+/* left: the rules, without spaces; "": it is refused. */
+static void assert_left(const char *outer_text, const char *inner_text, const char *left)
+{
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    CLEANUP_BUF struct buf text = {0};
+    struct filter outer = read_filter(arena, outer_text), inner = read_filter(arena, inner_text), clamped;
+    const struct filter *outers = &outer;
+    struct error err;
+
+    if (!filter_clamp(arena, &outers, 1, &inner, &clamped, &err)) {
+        assert_int_equal(err.code, ERROR_REFUSED);
+        assert_string_equal(left, "");
+        return;
+    }
+    check_inside(&outer, 1, &inner, &clamped);
+    schema_write(&schema_filter, "Filter", &clamped, &text);
+    const char *rules = strstr(buf_text(&text), "\"default\"");
+    assert_non_null(rules);
+    if (strcmp(rules, left) != 0) fail_msg("%s\nis not\n%s", rules, left);
+}
+
+#define LANDLORD "kind: Filter\nname: o\nparty: landlord\n"
+#define ACME "kind: Filter\nname: i\nparty: acme\non: acme/shop\n"
+
+static void what_is_left_can_be_read(void **state)
+{
+    /* Nothing is taken away; only what matters stands in front. */
+    assert_left(LANDLORD "on: all\nrules: [{action: allow, protocol: tcp}]\n",
+                ACME "rules: [{action: allow, protocol: tcp, port: 80}]\n",
+                "\"default\":\"deny\",\"rules\":[{\"action\":\"allow\",\"protocol\":\"tcp\",\"port\":80}]}");
+    assert_left(LANDLORD "on: all\ndefault: allow\nrules:\n  - {action: deny, protocol: udp}\n"
+                         "  - {action: deny, protocol: tcp, port: 22}\n",
+                ACME "rules: [{action: allow, protocol: tcp}]\n",
+                "\"default\":\"deny\",\"rules\":[{\"action\":\"deny\",\"protocol\":\"tcp\",\"port\":22},"
+                "{\"action\":\"allow\",\"protocol\":\"tcp\"}]}");
+    /* Where an outer filter governs less, it says whose ports it means. */
+    assert_left(
+        LANDLORD "on: acme/shop/db\nrules: [{action: allow, direction: in, protocol: tcp}]\n",
+        ACME "default: allow\n",
+        "\"default\":\"allow\",\"rules\":["
+        "{\"action\":\"allow\",\"direction\":\"in\",\"to\":\"tier:acme/shop/db\",\"protocol\":\"tcp\"},"
+        "{\"action\":\"deny\",\"direction\":\"in\",\"to\":\"tier:acme/shop/db\"},"
+        "{\"action\":\"deny\",\"direction\":\"out\",\"from\":\"tier:acme/shop/db\"}]}");
+}
+
+/* A tier's addresses are not known: what nobody may send is denied first. */
+static void names_meet_addresses(void **state)
+{
+    assert_left(LANDLORD
+                "on: all\nrules: [{action: allow, from: 128.0.0.0/1}, {action: allow, from: '::/0'}]\n",
+                ACME "rules: [{action: allow, from: 'tier:acme/shop/web'}]\n",
+                "\"default\":\"deny\",\"rules\":[{\"action\":\"deny\",\"from\":\"0.0.0.0/1\"},"
+                "{\"action\":\"allow\",\"from\":\"tier:acme/shop/web\"}]}");
+    assert_left(
+        LANDLORD "on: all\nrules:\n  - {action: allow, direction: in, from: 0.0.0.0/0}\n"
+                 "  - {action: allow, direction: out, from: '::/0'}\n",
+        ACME "rules: [{action: allow, from: 'tier:acme/shop/web'}]\n",
+        "\"default\":\"deny\",\"rules\":[{\"action\":\"deny\",\"direction\":\"out\",\"from\":\"0.0.0.0/0\"},"
+        "{\"action\":\"deny\",\"direction\":\"in\",\"from\":\"::/0\"},"
+        "{\"action\":\"allow\",\"from\":\"tier:acme/shop/web\"}]}");
+    /* Both know both: no list of rules says it. */
+    assert_left(
+        LANDLORD "on: all\nrules: [{action: allow, from: 10.0.0.0/8}, {action: allow, from: internet}]\n",
+        ACME "rules: [{action: allow, from: 'tier:acme/shop/web'}, {action: allow, from: 10.0.0.0/7}]\n", "");
+    assert_left(LANDLORD "on: acme\n", "kind: Filter\nname: i\nparty: landlord\non: all\ndefault: allow\n",
+                "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_left_is_exact),
+        cmocka_unit_test(what_is_left_can_be_read),
+        cmocka_unit_test(names_meet_addresses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

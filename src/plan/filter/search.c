@@ -86,7 +86,7 @@ static bool judge(const struct judging *judging, size_t level, const struct box 
         if (box_covers(box, region)) return false; /* no rule behind it decides anything here */
         push(search, box);
     }
-    return is_wanted(judged, 0) && judge(judging, level + 1, region, begin);
+    return is_wanted(judged, 0) && judge_rest(judging, level + 1, region, begin);
 }
 
 /* The same by the few parts that the set leaves of the region, if they are few: the next filter often says

@@ -103,8 +103,6 @@ bool space_boxes(const struct space *space, const struct filter *filter, const s
         const struct filter_rule *rule = &filter->rules[i];
         struct box whole = *base;
         if (!clip_rule(space, rule, &whole)) continue;
-        bool others = box_first(base, LANE_PROTOCOL) >= rank_of(&space->protocols, PORT_PLACES);
-        if (others && rule->ports_length + rule->from_ports_length > 0) continue;
         struct ranges from = ranges_of(&space->ports[SIDE_FROM], rule->from_ports, rule->from_ports_length),
                       to = ranges_of(&space->ports[SIDE_TO], rule->ports, rule->ports_length);
         for (size_t n = 0; n < from.length * to.length && items.length <= BOXES_MAX; n++) {

@@ -141,6 +141,11 @@ static void what_is_left_can_be_read(void **state)
                 ACME "rules: [{action: allow, protocol: tcp}]\n",
                 "\"default\":\"deny\",\"rules\":[{\"action\":\"deny\",\"protocol\":\"tcp\",\"port\":22},"
                 "{\"action\":\"allow\",\"protocol\":\"tcp\"}]}");
+    /* A boundary around more than inner governs needs no names. */
+    assert_left(LANDLORD "on: acme\ndefault: allow\nrules: [{action: deny, protocol: tcp, port: 22}]\n",
+                ACME "rules: [{action: allow, protocol: tcp}]\n",
+                "\"default\":\"deny\",\"rules\":[{\"action\":\"deny\",\"protocol\":\"tcp\",\"port\":22},"
+                "{\"action\":\"allow\",\"protocol\":\"tcp\"}]}");
     /* Where an outer filter governs less, it says whose ports it means. */
     assert_left(
         LANDLORD "on: acme/shop/db\nrules: [{action: allow, direction: in, protocol: tcp}]\n",
@@ -174,12 +179,44 @@ static void names_meet_addresses(void **state)
                 "");
 }
 
+/* What outer stops of the protocols that it does not name, it may let pass of one that it does. */
+static void other_protocols_are_denied_alone(void **state)
+{
+    static const struct {
+        const char *packet;
+        bool passes;
+    } cases[] = {{"in tcp 200.0.0.1:1 > 10.0.0.1:80", true}, {"in udp 200.0.0.1:1 > 10.0.0.1:80", false},
+                 {"in tcp 70.0.0.1:1 > 10.0.0.1:80", false}, {"in tcp 10.0.0.9:1 > 10.0.0.1:80", true},
+                 {"in icmp 200.0.0.1 > 10.0.0.1", false},    {"in tcp [::1]:1 > [::2]:80", false}};
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    struct filter outer =
+        read_filter(arena, LANDLORD "on: all\nrules:\n  - {action: allow, protocol: tcp, from: 128.0.0.0/1}\n"
+                                    "  - {action: allow, from: 0.0.0.0/2}\n");
+    struct filter inner = read_filter(arena, ACME "rules:\n  - {action: allow, from: 'tier:acme/shop/web'}\n"
+                                                  "  - {action: allow, protocol: tcp}\n");
+    const struct filter *outers = &outer;
+    struct filter clamped;
+    struct error err;
+
+    assert_true(filter_clamp(arena, &outers, 1, &inner, &clamped, &err));
+    check_inside(&outer, 1, &inner, &clamped);
+    for (size_t i = 0; i < LENGTH(cases); i++) {
+        struct packet packet;
+        assert_true(packet_parse(cases[i].packet, &packet, &err));
+        if (filters_pass(&clamped, &packet) != cases[i].passes) fail_msg("%s", cases[i].packet);
+        packet.from.tier = "acme/shop/web";
+        packet.from.farm = "acme/shop";
+        assert_int_equal(filters_pass(&clamped, &packet), filters_pass(&outer, &packet));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_left_is_exact),
         cmocka_unit_test(what_is_left_can_be_read),
         cmocka_unit_test(names_meet_addresses),
+        cmocka_unit_test(other_protocols_are_denied_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

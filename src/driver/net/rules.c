@@ -162,7 +162,7 @@ bool rules_shrink(const struct rules *old, const struct rules *new)
     size_t length = 0;
     for (size_t i = 0; i < RULES_SETS; i++) {
         struct vec gone = VEC_OF(char *);
-        /* Of filters it is not the names that count. */
+        /* Whom filters judge is for the filters to say. */
         if (i == RULES_SET_FILTERS_OUT || i == RULES_SET_FILTERS_IN) continue;
         difference(&old->elements[i], &new->elements[i], &gone);
         length += gone.length;
@@ -418,8 +418,8 @@ static void add_filters(struct rules *rules, const struct host_farm *farm, uint3
     rules->filters = filter_book_new(farm, underlay, &place);
     for (size_t i = 0; i < farm->members_length; i++) {
         for (enum filter_direction d = FILTER_IN; d <= FILTER_OUT; d++) {
-            char address[32];
-            const char *chain = filter_book_chain(rules->filters, farm->members[i].address, d);
+            char address[32], name[16];
+            const char *chain = filter_book_chain(rules->filters, farm->members[i].address, d, name);
             if (chain == NULL) continue;
             text_format_ipv4(address, farm->members[i].address);
             add_element(rules, maps[d], mem_printf("%s : jump %s", address, chain));

@@ -8,111 +8,87 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Named by what is in it, so that what does not change keeps its name and is not touched. */
-struct chain {
-    char *name; /* "f" or "g" and 16 hex digits: of one filter, and of several that govern together */
-    char *body;
-};
-
-/* Members that the same filters govern. Directions: FILTER_IN, FILTER_OUT. */
-struct class
-{
-    struct vec filters;   /* size_t: numbers in the farm's list */
-    const char *chain[2]; /* NULL: nothing to judge */
-};
-
-struct port_of {
-    uint32_t address;
-    struct class *class;
-};
-
 /* A filter in one direction. */
 struct compiled {
     struct filter_program *program; /* NULL: governs nobody here */
-    const char *chain;              /* NULL: lets all pass */
+    char *chain;                    /* NULL: lets all pass */
 };
 
+/* A member that lives here. */
+struct port_of {
+    uint32_t address;
+    struct vec filters; /* size_t: numbers of those that govern it, in the farm's list */
+};
+
+/* Names stay while what they are for is there, so that a change is one of chains, not of who jumps where: a
+ * packet on its way through chains sees those of one generation, but sets as they are at that moment. "fo" or
+ * "fi" and 16 hex digits: of a filter, for what its members send or get; "mo" or "mi" and 8: of a member. */
+static const char directions[] = {[FILTER_IN] = 'i', [FILTER_OUT] = 'o'};
+
 struct filter_book {
+    bool filtered;       /* there are any: each member here has chains then, be they empty */
     struct vec compiled; /* struct compiled: of filter i in direction d at 2 * i + d */
-    struct vec chains;   /* struct chain, by name */
-    struct map *names;   /* of chains: their bodies */
-    struct map *classes; /* struct class by the list of filters */
+    struct vec names;    /* char *: of all chains, those that jump behind those that are jumped to */
+    struct map *bodies;  /* char * by name */
     struct vec ports;    /* struct port_of, by address */
 };
 
-static struct class *class_of(struct filter_book *book, const struct host_farm *farm,
-                              const struct member *member);
+static void add_port(struct filter_book *book, const struct host_farm *farm, const struct member *member);
 static bool governs(const char *on, const char *farm, const struct member *member);
-static void compile_class(struct filter_book *book, const struct host_farm *farm,
-                          const struct filter_place *place, struct class *class);
-static void compile(struct filter_book *book, const struct filter *filter, enum filter_direction direction,
-                    const struct filter_place *place, struct compiled *ret_compiled);
-static const char *chain_of(struct filter_book *book, char kind, const char *body);
+static void compile(struct filter_book *book, const struct host_farm *farm, const struct filter_place *place);
+static void compile_filter(struct filter_book *book, const struct filter *filter,
+                           enum filter_direction direction, const struct filter_place *place,
+                           struct compiled *ret_compiled);
+static void compile_port(struct filter_book *book, const struct port_of *port,
+                         enum filter_direction direction);
+static char *add_chain(struct filter_book *book, const char *name, struct buf *body);
+static char *member_chain(char *out, uint32_t address, enum filter_direction direction);
 static const struct port_of *find_port(const struct filter_book *book, uint32_t address);
 static bool judge(const struct filter_book *book, uint32_t address, enum filter_direction direction,
                   const struct filter_packet *packet);
-static bool same_judge(const struct filter_book *old, const char *a, const struct filter_book *new,
-                       const char *b);
-static void delete_chains(const struct vec *names, struct buf *text);
-static int compare_chain(const void *a, const void *b);
 static int compare_port(const void *a, const void *b);
 
 struct filter_book *filter_book_new(const struct host_farm *farm, uint32_t underlay,
                                     const struct filter_place *place)
 {
     struct filter_book *book = mem_alloc(sizeof(*book));
+    book->filtered = farm->filters_length > 0;
     book->compiled = VEC_OF(struct compiled);
-    book->chains = VEC_OF(struct chain);
+    book->names = VEC_OF(char *);
+    book->bodies = map_new();
     book->ports = VEC_OF(struct port_of);
-    book->names = map_new();
-    book->classes = map_new();
-    for (size_t i = 0; i < 2 * farm->filters_length; i++)
-        vec_push(&book->compiled);
     for (size_t i = 0; i < farm->members_length; i++) {
-        const struct member *member = &farm->members[i];
-        if (member->underlay != underlay) continue;
-        struct class *class = class_of(book, farm, member);
-        *(struct port_of *)vec_push(&book->ports) = (struct port_of){member->address, class};
+        if (farm->members[i].underlay == underlay) add_port(book, farm, &farm->members[i]);
     }
-    size_t cursor = 0;
-    void *class;
-    while (map_next(book->classes, &cursor, NULL, &class))
-        compile_class(book, farm, place, class);
-    vec_sort(&book->chains, compare_chain);
     vec_sort(&book->ports, compare_port);
+    if (book->filtered) compile(book, farm, place);
     return book;
 }
 
 void filter_book_free(struct filter_book *book)
 {
-    size_t cursor = 0;
-    void *value;
     if (book == NULL) return;
-    while (map_next(book->classes, &cursor, NULL, &value)) {
-        struct class *class = value;
-        vec_free(&class->filters);
-        mem_free(class);
-    }
     for (size_t i = 0; i < book->compiled.length; i++)
         filter_program_free(((struct compiled *)vec_at(&book->compiled, i))->program);
-    for (size_t i = 0; i < book->chains.length; i++) {
-        struct chain *chain = vec_at(&book->chains, i);
-        mem_free(chain->name);
-        mem_free(chain->body);
+    for (size_t i = 0; i < book->ports.length; i++)
+        vec_free(&((struct port_of *)vec_at(&book->ports, i))->filters);
+    for (size_t i = 0; i < book->names.length; i++) {
+        char *name = *(char **)vec_at(&book->names, i);
+        mem_free(map_get(book->bodies, name));
+        mem_free(name);
     }
-    map_free(book->classes);
-    map_free(book->names);
+    map_free(book->bodies);
     vec_free(&book->compiled);
-    vec_free(&book->chains);
+    vec_free(&book->names);
     vec_free(&book->ports);
     mem_free(book);
 }
 
 const char *filter_book_chain(const struct filter_book *book, uint32_t address,
-                              enum filter_direction direction)
+                              enum filter_direction direction, char *out)
 {
-    const struct port_of *port = find_port(book, address);
-    return port == NULL ? NULL : port->class->chain[direction];
+    if (!book->filtered || find_port(book, address) == NULL) return NULL;
+    return member_chain(out, address, direction);
 }
 
 bool filter_book_pass(const struct filter_book *book, const struct filter_packet *packet)
@@ -123,76 +99,59 @@ bool filter_book_pass(const struct filter_book *book, const struct filter_packet
 
 bool filter_book_shrink(const struct filter_book *old, const struct filter_book *new)
 {
-    for (size_t i = 0; i < new->ports.length; i++) {
-        const struct port_of *port = vec_at(&new->ports, i);
-        if (find_port(old, port->address) == NULL) continue;
-        for (enum filter_direction d = FILTER_IN; d <= FILTER_OUT; d++) {
-            const char *here = port->class->chain[d];
-            if (here != NULL && !same_judge(old, filter_book_chain(old, port->address, d), new, here))
-                return true;
-        }
+    for (size_t i = 0; i < new->names.length; i++) {
+        const char *name = *(char **)vec_at(&new->names, i);
+        const char *before = map_get(old->bodies, name), *body = map_get(new->bodies, name);
+        bool known = name[0] != 'm' || find_port(old, (uint32_t)strtoul(name + 2, NULL, 16)) != NULL;
+        if (known && body[0] != '\0' && !text_equal(before, body)) return true;
     }
     return false;
 }
 
 void filter_book_add(const struct filter_book *old, const struct filter_book *new, struct buf *text)
 {
-    /* One that jumps comes after those it jumps to: "f" before "g". */
-    for (size_t i = 0; i < new->chains.length; i++) {
-        const struct chain *chain = vec_at(&new->chains, i);
-        const char *before = old == NULL ? NULL : map_get(old->names, chain->name);
-        if (before != NULL && text_equal(before, chain->body)) continue;
-        buf_printf(text, "add chain inet %s %s\n", RULES_TABLE, chain->name);
-        if (before != NULL) buf_printf(text, "flush chain inet %s %s\n", RULES_TABLE, chain->name);
-        buf_printf(text, "table inet %s {\n chain %s {\n%s }\n}\n", RULES_TABLE, chain->name, chain->body);
+    for (size_t i = 0; i < new->names.length; i++) {
+        const char *name = *(char **)vec_at(&new->names, i), *body = map_get(new->bodies, name);
+        const char *before = old == NULL ? NULL : map_get(old->bodies, name);
+        if (before != NULL && text_equal(before, body)) continue;
+        buf_printf(text, "%s chain inet %s %s\n", before == NULL ? "add" : "flush", RULES_TABLE, name);
+        if (body[0] != '\0')
+            buf_printf(text, "table inet %s {\n chain %s {\n%s }\n}\n", RULES_TABLE, name, body);
     }
 }
 
 void filter_book_delete(const struct filter_book *old, const struct filter_book *new, struct buf *text)
 {
-    struct vec names = VEC_OF(char *);
-    for (size_t i = 0; i < old->chains.length; i++)
-        *(char **)vec_push(&names) = ((struct chain *)vec_at(&old->chains, i))->name;
-    filter_book_delete_others(new, &names, text);
-    vec_free(&names);
+    filter_book_delete_others(new, &old->names, text);
 }
 
+/* All are flushed before any goes, so that none is jumped to any more. */
 void filter_book_delete_others(const struct filter_book *book, const struct vec *names, struct buf *text)
 {
-    struct vec gone = VEC_OF(char *);
-    for (size_t i = 0; i < names->length; i++) {
-        char *name = *(char **)vec_at(names, i);
-        if (map_get(book->names, name) == NULL) *(char **)vec_push(&gone) = name;
+    static const char *const verbs[] = {"flush", "delete"};
+    for (size_t k = 0; k < LENGTH(verbs); k++) {
+        for (size_t i = 0; i < names->length; i++) {
+            const char *name = *(char **)vec_at(names, i);
+            if (map_get(book->bodies, name) == NULL)
+                buf_printf(text, "%s chain inet %s %s\n", verbs[k], RULES_TABLE, name);
+        }
     }
-    delete_chains(&gone, text);
-    vec_free(&gone);
 }
 
 bool filter_book_is_name(const char *chain)
 {
-    return (chain[0] == 'f' || chain[0] == 'g') && strlen(chain) == 17 &&
-           strspn(chain + 1, "0123456789abcdef") == 16;
+    size_t digits = chain[0] == 'f' ? 16 : chain[0] == 'm' ? 8 : 0;
+    return digits > 0 && (chain[1] == 'o' || chain[1] == 'i') && strlen(chain) == 2 + digits &&
+           strspn(chain + 2, "0123456789abcdef") == digits;
 }
 
-static struct class *class_of(struct filter_book *book, const struct host_farm *farm,
-                              const struct member *member)
+static void add_port(struct filter_book *book, const struct host_farm *farm, const struct member *member)
 {
-    CLEANUP_BUF struct buf key = {0};
-    struct vec filters = VEC_OF(size_t);
+    struct port_of *port = vec_push(&book->ports);
+    *port = (struct port_of){.address = member->address, .filters = VEC_OF(size_t)};
     for (size_t i = 0; i < farm->filters_length; i++) {
-        if (!governs(farm->filters[i].on, farm->name, member)) continue;
-        *(size_t *)vec_push(&filters) = i;
-        buf_printf(&key, "%zu ", i);
+        if (governs(farm->filters[i].on, farm->name, member)) *(size_t *)vec_push(&port->filters) = i;
     }
-    struct class *class = map_get(book->classes, buf_text(&key));
-    if (class != NULL) {
-        vec_free(&filters);
-        return class;
-    }
-    class = mem_alloc(sizeof(*class));
-    class->filters = filters;
-    map_put(book->classes, buf_text(&key), class);
-    return class;
 }
 
 /* What is wider than a farm and stands in its list is for all of it. */
@@ -206,55 +165,68 @@ static bool governs(const char *on, const char *farm, const struct member *membe
            (text_equal(on + size + 1, member->tier) || text_equal(on + size + 1, member->instance));
 }
 
-static void compile_class(struct filter_book *book, const struct host_farm *farm,
-                          const struct filter_place *place, struct class *class)
+static void compile(struct filter_book *book, const struct host_farm *farm, const struct filter_place *place)
 {
-    for (enum filter_direction d = FILTER_IN; d <= FILTER_OUT; d++) {
-        CLEANUP_BUF struct buf jumps = {0};
-        const char *only = NULL;
-        size_t length = 0;
-        for (size_t i = 0; i < class->filters.length; i++) {
-            size_t number = *(size_t *)vec_at(&class->filters, i);
-            struct compiled *compiled = vec_at(&book->compiled, 2 * number + d);
-            if (compiled->program == NULL) compile(book, &farm->filters[number], d, place, compiled);
-            if (compiled->chain == NULL) continue;
-            only = compiled->chain;
-            buf_printf(&jumps, "  jump %s\n", only);
-            length++;
+    for (size_t i = 0; i < 2 * farm->filters_length; i++)
+        vec_push(&book->compiled);
+    for (size_t i = 0; i < book->ports.length; i++) {
+        const struct port_of *port = vec_at(&book->ports, i);
+        for (size_t k = 0; k < 2 * port->filters.length; k++) {
+            size_t number = *(size_t *)vec_at(&port->filters, k / 2);
+            enum filter_direction direction = k % 2;
+            struct compiled *compiled = vec_at(&book->compiled, 2 * number + direction);
+            if (compiled->program == NULL)
+                compile_filter(book, &farm->filters[number], direction, place, compiled);
         }
-        class->chain[d] = length < 2 ? only : chain_of(book, 'g', buf_text(&jumps));
     }
+    for (size_t i = 0; i < 2 * book->ports.length; i++)
+        compile_port(book, vec_at(&book->ports, i / 2), i % 2);
 }
 
-static void compile(struct filter_book *book, const struct filter *filter, enum filter_direction direction,
-                    const struct filter_place *place, struct compiled *ret_compiled)
+/* The hash is none for security: whoever finds another name with the same gets the next number, and a chain
+ * is what stands in it, not what it is called. */
+static void compile_filter(struct filter_book *book, const struct filter *filter,
+                           enum filter_direction direction, const struct filter_place *place,
+                           struct compiled *ret_compiled)
 {
-    CLEANUP_BUF struct buf body = {0};
+    struct buf body = {0};
+    char name[32];
+    uint64_t hash = text_hash(TEXT_HASH_SEED, filter->full_name, strlen(filter->full_name));
     ret_compiled->program = filter_program_new(filter, direction, place);
     filter_program_text(ret_compiled->program, &body);
-    ret_compiled->chain = body.size == 0 ? NULL : chain_of(book, 'f', buf_text(&body));
+    if (body.size == 0) return;
+    do
+        snprintf(name, sizeof(name), "f%c%016llx", directions[direction], (unsigned long long)hash++);
+    while (map_get(book->bodies, name) != NULL);
+    ret_compiled->chain = add_chain(book, name, &body);
 }
 
-/* Its name; the hash is not one for security, so that the next free name is taken if another body has it. */
-static const char *chain_of(struct filter_book *book, char kind, const char *body)
+static void compile_port(struct filter_book *book, const struct port_of *port,
+                         enum filter_direction direction)
 {
-    char name[32];
-    const char *other;
-    uint64_t hash = text_hash(TEXT_HASH_SEED, body, strlen(body));
-    do
-        snprintf(name, sizeof(name), "%c%016llx", kind, (unsigned long long)hash++);
-    while ((other = map_get(book->names, name)) != NULL && !text_equal(other, body));
-    struct chain *chain = NULL;
-    for (size_t i = 0; other != NULL && chain == NULL; i++) {
-        struct chain *here = vec_at(&book->chains, i);
-        if (text_equal(here->name, name)) chain = here;
+    struct buf body = {0};
+    char name[16];
+    for (size_t i = 0; i < port->filters.length; i++) {
+        size_t number = *(size_t *)vec_at(&port->filters, i);
+        const struct compiled *compiled = vec_at(&book->compiled, 2 * number + direction);
+        if (compiled->chain != NULL) buf_printf(&body, "  jump %s\n", compiled->chain);
     }
-    if (chain == NULL) {
-        chain = vec_push(&book->chains);
-        *chain = (struct chain){mem_strdup(name), mem_strdup(body)};
-        map_put(book->names, name, chain->body);
-    }
-    return chain->name;
+    add_chain(book, member_chain(name, port->address, direction), &body);
+}
+
+/* Takes the body; returns the book's copy of the name. */
+static char *add_chain(struct filter_book *book, const char *name, struct buf *body)
+{
+    char *copy = mem_strdup(name);
+    *(char **)vec_push(&book->names) = copy;
+    map_put(book->bodies, name, body->size == 0 ? mem_strdup("") : buf_take(body));
+    return copy;
+}
+
+static char *member_chain(char *out, uint32_t address, enum filter_direction direction)
+{
+    snprintf(out, 16, "m%c%08x", directions[direction], address);
+    return out;
 }
 
 static const struct port_of *find_port(const struct filter_book *book, uint32_t address)
@@ -268,40 +240,12 @@ static bool judge(const struct filter_book *book, uint32_t address, enum filter_
                   const struct filter_packet *packet)
 {
     const struct port_of *port = find_port(book, address);
-    for (size_t i = 0; port != NULL && i < port->class->filters.length; i++) {
-        size_t number = *(size_t *)vec_at(&port->class->filters, i);
+    for (size_t i = 0; port != NULL && i < port->filters.length; i++) {
+        size_t number = *(size_t *)vec_at(&port->filters, i);
         const struct compiled *compiled = vec_at(&book->compiled, 2 * number + direction);
         if (filter_program_judge(compiled->program, packet) != FILTER_ALLOW) return false;
     }
     return true;
-}
-
-/* Equal names are equal bodies, unless two hashes met; and so are those of the chains that they jump to. */
-static bool same_judge(const struct filter_book *old, const char *a, const struct filter_book *new,
-                       const char *b)
-{
-    if (a == NULL || !text_equal(a, b)) return false;
-    const char *body = map_get(new->names, b);
-    if (!text_equal(map_get(old->names, a), body)) return false;
-    for (const char *jump = strstr(body, "jump f"); jump != NULL; jump = strstr(jump + 1, "jump f")) {
-        CLEANUP_MEM char *name = mem_strndup(jump + strlen("jump "), 17);
-        if (!text_equal(map_get(old->names, name), map_get(new->names, name))) return false;
-    }
-    return true;
-}
-
-/* Those that jump first. Rules are flushed before any chain goes, so that none is jumped to any more. */
-static void delete_chains(const struct vec *names, struct buf *text)
-{
-    for (size_t i = 0; i < names->length; i++)
-        buf_printf(text, "flush chain inet %s %s\n", RULES_TABLE, *(char **)vec_at(names, i));
-    for (size_t i = 0; i < names->length; i++)
-        buf_printf(text, "delete chain inet %s %s\n", RULES_TABLE, *(char **)vec_at(names, i));
-}
-
-static int compare_chain(const void *a, const void *b)
-{
-    return strcmp(((const struct chain *)a)->name, ((const struct chain *)b)->name);
 }
 
 static int compare_port(const void *a, const void *b)

@@ -66,6 +66,7 @@ bool farm_create(const struct net_host *host, const struct host_farm *wanted, st
     farm->mtu = wanted->mtu;
     if (!build(host, farm, wanted, err)) {
         struct error ignored; /* the first failure is the one to tell */
+        nft_forget(host->nft, ns_fd);
         farm_free(farm);
         (void)!ns_unpin(path, &ignored);
         return error_wrap(err, "cannot make the network of %s", wanted->name);
@@ -120,6 +121,7 @@ bool farm_drop(const struct net_host *host, const char *name, struct farm_net *f
     bool good = farm == NULL || uplink_forget(host, farm, err);
     if (names != NULL) names_end(names);
     if (farm != NULL) free_vni(farm);
+    if (farm != NULL) nft_forget(farm->nft, farm->ns_fd);
     farm_free(farm);
     return good && drop_instances(host, name, err) && ns_unpin(path, err);
 }

@@ -146,11 +146,9 @@ bool farm_fits(const struct farm_net *farm, const struct host_farm *wanted)
 }
 
 bool farm_converge(const struct net_host *host, struct farm_net *farm, const struct host_farm *wanted,
-                   struct error *err)
+                   struct rules *rules, struct error *err)
 {
     ASSERT(farm_fits(farm, wanted));
-    struct rules *rules = NULL;
-    if (!farm_rules(host, wanted, &rules, err)) return false;
     if (rules_leave(rules) && !uplink_add(host, farm, err)) {
         rules_free(rules);
         return false;
@@ -178,11 +176,11 @@ bool farm_converge(const struct net_host *host, struct farm_net *farm, const str
     return farm->names == NULL || names_set(farm->names, wanted, err);
 }
 
-bool farm_rules(const struct net_host *host, const struct host_farm *wanted, struct rules **ret_rules,
-                struct error *err)
+bool farm_rules(const struct net_host *host, const struct host_farm *wanted, const struct rules *before,
+                struct rules **ret_rules, struct error *err)
 {
-    return rules_compile(wanted, host->underlay_address, host->has_outside ? &host->outside : NULL, ret_rules,
-                         err);
+    return rules_compile(wanted, host->underlay_address, host->has_outside ? &host->outside : NULL, before,
+                         ret_rules, err);
 }
 
 char *farm_ns_path(const struct net_host *host, const char *farm, const char *instance)
@@ -223,7 +221,7 @@ static bool build(const struct net_host *host, struct farm_net *farm, const stru
 {
     struct rules *rules = NULL;
     if (!ns_sysctls(farm->ns_fd, settings, LENGTH(settings), err) || !open_tools(farm, err) ||
-        !farm_rules(host, wanted, &rules, err))
+        !farm_rules(host, wanted, NULL, &rules, err))
         return false;
     if (!swap_filters(farm, rules, err)) {
         rules_free(rules);

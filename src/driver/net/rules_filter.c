@@ -8,10 +8,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A filter in one direction. */
+/* A filter as it was compiled; books of one farm share those that did not change. */
 struct compiled {
-    struct filter_program *program; /* NULL: governs nobody here */
-    char *chain;                    /* NULL: lets all pass */
+    unsigned users;
+    char *name; /* full */
+    struct buf meaning;
+    struct filter_program *programs[2]; /* by direction */
+    char *bodies[2];                    /* of its chains; "": lets all pass */
+};
+
+struct filter_use_of {
+    struct compiled *compiled; /* NULL: governs nobody here */
+    const char *chains[2];     /* by direction; NULL: lets all pass */
 };
 
 /* A member that lives here. */
@@ -26,22 +34,29 @@ struct port_of {
 static const char directions[] = {[FILTER_IN] = 'i', [FILTER_OUT] = 'o'};
 
 struct filter_book {
-    bool filtered;       /* there are any: each member here has chains then, be they empty */
-    struct vec compiled; /* struct compiled: of filter i in direction d at 2 * i + d */
-    struct vec names;    /* char *: of all chains, those that jump behind those that are jumped to */
-    struct map *bodies;  /* char * by name */
-    struct vec ports;    /* struct port_of, by address */
+    bool filtered;      /* there are any: each member here has chains then, be they empty */
+    struct vec filters; /* struct filter_use_of, as in the farm's list */
+    struct vec names;   /* char *: of all chains, those that jump behind those that are jumped to */
+    struct map *bodies; /* const char * by name: of filters, or in `texts` */
+    struct vec texts;   /* char * */
+    struct vec ports;   /* struct port_of, by address */
 };
 
 static void add_port(struct filter_book *book, const struct host_farm *farm, const struct member *member);
 static bool governs(const char *on, const char *farm, const struct member *member);
-static void compile(struct filter_book *book, const struct host_farm *farm, const struct filter_place *place);
-static void compile_filter(struct filter_book *book, const struct filter *filter,
-                           enum filter_direction direction, const struct filter_place *place,
-                           struct compiled *ret_compiled);
+static void compile(struct filter_book *book, const struct host_farm *farm, const struct filter_place *place,
+                    const struct filter_book *before);
+static void use_filter(struct filter_book *book, const struct filter *filter,
+                       const struct filter_place *place, const struct filter_book *before,
+                       struct filter_use_of *ret_use);
+static struct compiled *find_compiled(const struct filter_book *book, const char *name,
+                                      const struct buf *meaning);
+static struct compiled *new_compiled(const struct filter *filter, const struct filter_place *place,
+                                     struct buf *meaning);
+static void leave_compiled(struct compiled *compiled);
 static void compile_port(struct filter_book *book, const struct port_of *port,
                          enum filter_direction direction);
-static char *add_chain(struct filter_book *book, const char *name, struct buf *body);
+static const char *add_chain(struct filter_book *book, const char *name, char *body);
 static char *member_chain(char *out, uint32_t address, enum filter_direction direction);
 static const struct port_of *find_port(const struct filter_book *book, uint32_t address);
 static bool judge(const struct filter_book *book, uint32_t address, enum filter_direction direction,
@@ -49,36 +64,37 @@ static bool judge(const struct filter_book *book, uint32_t address, enum filter_
 static int compare_port(const void *a, const void *b);
 
 struct filter_book *filter_book_new(const struct host_farm *farm, uint32_t underlay,
-                                    const struct filter_place *place)
+                                    const struct filter_place *place, const struct filter_book *before)
 {
     struct filter_book *book = mem_alloc(sizeof(*book));
     book->filtered = farm->filters_length > 0;
-    book->compiled = VEC_OF(struct compiled);
+    book->filters = VEC_OF(struct filter_use_of);
     book->names = VEC_OF(char *);
+    book->texts = VEC_OF(char *);
     book->bodies = map_new();
     book->ports = VEC_OF(struct port_of);
     for (size_t i = 0; i < farm->members_length; i++) {
         if (farm->members[i].underlay == underlay) add_port(book, farm, &farm->members[i]);
     }
     vec_sort(&book->ports, compare_port);
-    if (book->filtered) compile(book, farm, place);
+    if (book->filtered) compile(book, farm, place, before);
     return book;
 }
 
 void filter_book_free(struct filter_book *book)
 {
     if (book == NULL) return;
-    for (size_t i = 0; i < book->compiled.length; i++)
-        filter_program_free(((struct compiled *)vec_at(&book->compiled, i))->program);
+    for (size_t i = 0; i < book->filters.length; i++)
+        leave_compiled(((struct filter_use_of *)vec_at(&book->filters, i))->compiled);
     for (size_t i = 0; i < book->ports.length; i++)
         vec_free(&((struct port_of *)vec_at(&book->ports, i))->filters);
-    for (size_t i = 0; i < book->names.length; i++) {
-        char *name = *(char **)vec_at(&book->names, i);
-        mem_free(map_get(book->bodies, name));
-        mem_free(name);
-    }
+    for (size_t i = 0; i < book->names.length; i++)
+        mem_free(*(char **)vec_at(&book->names, i));
+    for (size_t i = 0; i < book->texts.length; i++)
+        mem_free(*(char **)vec_at(&book->texts, i));
     map_free(book->bodies);
-    vec_free(&book->compiled);
+    vec_free(&book->filters);
+    vec_free(&book->texts);
     vec_free(&book->names);
     vec_free(&book->ports);
     mem_free(book);
@@ -103,7 +119,7 @@ bool filter_book_shrink(const struct filter_book *old, const struct filter_book 
         const char *name = *(char **)vec_at(&new->names, i);
         const char *before = map_get(old->bodies, name), *body = map_get(new->bodies, name);
         bool known = name[0] != 'm' || find_port(old, (uint32_t)strtoul(name + 2, NULL, 16)) != NULL;
-        if (known && body[0] != '\0' && !text_equal(before, body)) return true;
+        if (known && body[0] != '\0' && before != body && !text_equal(before, body)) return true;
     }
     return false;
 }
@@ -113,7 +129,7 @@ void filter_book_add(const struct filter_book *old, const struct filter_book *ne
     for (size_t i = 0; i < new->names.length; i++) {
         const char *name = *(char **)vec_at(&new->names, i), *body = map_get(new->bodies, name);
         const char *before = old == NULL ? NULL : map_get(old->bodies, name);
-        if (before != NULL && text_equal(before, body)) continue;
+        if (before != NULL && (before == body || text_equal(before, body))) continue;
         buf_printf(text, "%s chain inet %s %s\n", before == NULL ? "add" : "flush", RULES_TABLE, name);
         if (body[0] != '\0')
             buf_printf(text, "table inet %s {\n chain %s {\n%s }\n}\n", RULES_TABLE, name, body);
@@ -165,40 +181,84 @@ static bool governs(const char *on, const char *farm, const struct member *membe
            (text_equal(on + size + 1, member->tier) || text_equal(on + size + 1, member->instance));
 }
 
-static void compile(struct filter_book *book, const struct host_farm *farm, const struct filter_place *place)
+static void compile(struct filter_book *book, const struct host_farm *farm, const struct filter_place *place,
+                    const struct filter_book *before)
 {
-    for (size_t i = 0; i < 2 * farm->filters_length; i++)
-        vec_push(&book->compiled);
+    for (size_t i = 0; i < farm->filters_length; i++)
+        vec_push(&book->filters);
     for (size_t i = 0; i < book->ports.length; i++) {
         const struct port_of *port = vec_at(&book->ports, i);
-        for (size_t k = 0; k < 2 * port->filters.length; k++) {
-            size_t number = *(size_t *)vec_at(&port->filters, k / 2);
-            enum filter_direction direction = k % 2;
-            struct compiled *compiled = vec_at(&book->compiled, 2 * number + direction);
-            if (compiled->program == NULL)
-                compile_filter(book, &farm->filters[number], direction, place, compiled);
+        for (size_t k = 0; k < port->filters.length; k++) {
+            size_t number = *(size_t *)vec_at(&port->filters, k);
+            struct filter_use_of *use = vec_at(&book->filters, number);
+            if (use->compiled == NULL) use_filter(book, &farm->filters[number], place, before, use);
         }
     }
     for (size_t i = 0; i < 2 * book->ports.length; i++)
         compile_port(book, vec_at(&book->ports, i / 2), i % 2);
 }
 
-/* The hash is none for security: whoever finds another name with the same gets the next number, and a chain
- * is what stands in it, not what it is called. */
-static void compile_filter(struct filter_book *book, const struct filter *filter,
-                           enum filter_direction direction, const struct filter_place *place,
-                           struct compiled *ret_compiled)
+/* The hash of the name is none for security: whoever finds another name with the same gets the next number,
+ * and a chain is what stands in it, not what it is called. */
+static void use_filter(struct filter_book *book, const struct filter *filter,
+                       const struct filter_place *place, const struct filter_book *before,
+                       struct filter_use_of *ret_use)
 {
-    struct buf body = {0};
-    char name[32];
-    uint64_t hash = text_hash(TEXT_HASH_SEED, filter->full_name, strlen(filter->full_name));
-    ret_compiled->program = filter_program_new(filter, direction, place);
-    filter_program_text(ret_compiled->program, &body);
-    if (body.size == 0) return;
-    do
-        snprintf(name, sizeof(name), "f%c%016llx", directions[direction], (unsigned long long)hash++);
-    while (map_get(book->bodies, name) != NULL);
-    ret_compiled->chain = add_chain(book, name, &body);
+    CLEANUP_BUF struct buf meaning = {0};
+    filter_meaning(filter, place, &meaning);
+    struct compiled *compiled = before == NULL ? NULL : find_compiled(before, filter->full_name, &meaning);
+    if (compiled == NULL) compiled = new_compiled(filter, place, &meaning);
+    compiled->users++;
+    ret_use->compiled = compiled;
+    for (enum filter_direction d = FILTER_IN; d <= FILTER_OUT; d++) {
+        char name[32];
+        uint64_t hash = text_hash(TEXT_HASH_SEED, filter->full_name, strlen(filter->full_name));
+        if (compiled->bodies[d][0] == '\0') continue;
+        do
+            snprintf(name, sizeof(name), "f%c%016llx", directions[d], (unsigned long long)hash++);
+        while (map_get(book->bodies, name) != NULL);
+        ret_use->chains[d] = add_chain(book, name, compiled->bodies[d]);
+    }
+}
+
+static struct compiled *find_compiled(const struct filter_book *book, const char *name,
+                                      const struct buf *meaning)
+{
+    for (size_t i = 0; i < book->filters.length; i++) {
+        struct compiled *compiled = ((struct filter_use_of *)vec_at(&book->filters, i))->compiled;
+        if (compiled != NULL && text_equal(compiled->name, name) && compiled->meaning.size == meaning->size &&
+            memcmp(compiled->meaning.data, meaning->data, meaning->size) == 0)
+            return compiled;
+    }
+    return NULL;
+}
+
+static struct compiled *new_compiled(const struct filter *filter, const struct filter_place *place,
+                                     struct buf *meaning)
+{
+    struct compiled *compiled = mem_alloc(sizeof(*compiled));
+    compiled->name = mem_strdup(filter->full_name);
+    compiled->meaning = *meaning;
+    *meaning = (struct buf){0};
+    for (enum filter_direction d = FILTER_IN; d <= FILTER_OUT; d++) {
+        struct buf body = {0};
+        compiled->programs[d] = filter_program_new(filter, d, place);
+        filter_program_text(compiled->programs[d], &body);
+        compiled->bodies[d] = body.size == 0 ? mem_strdup("") : buf_take(&body);
+    }
+    return compiled;
+}
+
+static void leave_compiled(struct compiled *compiled)
+{
+    if (compiled == NULL || --compiled->users > 0) return;
+    for (enum filter_direction d = FILTER_IN; d <= FILTER_OUT; d++) {
+        filter_program_free(compiled->programs[d]);
+        mem_free(compiled->bodies[d]);
+    }
+    buf_free(&compiled->meaning);
+    mem_free(compiled->name);
+    mem_free(compiled);
 }
 
 static void compile_port(struct filter_book *book, const struct port_of *port,
@@ -207,20 +267,20 @@ static void compile_port(struct filter_book *book, const struct port_of *port,
     struct buf body = {0};
     char name[16];
     for (size_t i = 0; i < port->filters.length; i++) {
-        size_t number = *(size_t *)vec_at(&port->filters, i);
-        const struct compiled *compiled = vec_at(&book->compiled, 2 * number + direction);
-        if (compiled->chain != NULL) buf_printf(&body, "  jump %s\n", compiled->chain);
+        const struct filter_use_of *use = vec_at(&book->filters, *(size_t *)vec_at(&port->filters, i));
+        if (use->chains[direction] != NULL) buf_printf(&body, "  jump %s\n", use->chains[direction]);
     }
-    add_chain(book, member_chain(name, port->address, direction), &body);
+    char *text = body.size == 0 ? mem_strdup("") : buf_take(&body);
+    *(char **)vec_push(&book->texts) = text;
+    add_chain(book, member_chain(name, port->address, direction), text);
 }
 
-/* Takes the body; returns the book's copy of the name. */
-static char *add_chain(struct filter_book *book, const char *name, struct buf *body)
+/* The body stays the caller's. The book's copy of the name. */
+static const char *add_chain(struct filter_book *book, const char *name, char *body)
 {
-    char *copy = mem_strdup(name);
-    *(char **)vec_push(&book->names) = copy;
-    map_put(book->bodies, name, body->size == 0 ? mem_strdup("") : buf_take(body));
-    return copy;
+    *(char **)vec_push(&book->names) = mem_strdup(name);
+    map_put(book->bodies, name, body);
+    return *(char **)vec_at(&book->names, book->names.length - 1);
 }
 
 static char *member_chain(char *out, uint32_t address, enum filter_direction direction)
@@ -241,9 +301,8 @@ static bool judge(const struct filter_book *book, uint32_t address, enum filter_
 {
     const struct port_of *port = find_port(book, address);
     for (size_t i = 0; port != NULL && i < port->filters.length; i++) {
-        size_t number = *(size_t *)vec_at(&port->filters, i);
-        const struct compiled *compiled = vec_at(&book->compiled, 2 * number + direction);
-        if (filter_program_judge(compiled->program, packet) != FILTER_ALLOW) return false;
+        const struct filter_use_of *use = vec_at(&book->filters, *(size_t *)vec_at(&port->filters, i));
+        if (filter_program_judge(use->compiled->programs[direction], packet) != FILTER_ALLOW) return false;
     }
     return true;
 }

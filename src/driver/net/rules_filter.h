@@ -9,9 +9,10 @@
 
 struct filter_book;
 
-/* Of members that live at `underlay`; the others' ports are on other hosts. */
+/* Of members that live at `underlay`; the others' ports are on other hosts. before: what is likely to have
+ * filters that are compiled already; or NULL. */
 struct filter_book *filter_book_new(const struct host_farm *farm, uint32_t underlay,
-                                    const struct filter_place *place);
+                                    const struct filter_place *place, const struct filter_book *before);
 void filter_book_free(struct filter_book *book); /* NULL is fine */
 
 /* The chain that the packets of the member go through, FILTER_OUT: that it sends; into `out`, which holds 16

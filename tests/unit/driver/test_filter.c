@@ -127,6 +127,7 @@ static void test_farm_says_what_its_filters_say(void **state)
         {"db", "internet", PROTOCOL_ANY, 0, 65535}, {"cache", "internet", PROTOCOL_ANY, 0, 65535},
     };
     const struct rules_outside outside = {NULL, 0};
+    struct rules *before[2] = {NULL, NULL};
     uint64_t lot = 2;
     for (int round = 0; round < 1000; round++) {
         CLEANUP_ARENA struct arena *arena = arena_new();
@@ -152,7 +153,7 @@ static void test_farm_says_what_its_filters_say(void **state)
                                        .filters = filters,
                                        .filters_length = length};
         for (uint32_t h = 0; h < 2; h++)
-            assert_true(rules_compile(&farm, h, &outside, &hosts[h], &err));
+            assert_true(rules_compile(&farm, h, &outside, before[h], &hosts[h], &err));
         for (int i = 0; i < 100; i++) {
             enum filter_direction judge = FILTER_BOTH;
             const struct packet packet = made_packet(&lot, FAMILY_IPV4);
@@ -168,9 +169,13 @@ static void test_farm_says_what_its_filters_say(void **state)
             if (judge == FILTER_IN && from != to && !here)
                 fail_with(&packet, "judged for a port of another host", start);
         }
-        rules_free(hosts[0]);
-        rules_free(hosts[1]);
+        for (uint32_t h = 0; h < 2; h++) {
+            rules_free(before[h]);
+            before[h] = hosts[h];
+        }
     }
+    rules_free(before[0]);
+    rules_free(before[1]);
 }
 
 int main(void)

@@ -49,7 +49,7 @@ static struct rules *compile_for(size_t members_length, size_t rules_length,
                                    .rules_length = rules_length};
     struct rules *rules = NULL;
     struct error err;
-    if (!rules_compile(&farm, HERE, outside, &rules, &err)) fail_msg("%s", err.message);
+    if (!rules_compile(&farm, HERE, outside, NULL, &rules, &err)) fail_msg("%s", err.message);
     return rules;
 }
 
@@ -176,12 +176,12 @@ static void test_doubled(void **state)
     struct rules *rules = NULL;
     struct error err;
     twice[1].mac = twice[0].mac;
-    assert_false(rules_compile(&farm, HERE, NULL, &rules, &err));
+    assert_false(rules_compile(&farm, HERE, NULL, NULL, &rules, &err));
     assert_int_equal(err.code, ERROR_INVALID);
     assert_string_equal(err.message, "farm acme/shop has the MAC 02:cf:0a:00:00:02 twice");
     twice[1] = members[1];
     twice[1].address = farm.gateway;
-    assert_false(rules_compile(&farm, HERE, NULL, &rules, &err));
+    assert_false(rules_compile(&farm, HERE, NULL, NULL, &rules, &err));
     assert_string_equal(err.message, "farm acme/shop has the address 10.0.0.1 twice");
     assert_null(rules);
 }

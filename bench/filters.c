@@ -171,24 +171,31 @@ static void forget(struct grid *grid)
     must(track_prune(netlink, forget_all, NULL, &err), &err);
 }
 
-static void make_datagram(struct frame *ret_frame, uint16_t from_port, uint16_t port)
+static void make_datagram(struct frame *ret_frame, uint32_t from, uint32_t to, uint16_t from_port,
+                          uint16_t port)
 {
     ret_frame->size = 0;
-    frame_ethernet(ret_frame, mac_of(DB_1), mac_of(WEB_1), ETH_P_IP);
-    frame_ipv4(ret_frame, WEB_1, DB_1, IP_UDP, 16, 0);
+    frame_ethernet(ret_frame, mac_of(to), mac_of(from), ETH_P_IP);
+    frame_ipv4(ret_frame, from, to, IP_UDP, 16, 0);
     frame_udp(ret_frame, from_port, port, 8);
     frame_pad(ret_frame, 8);
 }
 
 /* A send returns when the packet has gone all its way: the devices are in memory. */
-static double time_packets(int wire, bool begin)
+static double time_packets(const int wires[2], bool begin)
 {
+    enum { FROM_PORT = 5000 };
     struct frame frame = {0};
-    make_datagram(&frame, 5000, PORT_OPEN);
+    make_datagram(&frame, WEB_1, DB_1, FROM_PORT, PORT_OPEN);
+    ASSERT(wire_send(wires[0], &frame));
+    /* A connection is one when it was answered. */
+    make_datagram(&frame, DB_1, WEB_1, PORT_OPEN, FROM_PORT);
+    ASSERT(wire_send(wires[1], &frame));
+    make_datagram(&frame, WEB_1, DB_1, FROM_PORT, PORT_OPEN);
     double start = now_us();
     for (int i = 0; i < PACKETS; i++) {
-        if (begin) make_datagram(&frame, (uint16_t)(10000 + i), PORT_OPEN);
-        if (!wire_send(wire, &frame)) perror("send");
+        if (begin) make_datagram(&frame, WEB_1, DB_1, (uint16_t)(10000 + i), PORT_OPEN);
+        if (!wire_send(wires[0], &frame)) perror("send");
     }
     return (now_us() - start) * 1e3 / PACKETS;
 }
@@ -200,10 +207,13 @@ static void silence(const char *ns)
     int back;
     must(ns_open(ns, &ns_fd, &err), &err);
     must(ns_enter(ns_fd, &back, &err), &err);
-    int status =
-        system("nft 'add table ip seen; add counter ip seen shut; add chain ip seen input { type filter "
-               "hook input priority 0; }; add rule ip seen input udp dport 7000 counter name shut drop; "
-               "add rule ip seen input udp dport 7001 drop'"); /* NOLINT: a constant */
+    int status = system(
+        "nft 'add table ip seen; add counter ip seen shut; add chain ip seen input { type filter "
+        "hook input priority 0; }; add rule ip seen input udp dport 7000 counter name shut drop; "
+        "add rule ip seen input udp dport 7001 drop; add rule ip seen input udp sport 7001 drop'"); /* NOLINT:
+                                                                                                       a
+                                                                                                       constant
+                                                                                                     */
     ns_leave(back);
     ASSERT(status == 0);
 }
@@ -216,22 +226,25 @@ static void cost(struct grid *grid, size_t rules, int runs)
     grid_set(grid, &scene->farm);
     port_path(grid, &scene->farm, "db-1", path);
     silence(path);
+    int wires[2] = {-1, wire_open(path, "eth0")};
     port_path(grid, &scene->farm, "web-1", path);
-    int wire = wire_open(path, "eth0");
-    ASSERT(wire >= 0);
+    silence(path);
+    wires[0] = wire_open(path, "eth0");
+    ASSERT(wires[0] >= 0 && wires[1] >= 0);
     for (int i = -2; i < 2 * runs; i++) {
         bool filtered = i & 1;
         scene->farm.filters_length = filtered ? PARTIES : 0;
         set(grid, &scene->farm);
         forget(grid);
-        double lasting = time_packets(wire, false);
+        double lasting = time_packets(wires, false);
         forget(grid);
-        double beginning = time_packets(wire, true);
+        double beginning = time_packets(wires, true);
         if (i < 0) continue;
         printf("lasting-%s %.1f\nbeginning-%s %.1f\n", filtered ? "filtered" : "free", lasting,
                filtered ? "filtered" : "free", beginning);
     }
-    close(wire);
+    close(wires[0]);
+    close(wires[1]);
     mem_free(scene->rules);
     mem_free(scene->ports);
     mem_free(scene);
@@ -241,7 +254,7 @@ static void load(int wire, volatile uint32_t *sent)
 {
     struct frame frame = {0};
     for (uint16_t port = 1024;; port = port == UINT16_MAX ? 1024 : (uint16_t)(port + 1)) {
-        make_datagram(&frame, port, port % 16 == 0 ? PORT_OPEN : PORT_SHUT);
+        make_datagram(&frame, WEB_1, DB_1, port, port % 16 == 0 ? PORT_OPEN : PORT_SHUT);
         if (wire_send(wire, &frame) && port % 16 != 0) ++*sent;
         if (port % 64 == 0) usleep(500); /* so that it stays below what a port may send a second */
     }

@@ -207,13 +207,15 @@ static void silence(const char *ns)
     int back;
     must(ns_open(ns, &ns_fd, &err), &err);
     must(ns_enter(ns_fd, &back, &err), &err);
-    int status = system(
-        "nft 'add table ip seen; add counter ip seen shut; add chain ip seen input { type filter "
-        "hook input priority 0; }; add rule ip seen input udp dport 7000 counter name shut drop; "
-        "add rule ip seen input udp dport 7001 drop; add rule ip seen input udp sport 7001 drop'"); /* NOLINT:
-                                                                                                       a
-                                                                                                       constant
-                                                                                                     */
+    int status = system("nft 'add table ip seen; add counter ip seen shut; add chain ip seen input { type "
+                        "filter "
+                        "hook input priority 0; }; add rule ip seen input udp dport 7000 counter name shut "
+                        "drop; "
+                        "add rule ip seen input udp dport 7001 drop; add rule ip seen input udp sport 7001 "
+                        "drop'"); /* NOLINT:
+                                     a
+                                     constant
+                                   */
     ns_leave(back);
     ASSERT(status == 0);
 }

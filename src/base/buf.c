@@ -112,6 +112,12 @@ void buf_add_json_string(struct buf *buf, const char *text)
     buf_add_char(buf, '"');
 }
 
+void buf_add_choice(struct buf *buf, const char *const *names, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        buf_printf(buf, "%s%s", i == 0 ? "" : i + 1 == length ? " or " : ", ", names[i]);
+}
+
 void buf_add_int(struct buf *buf, int64_t number)
 {
     char digits[20]; /* of 2^63 there are 19 */

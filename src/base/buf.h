@@ -21,6 +21,8 @@ void buf_clear(struct buf *buf); /* keeps the memory */
 void buf_add(struct buf *buf, const void *data, size_t size);
 void buf_add_text(struct buf *buf, const char *text);
 void buf_add_char(struct buf *buf, char c);
+/* "a, b or c" */
+void buf_add_choice(struct buf *buf, const char *const *names, size_t length);
 void buf_add_int(struct buf *buf, int64_t number); /* as "%lld" */
 void buf_printf(struct buf *buf, const char *format, ...) PRINTF_LIKE(2, 3);
 void buf_vprintf(struct buf *buf, const char *format, va_list arguments) PRINTF_LIKE(2, 0);

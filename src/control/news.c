@@ -4,7 +4,11 @@
 #include "base/text.h"
 #include "base/vec.h"
 #include "control/internal.h"
+#include "plan/filter/govern.h"
 
+#include <string.h>
+
+static void note_governed(struct controller *controller, const struct filter *filter);
 static void note_farm(struct controller *controller, const char *farm);
 static void note_host(struct controller *controller, const char *host);
 static bool is_lost(const struct host_fact *fact);
@@ -30,12 +34,18 @@ void news_of(struct controller *controller, enum record_kind kind, const char *n
     case RECORD_IMAGE:
         controller->news_everywhere = true;
         return;
+    case RECORD_FILTER:
+        if (was) note_governed(controller, was);
+        if (is) note_governed(controller, is);
+        return;
+    case RECORD_PARTY: /* whose filters govern, and in which order */
+        controller->news_everywhere |=
+            was && is && !text_equal(((const struct party *)was)->parent, ((const struct party *)is)->parent);
+        return;
     case RECORD_HOST:
-    case RECORD_PARTY:
     case RECORD_POOL:
     case RECORD_SLA:
     case RECORD_SCALING_RULES:
-    case RECORD_FILTER:
         return; /* no document says anything of them */
     case RECORD_KINDS:
         break;
@@ -97,6 +107,18 @@ bool news_is_of_instance(const struct instance *was, const struct instance *is)
            was->size.network_bits_per_s != is->size.network_bits_per_s || !text_equal(was->host, is->host) ||
            !text_equal(was->farm, is->farm) || !text_equal(was->tier, is->tier) ||
            !text_equal(was->party, is->party) || !text_equal(was->digest, is->digest);
+}
+
+/* All farms that a filter may govern. */
+static void note_governed(struct controller *controller, const struct filter *filter)
+{
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    const char *key = govern_key(arena, filter->on);
+
+    if (strchr(key, '/'))
+        note_farm(controller, key);
+    else
+        controller->news_everywhere = true;
 }
 
 static void note_farm(struct controller *controller, const char *farm)

@@ -39,7 +39,7 @@ static bool read_pairs(const struct reader *reader, const struct field *field, c
                        unsigned char *object, struct error *err);
 static bool check_length(const struct field *field, const struct node *node, struct error *err);
 static void set_default(struct arena *arena, const struct field *field, unsigned char *object);
-static enum node_kind fallback_kind(const struct scalar *scalar);
+static enum node_kind fallback_kind(const struct scalar *scalar, const char *fallback);
 static int enum_value(const char *const *names, const char *name);
 static size_t names_length(const char *const *names);
 static bool under_index(struct error *err, size_t index);
@@ -276,8 +276,7 @@ static bool read_enum(const struct reader *reader, const struct field *field, co
     }
     size_t length = names_length(field->names);
     CLEANUP_BUF struct buf all = {0};
-    for (size_t i = 0; i < length; i++)
-        buf_printf(&all, "%s%s", i == 0 ? "" : i + 1 == length ? " or " : ", ", field->names[i]);
+    buf_add_choice(&all, field->names, length);
     const char *nearest = node->kind == NODE_STRING ? text_nearest(node->text, field->names, length) : NULL;
     error_set(err, ERROR_INVALID, "expected %s, found %s%s%s%s", buf_text(&all),
               node_describe(reader->arena, node), nearest == NULL ? "" : ", did you mean \"",
@@ -361,7 +360,7 @@ static void set_default(struct arena *arena, const struct field *field, unsigned
         ASSERT(value >= 0);
         memcpy(at, &value, sizeof(value));
     } else if (field->kind == FIELD_SCALAR && field->fallback != NULL) {
-        struct node node = {.kind = fallback_kind(field->scalar), .text = field->fallback};
+        struct node node = {.kind = fallback_kind(field->scalar, field->fallback), .text = field->fallback};
         bool done = field->scalar->parse(arena, &node, at);
         ASSERT(done);
     } else if (field->kind == FIELD_SCALAR && field->scalar->is_text) {
@@ -370,10 +369,10 @@ static void set_default(struct arena *arena, const struct field *field, unsigned
     }
 }
 
-static enum node_kind fallback_kind(const struct scalar *scalar)
+static enum node_kind fallback_kind(const struct scalar *scalar, const char *fallback)
 {
     if (text_equal(scalar->json_type, "boolean")) return NODE_BOOL;
-    return text_equal(scalar->json_type, "string") ? NODE_STRING : NODE_NUMBER;
+    return text_equal(scalar->json_type, "string") ? NODE_STRING : node_kind_of_plain(fallback);
 }
 
 static int enum_value(const char *const *names, const char *name)

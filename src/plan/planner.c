@@ -3,6 +3,8 @@
 
 #include "base/buf.h"
 #include "base/text.h"
+#include "base/vec.h"
+#include "plan/filter/govern.h"
 #include "plan/order/act.h"
 #include "plan/place/keep.h"
 #include "plan/place/place.h"
@@ -29,17 +31,7 @@ static void put_pool(struct planner *planner, const char *name, const struct poo
 static void put_filter(struct planner *planner, const char *name, const struct filter *filter);
 static void delete_instance(struct planner *planner, const char *name);
 static size_t find_instance(const struct planner *planner, const char *name);
-/* No decision follows from it: it goes into the documents of hosts. */
-static void put_filter(struct planner *planner, const char *name, const struct filter *filter)
-{
-    struct map *filters = planner->work.filter_by_name;
-    if (filter)
-        map_put(filters, name, (void *)(uintptr_t)filter);
-    else
-        map_remove(filters, name);
-    planner->lengths[RECORD_FILTER] = map_length(filters);
-}
-
+static void note_filter(struct planner *planner, const struct filter *filter, bool there);
 static bool is_made_from(const struct farm *farm, const char *image);
 static void count_up(struct planner *planner, struct arena *arena, const struct instance *record);
 static void down_in_order(struct work *work);
@@ -441,6 +433,46 @@ static void put_pool(struct planner *planner, const char *name, const struct poo
     keep_tell(work, name, pool);
 }
 
+/* No decision follows from it: it goes into the documents of hosts. */
+static void put_filter(struct planner *planner, const char *name, const struct filter *filter)
+{
+    struct map *filters = planner->work.filter_by_name;
+    const struct filter *old = map_get(filters, name);
+
+    if (old) note_filter(planner, old, false);
+    if (filter) {
+        map_put(filters, name, (void *)(uintptr_t)filter);
+        note_filter(planner, filter, true);
+    } else {
+        map_remove(filters, name);
+    }
+    planner->lengths[RECORD_FILTER] = map_length(filters);
+}
+
+/* Where the filters of a farm are looked for. */
+static void note_filter(struct planner *planner, const struct filter *filter, bool there)
+{
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    struct map *filters = planner->work.filters_by_key;
+    const char *key = govern_key(arena, filter->on);
+    struct vec *on = map_get(filters, key);
+
+    if (there) {
+        if (on == NULL) {
+            on = mem_alloc(sizeof(*on));
+            *on = VEC_OF(const struct filter *);
+            map_put(filters, key, on);
+        }
+        *(const struct filter **)vec_push(on) = filter;
+        return;
+    }
+    size_t at = 0;
+    while (*(const struct filter **)vec_at(on, at) != filter)
+        at++;
+    vec_remove(on, at);
+}
+
+static void note_filter(struct planner *planner, const struct filter *filter, bool there);
 static bool is_made_from(const struct farm *farm, const char *image)
 {
     for (size_t t = 0; t < farm->tiers_length; t++)

@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/planted.h"
 #include "base/text.h"
+#include "base/vec.h"
 #include "plan/place/held.h"
 #include "plan/place/keep.h"
 #include "plan/place/place.h"
@@ -10,6 +11,7 @@
 #include "plan/place/room.h"
 #include "plan/scale/claims.h"
 
+static void free_filters(struct map *filters);
 static void *grow(void *items, size_t length, size_t *capacity, size_t size);
 static void host_means(struct work_host *host);
 static enum standing standing_of(const struct work_host *host);
@@ -29,6 +31,7 @@ void work_open(struct work *work, struct arena *names)
     work->party_by_name = map_new();
     work->pool_by_name = map_new();
     work->filter_by_name = map_new();
+    work->filters_by_key = map_new();
     work->image_by_name = map_new();
     work->zone_numbers = map_new();
     work->room = room_new();
@@ -68,6 +71,7 @@ void work_close(struct work *work)
     map_free(work->party_by_name);
     map_free(work->pool_by_name);
     map_free(work->filter_by_name);
+    free_filters(work->filters_by_key);
     map_free(work->image_by_name);
     map_free(work->zone_numbers);
     room_free(work->room);
@@ -419,6 +423,18 @@ struct tier balance_tier_of(const struct farm *farm)
 }
 
 /* Room for one more behind length. */
+static void free_filters(struct map *filters)
+{
+    size_t cursor = 0;
+    void *on = NULL;
+
+    while (map_next(filters, &cursor, NULL, &on)) {
+        vec_free(on);
+        mem_free(on);
+    }
+    map_free(filters);
+}
+
 static void *grow(void *items, size_t length, size_t *capacity, size_t size)
 {
     if (length < *capacity) return items;

@@ -161,6 +161,7 @@ struct work {
     struct map *party_by_name;               /* const struct party */
     struct map *pool_by_name;                /* const struct pool */
     struct map *filter_by_name;              /* const struct filter, by full name */
+    struct map *filters_by_key;              /* struct vec of const struct filter *, by govern_key() */
     struct map *image_by_name;               /* "party/name" -> const struct image */
     struct map *zone_numbers;                /* path -> number + 1 */
     size_t zones_length, zones_capacity;

@@ -238,10 +238,10 @@ static bool kind_of_tree(struct arena *arena, const struct node *node, enum reco
         *ret_kind = i;
         return true;
     }
-    static const char all[] =
-        "Host, Party, Farm, Image, Pool, SLA, ScalingRules, HostFact, FarmFact or Instance";
+    CLEANUP_BUF struct buf all = {0};
+    buf_add_choice(&all, names, RECORD_KINDS);
     if (kind == NULL) {
-        error_set(err, ERROR_INVALID, "missing: what the document is, %s", all);
+        error_set(err, ERROR_INVALID, "missing: what the document is, %s", buf_text(&all));
         return schema_error_at(err, node, "kind");
     }
     bool is_text = kind->kind == NODE_STRING;
@@ -249,9 +249,9 @@ static bool kind_of_tree(struct arena *arena, const struct node *node, enum reco
     if (is_text && document_is_later(kind->text))
         error_set(err, ERROR_INVALID, "kind %s is not supported yet by this version", kind->text);
     else
-        error_set(err, ERROR_INVALID, "expected %s, found %s%s%s%s", all, node_describe(arena, kind),
-                  nearest == NULL ? "" : ", did you mean \"", nearest == NULL ? "" : nearest,
-                  nearest == NULL ? "" : "\"?");
+        error_set(err, ERROR_INVALID, "expected %s, found %s%s%s%s", buf_text(&all),
+                  node_describe(arena, kind), nearest == NULL ? "" : ", did you mean \"",
+                  nearest == NULL ? "" : nearest, nearest == NULL ? "" : "\"?");
     return schema_error_at(err, kind, "kind");
 }
 

@@ -148,9 +148,11 @@ static bool find_kind(struct arena *arena, const struct node *node, const struct
 static const char *all_kinds(struct arena *arena)
 {
     CLEANUP_BUF struct buf text = {0};
+    const char *names[KIND_COUNT];
 
     for (size_t i = 0; i < KIND_COUNT; i++)
-        buf_printf(&text, "%s%s", i == 0 ? "" : i + 1 == KIND_COUNT ? " or " : ", ", kinds[i].name);
+        names[i] = kinds[i].name;
+    buf_add_choice(&text, names, KIND_COUNT);
     return arena_strdup(arena, buf_text(&text));
 }
 

@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "plan/document/find.h"
 #include "plan/document/frontend.h"
+#include "plan/filter/govern.h"
 #include "plan/reach/reach.h"
 #include "plan/scale/personality.h"
 #include "plan/work.h"
@@ -83,6 +84,7 @@ static void add_farm(struct arena *arena, const struct snapshot *s, const struct
                              .mtu = MTU_BYTES};
     to->members = members_of(arena, s, farm, &to->members_length);
     to->rules = reach_rules(arena, farm, &to->rules_length);
+    to->filters = govern_farm(arena, s, farm, &to->filters_length);
 }
 
 static const struct member *members_of(struct arena *arena, const struct snapshot *s, const struct farm *farm,

@@ -14,6 +14,13 @@ const struct host_fact *find_host_fact(const struct snapshot *s, const char *nam
     return n < s->host_facts_length && text_equal(s->host_facts[n].name, name) ? &s->host_facts[n] : NULL;
 }
 
+const struct party *find_party(const struct snapshot *s, const char *name)
+{
+    size_t n =
+        lower_bound(s->parties, s->parties_length, sizeof(*s->parties), offsetof(struct party, name), name);
+    return n < s->parties_length && text_equal(s->parties[n].name, name) ? &s->parties[n] : NULL;
+}
+
 const struct farm *find_farm(const struct snapshot *s, const char *full_name)
 {
     size_t n = lower_bound(s->farms, s->farms_length, sizeof(*s->farms), offsetof(struct farm, full_name),

@@ -6,6 +6,7 @@
 
 /* NULL when there is none of the name. */
 const struct host_fact *find_host_fact(const struct snapshot *snapshot, const char *name);
+const struct party *find_party(const struct snapshot *snapshot, const char *name);
 const struct farm *find_farm(const struct snapshot *snapshot, const char *full_name);
 const struct farm_fact *find_farm_fact(const struct snapshot *snapshot, const char *name);
 /* The instances of a farm stand together: the first, and how many. */

@@ -3,12 +3,19 @@
 #include "plan/inside.h"
 
 #include "base/text.h"
+#include "base/vec.h"
 
 #include <string.h>
 
 static size_t farms_on(const struct work *work, struct arena *arena, size_t host, size_t **ret_farms);
 static void add_farm(const struct work *work, const struct work_farm *farm, struct snapshot *part,
                      struct farm *farms, struct farm_fact *facts, struct instance *instances);
+static void add_boundaries(const struct work *work, struct arena *arena, const struct farm *farms,
+                           size_t length, struct snapshot *part);
+static const void *keep(struct arena *arena, struct vec *vec, size_t *ret_length);
+static void add_filters(const struct work *work, const char *key, struct vec *filters);
+static int compare_parties(const void *a, const void *b);
+static int compare_filters(const void *a, const void *b);
 static int compare_named(const void *a, const void *b);
 
 struct host_document planner_host_document(const struct planner *planner, struct arena *arena,
@@ -30,6 +37,7 @@ struct host_document planner_host_document(const struct planner *planner, struct
     struct instance *instances = arena_alloc_array(arena, instances_length + 1, sizeof(*instances));
     for (size_t n = 0; n < length; n++)
         add_farm(work, &work->farms[on[n]], &part, farms, facts, instances);
+    add_boundaries(work, arena, farms, part.farms_length, &part);
     part.farms = farms;
     part.farm_facts = facts;
     part.instances = instances;
@@ -88,6 +96,63 @@ static void add_farm(const struct work *work, const struct work_farm *farm, stru
     if (farm->told) facts[part->farm_facts_length++] = *farm->told;
     for (size_t n = 0; n < farm->told_length; n++)
         instances[part->instances_length++] = *work->instances[farm->instances.items[n]].told;
+}
+
+/* What governs in the farms: the lines of their parties, in order, and the filters that may touch them, in
+ * order. */
+static void add_boundaries(const struct work *work, struct arena *arena, const struct farm *farms,
+                           size_t length, struct snapshot *part)
+{
+    struct vec parties = VEC_OF(struct party), filters = VEC_OF(struct filter);
+    CLEANUP(map_freep) struct map *seen = map_new();
+
+    if (map_length(work->filter_by_name) > 0) {
+        add_filters(work, FILTER_ON_ALL, &filters);
+        add_filters(work, PARTY_LANDLORD, &filters);
+    }
+    for (size_t f = 0; f < length && map_length(work->filter_by_name) > 0; f++) {
+        add_filters(work, farms[f].full_name, &filters);
+        for (const char *name = farms[f].party;
+             !text_equal(name, PARTY_LANDLORD) && map_put(seen, name, seen) == NULL;) {
+            const struct party *party = map_get(work->party_by_name, name);
+            add_filters(work, name, &filters);
+            if (party == NULL) break;
+            *(struct party *)vec_push(&parties) = *party;
+            name = party->parent;
+        }
+    }
+    vec_sort(&parties, compare_parties);
+    vec_sort(&filters, compare_filters);
+    part->parties = keep(arena, &parties, &part->parties_length);
+    part->filters = keep(arena, &filters, &part->filters_length);
+}
+
+/* The items of a vec, moved into the arena. */
+static const void *keep(struct arena *arena, struct vec *vec, size_t *ret_length)
+{
+    void *items = arena_alloc_array(arena, vec->length + 1, vec->item_size);
+
+    if (vec->length > 0) memcpy(items, vec->items, vec->length * vec->item_size);
+    *ret_length = vec->length;
+    vec_free(vec);
+    return items;
+}
+
+static void add_filters(const struct work *work, const char *key, struct vec *filters)
+{
+    const struct vec *on = map_get(work->filters_by_key, key);
+    for (size_t i = 0; on != NULL && i < on->length; i++)
+        *(struct filter *)vec_push(filters) = **(const struct filter *const *)vec_at(on, i);
+}
+
+static int compare_parties(const void *a, const void *b)
+{
+    return text_compare_natural(((const struct party *)a)->name, ((const struct party *)b)->name);
+}
+
+static int compare_filters(const void *a, const void *b)
+{
+    return text_compare_natural(((const struct filter *)a)->full_name, ((const struct filter *)b)->full_name);
 }
 
 static int compare_named(const void *a, const void *b)

@@ -62,6 +62,7 @@ static char *real_path(const char *path)
                                            {"pools/{name}", "pools/general"},
                                            {"slas/{name}", "slas/gold"},
                                            {"scaling-rules/{name}", "scaling-rules/plain"},
+                                           {"filters/{party}/{name}", "filters/acme/none"},
                                            {"farms/{party}/{name}", "farms/acme/blog"},
                                            {"images/{party}/{name}", "images/landlord/hello:2"},
                                            {"instances/{party}/{farm}/{name}", "instances/acme/shop/web-1"},

@@ -14,6 +14,7 @@ static const char documents[] =
     "kind: ScalingRules\nname: plain\nterms: [{of: need, name: keep, shape: [-10, 0, 10]}, "
     "{of: priority, name: any, shape: [0, 0, 1, 1]}]\nrules: [if priority is any then keep]\n---\n"
     "kind: SLA\nname: gold\nrules: plain\nlevels: {committed: {rate: 0.02 EUR}}\n---\n"
+    "kind: Filter\nname: inner\nparty: acme\non: acme/shop\nrules: [{action: allow}]\n---\n"
     "kind: Farm\nname: shop\nparty: acme\nsubnet: 10.0.0.0/24\n"
     "tiers: [{name: web, image: \"hello:1\", count: 2, size: {cpus: 0.5, memory: 64Mi}}]\n"
     "balance: [{name: www, port: 80, to: \"web:80\", publish: \"127.0.0.1:8080\"}]\n";
@@ -147,6 +148,7 @@ static char *real_path(const struct fixture *fixture, const char *path, bool the
         {"hosts/{name}", "hosts/h3", "hosts/h9"},
         {"parties/{name}", "parties/beta", "parties/none"},
         {"pools/{name}", "pools/general", "pools/none"},
+        {"filters/{party}/{name}", "filters/acme/inner", "filters/acme/none"},
         {"slas/{name}", "slas/gold", "slas/none"},
         {"scaling-rules/{name}", "scaling-rules/plain", "scaling-rules/none"},
         {"farms/{party}/{name}", "farms/acme/shop", "farms/acme/none"},

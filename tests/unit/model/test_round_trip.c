@@ -17,6 +17,13 @@ static const struct {
     {&schema_image,
      "{'name':'hello:1','party':'a','digest':'" DIGEST "','layers':['" DIGEST "'],'size':'5Mi',"
      "'command':['a','b'],'env':{'A':'1'},'directory':'/srv','user':'1:2'}"},
+    {&schema_filter,
+     "{'name':'x','party':'a','on':'a/f/"
+     "web-1','default':'allow','rules':[{'action':'reject','direction':'in',"
+     "'from':'10.0.0.0/28','to':'tier:a/f/"
+     "web','protocol':'tcp','from_port':'1024-65535','port':[22,'80-81',443]},"
+     "{'action':'deny','direction':'out','from':'instance:a/f/web-1','to':'internet','protocol':47},"
+     "{'action':'allow','from':'2001:db8::/32','to':'farm:a/f','protocol':'icmpv6'},{'action':'deny'}]}"},
     {&schema_pool, "{'name':'p','survive':'2','oversubscription':1.5}"},
     {&schema_sla, "{'name':'gold','metric':'cpu','period':'week','priority':'urgent',"
                   "'target':{'response':'50ms','percentile':99.9},'levels':{'committed':{'rate':'0.02 EUR'},"

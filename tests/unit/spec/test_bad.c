@@ -51,19 +51,22 @@ static const struct bad bad_documents[] = {
     {"[1]\n", "f:1:2: expected a document (a map that begins with its kind), found the number 1"},
     {"[[{kind: Party, name: p}]]\n",
      "f:1:2: expected a document (a map that begins with its kind), found a list"},
-    {"name: x\n",
-     "f:1:1: kind: missing: what the document is, Host, Party, Farm, Image, Pool, SLA or ScalingRules"},
-    {"kind: Hots\n", "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA or ScalingRules, found "
-                     "\"Hots\", did you mean \"Host\"?"},
-    {"kind: farm\n", "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA or ScalingRules, found "
-                     "\"farm\", did you mean \"Farm\"?"},
+    {"name: x\n", "f:1:1: kind: missing: what the document is, Host, Party, Farm, Image, Pool, SLA, "
+                  "ScalingRules or Filter"},
+    {"kind: Hots\n",
+     "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules or Filter, found "
+     "\"Hots\", did you mean \"Host\"?"},
+    {"kind: farm\n",
+     "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules or Filter, found "
+     "\"farm\", did you mean \"Farm\"?"},
     {"kind: Zebra\n",
-     "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA or ScalingRules, found \"Zebra\""},
+     "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules or Filter, found \"Zebra\""},
     {"kind: 5\n",
-     "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA or ScalingRules, found the number 5"},
+     "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules or Filter, found the number 5"},
     {"kind: [Host]\n",
-     "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA or ScalingRules, found a list"},
-    {"kind:\n", "f:1:6: kind: expected Host, Party, Farm, Image, Pool, SLA or ScalingRules, found nothing"},
+     "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules or Filter, found a list"},
+    {"kind:\n",
+     "f:1:6: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules or Filter, found nothing"},
     {"kind: SLA\nname: g\nlevels: {committed: {rate: -1 EUR}}\n",
      "f:3:28: levels.committed.rate: expected an amount and its currency such as 0.020 EUR, not negative, "
      "found \"-1 EUR\""},
@@ -78,13 +81,47 @@ static const struct bad bad_documents[] = {
      "f:3:38: target.percentile: 100 is out of range, expected 1 to 99.999"},
     {"kind: SLA\nname: g\ncredits: {below: 99, percent: 5}\n",
      "f:3:10: credits: credits are paid when a target is missed, and there is none"},
-    {"kind: Filter\nname: x\n", "f:1:7: kind: kind Filter is not supported yet by this version"},
+    {"kind: Filter\nname: x\nparty: p\n",
+     "f:1:1: on: missing: whose ports it governs: a farm, a tier, an instance, a party, or all"},
+    {"kind: Filter\nname: x\nparty: p\non: p//web\n",
+     "f:4:5: on: expected what is governed: PARTY/FARM, PARTY/FARM/TIER, PARTY/FARM/TIER-N, a party, or all, "
+     "found \"p//web\""},
+    {"kind: Filter\nname: x\nparty: p\non: p/f\ndefault: reject\n",
+     "f:5:10: default: expected deny or allow, found reject: end the rules with {action: reject}"},
+    {"kind: Filter\nname: x\nparty: p\non: p/f\nrules: [{action: drop}]\n",
+     "f:5:18: rules[0].action: expected deny, allow or reject, found \"drop\""},
+    {"kind: Filter\nname: x\nparty: p\non: p/f\nrules: [{action: deny, from: 10.0.0.1/24}]\n",
+     "f:5:30: rules[0].from: expected an IPv4 or IPv6 prefix (all bits behind it zero), farm:PARTY/FARM, "
+     "tier:PARTY/FARM/TIER, instance:PARTY/FARM/TIER-N, internet or any, found \"10.0.0.1/24\""},
+    {"kind: Filter\nname: x\nparty: p\non: p/f\nrules: [{action: deny, to: 'tier:web'}]\n",
+     "f:5:28: rules[0].to: expected an IPv4 or IPv6 prefix (all bits behind it zero), farm:PARTY/FARM, "
+     "tier:PARTY/FARM/TIER, instance:PARTY/FARM/TIER-N, internet or any, found \"tier:web\""},
+    {"kind: Filter\nname: x\nparty: p\non: p/f\nrules: [{action: deny, port: 22}]\n",
+     "f:5:30: rules[0].port: only tcp and udp have ports: say protocol: tcp or udp"},
+    {"kind: Filter\nname: x\nparty: p\non: p/f\nrules: [{action: deny, protocol: icmp, from_port: 1-2}]\n",
+     "f:5:34: rules[0].protocol: only tcp and udp have ports: say protocol: tcp or udp"},
+    {"kind: Filter\nname: x\nparty: p\non: p/f\nrules: [{action: deny, protocol: 256}]\n",
+     "f:5:34: rules[0].protocol: expected tcp, udp, icmp, icmpv6, any, or a number from 0 to 255, found the "
+     "number 256"},
+    {"kind: Filter\nname: x\nparty: p\non: p/f\nrules: [{action: deny, protocol: tcp, port: 9-8}]\n",
+     "f:5:45: rules[0].port: expected a port such as 22 or a range such as 8000-8099, found \"9-8\""},
+    {"kind: Filter\nname: x\nparty: p\non: p/f\nrules: [{action: deny, protocol: tcp, port: [22, 65536]}]\n",
+     "f:5:50: rules[0].port[1]: expected a port such as 22 or a range such as 8000-8099, found the number "
+     "65536"},
+    {"kind: Filter\nname: x\nparty: p\non: p/f\nrules: [{action: deny, protocol: tcp, port: []}]\n",
+     "f:5:45: rules[0].port: expected at least 1, found 0"},
+    {"kind: Filter\nname: x\nparty: p\non: p/f\nrules: [{action: deny, from: 10.0.0.0/8, to: "
+     "'2001:db8::/32'}]\n",
+     "f:5:46: rules[0].to: one of from and to is IPv4, the other IPv6: no packet is both"},
+    {"kind: Filter\nname: x\nparty: p\non: p/f\n---\nkind: Filter\nname: x\nparty: p\non: p/f\n",
+     "f:7:7: name: another document is for filter \"p/x\" already"},
     {"kind: Lease\n", "f:1:7: kind: kind Lease is not supported yet by this version"},
     {"kind: Key\n", "f:1:7: kind: kind Key is not supported yet by this version"},
     {"kind: Volume\n", "f:1:7: kind: kind Volume is not supported yet by this version"},
     {"kind: Site\n", "f:1:7: kind: kind Site is not supported yet by this version"},
-    {"kind: Filtr\n", "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA or ScalingRules, found "
-                      "\"Filtr\", did you mean \"Filter\"?"},
+    {"kind: Filtr\n",
+     "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules or Filter, found "
+     "\"Filtr\", did you mean \"Filter\"?"},
     {"kind: Party\nname: p\n---\nkind: Party\nname: p\n",
      "f:5:7: name: another document is for party \"p\" already"},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers: [{name: web, image: 'i:1'}, {name: db, "

@@ -5,10 +5,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
 #include <nftables/libnftables.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/select.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -29,6 +31,7 @@ struct nft {
 
 static struct seat *find_seat(struct nft *nft, ino_t ns);
 static bool open_ctx(struct seat *seat, ino_t ns, struct error *err);
+static bool keep_private(int fd);
 static void close_ctx(struct seat *seat);
 static bool identify(int ns_fd, ino_t *ret_ns, struct error *err);
 static bool run(struct nft_ctx *ctx, const char *text, struct error *err);
@@ -99,13 +102,27 @@ static bool open_ctx(struct seat *seat, ino_t ns, struct error *err)
 {
     close(seat->fd);
     seat->fd = -1;
+    int lowest = open("/", O_PATH | O_CLOEXEC); /* the number that the library's socket will have */
+    if (lowest >= 0) close(lowest);
     seat->ctx = nft_ctx_new(NFT_CTX_DEFAULT);
-    if (seat->ctx != NULL && nft_ctx_buffer_output(seat->ctx) == 0 && nft_ctx_buffer_error(seat->ctx) == 0) {
+    if (seat->ctx != NULL && keep_private(lowest) && nft_ctx_buffer_output(seat->ctx) == 0 &&
+        nft_ctx_buffer_error(seat->ctx) == 0) {
         seat->ns = ns;
         return true;
     }
     close_ctx(seat);
     return error_set(err, ERROR_FAILED, "cannot start libnftables");
+}
+
+/* The library's socket would go to whatever is started from here; that could change filters, and would hold
+ * the namespace. */
+static bool keep_private(int fd)
+{
+    int domain = 0, protocol = 0;
+    socklen_t size = sizeof(int);
+    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_NETLINK &&
+           getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) == 0 && protocol == NETLINK_NETFILTER &&
+           fcntl(fd, F_SETFD, FD_CLOEXEC) == 0;
 }
 
 static void close_ctx(struct seat *seat)

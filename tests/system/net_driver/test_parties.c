@@ -9,6 +9,7 @@
 #include "model/packet.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/if_ether.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -18,6 +19,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -302,6 +304,28 @@ static void test_chains_go(void **state)
     assert_connects(web_2, db_1, DB_1, 81);
 }
 
+/* What is started from here must not get what can change filters, nor hold a farm's namespace. */
+static void test_sockets_stay_here(void **state)
+{
+    struct grid *grid = *state;
+    int sockets = 0;
+    for (int i = 0; i < 12; i++) {
+        char name[32];
+        struct member members[4];
+        snprintf(name, sizeof(name), "acme/many-%d", i); /* more than there are seats for */
+        struct host_farm farm = usual_farm(grid, name, 300 + i, members, 3, all, LENGTH(all));
+        grid_set(grid, &farm);
+    }
+    for (int fd = 0; fd < FD_SETSIZE; fd++) {
+        int domain = 0;
+        socklen_t size = sizeof(domain);
+        if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) < 0 || domain != AF_NETLINK) continue;
+        assert_true((fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0);
+        sockets++;
+    }
+    assert_true(sockets > 0);
+}
+
 /* Until it is ended: datagrams, each of a connection of its own, mostly to where none may go. */
 static void load(int wire, volatile uint32_t sent[2])
 {
@@ -413,6 +437,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_connections_end, setup, teardown),
         cmocka_unit_test_setup_teardown(test_names_follow_members, setup, teardown),
         cmocka_unit_test_setup_teardown(test_chains_go, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_sockets_stay_here, setup, teardown),
         cmocka_unit_test_setup_teardown(test_swaps_leak_nothing, setup, teardown),
     };
     if (geteuid() != 0) {

@@ -178,11 +178,46 @@ static void test_farm_says_what_its_filters_say(void **state)
     rules_free(before[1]);
 }
 
+/* What is taken over from before is what still means the same: here two instances change addresses. */
+static void test_names_mean_who_is_there(void **state)
+{
+    static const struct farm_rule all[] = {{"web", "web", PROTOCOL_ANY, 0, 65535}};
+    struct member members[] = {made_members[0], made_members[1]};
+    const struct filter_rule rule = {.action = FILTER_DENY,
+                                     .direction = FILTER_OUT,
+                                     .from = {.kind = ENDPOINT_INSTANCE, .name = MADE_FARM "/web-1"},
+                                     .to = {.name = ""},
+                                     .protocol = FILTER_PROTOCOL_ANY};
+    const struct filter filter = {"one", "acme", "acme/one", MADE_FARM, FILTER_ALLOW, &rule, 1};
+    const struct host_farm farm = {.name = MADE_FARM,
+                                   .subnet = {0x0a000000U, 24},
+                                   .gateway = 0x0a000001U,
+                                   .members = members,
+                                   .members_length = LENGTH(members),
+                                   .rules = all,
+                                   .rules_length = 1,
+                                   .filters = &filter,
+                                   .filters_length = 1};
+    const struct rules_flow flow = {made_members[0].address, made_members[1].address, IP_TCP, 40000, 80};
+    struct rules *before = NULL, *after = NULL;
+    struct error err;
+    assert_true(rules_compile(&farm, 0, NULL, NULL, &before, &err));
+    members[0].address = made_members[1].address;
+    members[1].address = made_members[0].address;
+    assert_true(rules_compile(&farm, 0, NULL, before, &after, &err));
+    assert_false(rules_pass(before, &flow));
+    assert_true(rules_pass(after, &flow));
+    assert_true(rules_shrink(before, after));
+    rules_free(before);
+    rules_free(after);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_program_says_what_the_filter_says),
         cmocka_unit_test(test_farm_says_what_its_filters_say),
+        cmocka_unit_test(test_names_mean_who_is_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

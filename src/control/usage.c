@@ -131,33 +131,6 @@ bool usage_keep(struct controller *controller, struct error *err)
     return true;
 }
 
-bool usage_note_service(struct controller *controller, struct change *change, const char *farm,
-                        const char *tier, int64_t minute_ms, bool good, struct error *err)
-{
-    static const int64_t hour = INT64_C(3600) * 1000, minute = 60 * 1000;
-    CLEANUP_ARENA struct arena *arena = arena_new();
-    CLEANUP_BUF struct buf json = {0};
-    struct service_hour row = {.farm = farm, .tier = tier, .hour_ms = minute_ms - minute_ms % hour};
-    const char *key = arena_printf(arena, "service/%016" PRIx64 "/%s/%s", (uint64_t)row.hour_ms, farm, tier);
-    const char *staged = change_staged(change, key);
-    struct store_item item = {0};
-    bool there = false;
-
-    if (!staged) {
-        if (!found(store_get(controller->options.store, key, &item, err), err, &there)) return false;
-        staged = arena_strdup(arena, item.value);
-        if (there) store_item_free(&item);
-    }
-    if (staged && !model_read_json(&schema_service_hour, arena, staged, strlen(staged), &row, err))
-        return false;
-    int64_t bit = INT64_C(1) << (minute_ms - row.hour_ms) / minute;
-    row.seen |= bit;
-    if (!good) row.missed |= bit;
-    schema_write(&schema_service_hour, NULL, &row, &json);
-    change_put_text(change, key, buf_text(&json));
-    return true;
-}
-
 static bool follow(void *ctx, struct change *change, struct error *err)
 {
     struct controller *controller = ctx;

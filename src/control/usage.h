@@ -25,4 +25,11 @@ struct books usage_books(const struct usage_reading *reading);
 MUST_CHECK bool usage_note_service(struct controller *controller, struct change *change, const char *farm,
                                    const char *tier, int64_t minute_ms, bool good, struct error *err);
 
+/* How the target of a farm's service level was kept in the period under way, by the tier that was served
+ * worst, as bills judge it. False: nothing was measured in it yet, or there is no target. */
+struct usage_kept {
+    int64_t seen, good; /* minutes; seen > 0 */
+};
+bool usage_kept(struct controller *controller, const struct farm *farm, struct usage_kept *ret_kept);
+
 #endif

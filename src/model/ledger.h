@@ -73,4 +73,11 @@ struct service_hour {
     int64_t missed;  /* of these those that did not meet the target */
 };
 
+/* The same of the period under way, summed up, for those who ask how it goes. What is paid back is judged by
+ * the hours. */
+struct service_sum {
+    int64_t from_ms, to_ms; /* the period */
+    int64_t seen, missed;   /* minutes */
+};
+
 #endif

@@ -85,3 +85,11 @@ static const struct field service_hour_fields[] = {
     SCALAR(struct service_hour, missed, "missed", scalar_int, "minutes that missed the target, a bit each"),
 };
 const struct schema schema_service_hour = SCHEMA(struct service_hour, "ServiceHour", service_hour_fields);
+
+static const struct field service_sum_fields[] = {
+    SCALAR(struct service_sum, from_ms, "from_ms", scalar_int, "the period's beginning"),
+    SCALAR(struct service_sum, to_ms, "to_ms", scalar_int, "its end"),
+    SCALAR(struct service_sum, seen, "seen", scalar_int, "minutes that were seen"),
+    SCALAR(struct service_sum, missed, "missed", scalar_int, "of them those that missed the target"),
+};
+const struct schema schema_service_sum = SCHEMA(struct service_sum, "ServiceSum", service_sum_fields);

@@ -80,6 +80,14 @@ static void run(struct bench *bench, int64_t ms)
     audited(bench);
 }
 
+/* The text with another part, to be freed. */
+static char *with(const char *text, const char *old, const char *new)
+{
+    const char *at = strstr(text, old);
+    assert_non_null(at);
+    return mem_printf("%.*s%s%s", (int)(at - text), text, new, at + strlen(old));
+}
+
 static const char *bill(struct world *world)
 {
     return expect(world, 200, landlord, "GET", "/v1/bill?from=1970-01-01", NULL);
@@ -258,6 +266,8 @@ static void test_service(void **state)
 
     apply(world, shop);
     run(&bench, 8000);
+    assert_non_null(strstr(expect(world, 200, landlord, "GET", "/v1/farms/acme/shop", NULL),
+                           "\"target_ms\":50,\"percentile\":99,\"target_kept_percent\":null"));
     int64_t now_ms = usage_now_ms(world->controller);
     for (int again = 0; again < 2; again++) {
         struct change *change = change_new(world->store);
@@ -274,6 +284,20 @@ static void test_service(void **state)
     assert_non_null(strstr(told, "\"charge\":\"credit\""));
     assert_non_null(strstr(told, "98.888 % of 90 minutes met the target in web, below 99.900 %: 10.000 % is "
                                  "paid back, as of now: the period is not over"));
+    assert_non_null(strstr(expect(world, 200, landlord, "GET", "/v1/farms/acme/shop", NULL),
+                           "\"target_kept_percent\":98.888,\"target_minutes\":90"));
+    /* Another period, of the same minutes: it is summed up anew with the next one. */
+    CLEANUP_MEM char *monthly = with(shop, "period: day", "period: month");
+    apply(world, monthly);
+    assert_non_null(strstr(expect(world, 200, landlord, "GET", "/v1/farms/acme/shop", NULL),
+                           "\"target_kept_percent\":null"));
+    struct change *change = change_new(world->store);
+    assert_true(
+        usage_note_service(world->controller, change, "acme/shop", "web", now_ms + 90 * 60000, true, &err));
+    assert_true(change_commit(change, NULL, &err));
+    change_free(change);
+    assert_non_null(strstr(expect(world, 200, landlord, "GET", "/v1/farms/acme/shop", NULL),
+                           "\"target_kept_percent\":98.901,\"target_minutes\":91"));
     bench_free(&bench);
 }
 

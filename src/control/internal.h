@@ -10,6 +10,7 @@ struct session {
     struct controller *controller;
     char *host;
     int64_t beat_us[2];    /* steady time of the last beat over each path; 0: none yet */
+    int64_t heard_us;      /* of the last sign of life, also to those who were asked to look; 0: none yet */
     struct exchange *line; /* breaks off when the agent ends; NULL: not there */
     int64_t line_since_us;
     struct timer *line_gone;  /* it broke off a moment ago */
@@ -66,6 +67,9 @@ struct controller {
     int64_t ledger_ms, ledger_us; /* what the ledger's clock said at this steady time */
     bool books_were_open;         /* before this controller's life */
     bool books_open;
+    int64_t
+        heard_before_ms; /* so late the controller before this one was known to hear all hosts that are up */
+    bool all_heard;      /* all hosts that are up were heard in this controller's life */
 };
 
 /* What waits for a switch: it outlives the controller, for an order cannot be taken back. */

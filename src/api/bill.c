@@ -293,6 +293,7 @@ static void write_line(struct asked *asked, const struct bill_line *line, struct
     member(ret_json, ",farm", line->farm);
     member(ret_json, ",tier", line->tier);
     member(ret_json, ",sla", line->sla);
+    member(ret_json, ",site", line->site);
     time_member(ret_json, ",from", line->from_ms);
     time_member(ret_json, ",to", line->to_ms);
     /* An hour has no more than nine decimals that matter here: 3.6 ms are a millionth. */

@@ -255,7 +255,7 @@ static bool follow_host_fact(struct following *f, const struct change_record *re
 static bool follow_host(struct following *f, const char *name, const struct delta *delta, struct error *err)
 {
     const struct host *host = after(f, RECORD_HOST, name);
-    struct host_usage next = {.host = name, .to_ms = LEDGER_OPEN};
+    struct host_usage next = {.host = name, .zone = host ? host->zone : "", .to_ms = LEDGER_OPEN};
     const char *json = NULL;
     void *row = NULL;
 
@@ -537,8 +537,10 @@ static bool open_hosts(struct controller *controller, size_t *ret_mended, struct
         delta_of(&f, records[i]->name);
     for (size_t cursor = 0; good && map_next(f.hosts, &cursor, &name, &value);) {
         const struct host *host = after(&f, RECORD_HOST, name);
-        struct host_usage next = {
-            .host = name, .given = ((struct delta *)value)->given, .to_ms = LEDGER_OPEN};
+        struct host_usage next = {.host = name,
+                                  .zone = host ? host->zone : "",
+                                  .given = ((struct delta *)value)->given,
+                                  .to_ms = LEDGER_OPEN};
         if (host) next.had = less(&host->capacity, &host->reserve);
         for (struct placed *m = map_get(members, name); good && m; m = m->next)
             good = rotate(&f, BOOK_USAGE, m->instance->name, usage_of(&f, m->instance), err);

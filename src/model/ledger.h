@@ -31,6 +31,7 @@ struct stay {
 /* The second book, kept apart from the first: what a host had for farms, and what it had given away. */
 struct host_usage {
     const char *host;
+    const char *zone;       /* where it stood; "" not known: rows of old */
     struct resources had;   /* capacity less reserve; zero for one that was taken out of the grid */
     struct resources given; /* sum of the sizes placed there */
     int64_t from_ms, to_ms;

@@ -32,6 +32,7 @@ const struct schema schema_usage = SCHEMA(struct stay, "Usage", usage_fields);
 
 static const struct field host_usage_fields[] = {
     SCALAR(struct host_usage, host, "host", scalar_text, "the host's name", .required = true),
+    SCALAR(struct host_usage, zone, "zone", scalar_text, "where it stood", .hidden_default = true),
     STRUCT(struct host_usage, had, "had", schema_amounts, "capacity less reserve"),
     STRUCT(struct host_usage, given, "given", schema_amounts, "sum of what is placed there"),
     SCALAR(struct host_usage, from_ms, "from_ms", scalar_int, "when this began"),

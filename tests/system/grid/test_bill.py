@@ -4,6 +4,7 @@
 import csv
 import io
 import json
+import re
 import sys
 from decimal import Decimal
 
@@ -13,6 +14,14 @@ tap = Tap()
 
 SLA = {'kind': 'SLA', 'name': 'gold', 'period': 'month', 'target': {'response': '50ms', 'percentile': 99},
        'levels': {'committed': {'rate': '3600 EUR'}, 'guaranteed': {'rate': '7200 EUR', 'fee': '5 EUR'}}}
+
+# The columns of FOCUS 1.2: mandatory ones; others whose condition holds or that it recommends.
+FOCUS = set('BilledCost BillingAccountId BillingAccountName BillingCurrency BillingPeriodEnd BillingPeriodStart ChargeCategory '
+            'ChargeClass ChargeDescription ChargePeriodEnd ChargePeriodStart ContractedCost EffectiveCost InvoiceIssuerName ListCost '
+            'PricingQuantity PricingUnit ProviderName PublisherName ServiceCategory ServiceName'.split())
+FOCUS_CONDITIONAL = set('ChargeFrequency ConsumedQuantity ConsumedUnit ContractedUnitPrice ListUnitPrice PricingCategory RegionId '
+                        'RegionName ResourceId ResourceName ResourceType ServiceSubcategory SkuId SkuMeter SkuPriceDetails SkuPriceId '
+                        'SubAccountId SubAccountName Tags'.split())
 
 
 def bill(grid, *arguments, **options):
@@ -52,9 +61,20 @@ def focus(grid):
     made = bill(grid, '--to', bill(grid)['to'])  # a time that is over: it comes out the same again
     text = grid.do('bill', '--to', made['to'], '-o', 'csv')
     rows = list(csv.DictReader(io.StringIO(text)))
-    equal(len(rows[0]), 36, 'columns')
+    equal(set(rows[0]), FOCUS | FOCUS_CONDITIONAL, 'columns')
     assert all(None not in row and None not in row.values() for row in rows), 'all rows have all columns'
     equal({row['ChargeCategory'] for row in rows} - {'Usage', 'Purchase', 'Credit', 'Adjustment'}, set())
+    for row in rows:
+        empty = {name for name in FOCUS if not row[name]}
+        assert empty <= {'BillingAccountName', 'ChargeClass', 'ChargeDescription', 'PricingQuantity', 'PricingUnit'}, (empty, row)
+        for name in ('BillingPeriodStart', 'BillingPeriodEnd', 'ChargePeriodStart', 'ChargePeriodEnd'):
+            assert re.fullmatch(r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ', row[name]), (name, row)
+        for name in row:
+            if name.endswith(('Cost', 'UnitPrice', 'Quantity')) and row[name]:
+                assert re.fullmatch(r'-?\d+(\.\d+)?', row[name]), (name, row)
+    tagged = next(row for row in rows if row['ResourceId'] == 'acme/shop/web' and row['SkuId'] == 'gold/committed')
+    equal(json.loads(tagged['Tags']), {'croft/party': 'acme', 'croft/farm': 'acme/shop', 'croft/tier': 'web'})
+    equal({tagged['RegionId'], tagged['RegionName']}, {grid.host('h1')['zone'].split('/')[0]}, 'where it ran')
     total = sum(Decimal(row['BilledCost']) for row in rows if row['BillingCurrency'] == 'EUR')
     equal(total, Decimal(str(made['totals'][0]['amount'])).quantize(Decimal('0.000001')), 'what the invoice says')
     for row in rows:

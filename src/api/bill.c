@@ -221,6 +221,10 @@ static bool read_times(struct asked *asked, struct bill_request *request, struct
                          "is from 2026-11 to 2026-12",
                          from ? from : "the beginning of the month", to ? to : "now");
     if (request->from_ms < 0) return error_set(err, ERROR_USAGE, "from: there are no bills before 1970");
+    int64_t kept_ms = usage_kept_from_ms(asked->api->options.controller);
+    if (request->from_ms < kept_ms)
+        return error_set(err, ERROR_USAGE, "from: books from before %s are dropped: ask for what was later",
+                         text_format_time(time, kept_ms));
     if (request->to_ms > request->now_ms) request->to_ms = request->now_ms;
     return true;
 }

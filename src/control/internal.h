@@ -68,8 +68,9 @@ struct controller {
     bool books_were_open;         /* before this controller's life */
     bool books_open;
     int64_t
-        heard_before_ms; /* so late the controller before this one was known to hear all hosts that are up */
-    bool all_heard;      /* all hosts that are up were heard in this controller's life */
+        heard_before_ms;  /* so late the controller before this one was known to hear all hosts that are up */
+    int64_t kept_from_ms; /* books of before are gone; 0: they are all there */
+    bool all_heard;       /* all hosts that are up were heard in this controller's life */
 };
 
 /* What waits for a switch: it outlives the controller, for an order cannot be taken back. */
@@ -139,6 +140,12 @@ struct change *control_change(struct controller *controller);
 MUST_CHECK bool usage_begin(struct controller *controller, struct error *err);
 /* Once a minute: a successor's clock goes on from there at least. */
 MUST_CHECK bool usage_keep(struct controller *controller, struct error *err);
+/* A time that is in the store as a number; what is not there leaves *ret_ms as it is. */
+MUST_CHECK bool usage_read_clock(struct controller *controller, const char *key, int64_t *ret_ms,
+                                 struct error *err);
+/* Some of the rows that no bill of the last so many months (besides this one) needs are dropped; 0: none. */
+MUST_CHECK bool usage_forget(struct controller *controller, int64_t months, struct error *err);
+MUST_CHECK bool usage_forget_begin(struct controller *controller, struct error *err);
 
 /* sizing.c */
 void sizing_start(struct controller *controller);

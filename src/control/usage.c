@@ -60,7 +60,6 @@ struct placed {
     struct placed *next; /* on the same host */
 };
 
-static bool read_clock(struct controller *controller, const char *key, int64_t *ret_ms, struct error *err);
 static bool follow(void *ctx, struct change *change, struct error *err);
 static void following_begin(struct following *f, struct controller *controller, struct change *change,
                             struct arena *arena);
@@ -116,9 +115,11 @@ bool usage_begin(struct controller *controller, struct error *err)
 
     controller->ledger_us = clock->steady_us(clock->self);
     controller->ledger_ms = clock->wall_ms(clock->self);
-    if (!read_clock(controller, clock_key, &last_ms, err)) return false;
+    if (!usage_read_clock(controller, clock_key, &last_ms, err)) return false;
     controller->heard_before_ms = last_ms ? last_ms : controller->ledger_ms;
-    if (!read_clock(controller, heard_key, &controller->heard_before_ms, err)) return false;
+    if (!usage_read_clock(controller, heard_key, &controller->heard_before_ms, err) ||
+        !usage_forget_begin(controller, err))
+        return false;
     if (!last_ms) return true;
     if (last_ms > controller->ledger_ms) controller->ledger_ms = last_ms;
     controller->books_were_open = true;
@@ -141,7 +142,7 @@ bool usage_keep(struct controller *controller, struct error *err)
 }
 
 /* What is not there leaves *ret_ms as it is. */
-static bool read_clock(struct controller *controller, const char *key, int64_t *ret_ms, struct error *err)
+bool usage_read_clock(struct controller *controller, const char *key, int64_t *ret_ms, struct error *err)
 {
     struct store_item item;
     bool there = false;

@@ -1,6 +1,7 @@
 /* A month of a farm that sizes itself, by the real loop on virtual time: what it is billed in the end. */
 #include "world.h"
 
+#include "control/internal.h"
 #include "control/usage.h"
 #include "plan/bill/calendar.h"
 #include "simulate/audit.h"
@@ -176,11 +177,50 @@ static void test_month(void **state)
     const char *told = expect(world, 200, landlord, "GET", "/v1/events?name=acme/shop&last=100", NULL);
     assert_non_null(strstr(told, "\"level entered\""));
     assert_non_null(strstr(told, "\"level left\""));
+    const char *why = expect(world, 200, landlord, "GET", "/v1/explain/acme/shop", NULL);
+    assert_non_null(strstr(why, "\"level entered\""));
+    world_free(world);
+}
+
+/* Old months go, whole; what is left can be billed as before, and what reaches further back is refused. */
+static void test_forget(void **state)
+{
+    struct world *world = world_started(2);
+    struct error err;
+
+    price(world, "0.020", "20");
+    apply(world, shop);
+    wait_running(world, "acme/shop/", 3, 5000);
+    int64_t first_ms = period_begins_ms(PERIOD_MONTH, usage_now_ms(world->controller));
+    for (int month = 0; month < 4; month++) {
+        expect(world, 200, landlord, "POST", "/v1/hosts/h2/drain", "{}");
+        world_run_ms(world, 5000);
+        expect(world, 200, landlord, "POST", "/v1/hosts/h2/activate", "{}");
+        world_run_ms(world, 5000);
+        crash(world, 30 * DAY);
+    }
+    int64_t now_ms = usage_now_ms(world->controller), kept_ms = period_begins_ms(PERIOD_MONTH, now_ms);
+    for (int month = 0; month < 2; month++)
+        kept_ms = period_begins_ms(PERIOD_MONTH, kept_ms - 1);
+    CLEANUP_MEM char *all = bill_of(world, first_ms, now_ms), *late = bill_of(world, kept_ms, now_ms);
+    assert_true(usage_forget(world->controller, 0, &err)); /* never */
+    CLEANUP_MEM char *same = bill_of(world, first_ms, now_ms);
+    assert_string_equal(same, all);
+    for (int again = 0; again < 2; again++) {
+        assert_true(usage_forget(world->controller, 2, &err));
+        CLEANUP_MEM char *still = bill_of(world, kept_ms, now_ms);
+        assert_string_equal(still, late);
+        char from[32];
+        CLEANUP_MEM char *path = mem_printf("/v1/bill?from=%s", text_format_time(from, kept_ms - 1));
+        const char *refused = expect(world, 400, landlord, "GET", path, NULL);
+        assert_non_null(strstr(refused, "are dropped: ask for what was later"));
+        crash(world, 0); /* its successor knows, too */
+    }
     world_free(world);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_month)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_month), cmocka_unit_test(test_forget)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

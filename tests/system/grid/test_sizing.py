@@ -131,6 +131,7 @@ def sizes(grid):
         why = [line for line in grid.do('explain', GOLD).splitlines() if 'that another farm has beyond its guaranteed count' in line]
         assert why and all('expected against 1.0 s' in line for line in why), grid.do('explain', GOLD)
         wait_until('gold has more', lambda: serving(grid, GOLD) >= 5)
+        assert event(grid, GOLD, 'level entered', 'tier web: extended') and 'level entered' in grid.do('explain', GOLD), grid.events(GOLD)
         assert wanted(grid, BRONZE) >= COUNT[BRONZE]['guaranteed'], tier(grid, BRONZE)
         wait_until('gold keeps its target', lambda: late(shop, 100) <= 100 - PERCENTILE)
 
@@ -138,6 +139,7 @@ def sizes(grid):
         wait_until('gold gives back', lambda: wanted(grid, GOLD) == COUNT[GOLD]['committed'])
         batch.at(2)
         wait_until('bronze gives back', lambda: wanted(grid, BRONZE) == COUNT[BRONZE]['committed'])
+        assert event(grid, GOLD, 'level left', 'tier web: guaranteed') and 'level left' in grid.do('explain', GOLD), grid.events(GOLD)
     equal((shop.bad, batch.bad), ([], []), 'requests lost')
     equal(watch.below, [], 'below what is committed')
     assert watch.looks > 50, f'{watch.looks} looks at what farms have'

@@ -2,6 +2,7 @@
 """System test: what is used is billed, and the bill proves itself. usage: test_bill.py CROFT"""
 
 import csv
+import datetime
 import io
 import json
 import re
@@ -54,6 +55,27 @@ def story(grid):
     for line in lines:  # a euro a second: milliseconds are thousandths of one
         equal(round(line['amount'] * 1000), round(line['instance_ms'] * line['price'] / 3600), line)
     equal(lines[0]['to'], lines[1]['from'], 'where the rates meet')
+
+
+@tap.case('a host that ends together with the controller is billed until it was heard last, not until somebody noticed')
+def lost_unseen(grid):
+    grid.apply(json.dumps(SLA))
+    grid.apply(grid.farm('shop', sla='gold'), wait=True)
+    victim = grid.instances('acme/shop', 'web')[0]['host']
+    wait_until('a second is billed', lambda: milliseconds(bill(grid), 'committed') > 1000)
+    host, controller = grid.host(victim)['pid'], grid.controller_pid()
+    ended = datetime.datetime.now(datetime.timezone.utc)
+    kill(host)
+    kill(controller)
+    wait_until('it is down', lambda: grid.cli('get', 'hosts', victim, '-o', 'json').stdout.count('"state":"down"'))
+    grid.wait_ready('acme/shop')
+    made = bill(grid, '--intervals')
+    assert made['proof']['holds'], made['proof']
+    there = [row for row in made['intervals'] if row['host'] == victim and row['use'] in ('committed', 'guaranteed')]
+    assert there, made['intervals']
+    for row in there:
+        # By the last beat; nobody else knows when exactly it ended.
+        assert datetime.datetime.fromisoformat(row['to']) <= ended + datetime.timedelta(milliseconds=10), (row, ended)
 
 
 @tap.case('csv has the columns of FOCUS, and its costs add up to the invoice')

@@ -181,6 +181,7 @@ static void gather_sites(struct making *making)
 
 static void note_site(const struct making *making, struct tier_book *tier, const char *host)
 {
+    if (tier->site && tier->site[0] == '\0') return; /* that cannot change any more */
     const struct site *site = map_get(making->sites, host);
     const char *name = site ? site->name : "";
 

@@ -105,6 +105,22 @@ def focus(grid):
             assert abs(off) < Decimal('0.00001'), row
 
 
+@tap.case('invoices are in the minor unit of their currency, and currencies are not added up')
+def currencies(grid):
+    for name, currency in (('gold', 'EUR'), ('yen', 'JPY')):
+        grid.apply(json.dumps({'kind': 'SLA', 'name': name, 'levels': {'committed': {'rate': f'3601.7 {currency}'},
+                                                                       'guaranteed': {'rate': f'1 {currency}'}}}))
+        grid.apply(grid.farm(f'in-{name}', sla=name), wait=True)
+    wait_until('both owe something', lambda: {total['currency'] for total in bill(grid)['totals'] if total['amount'] >= 1} >= {'EUR', 'JPY'})
+    to = bill(grid)['to']
+    told = grid.do('bill', '--to', to)
+    assert re.search(r'^total: \d+ JPY$', told, re.MULTILINE) and re.search(r'^total: \d+\.\d\d EUR$', told, re.MULTILINE), told
+    rows = list(csv.DictReader(io.StringIO(grid.do('bill', '--to', to, '-o', 'csv'))))
+    for currency, decimals in (('EUR', 2), ('JPY', 0)):
+        total = sum(Decimal(row['BilledCost']) for row in rows if row['BillingCurrency'] == currency)
+        assert total > 0 and total == round(total, decimals), (currency, total)
+
+
 @tap.case('a tenant sees its own; what is asked for wrongly gets one line')
 def asked(grid):
     grid.apply(json.dumps(SLA))

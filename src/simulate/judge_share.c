@@ -83,13 +83,16 @@ static void judge_scale(struct run *run, const struct farm *farm, const struct t
         scaled = mem_alloc(sizeof(*scaled));
         map_put(run->judges->scales, name, scaled);
     }
+    run_tell(run, "%s is given %" PRId64 ", not %" PRId64 ": %s", name, scale->wanted, before, scale->reason);
     if (scale->wanted < tier->count.committed || scale->wanted > tier->count.max)
         run_violated(run, "entitled",
                      "%s is given %" PRId64 ", not what is committed, %" PRId64 ", up to its max of %" PRId64,
                      name, scale->wanted, tier->count.committed, tier->count.max);
     if (scale->wanted < before) {
         judge_fall(run, farm, tier, scale, scaled);
-        if (scaled->rose) note_turn(run, scaled, name);
+        /* What goes to a promise that is open may go again and again: as long as that has no place. */
+        if (scaled->rose && !is_promise_open(mirror_snapshot(controller_mirror(run->world->controller))))
+            note_turn(run, scaled, name);
     } else if (scale->wanted > before) {
         scaled->raised_ms = scale->since_ms;
     }
@@ -152,6 +155,8 @@ static bool is_promise_open(const struct snapshot *snapshot)
     return false;
 }
 
+/* Strict spread is left to the planner, as in judge_calm.c: of its own members that find no place the sharing
+ * knows only that the host has room. */
 void conserved_look(struct run *run)
 {
     struct controller *controller = run->world->controller;
@@ -171,8 +176,9 @@ void conserved_look(struct run *run)
         const struct tier *tier = NULL;
         for (size_t t = 0; farm && t < farm->tiers_length; t++)
             if (text_equal(farm->tiers[t].name, tier_name)) tier = &farm->tiers[t];
-        bool waits = sized && sized->lacks_why && tier && sizing_applies(farm, tier) &&
-                     has_quota(snapshot, farm, tier) && (host = host_with_room(run, snapshot, &tier->size));
+        bool waits = sized && sized->lacks_why && tier && !tier->spread.strict &&
+                     sizing_applies(farm, tier) && has_quota(snapshot, farm, tier) &&
+                     (host = host_with_room(run, snapshot, &tier->size));
         if (!waits) scaled->waits_since_us = 0;
         if (!waits) continue;
         if (scaled->waits_since_us == 0) scaled->waits_since_us = run_now(run);

@@ -2,6 +2,7 @@
 
 #include "base/attr.h"
 #include "base/buf.h"
+#include "base/planted.h"
 #include "base/vec.h"
 
 #include <string.h>
@@ -11,6 +12,7 @@ struct seat {
     int64_t wanted, spare; /* spare: members that it does not call for any more, still to be given */
     int64_t lacks;         /* called for, and not to be had */
     int64_t warm, idle;    /* given to it: from its door, from the idle pool */
+    int64_t unpaid;        /* members without a place that are in no quota either */
     int64_t released;      /* of spare: to the idle pool */
     const char *lacks_why;
     struct vec leave; /* const char *: members that go */
@@ -88,6 +90,10 @@ static void give(struct sharing *sharing, size_t instance, size_t taker, enum me
 static bool has_room(const struct sharing *sharing, size_t host, const int64_t *freed, const int64_t *size);
 static void occupy(struct sharing *sharing, size_t host, const int64_t *size, int sign);
 static bool quota_take(struct sharing *sharing, size_t tier);
+static bool quota_make(struct sharing *sharing, const struct segment *segment);
+static bool quota_free(struct sharing *sharing, const struct segment *segment, size_t account);
+static bool quota_lacks(const struct share_party *party, const int64_t *size);
+static bool pays(const struct sharing *sharing, size_t tier, size_t account);
 static void quota_return(struct sharing *sharing, size_t tier);
 static void quota_note(struct sharing *sharing, size_t tier, int sign);
 static void release(struct sharing *sharing);
@@ -184,7 +190,13 @@ static void seat_all(struct sharing *sharing)
         *seat = (struct seat){.wanted = clamp(tier, tier->wanted), .leave = VEC_OF(const char *)};
         for (size_t m = sharing->member_first[t]; m < sharing->member_first[t + 1]; m++) {
             const struct share_instance *member = &sharing->input->instances[sharing->members[m]];
-            if (member->host == SHARE_NONE && !take_idle(sharing, t)) unplaced++;
+            if (member->host != SHARE_NONE) continue;
+            if (member->unpaid && !quota_take(sharing, t)) {
+                seat->unpaid++;
+                unplaced++;
+            } else if (!take_idle(sharing, t)) {
+                unplaced++;
+            }
         }
         ask(sharing, t, unplaced);
     }
@@ -248,18 +260,20 @@ static bool serve_one(struct sharing *sharing, const struct segment *segment, bo
         seat->lacks_why = "enough changes hands at once";
         return false;
     }
+    bool pays_now = !is_granted || seat->unpaid > 0;
     if (!is_granted && seat->warm < segment->of->warm) {
         seat->warm++;
-    } else if (!is_granted && !quota_take(sharing, segment->tier)) {
+    } else if (pays_now && !quota_make(sharing, segment)) {
         seat->lacks_why = "the quota of its party is used up";
         return false;
     } else if (take_idle(sharing, segment->tier)) {
         seat->idle += !is_granted;
     } else if (!take_from_others(sharing, segment)) {
-        if (!is_granted) quota_return(sharing, segment->tier);
+        if (pays_now) quota_return(sharing, segment->tier);
         seat->lacks_why = "no host has room, and nobody else has more than it may keep";
         return false;
     }
+    if (is_granted && pays_now) seat->unpaid--;
     if (!is_granted) seat->wanted++;
     sharing->moves--;
     return true;
@@ -270,6 +284,7 @@ static bool take_idle(struct sharing *sharing, size_t tier)
     struct size_class *class = class_of(sharing, tier);
 
     for (; class->host < sharing->input->hosts_length; class->host++) {
+        if (PLANTED(room_unseen) && class->host + 1 < sharing->input->hosts_length) continue;
         if (!has_room(sharing, class->host, NULL, class->of)) continue;
         occupy(sharing, class->host, class->of, 1);
         return true;
@@ -378,7 +393,8 @@ static int64_t allowance(const struct sharing *sharing, const struct segment *se
     if (giver == segment->tier) return 0;
     if (mercy == MERCY_SPARE) return seat->spare;
     bool rests = sharing->input->now_ms - of->given_ms >= SHARE_DWELL_MS;
-    int64_t beyond = seat->wanted - seat->spare - of->count.guaranteed;
+    int64_t beyond =
+        seat->wanted - seat->spare - (PLANTED(guarantee_broken) ? of->count.committed : of->count.guaranteed);
     if (beyond <= 0 || (segment->level == LEVEL_EXTENDED && of->priority >= segment->of->priority)) return 0;
     return rests || segment->level == LEVEL_COMMITTED ? beyond : 0;
 }
@@ -436,13 +452,83 @@ static bool quota_take(struct sharing *sharing, size_t tier)
     size_of(of, size);
     for (size_t p = of->party; p != SHARE_NONE && steps < sharing->input->parties_length; steps++) {
         const struct share_party *party = &sharing->parties[p];
-        for (size_t d = 0; d < SHARE_DIMENSIONS; d++)
-            if (party->left[d] >= 0 && party->left[d] < size[d]) return false;
-        if (party->instances_left == 0) return false;
+        if (quota_lacks(party, size)) return false;
         p = party->parent;
     }
     quota_note(sharing, tier, 1);
     return true;
+}
+
+/* Where it is used up, others of whoever pays may yield, as they do for room. */
+static bool quota_make(struct sharing *sharing, const struct segment *segment)
+{
+    int64_t size[SHARE_DIMENSIONS];
+    size_t steps = 0;
+
+    if (quota_take(sharing, segment->tier)) return true;
+    size_of(segment->of, size);
+    for (size_t p = segment->of->party; p != SHARE_NONE && steps < sharing->input->parties_length; steps++) {
+        if (quota_lacks(&sharing->parties[p], size) && !quota_free(sharing, segment, p)) return false;
+        p = sharing->parties[p].parent;
+    }
+    return quota_take(sharing, segment->tier);
+}
+
+/* All that is needed, or nothing: of those that give first the youngest. */
+static bool quota_free(struct sharing *sharing, const struct segment *segment, size_t account)
+{
+    struct share_party after = sharing->parties[account];
+    int64_t size[SHARE_DIMENSIONS], one[SHARE_DIMENSIONS];
+    size_t group[GROUP_MAX], length = 0;
+    enum mercy mercies[GROUP_MAX];
+
+    size_of(segment->of, size);
+    for (int mercy = 0; mercy < MERCIES; mercy++) {
+        for (size_t g = 0; g < sharing->input->tiers_length; g++) {
+            size_t giver = sharing->givers[g].tier;
+            int64_t left = allowance(sharing, segment, giver, (enum mercy)mercy);
+            if (left == 0 || !pays(sharing, giver, account)) continue;
+            size_of(&sharing->input->tiers[giver], one);
+            for (size_t m = sharing->member_first[giver + 1]; m > sharing->member_first[giver]; m--) {
+                size_t instance = sharing->members[m - 1];
+                bool picked = sharing->gone[instance];
+                for (size_t i = 0; i < length; i++)
+                    picked |= group[i] == instance;
+                if (picked || left == 0 || sharing->input->instances[instance].host == SHARE_NONE) continue;
+                if (length == GROUP_MAX) return false;
+                left--;
+                group[length] = instance;
+                mercies[length++] = (enum mercy)mercy;
+                for (size_t d = 0; d < SHARE_DIMENSIONS; d++)
+                    if (after.left[d] >= 0) after.left[d] += one[d];
+                if (after.instances_left >= 0) after.instances_left++;
+                if (quota_lacks(&after, size)) continue;
+                for (size_t i = 0; i < length; i++)
+                    give(sharing, group[i], segment->tier, mercies[i]);
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static bool quota_lacks(const struct share_party *party, const int64_t *size)
+{
+    for (size_t d = 0; d < SHARE_DIMENSIONS; d++)
+        if (party->left[d] >= 0 && party->left[d] < size[d]) return true;
+    return party->instances_left == 0;
+}
+
+/* The account is its party's, or one above. */
+static bool pays(const struct sharing *sharing, size_t tier, size_t account)
+{
+    size_t party = sharing->input->tiers[tier].party;
+
+    for (size_t steps = 0; party != SHARE_NONE && steps < sharing->input->parties_length; steps++) {
+        if (party == account) return true;
+        party = sharing->parties[party].parent;
+    }
+    return false;
 }
 
 static void quota_return(struct sharing *sharing, size_t tier)

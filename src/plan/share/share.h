@@ -25,6 +25,7 @@ struct share_instance {
     const char *name; /* short: "web-3" */
     size_t tier;
     size_t host; /* SHARE_NONE: it waits for a place */
+    bool unpaid; /* it is in no quota yet: what parties have left does not know of it */
 };
 
 /* What a party's quota leaves; -1: no limit. */

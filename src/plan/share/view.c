@@ -172,8 +172,11 @@ static void add_members(struct viewing *viewing, size_t seat)
         if (record == NULL || !text_equal(record->tier, tier->tier)) continue;
         if (record->wanted == WANTED_WARM && record->state == INSTANCE_RUNNING) tier->warm++;
         if (record->wanted != WANTED_RUN) continue;
-        *(struct share_instance *)vec_push(&viewing->instances) = (struct share_instance){
-            .name = strrchr(record->name, '/') + 1, .tier = seat, .host = host_number(work, i)};
+        *(struct share_instance *)vec_push(&viewing->instances) =
+            (struct share_instance){.name = strrchr(record->name, '/') + 1,
+                                    .tier = seat,
+                                    .host = host_number(work, i),
+                                    .unpaid = i->payer == NONE};
     }
 }
 

@@ -195,8 +195,16 @@ static void ask(struct sharing *sharing, size_t tier, int64_t unplaced)
 {
     const struct share_tier *of = &sharing->input->tiers[tier];
     struct seat *seat = &sharing->seats[tier];
-    int64_t calls = clamp(of, of->calls);
+    int64_t calls = clamp(of, of->calls), most = calls;
 
+    /* Else it would come back for it at once, through its door, and be taken from again. */
+    if (of->taken_ms != 0 && sharing->input->now_ms - of->taken_ms < SHARE_DWELL_MS)
+        most = seat->wanted > of->count.guaranteed ? seat->wanted : of->count.guaranteed;
+    if (calls > most) {
+        seat->lacks = calls - most;
+        seat->lacks_why = "room that it had beyond its guaranteed count was taken for another a moment ago";
+        calls = most;
+    }
     if (calls < seat->wanted) {
         seat->spare = seat->wanted - calls;
         /* Those that never got a place are the first that are not wanted any more. */

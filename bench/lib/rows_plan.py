@@ -72,6 +72,18 @@ def row_lost_rack(quick):
         f'{last["without_place"]} find no place.']
 
 
+def row_share(quick):
+    """hosts shared between farms that call for more, offer, or are content: one decision"""
+    runs = [asked('bench', 'share', '--farms', 100 if quick else 1000, '--hosts', 1000 if quick else 10000)[0]
+            for _ in range(1 if quick else 3)]
+    last = runs[-1]
+    return [Figure(f'{last["farms"]:,} farms share {last["hosts"]:,} hosts, a decision', 'ms', [run['ms_p50'] for run in runs],
+                   median_max=10),
+            Figure('- the slowest of 51', 'ms', [run['ms_max'] for run in runs])], [
+        f'share: {last["instances"]:,} instances; {last["got"]:,} more for farms that call for them, {last["given"]:,} fewer for others, '
+        f'{last["lacks"]:,} lacking.']
+
+
 def row_load(quick):
     """a grid read from NDJSON"""
     with tempfile.TemporaryDirectory(prefix='croft-bench-') as directory:

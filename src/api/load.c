@@ -2,6 +2,7 @@
 #include "control/load.h"
 #include "api/internal.h"
 #include "base/text.h"
+#include "control/sizing.h"
 #include "observe/load.h"
 #include "observe/window.h"
 
@@ -40,6 +41,7 @@ static const struct series tier_series[] = {
 static void tier_metric(struct controller *controller, const struct series *series, struct buf *ret_text);
 static void instance_metric(struct controller *controller, enum load_module module, struct buf *ret_text);
 static bool balanced(const struct instance_load *load, enum load_module module, int64_t *ret_rate);
+static void write_sized(const struct sized *sized, struct buf *ret_json);
 static void write_times(const struct tier_load *load, struct buf *ret_json);
 static void write_millis(struct buf *ret_json, const char *key, int64_t millis);
 
@@ -49,10 +51,7 @@ const char *load_level(const struct farm *farm, const struct farm_fact *fact)
 
     for (size_t i = 0; i < farm->tiers_length; i++) {
         const struct tier *tier = &farm->tiers[i];
-        int64_t wanted = plan_wanted(farm, fact, tier);
-        enum level of_tier = wanted > tier->count.guaranteed  ? LEVEL_EXTENDED
-                             : wanted > tier->count.committed ? LEVEL_GUARANTEED
-                                                              : LEVEL_COMMITTED;
+        enum level of_tier = plan_level(&tier->count, plan_wanted(farm, fact, tier));
         if (of_tier > level) level = of_tier;
     }
     return level_names[level];
@@ -62,6 +61,7 @@ void load_write_tier(struct controller *controller, const char *farm, const char
 {
     const struct tier_load *load = load_get(controller, farm, tier);
 
+    write_sized(sizing_get(controller, farm, tier), ret_json);
     if (!load) return;
     write_millis(ret_json, "rate", load->rate_millis);
     write_millis(ret_json, "refused_rate", load->refused_millis);
@@ -82,6 +82,12 @@ void load_write_farm(struct controller *controller, const char *name, struct buf
     if (!farm) return;
     buf_add_text(ret_json, ",\"level\":");
     buf_add_json_string(ret_json, load_level(farm, fact ? fact->object : NULL));
+    const struct sized *neediest = NULL;
+    for (size_t i = 0; i < farm->tiers_length; i++) {
+        const struct sized *sized = sizing_get(controller, name, farm->tiers[i].name);
+        if (sized && (!neediest || sized->need.need > neediest->need.need)) neediest = sized;
+    }
+    write_sized(neediest, ret_json);
     for (size_t i = 0; i < farm->tiers_length; i++) {
         const struct tier_load *load = load_get(controller, name, farm->tiers[i].name);
         if (!load) continue;
@@ -179,6 +185,22 @@ static const struct tier_load *tightest(struct controller *controller, const str
         slowest = farm->tiers[i].name;
     }
     return slowest ? load_get(controller, farm->full_name, slowest) : NULL;
+}
+
+/* Need as it was decided last, and where the load goes: per cent in an hour, if it went on as in the last
+ * minutes. NULL: the tier is not sized by its load. */
+static void write_sized(const struct sized *sized, struct buf *ret_json)
+{
+    enum { MINUTES = 60, TREND_MAX = 999 };
+
+    if (!sized || sized->observed_ms == 0) return;
+    double trend = sized->forecast.trend * MINUTES * 100;
+    if (trend > TREND_MAX) trend = TREND_MAX;
+    if (trend < -TREND_MAX) trend = -TREND_MAX;
+    buf_printf(ret_json, ",\"need\":%.0f,\"trend_percent_an_hour\":%.0f", sized->need.need, trend);
+    if (!sized->lacks_why) return;
+    buf_add_text(ret_json, ",\"waits\":");
+    buf_add_json_string(ret_json, sized->lacks_why);
 }
 
 static void write_times(const struct tier_load *load, struct buf *ret_json)

@@ -137,11 +137,13 @@ const struct shape api_shapes[] = {
     {"PartyStatus", "name:string parent:string used:Amounts instances:integer"},
     {"FarmView", "kind:=Farm status:FarmStatus"},
     {"FarmStatus", "name:string party:string state:=ready,changing,degraded,stopped tiers:[TierStatus] "
-                   "endpoints:[Endpoint] sla:string level:string reason:string"},
-    {"TierStatus", "name:string wanted:integer running:integer instances:integer rate?:number "
-                   "refused_rate?:number failed_rate?:number bytes_rate?:integer open?:integer "
-                   "queued?:integer response_ms?:number response_mean_ms?:number percentile?:number "
-                   "target_ms?:number in_time_percent?:number"},
+                   "endpoints:[Endpoint] sla:string level:=committed,guaranteed,extended reason:string"},
+    {"TierStatus",
+     "name:string committed:integer guaranteed:integer max:integer wanted:integer "
+     "running:integer instances:integer level:=committed,guaranteed,extended rate?:number "
+     "refused_rate?:number failed_rate?:number bytes_rate?:integer open?:integer "
+     "queued?:integer response_ms?:number response_mean_ms?:number percentile?:number "
+     "target_ms?:number in_time_percent?:number need?:number trend_percent_an_hour?:number waits?:string"},
     {"Endpoint", "name:string address:string"},
     {"ImageView", "kind:=Image status:ImageStatus"},
     {"ImageStatus", "name:string party:string digest:string size:integer layers:integer"},
@@ -193,7 +195,8 @@ const struct shape api_shapes[] = {
     {"Sum", "name:string cpus_used:number memory_used:integer instances:integer"},
     {"FarmSum", "name:string cpus_used:number memory_used:integer instances:integer "
                 "level?:=committed,guaranteed,extended rate?:number response_ms?:number "
-                "response_mean_ms?:number percentile?:number target_ms?:number in_time_percent?:number"},
+                "response_mean_ms?:number percentile?:number target_ms?:number in_time_percent?:number "
+                "need?:number trend_percent_an_hour?:number waits?:string"},
     {"Use", "name:string farm:string host:string cpus_used:number memory_used:integer restarts:integer "
             "balanced?:Balanced"},
     {"Balanced", "requests?:integer connections?:integer run_queue?:integer disk?:integer"},

@@ -25,8 +25,8 @@ static void add(struct arena *arena, struct map *sums, const char *key, const st
 static const struct sum *sum_of(const struct map *sums, const char *key);
 static void view_host(struct view *view, const struct record *record, struct buf *ret_json);
 static void view_farm(struct view *view, const struct record *record, struct buf *ret_json);
-static void view_tier(struct view *view, const struct farm *farm, const char *tier, int64_t wanted,
-                      bool first, struct buf *ret_json);
+static enum level view_tier(struct view *view, const struct farm *farm, const struct tier *tier,
+                            int64_t wanted, bool first, struct buf *ret_json);
 static void view_party(struct view *view, const struct record *record, struct buf *ret_json);
 static void view_image(const struct record *record, struct buf *ret_json);
 static void view_pool(struct view *view, const struct record *record, struct buf *ret_json);
@@ -186,7 +186,8 @@ static void view_farm(struct view *view, const struct record *record, struct buf
     const struct record *fact_record =
         mirror_get(controller_mirror(view->controller), RECORD_FARM_FACT, farm->full_name);
     const struct farm_fact *fact = fact_record ? fact_record->object : NULL;
-    bool runs = farm->state == FARM_RUNNING;
+    static const struct tier balancer = {.name = TIER_BALANCE, .count = {1, 1, 1}};
+    enum level level = LEVEL_COMMITTED;
 
     open_status(record, ret_json);
     buf_add_text(ret_json, "\"name\":");
@@ -194,10 +195,13 @@ static void view_farm(struct view *view, const struct record *record, struct buf
     write_text(ret_json, "party", farm->party);
     write_text(ret_json, "state", state);
     buf_add_text(ret_json, ",\"tiers\":[");
-    for (size_t i = 0; i < farm->tiers_length; i++)
-        view_tier(view, farm, farm->tiers[i].name, plan_wanted(farm, fact, &farm->tiers[i]), i == 0,
-                  ret_json);
-    if (farm->balance_length > 0) view_tier(view, farm, "balance", runs, farm->tiers_length == 0, ret_json);
+    for (size_t i = 0; i < farm->tiers_length; i++) {
+        const struct tier *tier = &farm->tiers[i];
+        enum level here = view_tier(view, farm, tier, plan_wanted(farm, fact, tier), i == 0, ret_json);
+        if (here > level) level = here;
+    }
+    if (farm->balance_length > 0)
+        view_tier(view, farm, &balancer, farm->state == FARM_RUNNING, farm->tiers_length == 0, ret_json);
     buf_add_text(ret_json, "],\"endpoints\":[");
     for (size_t i = 0; fact && i < fact->endpoints_length; i++) {
         buf_add_text(ret_json, i ? ",{\"name\":" : "{\"name\":");
@@ -207,24 +211,31 @@ static void view_farm(struct view *view, const struct record *record, struct buf
     }
     buf_add_char(ret_json, ']');
     write_text(ret_json, "sla", farm->sla);
-    write_text(ret_json, "level", load_level(farm, fact));
+    write_text(ret_json, "level", level_names[level]);
     write_text(ret_json, "reason", reason);
     buf_add_text(ret_json, "}}");
 }
 
-static void view_tier(struct view *view, const struct farm *farm, const char *tier, int64_t wanted,
-                      bool first, struct buf *ret_json)
+/* Its level is that of those that serve; the one more of a roll-out is there for another that goes. */
+static enum level view_tier(struct view *view, const struct farm *farm, const struct tier *tier,
+                            int64_t wanted, bool first, struct buf *ret_json)
 {
-    const char *key = arena_printf(view->arena, "%s/%s", farm->full_name, tier);
+    const char *key = arena_printf(view->arena, "%s/%s", farm->full_name, tier->name);
     const struct sum *sum = sum_of(view->tier_sums, key);
+    enum level level = plan_level(&tier->count, sum->running < wanted ? sum->running : wanted);
 
     buf_add_text(ret_json, first ? "{\"name\":" : ",{\"name\":");
-    buf_add_json_string(ret_json, tier);
+    buf_add_json_string(ret_json, tier->name);
+    write_number(ret_json, "committed", tier->count.committed);
+    write_number(ret_json, "guaranteed", tier->count.guaranteed);
+    write_number(ret_json, "max", tier->count.max);
     write_number(ret_json, "wanted", wanted);
     write_number(ret_json, "running", sum->running);
     write_number(ret_json, "instances", sum->instances);
-    load_write_tier(view->controller, farm->full_name, tier, ret_json);
+    write_text(ret_json, "level", level_names[level]);
+    load_write_tier(view->controller, farm->full_name, tier->name, ret_json);
     buf_add_char(ret_json, '}');
+    return level;
 }
 
 static void view_party(struct view *view, const struct record *record, struct buf *ret_json)

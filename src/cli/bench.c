@@ -4,12 +4,14 @@
 #include "cli/grid_read.h"
 #include "cli/made.h"
 #include "plan/planner.h"
+#include "plan/share/view.h"
 #include "plan/whatif/bound.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 
+enum { SHARES = 51, FARM_MEMBERS = 64 }; /* decisions measured; members asked for by a made farm, at least */
 enum { PLANS_MAX = 100, ONES_MAX = 1000, ONES_SECONDS = 10, HOSTS_MAX = 1000000, INSTANCES_MAX = 20000000 };
 
 struct bench {
@@ -20,7 +22,10 @@ struct bench {
     int64_t now_ms;
 };
 
-static bool open_bench(struct cli *cli, struct bench *bench, struct error *err);
+static bool open_bench(struct cli *cli, struct bench *bench, size_t *ret_farms, struct error *err);
+static struct snapshot shared_grid(struct bench *bench, size_t farms);
+static double cpus_of(const struct snapshot *snapshot);
+static const struct share_ask *asks_of(struct bench *bench, const struct snapshot *snapshot);
 static void close_bench(struct bench *bench);
 static bool read_number(struct cli *cli, const char *option, uint64_t most, size_t *ret_number,
                         struct error *err);
@@ -42,7 +47,7 @@ int bench_place_run(struct cli *cli)
     CLEANUP_BUF struct buf json = {0};
     struct error err;
 
-    if (!open_bench(cli, &bench, &err)) return cli_fail(cli, &err);
+    if (!open_bench(cli, &bench, NULL, &err)) return cli_fail(cli, &err);
     double begin = cli_seconds_now();
     struct snapshot snapshot = made_grid(bench.grid, &bench.options);
     double made = cli_seconds_now();
@@ -79,7 +84,7 @@ int bench_lost_rack_run(struct cli *cli)
     CLEANUP_BUF struct buf json = {0};
     struct error err;
 
-    if (!open_bench(cli, &bench, &err)) return cli_fail(cli, &err);
+    if (!open_bench(cli, &bench, NULL, &err)) return cli_fail(cli, &err);
     struct snapshot snapshot = made_grid(bench.grid, &bench.options);
     planner_put_all(bench.planner, &snapshot);
     decide(&bench);
@@ -110,7 +115,7 @@ int bench_grid_run(struct cli *cli)
     CLEANUP_BUF struct buf lines = {0};
     struct error err;
 
-    if (!open_bench(cli, &bench, &err)) return cli_fail(cli, &err);
+    if (!open_bench(cli, &bench, NULL, &err)) return cli_fail(cli, &err);
     struct snapshot snapshot = made_grid(bench.grid, &bench.options);
     planner_put_all(bench.planner, &snapshot);
     decide(&bench);
@@ -150,13 +155,62 @@ int bench_load_run(struct cli *cli)
     return say(cli, &json, sentence);
 }
 
-static bool open_bench(struct cli *cli, struct bench *bench, struct error *err)
+/* The same question again and again: what is decided is not done. */
+int bench_share_run(struct cli *cli)
+{
+    struct bench bench = {0};
+    size_t farms = 1000, got = 0, left = 0, lacks = 0;
+    double took[SHARES];
+    CLEANUP_BUF struct buf json = {0};
+    struct error err;
+
+    if (!open_bench(cli, &bench, &farms, &err)) return cli_fail(cli, &err);
+    struct snapshot snapshot = shared_grid(&bench, farms);
+    planner_put_all(bench.planner, &snapshot);
+    decide(&bench);
+    settle(&bench);
+    const struct share_ask *asks = asks_of(&bench, &snapshot);
+    for (size_t n = 0; n < SHARES; n++) {
+        CLEANUP_ARENA struct arena *arena = arena_new();
+        double begin = cli_seconds_now();
+        struct share_input input = share_view(arena, bench.planner, asks, farms, bench.now_ms);
+        struct share_result result = share_decide(arena, &input);
+        took[n] = (cli_seconds_now() - begin) * 1e3;
+        got = left = lacks = 0;
+        for (size_t c = 0; c < result.changes_length; c++) {
+            int64_t more = result.changes[c].wanted - input.tiers[result.changes[c].tier].wanted;
+            got += more > 0 ? (size_t)more : 0;
+            left += more < 0 ? (size_t)-more : 0;
+        }
+        for (size_t w = 0; w < result.waits_length; w++)
+            lacks += (size_t)result.waits[w].lacks;
+    }
+    array_sort(took, SHARES, sizeof(*took), compare_doubles);
+    size_t instances = placed(&bench);
+    buf_printf(&json,
+               "{\"farms\": %zu, \"hosts\": %zu, \"instances\": %zu, \"got\": %zu, \"given\": %zu, "
+               "\"lacks\": %zu, \"ms_p50\": %.3f, \"ms_max\": %.3f, \"peak_bytes\": %zu}",
+               farms, bench.options.hosts, instances, got, left, lacks, took[SHARES / 2], took[SHARES - 1],
+               peak_bytes());
+    const char *sentence = arena_printf(
+        cli->arena,
+        "%zu farms with %zu instances on %zu hosts: %zu more for those that call for them, %zu fewer for "
+        "others, %zu lacking; decided in %.2f ms, at most %.2f",
+        farms, instances, bench.options.hosts, got, left, lacks, took[SHARES / 2], took[SHARES - 1]);
+    close_bench(&bench);
+    return say(cli, &json, sentence);
+}
+
+/* ret_farms NULL: so many instances are asked for, not farms. */
+static bool open_bench(struct cli *cli, struct bench *bench, size_t *ret_farms, struct error *err)
 {
     size_t seed = 7;
-    struct made_options options = {.hosts = 1000, .instances = 10000, .zones = 3, .racks = 40};
+    struct made_options options = {
+        .hosts = ret_farms ? 10000 : 1000, .instances = 10000, .zones = 3, .racks = 40};
 
     if (!read_number(cli, "hosts", HOSTS_MAX, &options.hosts, err) ||
-        !read_number(cli, "instances", INSTANCES_MAX, &options.instances, err) ||
+        (ret_farms ? !read_number(cli, "farms", INSTANCES_MAX / FARM_MEMBERS / 2, ret_farms, err)
+                   : !read_number(cli, "instances", INSTANCES_MAX, &options.instances, err)) ||
         !read_number(cli, "zones", HOSTS_MAX, &options.zones, err) ||
         !read_number(cli, "racks", HOSTS_MAX, &options.racks, err) ||
         !read_number(cli, "seed", INT64_MAX, &seed, err))
@@ -171,6 +225,71 @@ static bool open_bench(struct cli *cli, struct bench *bench, struct error *err)
                             .options = options,
                             .now_ms = MADE_NOW_MS};
     return true;
+}
+
+/* So many farms of one tier each that is sized by its load, together nearly all that the hosts have. */
+static struct snapshot shared_grid(struct bench *bench, size_t farms)
+{
+    static const double full = 0.85;
+    struct made_options options = bench->options;
+
+    options.instances = farms * FARM_MEMBERS * 2;
+    struct snapshot snapshot = made_grid(bench->grid, &options);
+    struct farm *items = arena_alloc_array(bench->grid, farms, sizeof(*items));
+    struct farm_fact *facts = arena_alloc_array(bench->grid, farms, sizeof(*facts));
+    double cpus = 0;
+    for (size_t n = 0; n < farms; n++) {
+        items[n] = snapshot.farms[n];
+        items[n].tiers_length = 1;
+        cpus += (double)(items[n].tiers[0].count.max * items[n].tiers[0].size.cpus_millis);
+    }
+    double times = cpus_of(&snapshot) * full / cpus;
+    for (size_t n = 0; n < farms; n++) {
+        struct tier *tier = arena_alloc(bench->grid, sizeof(*tier));
+        struct tier_scale *scale = arena_alloc(bench->grid, sizeof(*scale));
+        *tier = items[n].tiers[0];
+        int64_t wanted = (int64_t)((double)tier->count.max * times) + 1;
+        tier->count = (struct count){(wanted + 3) / 4, (wanted * 3 + 3) / 4, wanted * 2};
+        items[n].tiers = tier;
+        *scale = (struct tier_scale){.tier = tier->name, .wanted = wanted, .reason = ""};
+        facts[n] = (struct farm_fact){
+            .name = items[n].full_name, .vni = (int64_t)n + 1, .scales = scale, .scales_length = 1};
+    }
+    snapshot.farms = items;
+    snapshot.farm_facts = facts;
+    snapshot.farms_length = snapshot.farm_facts_length = farms;
+    return snapshot;
+}
+
+static double cpus_of(const struct snapshot *snapshot)
+{
+    double cpus = 0;
+    for (size_t n = 0; n < snapshot->hosts_length; n++)
+        cpus += (double)snapshot->hosts[n].capacity.cpus_millis;
+    return cpus;
+}
+
+/* The first of three calls for an eighth more, the second can spare as many, the third is content; each of
+ * these with all priorities. */
+static const struct share_ask *asks_of(struct bench *bench, const struct snapshot *snapshot)
+{
+    struct share_ask *asks = arena_alloc_array(bench->grid, snapshot->farms_length, sizeof(*asks));
+
+    for (size_t n = 0; n < snapshot->farms_length; n++) {
+        int64_t wanted = snapshot->farm_facts[n].scales[0].wanted, step = (wanted + 7) / 8;
+        asks[n] = (struct share_ask){.farm = snapshot->farms[n].full_name,
+                                     .tier = snapshot->farms[n].tiers[0].name,
+                                     .calls = wanted + (n % 3 == 0   ? step
+                                                        : n % 3 == 1 ? -step
+                                                                     : 0),
+                                     .need = n % 3 == 0   ? 60
+                                             : n % 3 == 1 ? -60
+                                                          : 0,
+                                     .rate = (double)wanted,
+                                     .priority = (enum sla_priority)(n / 3 % 3),
+                                     .why = "as its load says"};
+    }
+    return asks;
 }
 
 static void close_bench(struct bench *bench)

@@ -97,6 +97,7 @@ int fit_run(struct cli *cli);
 int balance_run(struct cli *cli);
 int bench_place_run(struct cli *cli);
 int bench_lost_rack_run(struct cli *cli);
+int bench_share_run(struct cli *cli);
 int bench_grid_run(struct cli *cli);
 int bench_load_run(struct cli *cli);
 int version_run(struct cli *cli);

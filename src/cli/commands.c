@@ -276,6 +276,19 @@ static const struct option bench_options[] = {
      .choices = formats,
      .help = "table, json, yaml or name; with json, errors are JSON too"},
 };
+static const struct option bench_share_options[] = {
+    {.name = "farms", .argument = "N", .fallback = "1000", .help = "how many farms, sized by their load"},
+    {.name = "hosts", .argument = "N", .fallback = "10000", .help = "how many hosts, of several shapes"},
+    {.name = "zones", .argument = "Z", .fallback = "3", .help = "over how many zones the hosts are spread"},
+    {.name = "racks", .argument = "R", .fallback = "40", .help = "over how many racks of each zone"},
+    {.name = "seed", .argument = "N", .fallback = "7", .help = "the same number gives the same grid"},
+    {.name = "output",
+     .letter = 'o',
+     .argument = "FORMAT",
+     .fallback = "table",
+     .choices = formats,
+     .help = "table, json, yaml or name; with json, errors are JSON too"},
+};
 static const struct option sim_options[] = {
     {.name = "seed", .argument = "N", .help = "the one run that this number stands for"},
     {.name = "seeds", .argument = "A..B", .help = "these runs, on all cores"},
@@ -661,6 +674,12 @@ static const struct command table[] = {
      OPTIONS(bench_options),
      .summary = "measure how fast a rack's instances get new places in a grid made by lot",
      EXAMPLES("croft bench lost-rack --hosts 100000 --instances 1000000 -o json")},
+    {.name = "bench share",
+     .group = GROUP_MACHINE,
+     .run = bench_share_run,
+     OPTIONS(bench_share_options),
+     .summary = "measure how fast nearly full hosts are shared when farms call for more and offer",
+     EXAMPLES("croft bench share --farms 1000 --hosts 10000 -o json")},
     {.name = "bench grid",
      .group = GROUP_MACHINE,
      .run = bench_grid_run,

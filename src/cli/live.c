@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { LOG_WAIT_MS = 200, TOP_WAIT_MS = 2000, CELLS_MAX = 9 };
+enum { LOG_WAIT_MS = 200, TOP_WAIT_MS = 2000, CELLS_MAX = 11 };
 
 struct following {
     const char *instance; /* escaped */
@@ -116,9 +116,10 @@ static void show_table(struct cli *cli, const char *kind, struct span list)
                                              {"MEMORY", COLUMN_NUMBER, 0},
                                              {"INSTANCES", COLUMN_NUMBER, 1}};
     static const struct column of_farms[] = {
-        {"NAME", COLUMN_TEXT, 0},        {"CPUS", COLUMN_NUMBER, 3}, {"MEMORY", COLUMN_NUMBER, 2},
-        {"INSTANCES", COLUMN_NUMBER, 4}, {"LEVEL", COLUMN_TEXT, 1},  {"RATE/S", COLUMN_NUMBER, 0},
-        {"RESPONSE", COLUMN_NUMBER, 0},  {"AT", COLUMN_TEXT, 1},     {"TARGET", COLUMN_NUMBER, 0}};
+        {"NAME", COLUMN_TEXT, 0},        {"CPUS", COLUMN_NUMBER, 3},   {"MEMORY", COLUMN_NUMBER, 2},
+        {"INSTANCES", COLUMN_NUMBER, 4}, {"LEVEL", COLUMN_TEXT, 1},    {"RATE/S", COLUMN_NUMBER, 0},
+        {"RESPONSE", COLUMN_NUMBER, 0},  {"AT", COLUMN_TEXT, 1},       {"TARGET", COLUMN_NUMBER, 0},
+        {"NEED", COLUMN_NUMBER, 0},      {"TREND/H", COLUMN_NUMBER, 1}};
     static const struct column of_instances[] = {
         {"NAME", COLUMN_TEXT, 0},        {"CPUS", COLUMN_NUMBER, 0},     {"MEMORY", COLUMN_NUMBER, 2},
         {"RESTARTS", COLUMN_NUMBER, 1},  {"REQUESTS", COLUMN_NUMBER, 4}, {"CONNECTIONS", COLUMN_NUMBER, 3},
@@ -156,12 +157,15 @@ static void add_farm(struct arena *arena, struct span farm, const char **ret_cel
     const char *response = span_get_text(arena, farm, "response_ms");
     const char *target = span_get_text(arena, farm, "target_ms");
     const char *percentile = span_get_text(arena, farm, "percentile");
+    const char *trend = span_get_text(arena, farm, "trend_percent_an_hour");
 
     ret_cells[0] = span_get_text(arena, farm, "level");
     ret_cells[1] = span_get_text(arena, farm, "rate");
     ret_cells[2] = response[0] ? arena_printf(arena, "%s ms", response) : "";
     ret_cells[3] = percentile[0] ? arena_printf(arena, "%s %%", percentile) : "";
     ret_cells[4] = target[0] ? arena_printf(arena, "%s ms", target) : "";
+    ret_cells[5] = span_get_text(arena, farm, "need");
+    ret_cells[6] = trend[0] ? arena_printf(arena, "%s%s %%", trend[0] == '-' ? "" : "+", trend) : "";
 }
 
 /* The balanced rates of its measurement modules. */

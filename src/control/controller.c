@@ -23,7 +23,6 @@ bool controller_new(const struct controller_options *options, struct controller 
     controller->orders = VEC_OF(struct order *);
     controller->denied = map_new();
     controller->idle = map_new();
-    controller->sized = map_new();
     controller->load = load_new();
     controller->planner = planner_new();
     controller->news_farms = map_new();

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "control/internal.h"
 #include "model/image_text.h"
+#include "plan/admit/admit.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -19,15 +20,21 @@ static bool check_images(struct controller *controller, const struct caller *cal
                          const struct documents *documents, const char *file, struct error *err);
 static bool check_image(struct controller *controller, const struct caller *caller,
                         const struct document *document, struct error *err);
+static bool check_promises(struct controller *controller, struct arena *arena,
+                           const struct documents *documents, const char *file, struct error *err);
 static struct snapshot with_documents(struct arena *arena, const struct snapshot *snapshot,
                                       const struct documents *documents);
 static const void *merge(struct arena *arena, const void *old, size_t old_length,
                          const struct documents *documents, enum document_kind kind, size_t *ret_length);
-static const char *object_name(enum document_kind kind, const void *object);
+static int compare_documents(const void *a, const void *b);
+static const char *object_name(struct arena *arena, enum document_kind kind, const void *object);
+static const char *image_name(struct arena *arena, const struct image *image);
 static bool check_delete(struct controller *controller, enum record_kind kind, const char *name,
                          struct error *err);
 static bool refuse_missing(struct controller *controller, const struct caller *caller, enum record_kind kind,
                            const char *name, struct error *err);
+static void note_levels(struct controller *controller, struct change *change, const char *name,
+                        const struct farm *farm);
 static bool commit(struct controller *controller, struct change *change, struct error *err);
 static bool note_power(struct controller *controller, const struct caller *caller, const char *host,
                        enum power_order order, struct error *err);
@@ -44,7 +51,8 @@ bool controller_apply(struct controller *controller, struct arena *arena, const 
 
     if (!check_caller(caller, documents, err) ||
         !spec_check(mirror_snapshot(controller->mirror), documents, file, err) ||
-        !check_images(controller, caller, documents, file, err))
+        !check_images(controller, caller, documents, file, err) ||
+        !check_promises(controller, arena, documents, file, err))
         return false;
     for (size_t i = 0; i < documents->length; i++) {
         const struct document *document = &documents->items[i];
@@ -64,6 +72,7 @@ bool controller_apply(struct controller *controller, struct arena *arena, const 
         change_put(change, kind, name, object_of(document));
         change_event(change, wall_ms(controller), caller->name, item->kind, name,
                      item->result == APPLY_CREATED ? "created" : "updated", "a document was applied");
+        if (kind == RECORD_FARM) note_levels(controller, change, name, document->farm);
     }
     bool good = dry_run || change_is_empty(change) || change_commit(change, &revision, err);
     if (good) {
@@ -84,7 +93,9 @@ bool controller_diff(struct controller *controller, struct arena *arena, const s
 {
     const struct snapshot *now = mirror_snapshot(controller->mirror);
 
-    if (!check_caller(caller, documents, err) || !spec_check(now, documents, file, err)) return false;
+    if (!check_caller(caller, documents, err) || !spec_check(now, documents, file, err) ||
+        !check_promises(controller, arena, documents, file, err))
+        return false;
     struct snapshot *then = arena_alloc(arena, sizeof(*then));
     *then = with_documents(arena, now, documents);
     *ret_plan = plan_make(arena, then, wall_ms(controller));
@@ -106,6 +117,7 @@ bool controller_delete(struct controller *controller, const struct caller *calle
     change_delete(change, kind, name);
     if (kind == RECORD_HOST) change_delete(change, RECORD_HOST_FACT, name);
     change_event(change, wall_ms(controller), caller->name, kind_word(kind), name, "deleted", "as asked");
+    if (kind == RECORD_FARM) note_levels(controller, change, name, NULL);
     return commit(controller, change, err);
 }
 
@@ -391,6 +403,33 @@ static bool check_image(struct controller *controller, const struct caller *call
     return true;
 }
 
+/* Service levels are given only as far as the grid can keep them. */
+static bool check_promises(struct controller *controller, struct arena *arena,
+                           const struct documents *documents, const char *file, struct error *err)
+{
+    const struct snapshot *now = mirror_snapshot(controller->mirror);
+    const struct document *cause = NULL;
+    const struct farm *farm = NULL;
+    bool promises = false;
+
+    for (size_t i = 0; i < documents->length; i++)
+        promises |= documents->items[i].kind->kind == KIND_FARM && admit_promises(documents->items[i].farm);
+    if (!promises) return true;
+    struct snapshot then = with_documents(arena, now, documents);
+    const char *refusal = admit_refusal(arena, now, &then, &farm);
+    if (refusal == NULL) return true;
+    for (size_t i = 0; i < documents->length && cause == NULL; i++)
+        if (documents->items[i].kind->kind == KIND_FARM &&
+            text_equal(documents->items[i].name, farm->full_name))
+            cause = &documents->items[i];
+    ASSERT(cause != NULL);
+    const struct node start = {.line = cause->line, .column = cause->column};
+    const struct node *tiers = node_get(cause->node, "tiers");
+    error_set(err, ERROR_REFUSED, "%s", refusal);
+    snprintf(err->file, sizeof(err->file), "%s", file);
+    return schema_error_at(err, tiers != NULL ? tiers : &start, "tiers");
+}
+
 /* The snapshot as it would be with the documents; shares what they do not touch. */
 static struct snapshot with_documents(struct arena *arena, const struct snapshot *snapshot,
                                       const struct documents *documents)
@@ -408,35 +447,43 @@ static struct snapshot with_documents(struct arena *arena, const struct snapshot
     return then;
 }
 
-/* Both are small against the work of planning that follows: replaced in place, or inserted in order. */
+/* Both in order of names; a document replaces what has its name. */
 static const void *merge(struct arena *arena, const void *old, size_t old_length,
                          const struct documents *documents, enum document_kind kind, size_t *ret_length)
 {
-    size_t size = kinds[kind].schema->size, length = old_length;
-    char *items = arena_alloc_array(arena, old_length + documents->length, size);
+    size_t size = kinds[kind].schema->size, news_length = 0, length = 0, o = 0;
+    const struct document **news = arena_alloc_array(arena, documents->length + 1, sizeof(*news));
 
-    if (old_length) memcpy(items, old, old_length * size);
-    for (size_t i = 0; i < documents->length; i++) {
-        const struct document *document = &documents->items[i];
-        size_t place = 0;
-        int order = -1;
-        if (document->kind->kind != kind) continue;
-        while (place < length) {
-            order = text_compare_natural(object_name(kind, items + place * size), document->name);
-            if (order >= 0) break;
-            place++;
-        }
-        if (place == length || order != 0) {
-            memmove(items + (place + 1) * size, items + place * size, (length - place) * size);
-            length++;
-        }
-        memcpy(items + place * size, object_of(document), size);
+    for (size_t i = 0; i < documents->length; i++)
+        if (documents->items[i].kind->kind == kind) news[news_length++] = &documents->items[i];
+    if (news_length == 0) return old; /* its length is *ret_length */
+    array_sort(news, news_length, sizeof(*news), compare_documents);
+    const char *olds = old;
+    char *items = arena_alloc_array(arena, old_length + news_length, size);
+    for (size_t n = 0; n <= news_length; n++) {
+        size_t from = o;
+        int order = 1;
+        while (o < old_length &&
+               (n == news_length ||
+                (order = text_compare_natural(object_name(arena, kind, olds + o * size), news[n]->name)) < 0))
+            o++;
+        if (o > from) memcpy(items + length * size, olds + from * size, (o - from) * size);
+        length += o - from;
+        if (n == news_length) break;
+        if (o < old_length && order == 0) o++;
+        memcpy(items + length++ * size, object_of(news[n]), size);
     }
     *ret_length = length;
     return items;
 }
 
-static const char *object_name(enum document_kind kind, const void *object)
+static int compare_documents(const void *a, const void *b)
+{
+    const struct document *const *left = a, *const *right = b;
+    return text_compare_natural((*left)->name, (*right)->name);
+}
+
+static const char *object_name(struct arena *arena, enum document_kind kind, const void *object)
 {
     switch (kind) {
     case KIND_HOST:
@@ -446,7 +493,7 @@ static const char *object_name(enum document_kind kind, const void *object)
     case KIND_FARM:
         return ((const struct farm *)object)->full_name;
     case KIND_IMAGE:
-        return ((const struct image *)object)->name;
+        return image_name(arena, object);
     case KIND_POOL:
         return ((const struct pool *)object)->name;
     case KIND_SLA:
@@ -457,6 +504,13 @@ static const char *object_name(enum document_kind kind, const void *object)
         break;
     }
     UNREACHABLE();
+}
+
+/* As its document is called (spec/read.c). */
+static const char *image_name(struct arena *arena, const struct image *image)
+{
+    if (text_equal(image->party, PARTY_LANDLORD)) return image->name;
+    return arena_printf(arena, "%s/%s", image->party, image->name);
 }
 
 /* Nothing that something else stands on is deleted. */
@@ -510,6 +564,18 @@ static bool refuse_missing(struct controller *controller, const struct caller *c
                          snapshot->hosts[i].name);
     }
     return error_set(err, ERROR_NOT_FOUND, "there is no %s %s", kind_word(kind), name);
+}
+
+/* Of a farm that has another document from now on; NULL: none. */
+static void note_levels(struct controller *controller, struct change *change, const char *name,
+                        const struct farm *farm)
+{
+    const struct record *record = mirror_get(controller->mirror, RECORD_FARM, name);
+    const struct record *fact = mirror_get(controller->mirror, RECORD_FARM_FACT, name);
+    struct levels_of before = {record ? record->object : NULL, fact ? fact->object : NULL};
+    struct levels_of after = {farm, before.fact};
+
+    levels_note(change, wall_ms(controller), &before, &after);
 }
 
 static bool commit(struct controller *controller, struct change *change, struct error *err)

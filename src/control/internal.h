@@ -49,7 +49,8 @@ struct controller {
     struct map *denied;   /* name and reason -> struct denied */
     struct map *idle;     /* library.c: layers that nobody needs -> struct idle */
     int64_t denied_told_us;
-    struct map *sized; /* sizing.c: "acme/shop/web" -> struct sized */
+    struct vec minutes; /* sizing.c: struct minute, not written down yet */
+    struct map *sized;  /* sizing.c: "acme/shop/web" -> struct sized */
     struct timer *think_soon, *think_later, *tick, *keep, *sizing;
     uint64_t decided_revision; /* of the last decision: the documents that follow from it went with it */
     uint64_t thought_revision; /* of the store after the last decision */
@@ -112,6 +113,16 @@ void news_seen(struct controller *controller);
 bool news_is_of_instance(const struct instance *was, const struct instance *is);
 bool news_is_of_host(const struct host_fact *was, const struct host_fact *is);
 void news_again(struct controller *controller, const char *host); /* it has to be looked at again */
+
+/* levels.c: service levels entered and left */
+struct levels_of {
+    const struct farm *farm;      /* NULL: there is none */
+    const struct farm_fact *fact; /* NULL: there is none */
+};
+/* Adds an event for each level that a tier of the farm passes, by how many it is to have. To be called with
+ * every change of a farm's document or of its fact's scales, in the same change. */
+void levels_note(struct change *change, int64_t wall_ms, const struct levels_of *before,
+                 const struct levels_of *after);
 
 /* library.c: layers of images */
 bool library_may_name(struct controller *controller, const char *party, const char *digest);

@@ -2,6 +2,8 @@
 #include "base/text.h"
 #include "control/load_inside.h"
 
+#include <string.h>
+
 enum { TICK_US = 1000 * 1000, SERVICE_LEAST = 20, SERVICE_SLOWER = 256, MINUTE_MS = 60 * 1000 };
 #define COUNT_MAX (1LL << 40) /* in one report: more is no count */
 #define PERCENT_MILLIS (100 * 1000)
@@ -23,7 +25,8 @@ static struct load_instance_meter *instance_meter(struct load *load, const char 
 static struct load_slot *slot_now(struct controller *controller, struct load_tier *tier);
 static void learn_service(struct load_tier *tier, const struct histogram *times);
 static void end_minute(struct controller *controller, struct load_tier *tier, int64_t minute);
-static void forget_old(struct controller *controller, struct load_tier *tier, int64_t now_us);
+static void forget_gone(struct controller *controller, struct load_tier *tier);
+static bool is_there(struct controller *controller, const struct load_tier *tier);
 static void tier_free(struct load_tier *tier);
 static void source_free(struct load_source *source);
 
@@ -105,8 +108,8 @@ void load_tick(struct controller *controller)
     while (map_next(load->tiers, &cursor, &key, &value)) {
         struct load_tier *tier = value;
         end_minute(controller, tier, minute);
-        forget_old(controller, tier, now_us);
-        if (map_length(tier->sources) > 0 || tier->minute.minute) continue;
+        forget_gone(controller, tier);
+        if (map_length(tier->sources) > 0 || is_there(controller, tier)) continue;
         map_remove(load->tiers, key);
         tier_free(tier);
     }
@@ -357,18 +360,30 @@ static void end_minute(struct controller *controller, struct load_tier *tier, in
     *over = (struct load_minute){0};
 }
 
-static void forget_old(struct controller *controller, struct load_tier *tier, int64_t now_us)
+/* A balancer that is silent counts on: what it says next is more of the same. */
+static void forget_gone(struct controller *controller, struct load_tier *tier)
 {
     size_t cursor = 0;
     const char *key = NULL;
     void *value = NULL;
 
     while (map_next(tier->sources, &cursor, &key, &value)) {
-        struct load_source *source = value;
-        if (now_us - source->heard_us < LOAD_OLD_US) continue;
+        CLEANUP_MEM char *balancer = mem_strndup(key, (size_t)(strchr(key, ' ') - key));
+        if (mirror_get(controller->mirror, RECORD_INSTANCE, balancer)) continue;
         map_remove(tier->sources, key);
-        source_free(source);
+        source_free(value);
     }
+}
+
+/* Its farm's document has it. */
+static bool is_there(struct controller *controller, const struct load_tier *tier)
+{
+    const struct record *record = mirror_get(controller->mirror, RECORD_FARM, tier->farm);
+    const struct farm *farm = record ? record->object : NULL;
+
+    for (size_t i = 0; farm && i < farm->tiers_length; i++)
+        if (text_equal(farm->tiers[i].name, tier->tier)) return true;
+    return false;
 }
 
 static void tier_free(struct load_tier *tier)

@@ -37,7 +37,7 @@ struct tier_load {
 
 /* NULL: nothing was reported in the last ten seconds. Valid until the next call. */
 const struct tier_load *load_get(struct controller *controller, const char *farm, const char *tier);
-/* Known without any load, too. */
+/* Known without any load, too. ret_measured may be NULL. */
 int64_t load_lead_ms(struct controller *controller, const char *farm, const char *tier, bool *ret_measured);
 
 /* An instance's modules; means of windows, -1: not known. open: connections or requests at this moment. */

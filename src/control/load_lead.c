@@ -33,7 +33,7 @@ int64_t load_lead_ms(struct controller *controller, const char *farm, const char
     const struct load_leads *leads = map_get(controller->load->leads, key);
     int64_t sorted[LOAD_LEADS];
 
-    *ret_measured = leads != NULL;
+    if (ret_measured) *ret_measured = leads != NULL;
     if (!leads) return LOAD_LEAD_MS_DEFAULT;
     for (size_t i = 0; i < leads->filled; i++) {
         size_t at = i;

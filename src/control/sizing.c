@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "control/internal.h"
 #include "control/load.h"
+#include "control/usage.h"
 #include "plan/share/view.h"
 
 #include <string.h>
@@ -12,7 +13,8 @@ enum {
     TICK_STEP_US = 1000 * 1000,
     REPORT_US_MAX = 3 * 1000 * 1000, /* an older report says nothing of now */
     SPAN_MS_MAX = 5 * 1000,          /* of what a rate is taken to have held for, when reports were missing */
-    SAVE_MS = 10 * 60 * 1000,        /* a restart forgets no more of the forecast */
+    AT_ONCE = 500,            /* farms, or minutes, of a transaction: each is a few of its operations */
+    SAVE_MS = 10 * 60 * 1000, /* a restart forgets no more of the forecast */
 };
 
 /* One time. */
@@ -25,7 +27,19 @@ struct sizing {
     struct change *change;
 };
 
+/* A whole minute of a tier that has a target: did it meet it? */
+struct minute {
+    char *farm, *tier;
+    int64_t at_ms; /* in it, by the ledger's clock */
+    bool good;
+};
+
+static void arm(struct controller *controller);
 static void tick(void *ctx);
+static void note_minute(void *ctx, const char *farm, const char *tier, int64_t minute_ms, bool good);
+static void minute_free(struct minute *minute);
+static void flush(struct sizing *sizing);
+static void write_minutes(struct controller *controller);
 static void size_all(struct controller *controller);
 static void size_farm(struct sizing *sizing, const struct farm *farm, const struct sla *sla,
                       uint64_t revision);
@@ -47,6 +61,8 @@ static struct tier_scale *scales_with(struct sizing *sizing, const struct farm_f
                                       const struct share_tier *tier, const struct share_change *change,
                                       size_t *ret_length);
 static void drop_scales(struct sizing *sizing, const struct farm *farm);
+static void put_fact(struct sizing *sizing, const char *name, const struct farm_fact *before,
+                     const struct farm_fact *fact);
 static struct sized *sized_get(struct sizing *sizing, const char *farm, const char *tier);
 static void save(struct sizing *sizing, const char *name, struct sized *sized);
 static void forget_unseen(struct sizing *sizing);
@@ -55,8 +71,10 @@ static const char *key_of(struct arena *arena, const char *name);
 
 void sizing_start(struct controller *controller)
 {
-    const struct clock_port *clock = controller->options.clock;
-    controller->sizing = clock->after_together(clock->self, TICK_US, TICK_STEP_US, tick, controller);
+    controller->sized = map_new();
+    controller->minutes = VEC_OF(struct minute);
+    load_on_minute(controller, note_minute, controller);
+    arm(controller);
 }
 
 void sizing_stop(struct controller *controller)
@@ -66,9 +84,12 @@ void sizing_stop(struct controller *controller)
     void *sized = NULL;
 
     clock->cancel(clock->self, controller->sizing);
-    while (map_next(controller->sized, &cursor, NULL, &sized))
+    while (controller->sized && map_next(controller->sized, &cursor, NULL, &sized))
         sized_free(sized);
     map_free(controller->sized);
+    for (size_t i = 0; i < controller->minutes.length; i++)
+        minute_free(vec_at(&controller->minutes, i));
+    vec_free(&controller->minutes);
 }
 
 const struct sized *sizing_get(const struct controller *controller, const char *farm, const char *tier)
@@ -83,11 +104,32 @@ bool sizing_applies(const struct farm *farm, const struct tier *tier)
            tier->count.max > tier->count.committed;
 }
 
+static void arm(struct controller *controller)
+{
+    const struct clock_port *clock = controller->options.clock;
+    controller->sizing = clock->after_together(clock->self, TICK_US, TICK_STEP_US, tick, controller);
+}
+
 static void tick(void *ctx)
 {
     struct controller *controller = ctx;
-    sizing_start(controller);
+    arm(controller);
     size_all(controller);
+}
+
+/* The books go by a clock of their own. */
+static void note_minute(void *ctx, const char *farm, const char *tier, int64_t minute_ms, bool good)
+{
+    struct controller *controller = ctx;
+    int64_t age_ms = control_now_ms(controller) - minute_ms;
+    *(struct minute *)vec_push(&controller->minutes) =
+        (struct minute){mem_strdup(farm), mem_strdup(tier), usage_now_ms(controller) - age_ms, good};
+}
+
+static void minute_free(struct minute *minute)
+{
+    mem_free(minute->farm);
+    mem_free(minute->tier);
 }
 
 static void size_all(struct controller *controller)
@@ -100,7 +142,6 @@ static void size_all(struct controller *controller)
                             .change = control_change(controller)};
     size_t length = 0;
     const struct record *const *farms = mirror_list(controller->mirror, RECORD_FARM, &length);
-    struct error err;
 
     for (size_t f = 0; f < length; f++) {
         const struct farm *farm = farms[f]->object;
@@ -112,13 +153,50 @@ static void size_all(struct controller *controller)
     if (sizing.asks.length > 0) share(&sizing);
     forget_unseen(&sizing);
     vec_free(&sizing.asks);
-    if (!change_is_empty(sizing.change)) {
-        if (change_commit(sizing.change, NULL, &err))
-            control_dispatch(controller);
-        else
-            control_log(controller, "writing down how many instances tiers have", &err);
-    }
+    flush(&sizing);
     change_free(sizing.change);
+    write_minutes(controller);
+    control_dispatch(controller);
+}
+
+/* What was noted so far is written; a grid may have more of it than a transaction. What fails is decided
+ * again the next time, from what is then. */
+static void flush(struct sizing *sizing)
+{
+    struct error err;
+
+    if (!change_is_empty(sizing->change) && !change_commit(sizing->change, NULL, &err))
+        control_log(sizing->controller, "writing down how many instances tiers have", &err);
+    change_free(sizing->change);
+    sizing->change = control_change(sizing->controller);
+}
+
+/* The oldest; they stay until they are in the store. One that is told twice counts once. */
+static void write_minutes(struct controller *controller)
+{
+    CLEANUP_CHANGE struct change *change = control_change(controller);
+    struct vec *minutes = &controller->minutes;
+    size_t length = minutes->length < AT_ONCE ? minutes->length : AT_ONCE;
+    struct error err;
+
+    for (size_t i = 0; i < length; i++) {
+        const struct minute *minute = vec_at(minutes, i);
+        if (usage_note_service(controller, change, minute->farm, minute->tier, minute->at_ms, minute->good,
+                               &err))
+            continue;
+        control_log(controller, "reading which minutes met their target", &err);
+        return;
+    }
+    if (length == 0) return;
+    if (!change_commit(change, NULL, &err)) {
+        control_log(controller, "writing down which minutes met their target", &err);
+        return;
+    }
+    for (size_t i = 0; i < length; i++)
+        minute_free(vec_at(minutes, i));
+    memmove(minutes->items, (char *)minutes->items + length * minutes->item_size,
+            (minutes->length - length) * minutes->item_size);
+    minutes->length -= length;
 }
 
 static void size_farm(struct sizing *sizing, const struct farm *farm, const struct sla *sla,
@@ -137,6 +215,8 @@ static void size_tier(struct sizing *sizing, const struct farm *farm, const stru
     const struct tier_scale *scale = plan_scale(record ? record->object : NULL, tier->name);
     CLEANUP_BUF struct buf why = {0};
 
+    /* Not known: with the last change at the latest. */
+    if (sized->given_ms == 0 && scale) sized->given_ms = scale->since_ms;
     if (sized->observed_ms == 0) return; /* of a load that was never seen nothing follows */
     struct need_tier of = need_tier(sizing, sized, tier, sla, revision);
     sized->need = need_of(&of, &sized->forecast, &load, &sized->memory);
@@ -150,7 +230,8 @@ static void size_tier(struct sizing *sizing, const struct farm *farm, const stru
                            .rate = sized->need.provided,
                            .priority = sla->priority,
                            .waits_since_ms = sized->waits_since_ms,
-                           .given_ms = scale ? scale->since_ms : 0,
+                           .given_ms = sized->given_ms,
+                           .taken_ms = sized->taken_ms,
                            .why = arena_strdup(sizing->arena, buf_text(&why))};
 }
 
@@ -262,7 +343,7 @@ static void share(struct sizing *sizing)
 static void take_changes(struct sizing *sizing, const struct share_input *input,
                          const struct share_result *result)
 {
-    for (size_t c = 0; c < result->changes_length;) {
+    for (size_t c = 0, farms = 0; c < result->changes_length;) {
         const char *farm = input->tiers[result->changes[c].tier].farm;
         const struct record *record = mirror_get(sizing->controller->mirror, RECORD_FARM_FACT, farm);
         struct farm_fact fact = record ? *(const struct farm_fact *)record->object : (struct farm_fact){0};
@@ -272,6 +353,11 @@ static void take_changes(struct sizing *sizing, const struct share_input *input,
             const struct share_tier *tier = &input->tiers[change->tier];
             if (!text_equal(tier->farm, farm)) break;
             if (!record) continue; /* it has no network yet, so no instances either */
+            CLEANUP_MEM char *name = mem_printf("%s/%s", farm, tier->tier);
+            struct sized *sized = map_get(sizing->controller->sized, name);
+            /* Who has given may give again at once: only what was given stays a while. */
+            if (sized && change->wanted > tier->wanted) sized->given_ms = sizing->now_ms;
+            if (sized && change->leave_length > 0) sized->taken_ms = sizing->now_ms;
             fact.scales = scales_with(sizing, &fact, tier, change, &fact.scales_length);
             change_event(sizing->change, sizing->now_ms, "croft", "farm", farm,
                          arena_printf(sizing->arena, "tier %s scaled from %lld to %lld", tier->tier,
@@ -279,7 +365,8 @@ static void take_changes(struct sizing *sizing, const struct share_input *input,
                          change->reason);
             any = true;
         }
-        if (any) change_put(sizing->change, RECORD_FARM_FACT, farm, &fact);
+        if (any) put_fact(sizing, farm, record->object, &fact);
+        if (any && ++farms % AT_ONCE == 0) flush(sizing);
     }
 }
 
@@ -347,7 +434,19 @@ static void drop_scales(struct sizing *sizing, const struct farm *farm)
     if (length == fact.scales_length) return;
     fact.scales = kept;
     fact.scales_length = length;
-    change_put(sizing->change, RECORD_FARM_FACT, farm->full_name, &fact);
+    put_fact(sizing, farm->full_name, record->object, &fact);
+}
+
+/* With the levels that the farm enters and leaves by it. */
+static void put_fact(struct sizing *sizing, const char *name, const struct farm_fact *before,
+                     const struct farm_fact *fact)
+{
+    const struct record *record = mirror_get(sizing->controller->mirror, RECORD_FARM, name);
+    const struct farm *farm = record ? record->object : NULL;
+
+    change_put(sizing->change, RECORD_FARM_FACT, name, fact);
+    levels_note(sizing->change, sizing->now_ms, &(struct levels_of){farm, before},
+                &(struct levels_of){farm, fact});
 }
 
 /* With what was learned before, when the store has it. What is damaged there is told, and learned anew. */

@@ -148,7 +148,7 @@ static int64_t bucket_from(size_t bucket)
 
 static int64_t bucket_width(size_t bucket)
 {
-    return bucket < 2 * HISTOGRAM_PARTS ? 1 : INT64_C(1) << (bucket / HISTOGRAM_PARTS - 1);
+    return (int64_t)1 << (bucket < 2 * HISTOGRAM_PARTS ? 0 : bucket / HISTOGRAM_PARTS - 1);
 }
 
 /* Decimal digits without a sign. */

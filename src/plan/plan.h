@@ -28,6 +28,8 @@ struct host_document plan_host_document(struct arena *arena, const struct snapsh
 /* How many members a tier is to have: what its load calls for by the farm's fact (NULL: none), within what
  * the document says; what is committed when nothing is said. A stopped farm's none. */
 int64_t plan_wanted(const struct farm *farm, const struct farm_fact *fact, const struct tier *tier);
+/* The highest level at which so many instances of a tier are held; those beyond max are held at none. */
+enum level plan_level(const struct count *count, int64_t instances);
 /* What the farm's fact says of the tier, or NULL. */
 const struct tier_scale *plan_scale(const struct farm_fact *fact, const char *tier);
 

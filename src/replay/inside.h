@@ -4,7 +4,7 @@
 
 #include "replay/replay.h"
 
-/* An instance on its way in or out; it uses its host until then. */
+/* An instance on its way in or out. Who leaves runs until then, but its room is another's: move.c. */
 struct passing {
     int64_t until_ms;
     size_t host;
@@ -19,12 +19,14 @@ struct replay_farm {
     const struct trace_farm *trace;    /* NULL: it has no demand */
     struct station station;
     double capacity;
-    double late_max;     /* part of the responses that may be late */
-    int64_t *on;         /* how many each host holds, those on their way out not counted */
-    struct vec coming;   /* struct passing, the first is ready first */
-    struct vec leaving;  /* struct passing */
-    int64_t wanted, got; /* by the policy; by the sharing: serving and coming */
-    double seen_rate;    /* requests a second since the last tick, as counted */
+    double late_max;       /* part of the responses that may be late */
+    int64_t *on;           /* how many each host holds, those on their way out not counted */
+    struct vec coming;     /* struct passing, the first is ready first */
+    struct vec leaving;    /* struct passing */
+    int64_t wanted, got;   /* by the policy; by the sharing: serving, coming, and waiting for a place */
+    double need, provided; /* by the policy: what sharing goes by, as in struct share_tier … */
+    int64_t waits_since_ms, given_ms, taken_ms; /* … and by the sharing */
+    double seen_rate;                           /* requests a second since the last tick, as counted */
     struct station_done since_tick, since_minute;
     double instance_ms_minute;
     int64_t period;          /* the current one's number */
@@ -39,7 +41,8 @@ struct replay_farm {
 };
 
 struct replay_host {
-    struct resources free;
+    const char *name;
+    struct resources free; /* soon: who leaves has left */
 };
 
 struct replay_world {
@@ -55,6 +58,9 @@ struct replay_world {
     int64_t peak;
 };
 
+/* Virtual time begins at any Monday, in UTC: only the time of the week matters. */
+#define REPLAY_WALL_MS (345600000LL + 20000LL * 7 * 86400000)
+
 /* A policy: says at each tick how many each farm wants (farm->wanted). It may read of a farm what a
  * controller would know: seen_rate, station.serving, coming, the documents. Only the oracle reads the trace.
  */
@@ -63,6 +69,7 @@ struct policy {
     int64_t lead_ms; /* < 0: that of the options */
     void (*begin)(struct replay_world *world);
     void (*decide)(struct replay_world *world);
+    bool (*share)(struct replay_world *world); /* one of those below */
 };
 extern const struct policy policy_croft, policy_target, policy_static, policy_oracle;
 
@@ -72,10 +79,20 @@ MUST_CHECK bool replay_make(struct replay_world *world, const struct documents *
 void replay_free(struct replay_world *world);
 /* Demand of a farm in the trace's n-th step; 0 beyond its end. */
 double replay_rate(const struct replay_farm *farm, size_t nth);
-/* farm->got of all farms from farm->wanted: who gets, where not all can have what they want. */
-void replay_share(struct replay_world *world);
+/* farm->got of all farms from farm->wanted: who gets, where not all can have what they want. What goes to
+ * others is drained. true: there may be more to change at once. As the controller does, or by a simple rule.
+ */
+bool replay_share(struct replay_world *world);
+bool replay_share_simply(struct replay_world *world);
 /* Starts and drains until each farm has what it got, as far as there is room. */
 void replay_move(struct replay_world *world);
+/* One instance of the farm that is on the host. */
+void replay_drain(struct replay_world *world, struct replay_farm *farm, size_t host);
+/* Those with a place, serving and coming. */
+int64_t replay_has(const struct replay_farm *farm);
+/* How often the size fits into what is free; what is left when it is taken so often. */
+int64_t replay_fit(const struct resources *free, const struct resources *size);
+void replay_take(struct resources *free, const struct resources *size, int64_t times);
 /* One farm until world->now_ms + ms, from world->now_ms. */
 void replay_pass(struct replay_world *world, struct replay_farm *farm, int64_t ms);
 /* The last minute ends, the sums are made. */

@@ -3,8 +3,6 @@
 #include "replay/inside.h"
 
 enum { TICK_MS = 1000 };
-/* Any Monday, in UTC: only the time of the week matters. */
-static const int64_t wall_ms = 345600000LL + 20000LL * 7 * 86400000;
 
 struct mind {
     struct need_tier tier;
@@ -15,7 +13,7 @@ struct mind {
 static void begin(struct replay_world *world);
 static void decide(struct replay_world *world);
 
-const struct policy policy_croft = {TICK_MS, -1, begin, decide};
+const struct policy policy_croft = {TICK_MS, -1, begin, decide, replay_share};
 
 static void begin(struct replay_world *world)
 {
@@ -26,6 +24,7 @@ static void begin(struct replay_world *world)
         struct mind *mind = arena_alloc(world->arena, sizeof(*mind));
         mind->tier = need_tier_of(farm->sla, farm->rules ? farm->rules : builtin, farm->tier);
         forecast_set_lead(&mind->forecast, world->options->lead_ms);
+        farm->got = farm->tier->count.committed;
         farm->seen_rate = replay_rate(farm, 0);
         farm->policy = mind;
     }
@@ -36,7 +35,7 @@ static void decide(struct replay_world *world)
     for (size_t i = 0; i < world->length; i++) {
         struct replay_farm *farm = &world->farms[i];
         struct mind *mind = farm->policy;
-        int64_t now_ms = wall_ms + world->now_ms;
+        int64_t now_ms = REPLAY_WALL_MS + world->now_ms;
         bool counted = forecast_observe(&mind->forecast, now_ms, TICK_MS, farm->seen_rate * TICK_MS / 1000);
         ASSERT(counted);
         struct need_load load = {
@@ -50,6 +49,9 @@ static void decide(struct replay_world *world)
             .concurrency = farm->station.load.concurrency,
             .inside = farm->station.inside,
         };
-        farm->wanted = need_of(&mind->tier, &mind->forecast, &load, &mind->memory).wanted;
+        struct need need = need_of(&mind->tier, &mind->forecast, &load, &mind->memory);
+        farm->wanted = need.wanted;
+        farm->need = need.need;
+        farm->provided = need.provided;
     }
 }

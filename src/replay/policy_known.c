@@ -14,9 +14,9 @@ static double late_of(const struct replay_world *world);
 static int64_t fewest(const struct replay_farm *farm, double rate);
 static double later(const struct replay_farm *farm, double rate, int64_t instances);
 
-const struct policy policy_static = {STATIC_TICK_MS, -1, begin_static, decide_static};
+const struct policy policy_static = {STATIC_TICK_MS, -1, begin_static, decide_static, replay_share_simply};
 /* Without a lead: it would begin that much earlier, and pay for it. */
-const struct policy policy_oracle = {ORACLE_TICK_MS, 0, begin_oracle, decide_oracle};
+const struct policy policy_oracle = {ORACLE_TICK_MS, 0, begin_oracle, decide_oracle, replay_share_simply};
 
 static void begin_static(struct replay_world *world)
 {

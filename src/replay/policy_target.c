@@ -20,7 +20,7 @@ struct past {
 static void begin(struct replay_world *world);
 static void decide(struct replay_world *world);
 
-const struct policy policy_target = {SYNC_MS, -1, begin, decide};
+const struct policy policy_target = {SYNC_MS, -1, begin, decide, replay_share_simply};
 
 static void begin(struct replay_world *world)
 {

@@ -28,7 +28,8 @@ bool replay_run(struct arena *arena, const struct documents *documents, const st
     return good;
 }
 
-/* The first decision falls before the first request, and is in effect: nobody begins from nothing. */
+/* The first decision falls before the first request, and is in effect: nobody begins from nothing.
+ * How much may change hands at once does not bound it. */
 static void run(struct replay_world *world, const struct policy *policy)
 {
     int64_t end_ms = (int64_t)world->trace->rows * world->trace->step_ms;
@@ -37,8 +38,11 @@ static void run(struct replay_world *world, const struct policy *policy)
     while (world->now_ms < end_ms) {
         int64_t ms = policy->tick_ms < end_ms - world->now_ms ? policy->tick_ms : end_ms - world->now_ms;
         policy->decide(world);
-        replay_share(world);
-        replay_move(world);
+        bool more = true;
+        while (more) {
+            more = policy->share(world) && world->now_ms == 0;
+            replay_move(world);
+        }
         for (size_t i = 0; i < world->length; i++)
             replay_pass(world, &world->farms[i], ms);
         world->now_ms += ms;

@@ -121,7 +121,8 @@ static void make_hosts(struct replay_world *world, const struct documents *docum
     if (!told) length = (size_t)world->options->hosts;
     world->hosts = arena_alloc_array(world->arena, length + 1, sizeof(*world->hosts));
     for (size_t i = 0; i < length && !told; i++)
-        world->hosts[world->hosts_length++].free = host_default;
+        world->hosts[world->hosts_length++] =
+            (struct replay_host){arena_printf(world->arena, "h%zu", i + 1), host_default};
     for (size_t i = 0; i < documents->length && told; i++) {
         const struct document *document = &documents->items[i];
         if (document->kind->kind != KIND_HOST) continue;
@@ -130,7 +131,7 @@ static void make_hosts(struct replay_world *world, const struct documents *docum
         free.memory_bytes -= document->host->reserve.memory_bytes;
         free.disk_bytes -= document->host->reserve.disk_bytes;
         free.network_bits_per_s -= document->host->reserve.network_bits_per_s;
-        world->hosts[world->hosts_length++].free = free;
+        world->hosts[world->hosts_length++] = (struct replay_host){document->name, free};
     }
 }
 

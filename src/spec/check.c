@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "base/vec.h"
 #include "spec/document.h"
+#include "spec/service.h"
 
 #include <string.h>
 
@@ -33,7 +34,8 @@ struct grid {
     struct map *farms;   /* full name to struct holding */
     struct map *images;  /* "party name:tag" to the same text */
     struct vec image_names;
-    struct map *slas, *rules; /* by name */
+    struct map *slas, *rules; /* name to struct sla, and to anything */
+    const struct snapshot *before;
 };
 
 struct measure {
@@ -47,6 +49,10 @@ static void add_party(struct grid *grid, const struct party *party, const struct
 static void add_farm(struct grid *grid, const struct farm *farm, const struct document *document);
 static bool check_named(struct grid *grid, const struct document *document, const struct map *named,
                         const char *field, const char *name, struct error *err);
+static bool check_service(struct grid *grid, const struct document *document, struct error *err);
+static bool check_users(struct grid *grid, const struct document *document, struct error *err);
+static bool uses_what_goes(struct grid *grid, const struct sla *sla, const struct holding *holding,
+                           struct service_fault *ret_fault);
 static void add_image(struct grid *grid, const struct image *image);
 static bool check_references(struct grid *grid, const struct document *document, struct error *err);
 static bool check_parents(struct grid *grid, const struct document *document, struct error *err);
@@ -73,6 +79,7 @@ bool spec_check(const struct snapshot *snapshot, const struct documents *documen
 {
     CLEANUP_ARENA struct arena *arena = arena_new();
     struct grid grid = {.arena = arena,
+                        .before = snapshot,
                         .parties = map_new(),
                         .farms = map_new(),
                         .images = map_new(),
@@ -103,7 +110,7 @@ static void gather(struct grid *grid, const struct snapshot *snapshot, const str
     for (size_t i = 0; i < snapshot->images_length; i++)
         add_image(grid, &snapshot->images[i]);
     for (size_t i = 0; i < snapshot->slas_length; i++)
-        map_put(grid->slas, snapshot->slas[i].name, grid);
+        map_put(grid->slas, snapshot->slas[i].name, (void *)(uintptr_t)&snapshot->slas[i]);
     for (size_t i = 0; i < snapshot->rules_length; i++)
         map_put(grid->rules, snapshot->rules[i].name, grid);
     for (size_t i = 0; i < documents->length; i++) {
@@ -111,7 +118,7 @@ static void gather(struct grid *grid, const struct snapshot *snapshot, const str
         if (document->kind->kind == KIND_PARTY) add_party(grid, document->party, document);
         if (document->kind->kind == KIND_FARM) add_farm(grid, document->farm, document);
         if (document->kind->kind == KIND_IMAGE) add_image(grid, document->image);
-        if (document->kind->kind == KIND_SLA) map_put(grid->slas, document->name, grid);
+        if (document->kind->kind == KIND_SLA) map_put(grid->slas, document->name, document->sla);
         if (document->kind->kind == KIND_SCALING_RULES) map_put(grid->rules, document->name, grid);
     }
 }
@@ -151,12 +158,14 @@ static bool check_references(struct grid *grid, const struct document *document,
     case KIND_SCALING_RULES:
         return true;
     case KIND_SLA:
-        return check_named(grid, document, grid->rules, "rules", document->sla->rules, err);
+        return check_named(grid, document, grid->rules, "rules", document->sla->rules, err) &&
+               check_users(grid, document, err);
     case KIND_PARTY:
         return check_parents(grid, document, err);
     case KIND_FARM:
         return check_owner(grid, document, document->farm->party, err) && check_images(grid, document, err) &&
-               check_named(grid, document, grid->slas, "sla", document->farm->sla, err);
+               check_named(grid, document, grid->slas, "sla", document->farm->sla, err) &&
+               check_service(grid, document, err);
     case KIND_IMAGE:
         return check_owner(grid, document, document->image->party, err);
     case KIND_COUNT:
@@ -180,6 +189,66 @@ static bool check_named(struct grid *grid, const struct document *document, cons
               text_equal(field, "sla") ? "service level" : "set of rules", name,
               nearest ? ", did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
     return refuse_at(document, node_get(document->node, field), field, err);
+}
+
+/* The farm's service level, as it will be, gives what the farm's tiers ask for. */
+static bool check_service(struct grid *grid, const struct document *document, struct error *err)
+{
+    const struct farm *farm = document->farm;
+    struct service_fault fault;
+
+    if (farm->sla[0] == '\0' ||
+        !service_find_fault(grid->arena, map_get(grid->slas, farm->sla), farm, &fault))
+        return true;
+    const char *field = fault.level == LEVELS ? "capacity" : "count";
+    const struct node *tiers = node_get(document->node, "tiers");
+    const struct node *tier = tiers == NULL ? NULL : &tiers->items[fault.tier];
+    const struct node *node = tier == NULL ? NULL : node_get(tier, field);
+    error_set(err, ERROR_INVALID, "%s", fault.why);
+    return refuse_at(document, node == NULL ? tier : node,
+                     arena_printf(grid->arena, "tiers[%zu].%s", fault.tier, field), err);
+}
+
+/* No farm is left with what its service level does not give any more; the first by name is told. */
+static bool check_users(struct grid *grid, const struct document *document, struct error *err)
+{
+    const struct farm *farm = NULL;
+    struct service_fault fault = {0}, other;
+    size_t cursor = 0;
+    const char *name;
+    void *value;
+
+    while (map_next(grid->farms, &cursor, &name, &value)) {
+        const struct holding *holding = value;
+        if (farm != NULL && text_compare_natural(name, farm->full_name) > 0) continue;
+        if (!uses_what_goes(grid, document->sla, holding, &other)) continue;
+        farm = holding->farm;
+        fault = other;
+    }
+    if (farm == NULL) return true;
+    const char *tier = farm->tiers[fault.tier].name;
+    if (fault.level == LEVELS) {
+        error_set(err, ERROR_REFUSED, "of tier %s of farm %s this cannot be measured: change the farm first",
+                  tier, farm->full_name);
+        return refuse_at(document, node_get(document->node, "metric"), "metric", err);
+    }
+    error_set(err, ERROR_REFUSED, "farm %s has the level %s in tier %s: change the farm first",
+              farm->full_name, level_names[fault.level], tier);
+    return refuse_at(document, node_get(document->node, "levels"), "levels", err);
+}
+
+/* Nobody is refused for what was so before; a farm that has a document here is judged at its own. */
+static bool uses_what_goes(struct grid *grid, const struct sla *sla, const struct holding *holding,
+                           struct service_fault *ret_fault)
+{
+    struct service_fault was;
+
+    if (holding->document != NULL || !text_equal(holding->farm->sla, sla->name)) return false;
+    if (!service_find_fault(grid->arena, sla, holding->farm, ret_fault)) return false;
+    for (size_t i = 0; i < grid->before->slas_length; i++)
+        if (text_equal(grid->before->slas[i].name, sla->name))
+            return !service_find_fault(grid->arena, &grid->before->slas[i], holding->farm, &was);
+    return true;
 }
 
 /* Every party's line of parents ends at the landlord. */

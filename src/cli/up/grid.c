@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -308,7 +309,12 @@ static void on_controller_ended(void *ctx, int status)
         check_gone(grid);
         return;
     }
-    if (grid->agents_go) return; /* it is started again */
+    if (grid->agents_go) {
+        const char *how = status >= 128 ? "was ended by signal" : "ended with status";
+        fprintf(stderr, "croft: the controller %s %d, and is started again; see %s/log/controller.log\n", how,
+                status >= 128 ? status - 128 : status, grid->place->state);
+        return;
+    }
     struct error err;
     error_set(&err, ERROR_FAILED, "the controller ended at once with status %d; see %s/log/controller.log",
               status, grid->place->state);

@@ -72,6 +72,13 @@ int64_t plan_wanted(const struct farm *farm, const struct farm_fact *fact, const
     return scale->wanted > tier->count.max ? tier->count.max : scale->wanted;
 }
 
+enum level plan_level(const struct count *count, int64_t instances)
+{
+    if (instances > count->max) instances = count->max;
+    if (instances > count->guaranteed) return LEVEL_EXTENDED;
+    return instances > count->committed ? LEVEL_GUARANTEED : LEVEL_COMMITTED;
+}
+
 const struct tier_scale *plan_scale(const struct farm_fact *fact, const char *tier)
 {
     for (size_t n = 0; fact && n < fact->scales_length; n++)

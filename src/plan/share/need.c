@@ -24,6 +24,7 @@ static double piled_up(const struct need_tier *tier, const struct need_load *loa
                        const struct queue_load *queue_load);
 static struct queue_load load_of(const struct need_tier *tier, const struct need_load *load);
 static int64_t fewest(const struct need_tier *tier, const struct queue_load *load, double rate);
+static bool overfull(const struct need *need);
 static double response(const struct need_tier *tier, const struct queue_load *load, int64_t instances);
 static double part_of_target(const struct need_tier *tier, const struct queue_load *load, double response_s);
 static int64_t offered(const struct need_tier *tier, const struct need_load *load, int64_t wanted,
@@ -64,9 +65,10 @@ struct need need_of(const struct need_tier *tier, const struct forecast *forecas
     /* What is there for sure is abundant, however rare what comes on top. */
     bool sure = need.provided <= need.rate || tier->provides >= 1;
     if (sure) need.probability = 1;
-    struct fuzzy_inputs inputs = {.response = has_target(tier)
-                                                  ? part_of_target(tier, &queue_load, need.response_s)
-                                                  : need.used / utilisation,
+    struct fuzzy_inputs inputs = {.response = !has_target(tier) ? need.used / utilisation
+                                              : overfull(&need)
+                                                  ? QUEUE_NEVER
+                                                  : part_of_target(tier, &queue_load, need.response_s),
                                   .probability = sure ? 1 : tier->provides,
                                   .priority = tier->sla->priority};
     need.need = fuzzy_need(tier->rules, &inputs);
@@ -101,18 +103,20 @@ void need_say(const struct need_tier *tier, const struct need *need, struct buf 
 {
     const char *priority =
         fuzzy_word(tier->rules, SCALING_PRIORITY, fuzzy_priority_millis(tier->sla->priority));
-    const char *probability = fuzzy_word(tier->rules, SCALING_PROBABILITY, need->probability * 1000);
+    /* As the rules saw it: with a longer lead what is provided for is less probable than that. */
+    double seen = need->probability < 1 ? tier->provides : 1;
+    const char *probability = fuzzy_word(tier->rules, SCALING_PROBABILITY, seen * 1000);
     int64_t change = need->change;
 
     buf_printf(ret_text, "%s, %s, ", priority ? priority : "any priority",
                probability ? probability : "any probability");
-    if (need->target_s > 0) {
+    if (need->target_s > 0 && (need->response_s > need->target_s || !overfull(need))) {
         say_time(need->response_s, ret_text);
         buf_add_text(ret_text, " expected against ");
         say_time(need->target_s, ret_text);
     } else if (need->used < QUEUE_NEVER) {
         buf_printf(ret_text, "%.0f %% of the capacity used against %.0f %%", need->used * 100,
-                   utilisation * 100);
+                   need->target_s > 0 ? 100 : utilisation * 100);
     } else {
         buf_add_text(ret_text, "no instance");
     }
@@ -167,12 +171,19 @@ static int64_t fewest(const struct need_tier *tier, const struct queue_load *loa
     struct queue_load mine = *load;
 
     mine.rate = rate;
-    if (has_target(tier))
-        return queue_fewest(&mine, aim_s(tier, load), late_max(tier), tier->committed, tier->max);
-    double least = rate / tier->capacity / utilisation;
+    double full = rate / tier->capacity, least = has_target(tier) ? full : full / utilisation;
     if (least >= (double)tier->max) return tier->max;
     int64_t instances = (int64_t)number_ceil(least);
-    return instances > tier->committed ? instances : tier->committed;
+    if (instances < tier->committed) instances = tier->committed;
+    return has_target(tier) ? queue_fewest(&mine, aim_s(tier, load), late_max(tier), instances, tier->max)
+                            : instances;
+}
+
+/* An instance counts for no more than its document's capacity, however short the times of service that were
+ * measured: what ends it may be something else than the time that one request takes alone. */
+static bool overfull(const struct need *need)
+{
+    return need->used > 1;
 }
 
 static double response(const struct need_tier *tier, const struct queue_load *load, int64_t instances)

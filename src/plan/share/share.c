@@ -66,7 +66,7 @@ struct sharing {
     size_t *tenants, *tenant_first;
     bool *gone;           /* by instance */
     struct giver *givers; /* all tiers, who gives first first */
-    int64_t moves;        /* left this time */
+    int64_t moves;        /* from others that are left this time */
 };
 
 static void begin(struct sharing *sharing, struct arena *arena, const struct share_input *input);
@@ -207,8 +207,16 @@ static void ask(struct sharing *sharing, size_t tier, int64_t unplaced)
 {
     const struct share_tier *of = &sharing->input->tiers[tier];
     struct seat *seat = &sharing->seats[tier];
-    int64_t calls = clamp(of, of->calls);
+    int64_t calls = clamp(of, of->calls), most = calls;
 
+    /* Else it would come back for it at once, through its door, and be taken from again. */
+    if (of->taken_ms != 0 && sharing->input->now_ms - of->taken_ms < SHARE_DWELL_MS)
+        most = seat->wanted > of->count.guaranteed ? seat->wanted : of->count.guaranteed;
+    if (calls > most) {
+        seat->lacks = calls - most;
+        seat->lacks_why = "room that it had beyond its guaranteed count was taken for another a moment ago";
+        calls = most;
+    }
     if (calls < seat->wanted) {
         seat->spare = seat->wanted - calls;
         /* Those that never got a place are the first that are not wanted any more. */
@@ -256,11 +264,14 @@ static bool serve_one(struct sharing *sharing, const struct segment *segment, bo
 {
     struct seat *seat = &sharing->seats[segment->tier];
 
+<<<<<<< HEAD
     if (sharing->moves == 0) {
         seat->lacks_why = "enough changes hands at once";
         return false;
     }
     bool pays_now = !is_granted || seat->unpaid > 0;
+=======
+>>>>>>> last
     if (!is_granted && seat->warm < segment->of->warm) {
         seat->warm++;
     } else if (pays_now && !quota_make(sharing, segment)) {
@@ -268,21 +279,34 @@ static bool serve_one(struct sharing *sharing, const struct segment *segment, bo
         return false;
     } else if (take_idle(sharing, segment->tier)) {
         seat->idle += !is_granted;
+<<<<<<< HEAD
     } else if (!take_from_others(sharing, segment)) {
         if (pays_now) quota_return(sharing, segment->tier);
         seat->lacks_why = "no host has room, and nobody else has more than it may keep";
+=======
+    } else if (sharing->moves == 0 || !take_from_others(sharing, segment)) {
+        if (!is_granted) quota_return(sharing, segment->tier);
+        seat->lacks_why = sharing->moves == 0 ? "enough changes hands at once"
+                                              : "no host has room, and nobody else has more than it may keep";
+>>>>>>> last
         return false;
+    } else {
+        sharing->moves--;
     }
     if (is_granted && pays_now) seat->unpaid--;
     if (!is_granted) seat->wanted++;
-    sharing->moves--;
     return true;
 }
 
+/* Most of the time of a decision is spent here. */
 static bool take_idle(struct sharing *sharing, size_t tier)
 {
     struct size_class *class = class_of(sharing, tier);
+    const int64_t(*free)[SHARE_DIMENSIONS] = (const int64_t(*)[SHARE_DIMENSIONS])sharing->free;
+    int64_t least[SHARE_DIMENSIONS];
+    size_t h = class->host, length = sharing->input->hosts_length;
 
+<<<<<<< HEAD
     for (; class->host < sharing->input->hosts_length; class->host++) {
         if (PLANTED(room_unseen) && class->host + 1 < sharing->input->hosts_length) continue;
         if (!has_room(sharing, class->host, NULL, class->of)) continue;
@@ -290,6 +314,17 @@ static bool take_idle(struct sharing *sharing, size_t tier)
         return true;
     }
     return false;
+=======
+    for (size_t d = 0; d < SHARE_DIMENSIONS; d++)
+        least[d] = class->of[d] > 0 ? class->of[d] : INT64_MIN;
+    while (h < length && (free[h][0] < least[0] || free[h][1] < least[1] || free[h][2] < least[2] ||
+                          free[h][3] < least[3] || !sharing->input->hosts[h].usable))
+        h++;
+    class->host = h;
+    if (h == length) return false;
+    occupy(sharing, h, class->of, 1);
+    return true;
+>>>>>>> last
 }
 
 static bool take_from_others(struct sharing *sharing, const struct segment *segment)
@@ -557,10 +592,9 @@ static void release(struct sharing *sharing)
 {
     for (size_t t = 0; t < sharing->input->tiers_length; t++) {
         struct seat *seat = &sharing->seats[t];
-        seat->released = seat->spare < sharing->moves ? seat->spare : sharing->moves;
-        seat->spare -= seat->released;
+        seat->released = seat->spare;
+        seat->spare = 0;
         seat->wanted -= seat->released;
-        sharing->moves -= seat->released;
     }
 }
 

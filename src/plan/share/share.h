@@ -8,9 +8,10 @@
 #define SHARE_NONE SIZE_MAX
 
 enum {
-    SHARE_DIMENSIONS = 4,             /* cpus, memory, disk, network: as struct resources */
-    SHARE_DWELL_MS = 30 * 1000,       /* what a tier was given is not taken for another before */
-    SHARE_MOVES_MIN = 16,             /* at most so many instances change hands at a time … */
+    SHARE_DIMENSIONS = 4,       /* cpus, memory, disk, network: as struct resources */
+    SHARE_DWELL_MS = 30 * 1000, /* what a tier was given is not taken for another before, nor does a tier
+                                   from which was taken get more than its guaranteed count before */
+    SHARE_MOVES_MIN = 16,       /* at most so many are taken from others at a time … */
     SHARE_MOVES_PER_MILLE_HOSTS = 50, /* … or so many for a thousand hosts, whichever is more */
 };
 
@@ -49,6 +50,7 @@ struct share_tier {
     enum sla_priority priority;
     int64_t waits_since_ms; /* wall clock since when it has called for more than it got; 0: it does not */
     int64_t given_ms;       /* when it was last given something */
+    int64_t taken_ms;       /* when room of its was last taken for another; 0: never, as far as known */
     const char *why;        /* one sentence, of need.h */
 };
 
@@ -90,8 +92,8 @@ struct share_result {
 /* Decides once for all. What holds afterwards, for the input as given:
  * - every tier has at least its committed count and at most max;
  * - nobody gives below what is committed, or below what it calls for within its guaranteed count;
- * - work is conserved: where a tier waits, its party has no quota left, or no host has room, or the moves
- *   of this time are used up;
+ * - work is conserved: where a tier waits, its party has no quota left, or no host has room, or as many as
+ *   may be at a time were taken from others (what nobody has is given, and taken back, at once);
  * - who goes first: committed before guaranteed before extended; then priority, then need times rate, then
  *   who has waited longest, then name.
  * Cost: O(hosts · sizes + tiers · log tiers + instances), and O(hosts + instances) for a group that has to

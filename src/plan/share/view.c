@@ -157,6 +157,7 @@ static void add_tier(struct viewing *viewing, size_t farm, const struct tier *ti
     seat->priority = ask->priority;
     seat->waits_since_ms = ask->waits_since_ms;
     seat->given_ms = ask->given_ms;
+    seat->taken_ms = ask->taken_ms;
     seat->why = ask->why;
 }
 

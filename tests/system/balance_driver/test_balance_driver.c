@@ -216,9 +216,13 @@ static void loses_no_request_when_a_server_dies(void **state)
     assert_string_equal(world->bad, "web-2");
     struct farm_result result = farm_load_end(load);
     assert_int_equal(result.failed, 0);
-    world->heard_good = false;
     world->server[1] = farm_serve(SERVER_FIRST + 1);
-    assert_true(mini_loop_until(&world->loop, &world->heard_good, WAIT_MS));
+    /* That the others are good may be told only now: the first word of each, and no more. */
+    for (int others = 0; others < 3; others++) {
+        world->heard_good = false;
+        assert_true(mini_loop_until(&world->loop, &world->heard_good, WAIT_MS));
+        if (text_equal(world->good, "web-2")) break;
+    }
     assert_string_equal(world->good, "web-2");
 }
 

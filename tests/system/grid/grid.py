@@ -30,7 +30,7 @@ import urllib.parse
 WAIT_S = float(os.environ.get('CROFT_GRID_WAIT_S', '45'))
 PORT_FIRST, PORT_LAST = 7300, 7899
 BUSYBOX = '/usr/bin/busybox'
-APPLETS = ('cat chroot echo false hostname httpd id ifconfig ip kill ls mkdir nc nslookup ping ps rm sh sleep true tr udhcpc '
+APPLETS = ('cat chroot echo false hostname httpd id ifconfig ip kill ls mkdir mkfifo nc nslookup ping ps rm sh sleep true tr udhcpc '
            'wget').split()
 WHO = '#!/bin/sh\necho "Content-Type: text/plain"\necho\necho "$(hostname) $(cat /etc/version) $GREETING"\n'
 

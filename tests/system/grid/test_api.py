@@ -270,6 +270,52 @@ def exit_codes(grid):
         assert key in event, f'{key} of an event: {event}'
 
 
+@tap.case('a service level that the grid could not keep is refused with the numbers')
+def service_levels(grid):
+    path = os.path.join(grid.state, 'shop.json')
+    rates = {level: {'rate': '0.02 EUR'} for level in ('committed', 'guaranteed')}
+    hosts = sorted(host['capacity']['cpus'] for host in grid.get('hosts'))
+    left = sum(hosts[:-1])  # each of the three racks has one host
+    many = int(left) + 1
+    grid.apply(json.dumps({'kind': 'SLA', 'name': 'gold', 'levels': rates}))
+
+    def shop(count, **more):
+        with open(path, 'w', encoding='utf-8') as file:
+            file.write(grid.farm('shop', web={'count': count, 'size': {'cpus': 1, 'memory': '16Mi'}}, sla='gold', **more))
+        return grid.cli('apply', '-f', path, *(['--dry-run'] if count == 1 else []))
+    try:
+        result = shop(1)
+        equal((result.returncode, result.stderr), (0, ''), result)
+        result = shop(many)
+        equal((result.returncode, result.stdout, result.stderr.count('\n')), (1, '', 1), result)
+        assert re.match(rf'{re.escape(path)}:2:\d+: tiers: with the largest zone \(.*: 1 host\) lost, what is committed to all would need '
+                        rf'{many} cpus of {left:g}: {many - left:g} cpus? too many; lower committed, or ask the landlord', result.stderr), result
+        with open(path, encoding='utf-8') as file:
+            answer = grid.api('POST', '/v1/apply', file.read(), headers={'Croft-File': 'x.json'})
+        equal((answer.status, answer.json['field'], answer.json['line']), (409, 'tiers', 2), answer.text)
+        equal(grid.get('farms'), [])
+        result = shop({'committed': 2, 'guaranteed': 2, 'max': 3})
+        assert result.returncode == 1 and 'gold does not offer the level extended: make max 2, as guaranteed' in result.stderr, result
+        many = int(sum(hosts)) + 1
+        result = shop({'committed': 2, 'guaranteed': many, 'max': many})
+        assert result.returncode == 1 and 'what is guaranteed to all beyond what is committed would need' in result.stderr, result
+        equal(shop({'committed': 2, 'guaranteed': 3, 'max': 3}).returncode, 0)
+        grid.wait_ready('acme/shop')
+        farm = json.loads(grid.do('get', 'farms', '-o', 'json'))[0]
+        equal((farm['sla'], farm['level']), ('gold', 'committed'))
+        tier = next(tier for tier in farm['tiers'] if tier['name'] == 'web')
+        equal({key: tier[key] for key in ('committed', 'guaranteed', 'max', 'wanted', 'running', 'level')},
+              {'committed': 2, 'guaranteed': 3, 'max': 3, 'wanted': 2, 'running': 2, 'level': 'committed'})
+        result = grid.cli('apply', '-f', '-', stdin=json.dumps({'kind': 'SLA', 'name': 'gold', 'levels': {'committed': rates['committed']}}))
+        assert result.returncode == 1 and 'farm acme/shop has the level guaranteed in tier web: change the farm first' in result.stderr, result
+        assert 'committed' in grid.do('get', 'farms')
+    finally:
+        grid.cli('delete', 'farm', 'acme/shop')
+        wait_until('the end of the farm', lambda: grid.get('farms') == [])
+        grid.do('delete', 'sla', 'gold')
+        os.unlink(path)
+
+
 @tap.case('the command line does what scripts of other programs are used to')
 def command_line(grid):
     paths = [os.path.join(grid.state, name) for name in ('one.yaml', 'two.yaml')]

@@ -80,6 +80,23 @@ static void a_rack_is_lost(void **state)
     assert_int_equal(node_int(&node, "without_place", -1), 0);
 }
 
+/* Who calls for more gets it from the idle pool or from others, the same each time. */
+static void hosts_are_shared(void **state)
+{
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    const char *line = "bench share --farms 30 --hosts 300 --zones 2 --racks 3 --seed 5 -o json";
+    struct node one = json(arena, line), other = json(arena, line);
+    assert_int_equal(node_int(&one, "farms", 0), 30);
+    assert_int_equal(node_int(&one, "hosts", 0), 300);
+    assert_true(node_int(&one, "instances", 0) > 300);
+    assert_true(node_int(&one, "got", 0) + node_int(&one, "lacks", 0) > 0);
+    assert_true(node_int(&one, "given", 0) > 0);
+    assert_true(strtod(node_text(&one, "ms_max", "0"), NULL) >=
+                strtod(node_text(&one, "ms_p50", "1e9"), NULL));
+    assert_int_equal(node_int(&one, "got", 0), node_int(&other, "got", 1));
+    assert_int_equal(node_int(&one, "given", 0), node_int(&other, "given", 1));
+}
+
 static void wrong_numbers_are_told(void **state)
 {
     char *text = run("bench place --hosts 0", 2);
@@ -117,9 +134,9 @@ static void grids_are_whole(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(all_are_placed),  cmocka_unit_test(few_hosts_are_used),
-        cmocka_unit_test(a_rack_is_lost),  cmocka_unit_test(wrong_numbers_are_told),
-        cmocka_unit_test(grids_are_whole),
+        cmocka_unit_test(all_are_placed),         cmocka_unit_test(few_hosts_are_used),
+        cmocka_unit_test(a_rack_is_lost),         cmocka_unit_test(hosts_are_shared),
+        cmocka_unit_test(wrong_numbers_are_told), cmocka_unit_test(grids_are_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -212,6 +212,50 @@ static void test_another_farm(void **state)
     world_free(world);
 }
 
+static void report(struct world *world, int64_t second, int64_t units, int64_t refused)
+{
+    const struct instance *balancer = instance_of(world, "acme/shop/balance-1");
+    const struct load_frontend frontend = {
+        .name = "www", .units = units, .refused = refused, .taken_us = second * 1000000, .times = ";0"};
+    const struct load_balancer balancers[] = {{balancer->name, balancer->incarnation, &frontend, 1}};
+    const struct load_report whole = {
+        .host = balancer->host, .boot = "b", .balancers = balancers, .balancers_length = 1};
+    load_take(session_get(world->controller, balancer->host), &whole);
+}
+
+static void expect_totals(struct world *world, int64_t units, int64_t refused)
+{
+    assert_int_equal(load_of(world)->units, units);
+    assert_int_equal(load_of(world)->refused, refused);
+}
+
+/* Lost, repeated, late, and from a program that was started anew. */
+static void test_totals(void **state)
+{
+    struct minutes minutes = {0};
+    struct world *world = world_started(2);
+    apply(world, shop);
+    wait_running(world, "acme/shop/", 3, 5000);
+    load_on_minute(world->controller, on_minute, &minutes);
+    report(world, 1, 100, 0);
+    expect_totals(world, 100, 0);
+    report(world, 4, 250, 4); /* two were lost */
+    expect_totals(world, 250, 4);
+    assert_int_equal(load_of(world)->rate_millis, 50 * 1000); /* of three seconds */
+    report(world, 4, 250, 4);
+    report(world, 3, 200, 3);
+    expect_totals(world, 250, 4);
+    report(world, 5, 40, 1); /* HAProxy died: it counts from zero */
+    expect_totals(world, 290, 5);
+    world_run_ms(world, 62000);
+    assert_int_equal(minutes.good, 1); /* a tenth may be missed, 5 of 290 are less */
+    assert_int_equal(minutes.bad, 0);
+    report(world, 70, 100, 10);
+    world_run_ms(world, 62000);
+    assert_int_equal(minutes.bad, 1); /* nobody was late, but 9 of 60 were refused */
+    world_free(world);
+}
+
 static void test_shown(void **state)
 {
     struct world *world = loaded(&half);
@@ -238,6 +282,7 @@ int main(void)
         cmocka_unit_test(test_rate_and_times), cmocka_unit_test(test_too_much),
         cmocka_unit_test(test_agent_away),     cmocka_unit_test(test_minutes),
         cmocka_unit_test(test_lead),           cmocka_unit_test(test_strangers),
-        cmocka_unit_test(test_another_farm),   cmocka_unit_test(test_shown)};
+        cmocka_unit_test(test_another_farm),   cmocka_unit_test(test_totals),
+        cmocka_unit_test(test_shown)};
     return cmocka_run_group_tests_name("load", tests, NULL, NULL);
 }

@@ -43,8 +43,8 @@ static void test_refused(void **state)
 {
     static const char *const WRONG[] = {
         "{}",
-        "{\"host\":\"h1\",\"balancers\":[{\"instance\":\"a/b/"
-        "c\",\"frontends\":[{\"name\":\"www\",\"units\":-1}]}]}",
+        ("{\"host\":\"h1\",\"balancers\":[{\"instance\":\"a/b/"
+         "c\",\"frontends\":[{\"name\":\"www\",\"units\":-1}]}]}"),
         "{\"host\":\"h1\",\"balancers\":[{\"instance\":\"a/b/c\",\"frontends\":[{\"name\":\"../x\"}]}]}",
         "{\"host\":\"h1\",\"instances\":[{\"name\":\"a/b/c\",\"cpu_us\":2305843009213693953}]}",
     };

@@ -186,6 +186,25 @@ static void dwells(void **state)
     grid_free(&grid);
 }
 
+/* Who was taken from does not come back for it through its door at once, to be taken from again. */
+static void who_gave_up_rests(void **state)
+{
+    struct grid grid = grid_new(1, 4);
+    (void)state;
+    struct share_tier *tier = tier_add(&grid, "a", (struct count){1, 2, 5}, 3, 5, 0);
+    tier->warm = 1;
+    tier->taken_ms = NOW_MS - SHARE_DWELL_MS + 1;
+    assert_string_equal(said(&grid),
+                        "a lacks 2: room that it had beyond its guaranteed count was taken for another "
+                        "a moment ago\n");
+    tier->wanted = 1; /* what is guaranteed it gets all the same */
+    assert_true(text_starts(said(&grid), "a 2: a; 1 from its door\na lacks 3: "));
+    tier->wanted = 3;
+    tier->taken_ms--;
+    assert_string_equal(said(&grid), "a 5: a; 1 from its door; 1 from the idle pool\n");
+    grid_free(&grid);
+}
+
 static void order_of_service(void **state)
 {
     struct grid grid = grid_new(1, 1);
@@ -244,13 +263,21 @@ static void quotas_hold(void **state)
     grid_free(&grid);
 }
 
+/* From others, that is: what nobody has is given at once. */
 static void only_so_many_at_a_time(void **state)
 {
-    struct grid grid = grid_new(1, 99);
+    struct grid grid = grid_new(1, 5);
     (void)state;
     tier_add(&grid, "a", (struct count){1, 99, 99}, 1, 50, 0);
-    assert_string_equal(said(&grid),
-                        "a 17: a; 16 from the idle pool\na lacks 33: enough changes hands at once\n");
+    tier_add(&grid, "b", (struct count){1, 1, 99}, 40, 40, 0);
+    const char *text = said(&grid);
+    assert_true(text_starts(text, "a 22: a; 5 from the idle pool; the room of 16 that another farm has "
+                                  "beyond its guaranteed count\nb 24 -web-40 "));
+    assert_true(text_ends(text, "\na lacks 28: enough changes hands at once\n"));
+    grid_free(&grid);
+    grid = grid_new(1, 99);
+    tier_add(&grid, "a", (struct count){1, 99, 99}, 1, 50, 0);
+    assert_string_equal(said(&grid), "a 50: a; 49 from the idle pool\n");
     grid_free(&grid);
 }
 
@@ -357,17 +384,12 @@ static void random_grids(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nothing_is_called_for),
-        cmocka_unit_test(sources_in_order),
-        cmocka_unit_test(offers_go_to_the_idle_pool),
-        cmocka_unit_test(guaranteed_stays),
-        cmocka_unit_test(extended_by_priority),
-        cmocka_unit_test(dwells),
-        cmocka_unit_test(order_of_service),
-        cmocka_unit_test(several_move_as_one),
-        cmocka_unit_test(quotas_hold),
-        cmocka_unit_test(only_so_many_at_a_time),
-        cmocka_unit_test(random_grids),
+        cmocka_unit_test(nothing_is_called_for),      cmocka_unit_test(sources_in_order),
+        cmocka_unit_test(offers_go_to_the_idle_pool), cmocka_unit_test(guaranteed_stays),
+        cmocka_unit_test(extended_by_priority),       cmocka_unit_test(dwells),
+        cmocka_unit_test(order_of_service),           cmocka_unit_test(who_gave_up_rests),
+        cmocka_unit_test(several_move_as_one),        cmocka_unit_test(quotas_hold),
+        cmocka_unit_test(only_so_many_at_a_time),     cmocka_unit_test(random_grids),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,8 @@
 #include "replay/replay.h"
 
 #include "base/text.h"
+#include "plan/share/share.h"
+#include "replay/inside.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -167,6 +169,51 @@ static void hosts_that_are_full_are_shared_by_level_and_priority(void **state)
     }
 }
 
+static void asks(struct replay_world *world, int64_t a, int64_t b, int64_t got_a, int64_t got_b)
+{
+    world->farms[0].wanted = a;
+    world->farms[1].wanted = b;
+    (void)replay_share(world);
+    replay_move(world);
+    assert_int_equal(world->farms[0].got, got_a);
+    assert_int_equal(world->farms[1].got, got_b);
+    assert_int_equal(replay_has(&world->farms[0]), got_a); /* in the room of who goes, at once */
+    assert_int_equal(replay_has(&world->farms[1]), got_b);
+}
+
+/* Room for 32; a is urgent, b is guaranteed 4. */
+static void croft_shares_by_the_production_code(void **state)
+{
+    struct stage *stage = *state;
+    struct error err;
+    stage->options.hosts = 4;
+    make_trace(stage, 1);
+    struct replay_world world = {.arena = stage->arena, .options = &stage->options, .trace = &stage->trace};
+    if (!replay_make(&world, &stage->documents, &err)) fail_msg("%s", err.message);
+    for (size_t i = 0; i < 2; i++) {
+        world.farms[i].got = 2;
+        world.farms[i].need = 50;
+        world.farms[i].provided = 100;
+    }
+    asks(&world, 2, 40, 2, 30);
+    world.now_ms = 60000;
+    asks(&world, 40, 30, 2 + SHARE_MOVES_MIN, 30 - SHARE_MOVES_MIN);
+    assert_int_equal(world.farms[0].coming.length, SHARE_MOVES_MIN);
+    assert_int_equal(world.farms[1].leaving.length, SHARE_MOVES_MIN);
+    asks(&world, 40, 14, 28, 4);
+    assert_true(world.farms[0].waits_since_ms > 0);
+    world.now_ms += 1000;
+    asks(&world, 10, 30, 10, 20); /* the rest of what a offers is nobody's */
+    world.now_ms += 1000;
+    asks(&world, 10, 30, 10, 22);
+    assert_true(world.farms[0].waits_since_ms == 0);
+    world.now_ms += SHARE_DWELL_MS - 1; /* what was given a moment ago stays */
+    asks(&world, 40, 22, 10, 22);
+    world.now_ms += 1;
+    asks(&world, 40, 22, 26, 6);
+    replay_free(&world);
+}
+
 /* 0.01 an hour, two committed, two hours; and currencies are not mixed. */
 static void costs_are_exact_and_by_currency(void **state)
 {
@@ -240,6 +287,7 @@ int main(void)
         CASE(the_same_input_gives_the_same_bytes),
         CASE(figures_are_those_of_last_time),
         CASE(hosts_that_are_full_are_shared_by_level_and_priority),
+        CASE(croft_shares_by_the_production_code),
         CASE(costs_are_exact_and_by_currency),
         CASE(a_long_lead_is_late_for_all),
         CASE(the_oracle_spends_what_may_be_late_where_it_spares_most),

@@ -18,14 +18,18 @@ static const char *check(struct arena *arena, const char *before, const char *te
         struct documents old = check_read(arena, before);
         struct party *parties = arena_alloc_array(arena, old.length, sizeof(*parties));
         struct farm *farms = arena_alloc_array(arena, old.length, sizeof(*farms));
+        struct sla *slas = arena_alloc_array(arena, old.length, sizeof(*slas));
         for (size_t i = 0; i < old.length; i++) {
             if (old.items[i].kind->kind == KIND_PARTY)
                 parties[snapshot.parties_length++] = *old.items[i].party;
+            else if (old.items[i].kind->kind == KIND_SLA)
+                slas[snapshot.slas_length++] = *old.items[i].sla;
             else
                 farms[snapshot.farms_length++] = *old.items[i].farm;
         }
         snapshot.parties = parties;
         snapshot.farms = farms;
+        snapshot.slas = slas;
     }
     struct documents documents = check_read(arena, text);
     struct error err;
@@ -46,6 +50,116 @@ static void finds_service_levels(void **state)
                         "f:8:6: sla: there is no service level \"golf\", did you mean \"gold\"?");
     assert_string_equal(check(arena, "", "kind: SLA\nname: gold\nrules: mine\n"),
                         "f:3:8: rules: there is no set of rules \"mine\"");
+}
+
+#define SLA(metric, levels) "kind: SLA\nname: gold\nmetric: " metric "\nlevels: {" levels "}\n---\n"
+#define RATES "committed: {rate: 1 EUR}, guaranteed: {rate: 1 EUR}, extended: {rate: 2 EUR}"
+#define GOLDEN(counts, capacity, balance)                                                            \
+    "kind: Farm\nname: shop\nparty: landlord\nsubnet: 10.0.0.0/24\nsla: gold\ntiers:\n- name: web\n" \
+    "  image: hello:1\n  count: " counts "\n  capacity: " capacity "\n" balance
+#define BALANCED(mode) "balance: [{name: www, mode: " mode ", port: 80, to: 'web:80'}]\n"
+
+static void levels_have_to_be_offered(void **state)
+{
+    static const struct {
+        const char *levels, *counts, *expected;
+    } rows[] = {
+        {RATES, "{committed: 2, guaranteed: 4, max: 8}", ""},
+        {"", "2", ""},
+        {"committed: {rate: 1 EUR}", "{committed: 2, guaranteed: 2, max: 2}", ""},
+        {"committed: {rate: 1 EUR}", "{committed: 2, guaranteed: 4, max: 4}",
+         "f:9:10: tiers[0].count: gold does not offer the level guaranteed: make guaranteed 2, as committed, "
+         "or "
+         "ask the landlord for a rate"},
+        {"guaranteed: {rate: 1 EUR}", "{committed: 2, guaranteed: 4, max: 5}",
+         "f:9:10: tiers[0].count: gold does not offer the level extended: make max 4, as guaranteed, or ask "
+         "the "
+         "landlord for a rate"},
+        {"extended: {rate: 1 EUR}", "{committed: 2, guaranteed: 2, max: 5}", ""},
+    };
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    for (size_t i = 0; i < LENGTH(rows); i++) {
+        const char *sla = arena_printf(arena, SLA("requests", "%s"), rows[i].levels);
+        const char *farm = arena_printf(arena, GOLDEN("%s", "0", ""), rows[i].counts);
+        assert_string_equal(check(arena, sla, farm), rows[i].expected);
+    }
+    /* Nothing is promised without a service level. */
+    assert_string_equal(check(arena, "",
+                              FARM("landlord") "tiers: [{name: t, image: 'hello:1', count: "
+                                               "{committed: 2, guaranteed: 4, max: 8}}]\n"),
+                        "");
+}
+
+static void metrics_have_to_be_measured(void **state)
+{
+    static const struct {
+        const char *metric, *capacity, *balance, *expected;
+    } rows[] = {
+        {"requests", "200", BALANCED("http"), ""},
+        {"requests", "200", BALANCED("tcp"),
+         "f:10:13: tiers[0].capacity: gold counts requests, and no balancer of mode http leads to web: add "
+         "one, or "
+         "leave capacity out"},
+        {"requests", "0", BALANCED("tcp"), ""},
+        {"transactions", "200", BALANCED("tcp"), ""},
+        {"transactions", "200", BALANCED("http"),
+         "f:10:13: tiers[0].capacity: gold counts transactions, and no balancer of mode tcp leads to web: "
+         "add one, "
+         "or leave capacity out"},
+        {"connections", "200", BALANCED("tcp"), ""},
+        {"bytes", "200", BALANCED("http"), ""},
+        {"bytes", "200", "",
+         "f:10:13: tiers[0].capacity: gold counts bytes, and no balancer leads to web: add one, or leave "
+         "capacity "
+         "out"},
+        {"cpu", "200", "", ""},
+        {"custom", "200", BALANCED("http"),
+         "f:10:13: tiers[0].capacity: gold counts a metric of its own, which nothing here measures: leave "
+         "capacity "
+         "out, or ask the landlord for another metric"},
+        {"custom", "0", "", ""},
+    };
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    for (size_t i = 0; i < LENGTH(rows); i++) {
+        const char *sla = arena_printf(arena, SLA("%s", RATES), rows[i].metric);
+        const char *farm = arena_printf(arena, GOLDEN("{committed: 1, guaranteed: 2, max: 3}", "%s", "%s"),
+                                        rows[i].capacity, rows[i].balance);
+        assert_string_equal(check(arena, sla, farm), rows[i].expected);
+    }
+}
+
+/* A service level goes on giving what farms have of it; both may change in one text. */
+static void service_levels_keep_their_farms(void **state)
+{
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    static const char grid[] =
+        SLA("requests", RATES) GOLDEN("{committed: 1, guaranteed: 2, max: 3}", "200", BALANCED("http"));
+    static const char fewer[] = SLA("requests", "committed: {rate: 1 EUR}, guaranteed: {rate: 1 EUR}");
+    assert_string_equal(check(arena, grid, SLA("requests", RATES)), "");
+    assert_string_equal(
+        check(arena, grid, fewer),
+        "f:4:9: levels: farm landlord/shop has the level extended in tier web: change the farm "
+        "first");
+    assert_string_equal(
+        check(arena, grid, SLA("transactions", RATES)),
+        "f:3:9: metric: of tier web of farm landlord/shop this cannot be measured: change the farm "
+        "first");
+    assert_string_equal(check(arena, grid, SLA("cpu", RATES)), "");
+    assert_string_equal(
+        check(arena, grid,
+              arena_printf(arena, "%s%s", fewer,
+                           GOLDEN("{committed: 1, guaranteed: 2, max: 2}", "200", BALANCED("http")))),
+        "");
+    /* Of two that do not suit each other in one text it is the farm's that asks for too much. */
+    assert_string_equal(
+        check(arena, "",
+              arena_printf(arena, "%s%s", fewer,
+                           GOLDEN("{committed: 1, guaranteed: 2, max: 3}", "200", BALANCED("http")))),
+        "f:14:10: tiers[0].count: gold does not offer the level extended: make max 2, as guaranteed, or ask "
+        "the landlord for a rate");
+    /* It was so before. */
+    static const char broken[] = SLA("requests", "") GOLDEN("{committed: 1, guaranteed: 2, max: 3}", "0", "");
+    assert_string_equal(check(arena, broken, SLA("bytes", "")), "");
 }
 
 static void finds_parties(void **state)
@@ -143,6 +257,9 @@ static void judges_only_what_changes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(levels_have_to_be_offered),
+        cmocka_unit_test(metrics_have_to_be_measured),
+        cmocka_unit_test(service_levels_keep_their_farms),
         cmocka_unit_test(finds_parties),
         cmocka_unit_test(finds_service_levels),
         cmocka_unit_test(refuses_circles),

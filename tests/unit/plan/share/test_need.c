@@ -167,6 +167,29 @@ static void a_target_below_the_time_of_service_does_not_take_all(void **state)
     assert_true(scene->load.serving <= 3);
 }
 
+/* What was measured says that one of them could do it all: what its document says counts. */
+static void an_instance_counts_for_no_more_than_its_capacity(void **state)
+{
+    struct scene *scene = *state;
+    CLEANUP_BUF struct buf text = {0};
+    scene->load.service_s = 0.001;
+    for (int s = 0; s < 120; s++)
+        second(scene, 300);
+    assert_true(scene->load.serving >= 6 && scene->load.serving <= 8);
+    struct need need = second(scene, 900);
+    assert_true(need.change > 0 && need.wanted >= 18 && (double)need.wanted >= need.provided / 50);
+    need_say(&scene->tier, &need, &text);
+    assert_non_null(strstr(buf_text(&text), "% of the capacity used against 100 %: "));
+    for (int s = 0; s < 120; s++) {
+        need = second(scene, 290);
+        assert_true((double)need.wanted >= need.provided / 50);
+    }
+    assert_true(scene->load.serving < 18); /* and it does offer */
+    need = second(scene, 1e6);
+    assert_int_equal(need.wanted, 40);
+    assert_true(need.short_of);
+}
+
 static void without_a_target_use_of_capacity_counts(void **state)
 {
     struct scene *scene = *state;
@@ -194,6 +217,25 @@ static void the_sentence_tells_why(void **state)
     assert_true(text_starts(buf_text(&text), "urgent, "));
     assert_non_null(strstr(buf_text(&text), " expected against 150 ms: "));
     assert_true(text_ends(buf_text(&text), " more"));
+}
+
+/* With a longer lead less probable loads are provided for, but the words are of what the rules looked at. */
+static void a_long_lead_does_not_change_the_words(void **state)
+{
+    struct scene *scene = *state;
+    CLEANUP_BUF struct buf quick = {0}, slow = {0};
+    for (int s = 0; s < 600; s++)
+        second(scene, s % 2 ? 300 : 340);
+    scene->load.serving = scene->tier.committed;
+    scene->load.lead_ms = 100;
+    struct need need = need_of(&scene->tier, &scene->forecast, &scene->load, &scene->memory);
+    assert_true(need.probability < 1);
+    need_say(&scene->tier, &need, &quick);
+    scene->load.lead_ms = 10 * 1000;
+    need = need_of(&scene->tier, &scene->forecast, &scene->load, &scene->memory);
+    assert_true(need.probability < 1 && need.need > 0);
+    need_say(&scene->tier, &need, &slow);
+    assert_int_equal(strcspn(buf_text(&slow), "0123456789"), strcspn(buf_text(&quick), "0123456789"));
 }
 
 /* Forgetting what is remembered of a tier only delays an offer. */
@@ -225,8 +267,10 @@ int main(void)
         CASE(what_piled_up_is_worked_off),
         CASE(bounds_hold_and_are_told),
         CASE(a_target_below_the_time_of_service_does_not_take_all),
+        CASE(an_instance_counts_for_no_more_than_its_capacity),
         CASE(without_a_target_use_of_capacity_counts),
         CASE(the_sentence_tells_why),
+        CASE(a_long_lead_does_not_change_the_words),
         CASE(a_lost_memory_delays_an_offer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

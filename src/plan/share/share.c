@@ -263,15 +263,8 @@ static void serve(struct sharing *sharing, struct segment *segment)
 static bool serve_one(struct sharing *sharing, const struct segment *segment, bool is_granted)
 {
     struct seat *seat = &sharing->seats[segment->tier];
-
-<<<<<<< HEAD
-    if (sharing->moves == 0) {
-        seat->lacks_why = "enough changes hands at once";
-        return false;
-    }
     bool pays_now = !is_granted || seat->unpaid > 0;
-=======
->>>>>>> last
+
     if (!is_granted && seat->warm < segment->of->warm) {
         seat->warm++;
     } else if (pays_now && !quota_make(sharing, segment)) {
@@ -279,16 +272,10 @@ static bool serve_one(struct sharing *sharing, const struct segment *segment, bo
         return false;
     } else if (take_idle(sharing, segment->tier)) {
         seat->idle += !is_granted;
-<<<<<<< HEAD
-    } else if (!take_from_others(sharing, segment)) {
-        if (pays_now) quota_return(sharing, segment->tier);
-        seat->lacks_why = "no host has room, and nobody else has more than it may keep";
-=======
     } else if (sharing->moves == 0 || !take_from_others(sharing, segment)) {
-        if (!is_granted) quota_return(sharing, segment->tier);
+        if (pays_now) quota_return(sharing, segment->tier);
         seat->lacks_why = sharing->moves == 0 ? "enough changes hands at once"
                                               : "no host has room, and nobody else has more than it may keep";
->>>>>>> last
         return false;
     } else {
         sharing->moves--;
@@ -306,17 +293,9 @@ static bool take_idle(struct sharing *sharing, size_t tier)
     int64_t least[SHARE_DIMENSIONS];
     size_t h = class->host, length = sharing->input->hosts_length;
 
-<<<<<<< HEAD
-    for (; class->host < sharing->input->hosts_length; class->host++) {
-        if (PLANTED(room_unseen) && class->host + 1 < sharing->input->hosts_length) continue;
-        if (!has_room(sharing, class->host, NULL, class->of)) continue;
-        occupy(sharing, class->host, class->of, 1);
-        return true;
-    }
-    return false;
-=======
     for (size_t d = 0; d < SHARE_DIMENSIONS; d++)
         least[d] = class->of[d] > 0 ? class->of[d] : INT64_MIN;
+    if (PLANTED(room_unseen) && h + 1 < length) h = length - 1;
     while (h < length && (free[h][0] < least[0] || free[h][1] < least[1] || free[h][2] < least[2] ||
                           free[h][3] < least[3] || !sharing->input->hosts[h].usable))
         h++;
@@ -324,7 +303,6 @@ static bool take_idle(struct sharing *sharing, size_t tier)
     if (h == length) return false;
     occupy(sharing, h, class->of, 1);
     return true;
->>>>>>> last
 }
 
 static bool take_from_others(struct sharing *sharing, const struct segment *segment)

@@ -66,6 +66,7 @@ static char *level_json(const char *yaml);
 static const char *token_of(struct clerk *clerk, const struct swarm_farm *farm);
 static bool open_ended(const struct promise *promise);
 static bool wait_answers(struct clerk *clerk);
+static bool without_levels(struct clerk *clerk);
 
 struct clerk *clerk_new(struct run *run)
 {
@@ -141,8 +142,22 @@ bool clerk_found(struct run *run)
         clerk->wishes[i] = (struct wish){.promise = promise_get(clerk, key), .now = *farm, .before = *farm};
         ask_farm(clerk, &clerk->wishes[i], farm, "applies");
     }
-    clerk->found = wait_answers(clerk);
+    clerk->found = wait_answers(clerk) || without_levels(clerk);
     return clerk->found;
+}
+
+/* A grid that was drawn too small for what its farms are promised refuses some; they come without a promise.
+ */
+static bool without_levels(struct clerk *clerk)
+{
+    clerk->refused = false;
+    for (size_t i = 0; i < clerk->run->swarm->farms_length; i++) {
+        struct wish *wish = &clerk->wishes[i];
+        if (wish->promise->value || !wish->now.sla) continue;
+        wish->now.sla = wish->before.sla = 0;
+        ask_farm(clerk, wish, &wish->now, "applies without a level");
+    }
+    return wait_answers(clerk);
 }
 
 bool clerk_act(struct run *run, struct trouble *trouble)
@@ -487,7 +502,7 @@ static bool open_ended(const struct promise *promise)
     return promise->asked || promise->doubted;
 }
 
-/* Before anything goes wrong: every answer comes, and is good. */
+/* Before anything goes wrong: every answer comes. False: one is not good. */
 static bool wait_answers(struct clerk *clerk)
 {
     int64_t end_us = run_now(clerk->run) + ANSWER_MS * 1000;

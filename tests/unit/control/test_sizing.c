@@ -11,10 +11,12 @@
 
 static const char levels[] = "kind: SLA\nname: gold\npriority: urgent\n"
                              "target: {response: 100ms, percentile: 90}\n"
-                             "levels: {committed: {rate: 0.02 EUR}}\n---\n"
+                             "levels: {committed: {rate: 0.02 EUR}, guaranteed: {rate: 0.03 EUR}, "
+                             "extended: {rate: 0.06 EUR}}\n---\n"
                              "kind: SLA\nname: iron\npriority: low\n"
                              "target: {response: 100ms, percentile: 90}\n"
-                             "levels: {committed: {rate: 0.01 EUR}}\n";
+                             "levels: {committed: {rate: 0.01 EUR}, guaranteed: {rate: 0.02 EUR}, "
+                             "extended: {rate: 0.03 EUR}}\n";
 
 /* An instance serves 100 a second of 10 ms each. */
 static void apply_farm(struct world *world, const char *name, const char *sla, const char *counts,
@@ -138,7 +140,7 @@ static void test_no_room(void **state)
     world_images(world, &yaml);
     apply(world, buf_text(&yaml));
     apply(world, levels);
-    apply_farm(world, "shop", gold, "{committed: 1, guaranteed: 3, max: 6}", "1.5");
+    apply_farm(world, "shop", gold, "{committed: 1, guaranteed: 2, max: 6}", "1.5");
     wait_running(world, "acme/shop/web-", 1, 5000);
     ask_for(world, "acme/shop", 200);
     wait_wanted(world, "acme/shop", 2, 2, 15000);

@@ -231,7 +231,6 @@ static void size_tier(struct sizing *sizing, const struct farm *farm, const stru
                            .priority = sla->priority,
                            .waits_since_ms = sized->waits_since_ms,
                            .given_ms = sized->given_ms,
-                           .taken_ms = sized->taken_ms,
                            .why = arena_strdup(sizing->arena, buf_text(&why))};
 }
 
@@ -357,12 +356,13 @@ static void take_changes(struct sizing *sizing, const struct share_input *input,
             struct sized *sized = map_get(sizing->controller->sized, name);
             /* Who has given may give again at once: only what was given stays a while. */
             if (sized && change->wanted > tier->wanted) sized->given_ms = sizing->now_ms;
-            if (sized && change->leave_length > 0) sized->taken_ms = sizing->now_ms;
             fact.scales = scales_with(sizing, &fact, tier, change, &fact.scales_length);
-            change_event(sizing->change, sizing->now_ms, "croft", "farm", farm,
-                         arena_printf(sizing->arena, "tier %s scaled from %lld to %lld", tier->tier,
-                                      (long long)tier->wanted, (long long)change->wanted),
-                         change->reason);
+            const char *what =
+                change->wanted == tier->wanted
+                    ? arena_printf(sizing->arena, "tier %s gives up what waits", tier->tier)
+                    : arena_printf(sizing->arena, "tier %s scaled from %lld to %lld", tier->tier,
+                                   (long long)tier->wanted, (long long)change->wanted);
+            change_event(sizing->change, sizing->now_ms, "croft", "farm", farm, what, change->reason);
             any = true;
         }
         if (any) put_fact(sizing, farm, record->object, &fact);

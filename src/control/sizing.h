@@ -14,7 +14,6 @@ struct sized {
     int64_t observed_ms;    /* of the newest report that the forecast learned from; 0: none yet */
     int64_t waits_since_ms; /* it calls for more than it gets; 0: it does not */
     int64_t given_ms;       /* it was last given an instance; as far as known */
-    int64_t taken_ms;       /* room of its was last taken for another; 0: not in this controller's life */
     char *lacks_why;        /* why; NULL: it does not wait */
     int64_t saved_ms;       /* the forecast, in the store */
     double provides;        /* of fuzzy_provides() … */

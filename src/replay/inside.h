@@ -25,8 +25,8 @@ struct replay_farm {
     struct vec leaving;    /* struct passing */
     int64_t wanted, got;   /* by the policy; by the sharing: serving, coming, and waiting for a place */
     double need, provided; /* by the policy: what sharing goes by, as in struct share_tier … */
-    int64_t waits_since_ms, given_ms, taken_ms; /* … and by the sharing */
-    double seen_rate;                           /* requests a second since the last tick, as counted */
+    int64_t waits_since_ms, given_ms; /* … and by the sharing */
+    double seen_rate;                 /* requests a second since the last tick, as counted */
     struct station_done since_tick, since_minute;
     double instance_ms_minute;
     int64_t period;          /* the current one's number */

@@ -104,7 +104,6 @@ static struct share_tier tier_of(const struct replay_farm *farm)
                                .priority = farm->sla->priority,
                                .waits_since_ms = farm->waits_since_ms,
                                .given_ms = farm->given_ms,
-                               .taken_ms = farm->taken_ms,
                                .why = ""};
 }
 
@@ -130,7 +129,6 @@ static void take(struct replay_world *world, const struct share_result *result, 
         struct replay_farm *farm = &world->farms[change->tier];
         /* What is there before the first request did not just come. */
         if (change->wanted > farm->got && world->now_ms > 0) farm->given_ms = now_ms;
-        if (change->leave_length > 0) farm->taken_ms = now_ms;
         farm->got = change->wanted;
         for (size_t n = 0; n < change->leave_length; n++)
             replay_drain(world, farm, host_named(world, change->leave[n]));

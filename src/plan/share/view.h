@@ -11,7 +11,7 @@ struct share_ask {
     int64_t calls;
     double need, rate;
     enum sla_priority priority;
-    int64_t waits_since_ms, given_ms, taken_ms;
+    int64_t waits_since_ms, given_ms;
     const char *why;
 };
 

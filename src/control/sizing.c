@@ -22,7 +22,6 @@ struct sizing {
     struct controller *controller;
     struct arena *arena;
     int64_t now_ms;
-    const struct scaling_rules *builtin;
     struct vec asks; /* struct share_ask, by farm and tier */
     struct change *change;
 };
@@ -72,6 +71,7 @@ static const char *key_of(struct arena *arena, const char *name);
 void sizing_start(struct controller *controller)
 {
     controller->sized = map_new();
+    controller->rules_arena = arena_new();
     controller->minutes = VEC_OF(struct minute);
     load_on_minute(controller, note_minute, controller);
     arm(controller);
@@ -90,6 +90,7 @@ void sizing_stop(struct controller *controller)
     for (size_t i = 0; i < controller->minutes.length; i++)
         minute_free(vec_at(&controller->minutes, i));
     vec_free(&controller->minutes);
+    arena_free(controller->rules_arena);
 }
 
 const struct sized *sizing_get(const struct controller *controller, const char *farm, const char *tier)
@@ -238,13 +239,14 @@ static void size_tier(struct sizing *sizing, const struct farm *farm, const stru
 static struct need_tier need_tier(struct sizing *sizing, struct sized *sized, const struct tier *tier,
                                   const struct sla *sla, uint64_t revision)
 {
+    struct controller *controller = sizing->controller;
     const struct record *record =
-        sla->rules[0] ? mirror_get(sizing->controller->mirror, RECORD_SCALING_RULES, sla->rules) : NULL;
+        sla->rules[0] ? mirror_get(controller->mirror, RECORD_SCALING_RULES, sla->rules) : NULL;
     uint64_t rules_revision = record ? record->revision : 0;
 
-    if (!record && !sizing->builtin) sizing->builtin = scaling_rules_builtin(sizing->arena);
+    if (!record && !controller->builtin) controller->builtin = scaling_rules_builtin(controller->rules_arena);
     struct need_tier of = {.sla = sla,
-                           .rules = record ? record->object : sizing->builtin,
+                           .rules = record ? record->object : controller->builtin,
                            .provides = sized->provides,
                            .capacity = (double)tier->capacity,
                            .committed = tier->count.committed,

@@ -17,6 +17,7 @@ static bool serve_one(struct sharing *sharing, const struct segment *segment, bo
 static bool take_idle(struct sharing *sharing, size_t tier);
 static void release(struct sharing *sharing);
 static struct share_result results(struct sharing *sharing);
+static const char *short_name(const char *name);
 static const char *reason_of(struct sharing *sharing, size_t tier);
 static int64_t clamp(const struct share_tier *tier, int64_t count);
 static int compare_segments(const void *a, const void *b);
@@ -310,7 +311,7 @@ static struct share_result results(struct sharing *sharing)
         if (seat->wanted != input->tiers[t].wanted || seat->leave.length > 0) {
             const char **leave = arena_alloc_array(sharing->arena, seat->leave.length, sizeof(*leave));
             for (size_t i = 0; i < seat->leave.length; i++)
-                leave[i] = *(const char **)vec_at(&seat->leave, i);
+                leave[i] = short_name(*(const char **)vec_at(&seat->leave, i));
             changes[result.changes_length++] = (struct share_change){.tier = t,
                                                                      .wanted = seat->wanted,
                                                                      .leave = leave,
@@ -321,6 +322,13 @@ static struct share_result results(struct sharing *sharing)
             waits[result.waits_length++] = (struct share_wait){t, seat->lacks, seat->lacks_why};
     }
     return result;
+}
+
+/* Few of all names are asked for. */
+static const char *short_name(const char *name)
+{
+    const char *slash = strrchr(name, '/');
+    return slash ? slash + 1 : name;
 }
 
 static const char *reason_of(struct sharing *sharing, size_t tier)

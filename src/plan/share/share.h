@@ -22,7 +22,7 @@ struct share_host {
 
 /* A member of a tier: it serves, or shall, or waits at the door. Not those on their way out. */
 struct share_instance {
-    const char *name; /* short: "web-3" */
+    const char *name; /* "acme/shop/web-3", or without what is before the last / */
     size_t tier;
     size_t host; /* SHARE_NONE: it waits for a place */
     bool unpaid; /* it is in no quota yet: what parties have left does not know of it */
@@ -71,7 +71,8 @@ struct share_input {
 struct share_change {
     size_t tier;
     int64_t wanted;
-    const char *const *leave; /* members whose room another tier gets: they go first */
+    const char *const
+        *leave; /* members whose room another tier gets, by short name, "web-3": they go first */
     size_t leave_length;
     const char *reason; /* one sentence: why, and from where or to whom */
 };

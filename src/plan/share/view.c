@@ -10,8 +10,9 @@
 struct viewing {
     struct arena *arena;
     struct work *work;
-    struct vec tiers;     /* struct share_tier */
-    struct vec instances; /* struct share_instance */
+    struct vec tiers; /* struct share_tier */
+    struct share_instance *instances;
+    size_t instances_length;
     /* By level of the spread, and the host's own behind them: each host's zone; NULL: nobody asked yet. */
     size_t *zones[ZONE_DEPTH_MAX + 1];
 };
@@ -23,6 +24,7 @@ static void add_waiting(struct viewing *viewing, size_t farm, const struct share
 static bool is_asked(const struct share_ask *asks, size_t asks_length, const char *farm, const char *tier);
 static void add_tier(struct viewing *viewing, size_t farm, const struct tier *tier,
                      const struct share_ask *ask);
+static size_t members_most(const struct viewing *viewing);
 static void add_members(struct viewing *viewing, size_t seat);
 static bool is_member(const struct work_instance *instance, const struct tier *tier);
 static size_t host_number(const struct work *work, const struct work_instance *instance);
@@ -37,10 +39,7 @@ struct share_input share_view(struct arena *arena, struct planner *planner, cons
                               size_t asks_length, int64_t now_ms)
 {
     struct work *work = &planner->work;
-    struct viewing viewing = {.arena = arena,
-                              .work = work,
-                              .tiers = VEC_OF(struct share_tier),
-                              .instances = VEC_OF(struct share_instance)};
+    struct viewing viewing = {.arena = arena, .work = work, .tiers = VEC_OF(struct share_tier)};
     struct share_host *hosts = arena_alloc_array(arena, work->hosts_length, sizeof(*hosts));
     struct share_input input = {.hosts = hosts,
                                 .hosts_length = work->hosts_length,
@@ -55,15 +54,15 @@ struct share_input share_view(struct arena *arena, struct planner *planner, cons
     for (size_t n = 0; n < work->attention.length; n++)
         add_waiting(&viewing, work->attention.items[n], asks, asks_length);
     vec_sort(&viewing.tiers, compare_tiers);
+    viewing.instances = arena_alloc_array(arena, members_most(&viewing), sizeof(*viewing.instances));
     for (size_t t = 0; t < viewing.tiers.length; t++)
         add_members(&viewing, t);
     quota_view(work, arena, &input.parties, &input.parties_length);
     input.tiers = kept(arena, &viewing.tiers);
     input.tiers_length = viewing.tiers.length;
-    input.instances = kept(arena, &viewing.instances);
-    input.instances_length = viewing.instances.length;
+    input.instances = viewing.instances;
+    input.instances_length = viewing.instances_length;
     vec_free(&viewing.tiers);
-    vec_free(&viewing.instances);
     return input;
 }
 
@@ -174,6 +173,20 @@ static void add_tier(struct viewing *viewing, size_t farm, const struct tier *ti
     seat->why = ask->why;
 }
 
+/* Tiers of one farm stand beside each other. */
+static size_t members_most(const struct viewing *viewing)
+{
+    const char *last = NULL;
+    size_t most = 0;
+
+    for (size_t t = 0; t < viewing->tiers.length; t++) {
+        const char *farm = ((const struct share_tier *)vec_at(&viewing->tiers, t))->farm;
+        if (farm != last) most += viewing->work->farms[work_farm(viewing->work, farm)].told_length;
+        last = farm;
+    }
+    return most;
+}
+
 static void add_members(struct viewing *viewing, size_t seat)
 {
     struct share_tier *tier = vec_at(&viewing->tiers, seat);
@@ -188,12 +201,8 @@ static void add_members(struct viewing *viewing, size_t seat)
         size_t host = host_number(work, i);
         bool warm = waits_at_door(work, i);
         if (!warm && (record->wanted != WANTED_RUN || (blocked && host == SHARE_NONE))) continue;
-        *(struct share_instance *)vec_push(&viewing->instances) =
-            (struct share_instance){.name = strrchr(record->name, '/') + 1,
-                                    .tier = seat,
-                                    .host = host,
-                                    .unpaid = i->payer == NONE,
-                                    .warm = warm};
+        viewing->instances[viewing->instances_length++] = (struct share_instance){
+            .name = record->name, .tier = seat, .host = host, .unpaid = i->payer == NONE, .warm = warm};
     }
 }
 

@@ -34,7 +34,6 @@ static void judge_fall(struct run *run, const struct farm *farm, const struct ti
                        const struct tier_scale *scale, const struct scaled *before);
 static void note_turn(struct run *run, struct scaled *scaled, const char *name);
 static bool is_promise_open(const struct snapshot *snapshot);
-static bool has_quota(const struct snapshot *snapshot, const struct farm *farm, const struct tier *tier);
 
 void share_forget(struct judges *judges)
 {
@@ -188,8 +187,8 @@ void conserved_look(struct run *run)
     }
 }
 
-/* One more would be within it, whatever of the party's tiers is wanted or there. */
-static bool has_quota(const struct snapshot *snapshot, const struct farm *farm, const struct tier *tier)
+/* What never had a place takes nothing of it yet. */
+bool has_quota(const struct snapshot *snapshot, const struct farm *farm, const struct tier *tier)
 {
     for (size_t p = 0; p < snapshot->parties_length; p++) {
         const struct party *party = &snapshot->parties[p];
@@ -199,6 +198,7 @@ static bool has_quota(const struct snapshot *snapshot, const struct farm *farm, 
         for (size_t i = 0; i < snapshot->instances_length; i++) {
             const struct instance *instance = &snapshot->instances[i];
             if (!text_equal(instance->party, party->name)) continue;
+            if (instance->host[0] == '\0' && instance->incarnation == 0) continue;
             used.cpus_millis += instance->size.cpus_millis;
             used.memory_bytes += instance->size.memory_bytes;
             used.disk_bytes += instance->size.disk_bytes;

@@ -198,6 +198,33 @@ static void test_takes_from_another(void **state)
     world_free(world);
 }
 
+/* One that stands strictly apart takes only where it may stand: a fourth on three hosts takes nothing. */
+static void test_apart_takes_nothing_in_vain(void **state)
+{
+    struct world *world = sized_world(3);
+    apply(world,
+          "kind: Farm\nname: shop\nparty: acme\nsla: gold\nsubnet: 10.0.0.0/24\n"
+          "tiers:\n  - {name: web, image: \"hello:1\", capacity: 100, count: {committed: 1, guaranteed: 1, "
+          "max: 6}, size: {cpus: 1, memory: 64Mi}, health: {exec: [health]}, "
+          "spread: {by: host, strict: true}}\n"
+          "balance:\n  - {name: www, mode: http, port: 80, to: \"web:8080\", publish: auto}\n");
+    apply_farm(world, "blog", iron, "{committed: 1, guaranteed: 1, max: 20}", "1");
+    wait_running(world, "acme/shop/web-", 1, 5000);
+    ask_for(world, "acme/blog", 3000);
+    wait_wanted(world, "acme/blog", 8, 20, 20000);
+    world_run_ms(world, 40000); /* what was given rests for a while */
+    ask_for(world, "acme/shop", 900);
+    wait_wanted(world, "acme/shop", 3, 3, 90000);
+    world_run_ms(world, 5000);
+    int64_t left = wanted(world, "acme/blog");
+    for (int i = 0; i < 600; i++) {
+        world_run_ms(world, 100);
+        assert_int_equal(wanted(world, "acme/blog"), left);
+    }
+    assert_int_equal(wanted(world, "acme/shop"), 3);
+    world_free(world);
+}
+
 /* What was learned and decided is in the store: a new controller neither starts from nothing nor gives back
  * what it does not see used yet. */
 static void test_restart(void **state)
@@ -271,6 +298,7 @@ int main(void)
         cmocka_unit_test(test_no_room),
         cmocka_unit_test(test_quota),
         cmocka_unit_test(test_takes_from_another),
+        cmocka_unit_test(test_apart_takes_nothing_in_vain),
         cmocka_unit_test(test_restart),
         cmocka_unit_test(test_dropped),
     };

@@ -50,8 +50,10 @@ struct controller {
     struct map *denied;   /* name and reason -> struct denied */
     struct map *idle;     /* library.c: layers that nobody needs -> struct idle */
     int64_t denied_told_us;
-    struct vec minutes; /* sizing.c: struct minute, not written down yet */
-    struct map *sized;  /* sizing.c: "acme/shop/web" -> struct sized */
+    struct vec minutes;                  /* sizing.c: struct minute, not written down yet */
+    struct map *sized;                   /* sizing.c: "acme/shop/web" -> struct sized */
+    struct arena *rules_arena;           /* sizing.c: for … */
+    const struct scaling_rules *builtin; /* … the built-in rules; NULL: nobody needed them yet */
     struct timer *think_soon, *think_later, *tick, *keep, *sizing;
     uint64_t decided_revision; /* of the last decision: the documents that follow from it went with it */
     uint64_t thought_revision; /* of the store after the last decision */

@@ -121,14 +121,13 @@ void exec_free(struct exec_session *session)
 {
     const struct process_port *process = session->agent->options.process;
     const struct clock_port *clock = session->agent->options.clock;
-    const struct net_port *net = session->agent->options.net;
 
     if (session->process) {
         process->kill(process->self, session->process, SIGKILL);
         process->detach(process->self, session->process);
     }
-    if (session->waiting) net->answer(net->self, session->waiting, 410, NULL, 0, NULL, 0);
-    if (session->input_waiting) net->answer(net->self, session->input_waiting, 410, NULL, 0, NULL, 0);
+    if (session->waiting) agent_answer(session->agent, session->waiting, 410, NULL, 0, NULL, 0);
+    if (session->input_waiting) agent_answer(session->agent, session->input_waiting, 410, NULL, 0, NULL, 0);
     clock->cancel(clock->self, session->timer);
     clock->cancel(clock->self, session->input_timer);
     vec_free(&session->pieces);

@@ -185,6 +185,16 @@ static const struct option import_options[] = {
 static const struct option remove_options[] = {
     {.name = "party", .argument = "PARTY", .fallback = "landlord", .help = "whose image it is"},
 };
+static const struct option key_take_options[] = {
+    {.name = "party",
+     .argument = "PARTY",
+     .fallback = "the farm's; of a host the landlord, or who asks",
+     .help = "whose keys"},
+};
+static const struct option key_rotate_options[] = {
+    {.name = "party", .argument = "PARTY", .help = "the landlord shuts this party out of its keys"},
+    {.name = "yes", .help = "do not ask"},
+};
 static const struct option token_options[] = {
     {.name = "party", .argument = "PARTY", .fallback = "landlord", .help = "in whose name its bearer acts"},
 };
@@ -371,6 +381,8 @@ static const struct positional optional_name[] = {{.name = "NAME", .optional = t
 static const struct positional name[] = {{.name = "NAME"}};
 static const struct positional import_what[] = {{.name = "NAME:TAG"}, {.name = "SOURCE"}};
 static const struct positional image[] = {{.name = "NAME:TAG"}};
+static const struct positional key_what[] = {{.name = "HOST|PARTY/FARM"}};
+static const struct positional key_optional[] = {{.name = "HOST|PARTY/FARM", .optional = true}};
 static const struct positional token_name[] = {{.name = "NAME", .optional = true}};
 static const struct positional token_id[] = {{.name = "ID"}};
 static const struct positional shell[] = {{.name = "SHELL", .choices = shells, .strict = true}};
@@ -655,6 +667,30 @@ static const struct command table[] = {
      .summary = "make a token worthless",
      EXAMPLES("croft token delete 3f9c")},
 
+    {.name = "key show",
+     .group = GROUP_KEYS,
+     .client = true,
+     .run = key_show_run,
+     POSITIONALS(key_optional),
+     .summary = "show parties' key pairs on hosts: public halves, fingerprints, who has taken them",
+     EXAMPLES("croft key show acme/shop", "croft key show -o json")},
+    {.name = "key take",
+     .group = GROUP_KEYS,
+     .client = true,
+     .run = key_take_run,
+     OPTIONS(key_take_options),
+     POSITIONALS(key_what),
+     .summary = "make new pairs that only this desk knows; from then on its sealed commands alone are obeyed",
+     EXAMPLES("croft key take acme/shop", "croft key take h1")},
+    {.name = "key rotate",
+     .group = GROUP_KEYS,
+     .client = true,
+     .run = key_rotate_run,
+     OPTIONS(key_rotate_options),
+     POSITIONALS(key_what),
+     .summary = "replace one's own pairs by new ones, or, as the landlord, those of a party",
+     EXAMPLES("croft key rotate acme/shop", "croft key rotate --party acme h1")},
+
     {.name = "version",
      .group = GROUP_MACHINE,
      .client = true,
@@ -747,8 +783,13 @@ const struct option *command_shared_options(size_t *ret_length)
 const char *command_group_title(enum command_group group)
 {
     static const char *const titles[] = {
-        [GROUP_GRID] = "The grid", [GROUP_DOCUMENTS] = "Documents",        [GROUP_INSTANCES] = "Instances",
-        [GROUP_HOSTS] = "Hosts",   [GROUP_LIBRARY] = "Library and tokens", [GROUP_MACHINE] = "This machine",
+        [GROUP_GRID] = "The grid",
+        [GROUP_DOCUMENTS] = "Documents",
+        [GROUP_INSTANCES] = "Instances",
+        [GROUP_HOSTS] = "Hosts",
+        [GROUP_LIBRARY] = "Library and tokens",
+        [GROUP_KEYS] = "Keys",
+        [GROUP_MACHINE] = "This machine",
     };
     ASSERT(group < GROUP_COUNT);
     return titles[group];

@@ -23,6 +23,7 @@ static void take_drained(struct taking *taking);
 static void take_document(struct taking *taking);
 static const struct instance *instance_of(const struct taking *taking, const char *name);
 static void put_instance(struct taking *taking, const struct instance *instance);
+static bool same_keys(const struct host_fact *fact, const struct host_report *report);
 static bool reported(const struct host_report *report, const char *instance);
 
 bool report_take(struct controller *controller, struct session *session, const struct host_report *report,
@@ -169,15 +170,30 @@ static void take_document(struct taking *taking)
     const char *refused = report->refused_reason;
     bool back = fact.given_up && report->document_version > 0;
     if (fact.document_version == report->document_version && text_equal(fact.document_error, refused) &&
-        !back)
+        !back && same_keys(&fact, report))
         return;
     if (refused[0] && !text_equal(fact.document_error, refused))
         change_event(taking->change, taking->now_ms, "croft", "host", report->host, "document refused",
                      refused);
     fact.document_version = report->document_version;
     fact.document_error = refused;
+    fact.keys = report->keys;
+    fact.keys_length = report->keys_length;
     if (back) fact.given_up = false;
     change_put(taking->change, RECORD_HOST_FACT, report->host, &fact);
+}
+
+/* A pair that is new, taken, or gone is told by any of these. */
+static bool same_keys(const struct host_fact *fact, const struct host_report *report)
+{
+    if (fact->keys_length != report->keys_length) return false;
+    for (size_t i = 0; i < fact->keys_length; i++) {
+        const struct host_key *was = &fact->keys[i], *is = &report->keys[i];
+        if (!text_equal(was->party, is->party) || was->generation != is->generation ||
+            was->taken_ms != is->taken_ms || !text_equal(was->fingerprint, is->fingerprint))
+            return false;
+    }
+    return true;
 }
 
 static bool reported(const struct host_report *report, const char *instance)

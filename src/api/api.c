@@ -81,7 +81,7 @@ void api_serve(void *ctx, struct exchange *exchange, const struct request *reque
                const struct sender *sender)
 {
     static bool (*const routes[])(struct asked * asked) = {route_objects, route_keys,     route_library,
-                                                           route_events,  route_bill,     route_bill,
+                                                           route_events,  route_bill,     route_reach,
                                                            route_about,   route_documents};
     struct asked *asked = asked_new(ctx, exchange, request);
     struct error err;

@@ -99,6 +99,8 @@ void watch_free_all(struct api *api);
 void top_start(struct asked *asked);
 /* bill.c */
 bool route_bill(struct asked *asked);
+/* reach.c: who can open what to whom, and who decides a packet */
+bool route_reach(struct asked *asked);
 /* load.c: members of an object that has some already; none of what is not known */
 void load_write_tier(struct controller *controller, const char *farm, const char *tier, struct buf *ret_json);
 /* Level, rate of all tiers, and the times of the slowest one. */

@@ -32,7 +32,7 @@ static void view_image(const struct record *record, struct buf *ret_json);
 static void view_pool(struct view *view, const struct record *record, struct buf *ret_json);
 static void view_sla(const struct record *record, struct buf *ret_json);
 static void view_scaling_rules(const struct record *record, struct buf *ret_json);
-static void view_filter(const struct record *record, struct buf *ret_json);
+static void view_filter(const struct view *view, const struct record *record, struct buf *ret_json);
 static void view_instance(struct view *view, const struct record *record, struct buf *ret_json);
 static void write_text(struct buf *ret_json, const char *key, const char *value);
 static void write_time(struct buf *ret_json, const char *key, int64_t wall_ms);
@@ -85,7 +85,7 @@ void view_record(struct view *view, const struct record *record, struct buf *ret
         view_scaling_rules(record, ret_json);
         return;
     case RECORD_FILTER:
-        view_filter(record, ret_json);
+        view_filter(view, record, ret_json);
         return;
     case RECORD_INSTANCE:
         view_instance(view, record, ret_json);
@@ -315,7 +315,7 @@ static void view_scaling_rules(const struct record *record, struct buf *ret_json
     buf_add_text(ret_json, "}}");
 }
 
-static void view_filter(const struct record *record, struct buf *ret_json)
+static void view_filter(const struct view *view, const struct record *record, struct buf *ret_json)
 {
     const struct filter *filter = record->object;
 
@@ -326,6 +326,9 @@ static void view_filter(const struct record *record, struct buf *ret_json)
     write_text(ret_json, "on", filter->on);
     write_text(ret_json, "default", filter_action_names[filter->default_action]);
     write_number(ret_json, "rules", (int64_t)filter->rules_length);
+    const char *misfit = filters_misfit(view->controller, filter->full_name);
+    if (misfit) buf_printf(ret_json, ",\"fits\":%s", misfit[0] ? "false" : "true");
+    write_text(ret_json, "reason", misfit ? misfit : "");
     buf_add_text(ret_json, "}}");
 }
 

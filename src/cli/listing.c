@@ -71,10 +71,9 @@ static const struct column sla_columns[] = {
     {"GUARANTEED", COLUMN_NUMBER, 4}, {"EXTENDED", COLUMN_NUMBER, 4},   {"PERIOD", COLUMN_TEXT, 5}};
 static const struct column scaling_rules_columns[] = {
     {"NAME", COLUMN_TEXT, 0}, {"TERMS", COLUMN_NUMBER, 1}, {"RULES", COLUMN_NUMBER, 1}};
-static const struct column filter_columns[] = {{"NAME", COLUMN_TEXT, 0},
-                                               {"ON", COLUMN_TEXT, 0},
-                                               {"DEFAULT", COLUMN_TEXT, 1},
-                                               {"RULES", COLUMN_NUMBER, 1}};
+static const struct column filter_columns[] = {{"NAME", COLUMN_TEXT, 0},    {"ON", COLUMN_TEXT, 0},
+                                               {"DEFAULT", COLUMN_TEXT, 1}, {"RULES", COLUMN_NUMBER, 1},
+                                               {"FITS", COLUMN_TEXT, 1},    {"REASON", COLUMN_PROSE, 2}};
 static const struct column event_columns[] = {{"TIME", COLUMN_TEXT, 2},    {"KIND", COLUMN_TEXT, 1},
                                               {"NAME", COLUMN_TEXT, 0},    {"WHAT", COLUMN_PROSE, 0},
                                               {"REASON", COLUMN_PROSE, 4}, {"WHO", COLUMN_TEXT, 1}};
@@ -248,7 +247,14 @@ static void fill_scaling_rules(struct row *row)
 
 static void fill_filter(struct row *row)
 {
-    const char *const cells[] = {get(row, "name"), get(row, "on"), get(row, "default"), get(row, "rules")};
+    const char *const cells[] = {get(row, "name"),
+                                 get(row, "on"),
+                                 get(row, "default"),
+                                 get(row, "rules"),
+                                 text_equal(get(row, "fits"), "true")    ? "yes"
+                                 : text_equal(get(row, "fits"), "false") ? "no"
+                                                                         : "",
+                                 get(row, "reason")};
     _Static_assert(LENGTH(cells) == LENGTH(filter_columns), "a cell a column");
     memcpy(row->cells, cells, sizeof(cells));
 }

@@ -40,6 +40,7 @@ bool controller_new(const struct controller_options *options, struct controller 
     controller->tick = clock->after(clock->self, 0, tick, controller);
     keep_start(controller);
     sizing_start(controller);
+    filters_start(controller);
     think_soon(controller);
     *ret_controller = controller;
     return true;
@@ -58,6 +59,7 @@ void controller_free(struct controller *controller)
     hosts_free(controller);
     clock->cancel(clock->self, controller->keep);
     sizing_stop(controller);
+    filters_stop(controller);
     while (map_next(controller->sessions, &cursor, NULL, &session))
         session_free(session);
     map_free(controller->sessions);
@@ -141,6 +143,7 @@ static void changed(void *ctx, enum record_kind kind, const char *name, const st
     struct controller *controller = ctx;
     if (kind == RECORD_FARM && !record) load_farm_gone(controller, name);
     if (kind == RECORD_INSTANCE) load_instance_changed(controller, name, record ? record->object : NULL);
+    filters_changed(controller, kind, name, record ? record->object : NULL);
     if (!record || record->revision != controller->decided_revision)
         news_of(controller, kind, name, record ? record->object : NULL);
     if (record)

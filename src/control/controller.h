@@ -75,6 +75,9 @@ MUST_CHECK bool controller_move(struct controller *controller, const struct call
                                 const char *instance, const char *host, struct error *err);
 MUST_CHECK bool controller_host_state(struct controller *controller, const struct caller *caller,
                                       const char *host, enum host_intent_state state, struct error *err);
+/* In what the filter does not stay inside those of the parties above it: one clause; "" when it does; NULL:
+ * not judged yet. */
+const char *filters_misfit(const struct controller *controller, const char *full_name);
 /* Into the audit log: the caller runs a command in the instance. word: its first one; what follows may be
  * secret. */
 MUST_CHECK bool controller_note_exec(struct controller *controller, const struct caller *caller,

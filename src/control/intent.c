@@ -22,8 +22,6 @@ static bool check_image(struct controller *controller, const struct caller *call
                         const struct document *document, struct error *err);
 static bool check_promises(struct controller *controller, struct arena *arena,
                            const struct documents *documents, const char *file, struct error *err);
-static struct snapshot with_documents(struct arena *arena, const struct snapshot *snapshot,
-                                      const struct documents *documents);
 static const void *merge(struct arena *arena, const void *old, size_t old_length,
                          const struct documents *documents, enum document_kind kind, size_t *ret_length);
 static int compare_documents(const void *a, const void *b);
@@ -52,6 +50,7 @@ bool controller_apply(struct controller *controller, struct arena *arena, const 
     if (!check_caller(caller, documents, err) ||
         !spec_check(mirror_snapshot(controller->mirror), documents, file, err) ||
         !check_images(controller, caller, documents, file, err) ||
+        !filters_check(controller, arena, documents, file, err) ||
         !check_promises(controller, arena, documents, file, err))
         return false;
     for (size_t i = 0; i < documents->length; i++) {
@@ -94,10 +93,11 @@ bool controller_diff(struct controller *controller, struct arena *arena, const s
     const struct snapshot *now = mirror_snapshot(controller->mirror);
 
     if (!check_caller(caller, documents, err) || !spec_check(now, documents, file, err) ||
+        !filters_check(controller, arena, documents, file, err) ||
         !check_promises(controller, arena, documents, file, err))
         return false;
     struct snapshot *then = arena_alloc(arena, sizeof(*then));
-    *then = with_documents(arena, now, documents);
+    *then = intent_with_documents(arena, now, documents);
     *ret_plan = plan_make(arena, then, wall_ms(controller));
     return true;
 }
@@ -110,7 +110,8 @@ bool controller_delete(struct controller *controller, const struct caller *calle
 
     if (!record || !caller_may_see(caller, kind, record))
         return refuse_missing(controller, caller, kind, name, err);
-    if (!text_equal(caller->party, "landlord") && kind != RECORD_FARM && kind != RECORD_IMAGE)
+    if (!text_equal(caller->party, "landlord") && kind != RECORD_FARM && kind != RECORD_IMAGE &&
+        kind != RECORD_FILTER)
         return error_set(err, ERROR_DENIED, "only the landlord deletes a %s", kind_word(kind));
     if (!check_delete(controller, kind, name, err)) return false;
     if (if_revision != UINT64_MAX) change_expect(change, kind, name, if_revision);
@@ -422,7 +423,7 @@ static bool check_promises(struct controller *controller, struct arena *arena,
     for (size_t i = 0; i < documents->length; i++)
         promises |= documents->items[i].kind->kind == KIND_FARM && admit_promises(documents->items[i].farm);
     if (!promises) return true;
-    struct snapshot then = with_documents(arena, now, documents);
+    struct snapshot then = intent_with_documents(arena, now, documents);
     const char *refusal = admit_refusal(arena, now, &then, &farm);
     if (refusal == NULL) return true;
     for (size_t i = 0; i < documents->length && cause == NULL; i++)
@@ -437,8 +438,7 @@ static bool check_promises(struct controller *controller, struct arena *arena,
     return schema_error_at(err, tiers != NULL ? tiers : &start, "tiers");
 }
 
-/* The snapshot as it would be with the documents; shares what they do not touch. */
-static struct snapshot with_documents(struct arena *arena, const struct snapshot *snapshot,
+struct snapshot intent_with_documents(struct arena *arena, const struct snapshot *snapshot,
                                       const struct documents *documents)
 {
     struct snapshot then = *snapshot;
@@ -551,6 +551,10 @@ static bool check_delete(struct controller *controller, enum record_kind kind, c
         if (text_equal(snapshot->slas[i].rules, name))
             return error_set(err, ERROR_REFUSED, "service level %s has rules %s: give it others first",
                              snapshot->slas[i].name, name);
+    for (size_t i = 0; kind == RECORD_PARTY && i < snapshot->filters_length; i++)
+        if (text_equal(snapshot->filters[i].party, name) || text_equal(snapshot->filters[i].on, name))
+            return error_set(err, ERROR_REFUSED, "filter %s is of or on party %s: delete that first",
+                             snapshot->filters[i].full_name, name);
     for (size_t i = 0; kind == RECORD_PARTY && i < snapshot->parties_length; i++)
         if (text_equal(snapshot->parties[i].parent, name))
             return error_set(err, ERROR_REFUSED, "party %s is the parent of %s: delete that first", name,

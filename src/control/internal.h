@@ -49,9 +49,11 @@ struct controller {
     struct map *denied;   /* name and reason -> struct denied */
     struct map *idle;     /* library.c: layers that nobody needs -> struct idle */
     int64_t denied_told_us;
-    struct vec minutes; /* sizing.c: struct minute, not written down yet */
-    struct map *sized;  /* sizing.c: "acme/shop/web" -> struct sized */
-    struct timer *think_soon, *think_later, *tick, *keep, *sizing;
+    struct vec minutes;        /* sizing.c: struct minute, not written down yet */
+    struct map *sized;         /* sizing.c: "acme/shop/web" -> struct sized */
+    struct map *filters_due;   /* filters.c: full names of those to be judged */
+    struct map *filters_words; /* full name -> in what it does not fit, "" when it does */
+    struct timer *think_soon, *think_later, *tick, *keep, *sizing, *filters_turn;
     uint64_t decided_revision; /* of the last decision: the documents that follow from it went with it */
     uint64_t thought_revision; /* of the store after the last decision */
     /* Documents are compared with what is to be only when something changed that may stand in one. */
@@ -135,6 +137,20 @@ struct change *control_change(struct controller *controller);
 MUST_CHECK bool usage_begin(struct controller *controller, struct error *err);
 /* Once a minute: a successor's clock goes on from there at least. */
 MUST_CHECK bool usage_keep(struct controller *controller, struct error *err);
+
+/* intent.c: the snapshot as it would be with the documents; shares what they do not touch. */
+struct snapshot intent_with_documents(struct arena *arena, const struct snapshot *snapshot,
+                                      const struct documents *documents);
+
+/* filters.c */
+void filters_start(struct controller *controller);
+void filters_stop(struct controller *controller);
+/* Filters among the documents stay inside those of the parties above, as they all will be. */
+MUST_CHECK bool filters_check(struct controller *controller, struct arena *arena,
+                              const struct documents *documents, const char *file, struct error *err);
+/* To be called before the planner is told. object: what it is now, NULL: gone. */
+void filters_changed(struct controller *controller, enum record_kind kind, const char *name,
+                     const void *object);
 
 /* sizing.c */
 void sizing_start(struct controller *controller);

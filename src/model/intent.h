@@ -304,7 +304,7 @@ struct filter {
     const char *name; /* short: "inner" */
     const char *party;
     const char *full_name; /* "acme/inner"; made by the reader, not in the document */
-    const char *on; /* "all", a party, "acme/shop", "acme/shop/web", "acme/shop/web-1": whose ports */
+    const char *on;        /* "all", a party, "acme/shop", "acme/shop/web", "acme/shop/web-1": whose ports */
     enum filter_action default_action; /* FILTER_DENY or FILTER_ALLOW */
     const struct filter_rule *rules;
     size_t rules_length;

@@ -311,7 +311,8 @@ static bool check_governed(struct grid *grid, const struct document *document, s
     bool all = text_equal(filter->on, FILTER_ON_ALL);
 
     if (text_equal(filter->party, PARTY_LANDLORD) && (all || text_equal(party, PARTY_LANDLORD))) return true;
-    if (!all && map_get(grid->parties, party) == NULL) return refuse_party(grid, document, party, "on", err);
+    if (!all && !text_equal(party, PARTY_LANDLORD) && map_get(grid->parties, party) == NULL)
+        return refuse_party(grid, document, party, "on", err);
     /* A circle of parents is told at its own document. */
     size_t steps = all ? 0 : map_length(grid->parties) + 1;
     for (const char *above = party; steps > 0; above = parent_of(grid, above), steps--)

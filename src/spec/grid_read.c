@@ -249,9 +249,9 @@ static bool kind_of_tree(struct arena *arena, const struct node *node, enum reco
     if (is_text && document_is_later(kind->text))
         error_set(err, ERROR_INVALID, "kind %s is not supported yet by this version", kind->text);
     else
-        error_set(err, ERROR_INVALID, "expected %s, found %s%s%s%s", buf_text(&all), node_describe(arena, kind),
-                  nearest == NULL ? "" : ", did you mean \"", nearest == NULL ? "" : nearest,
-                  nearest == NULL ? "" : "\"?");
+        error_set(err, ERROR_INVALID, "expected %s, found %s%s%s%s", buf_text(&all),
+                  node_describe(arena, kind), nearest == NULL ? "" : ", did you mean \"",
+                  nearest == NULL ? "" : nearest, nearest == NULL ? "" : "\"?");
     return schema_error_at(err, kind, "kind");
 }
 

@@ -47,6 +47,7 @@ struct grid *grid_new(void)
     grid->now.host_facts = grid->facts;
     grid->now.farms = grid->farms;
     grid->now.parties = grid->parties;
+    grid->now.filters = grid->filters;
     grid->now.pools = grid->pools;
     grid->planner = planner_new();
     grid->told = map_new();
@@ -142,6 +143,18 @@ struct party *grid_party(struct grid *grid, const char *name, const char *parent
     ASSERT(grid->now.parties_length <= GRID_PARTIES_MAX);
     *party = (struct party){.name = name, .parent = parent, .quota = {{-1, -1, -1, -1}, -1, -1}};
     return party;
+}
+
+struct filter *grid_filter(struct grid *grid, const char *full_name, const char *on)
+{
+    struct filter *filter = &grid->filters[grid->now.filters_length++];
+    const char *slash = strchr(full_name, '/');
+    ASSERT(grid->now.filters_length <= GRID_FILTERS_MAX);
+    *filter = (struct filter){.name = slash + 1,
+                              .party = arena_strndup(grid->arena, full_name, (size_t)(slash - full_name)),
+                              .full_name = full_name,
+                              .on = on};
+    return filter;
 }
 
 struct pool *grid_pool(struct grid *grid, const char *name, const char *survive)
@@ -277,6 +290,8 @@ static void tell_all(struct grid *grid)
     tell(grid, RECORD_PARTY, s->parties, s->parties_length, sizeof(struct party),
          offsetof(struct party, name));
     tell(grid, RECORD_POOL, s->pools, s->pools_length, sizeof(struct pool), offsetof(struct pool, name));
+    tell(grid, RECORD_FILTER, s->filters, s->filters_length, sizeof(struct filter),
+         offsetof(struct filter, full_name));
     tell(grid, RECORD_IMAGE, s->images, s->images_length, sizeof(struct image), offsetof(struct image, name));
     tell(grid, RECORD_FARM, s->farms, s->farms_length, sizeof(struct farm), offsetof(struct farm, full_name));
     tell(grid, RECORD_FARM_FACT, s->farm_facts, s->farm_facts_length, sizeof(struct farm_fact),

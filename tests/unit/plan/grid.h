@@ -8,6 +8,7 @@
 enum {
     GRID_PARTIES_MAX = 4,
     GRID_POOLS_MAX = 2,
+    GRID_FILTERS_MAX = 8,
     GRID_HOSTS_MAX = 256,
     GRID_FARMS_MAX = 64,
     GRID_TIERS_MAX = 4
@@ -25,6 +26,7 @@ struct grid {
     struct image images[4];
     struct party parties[GRID_PARTIES_MAX];
     struct pool pools[GRID_POOLS_MAX];
+    struct filter filters[GRID_FILTERS_MAX];
     struct plan plan; /* the last one */
     /* Is told of what changed, and has to decide what plan_make() does. */
     struct planner *planner;
@@ -45,6 +47,8 @@ struct tier *grid_tier(struct grid *grid, struct farm *farm, const char *name, i
 /* Without limits, at first. */
 struct party *grid_party(struct grid *grid, const char *name, const char *parent);
 struct pool *grid_pool(struct grid *grid, const char *name, const char *survive);
+/* In the order of their full names, "acme/inner". */
+struct filter *grid_filter(struct grid *grid, const char *full_name, const char *on);
 void grid_balance(struct grid *grid, struct farm *farm, const char *to, const char *publish);
 struct tier *grid_tier_of(struct grid *grid, struct farm *farm, const char *name);
 void grid_delete_farm(struct grid *grid, struct farm *farm);

@@ -45,7 +45,7 @@ static const struct bad bad_documents[] = {
      "f:2:7: name: expected a name: 1 to 63 of a-z 0-9 -, with a letter or digit at both ends, found "
      "\"a\xe2\x80\xa8\xe2\x80\xa9\""},
     {"# \xc2\x85 \xe2\x80\xa8 \xe2\x80\xa9\nkind: Party\nnane: a\n",
-     "f:3:1: nane: unknown key, did you mean \"name\"f:5:45: rules[0].port: expected at least 1, found 0"},
+     "f:3:1: nane: unknown key, did you mean \"name\"?"},
     {"hello\n", "f:1:1: expected a document (a map that begins with its kind), found \"hello\""},
     {"42\n", "f:1:1: expected a document (a map that begins with its kind), found the number 42"},
     {"[1]\n", "f:1:2: expected a document (a map that begins with its kind), found the number 1"},
@@ -55,10 +55,10 @@ static const struct bad bad_documents[] = {
                   "ScalingRules or Filter"},
     {"kind: Hots\n",
      "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules or Filter, found "
-     "\"Hots\", did you mean \"Host\"f:5:45: rules[0].port: expected at least 1, found 0"},
+     "\"Hots\", did you mean \"Host\"?"},
     {"kind: farm\n",
      "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules or Filter, found "
-     "\"farm\", did you mean \"Farm\"f:5:45: rules[0].port: expected at least 1, found 0"},
+     "\"farm\", did you mean \"Farm\"?"},
     {"kind: Zebra\n",
      "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules or Filter, found \"Zebra\""},
     {"kind: 5\n",
@@ -121,7 +121,7 @@ static const struct bad bad_documents[] = {
     {"kind: Site\n", "f:1:7: kind: kind Site is not supported yet by this version"},
     {"kind: Filtr\n",
      "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules or Filter, found "
-     "\"Filtr\", did you mean \"Filter\"f:5:45: rules[0].port: expected at least 1, found 0"},
+     "\"Filtr\", did you mean \"Filter\"?"},
     {"kind: Party\nname: p\n---\nkind: Party\nname: p\n",
      "f:5:7: name: another document is for party \"p\" already"},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers: [{name: web, image: 'i:1'}, {name: db, "
@@ -139,8 +139,7 @@ static const struct bad bad_documents[] = {
     {"kind: Pool\nname: p\nsurvive:\n",
      "f:3:9: survive: expected none, host, rack, zone, site or a depth of the zone path, 1 to 8, found "
      "nothing"},
-    {"kind: Pool\nname: p\nsurvives: host\n", "f:3:1: survives: unknown key, did you mean \"survive\"f:5:45: "
-                                              "rules[0].port: expected at least 1, found 0"},
+    {"kind: Pool\nname: p\nsurvives: host\n", "f:3:1: survives: unknown key, did you mean \"survive\"?"},
     {"kind: Pool\nname: p\n---\nkind: Pool\nname: p\n",
      "f:5:7: name: another document is for pool \"p\" already"},
     {"kind: Party\nname: p\nparent: p\n", "f:3:9: parent: a party cannot be its own parent"},
@@ -149,7 +148,7 @@ static const struct bad bad_documents[] = {
 static const struct bad bad_hosts_and_parties[] = {
     {"kind: Host\n", "f:1:1: name: missing: the host's name"},
     {"kind: Host\nname: h\nzone: e\ncapacity: {cpus: 1, memory: 1Gi}\nnmae: x\n",
-     "f:5:1: nmae: unknown key, did you mean \"name\"f:5:45: rules[0].port: expected at least 1, found 0"},
+     "f:5:1: nmae: unknown key, did you mean \"name\"?"},
     {"kind: Host\nname: h\nzone: e\ncapacity: {cpus: 1, memory: 1Gi}\nzzzzzz: x\n",
      "f:5:1: zzzzzz: unknown key, expected one of: name, zone, pool, class, capacity, reserve, state"},
     {"kind: Host\nname: H1\nzone: e\ncapacity: {cpus: 1, memory: 1Gi}\n",
@@ -182,8 +181,7 @@ static const struct bad bad_hosts_and_parties[] = {
     {"kind: Host\nname: h\ncapacity: {cpus: 1, memory: 1Gi}\n",
      "f:1:1: zone: missing: path of the zones it is in; the first is the site"},
     {"kind: Host\nname: h\nzone: e\ncapacity: {cpus: 1, memory: 1Gi}\nstate: activ\n",
-     "f:5:8: state: expected active, draining or off, found \"activ\", did you mean \"active\"f:5:45: "
-     "rules[0].port: expected at least 1, found 0"},
+     "f:5:8: state: expected active, draining or off, found \"activ\", did you mean \"active\"?"},
     {"kind: Host\nname: h\nzone: e\ncapacity: {cpus: 1, memory: 1Gi}\nstate: up\n",
      "f:5:8: state: expected active, draining or off, found \"up\""},
     {"kind: Host\nname: h\nzone: e\ncapacity: {cpus: 1, memory: 1Gi}\nstate: 1\n",
@@ -211,8 +209,7 @@ static const struct bad bad_hosts_and_parties[] = {
      "f:4:29: capacity.memory: expected bytes such as 64Mi or 10Gi (units Ki Mi Gi Ti or none), found "
      "\"0.1Ki\""},
     {"kind: Host\nname: h\nzone: e\ncapacity: {cpus: 1, memmory: 1Gi}\n",
-     "f:4:21: capacity.memmory: unknown key, did you mean \"memory\"f:5:45: rules[0].port: expected at least "
-     "1, found 0"},
+     "f:4:21: capacity.memmory: unknown key, did you mean \"memory\"?"},
     {"kind: Host\nname: h\nzone: e\ncapacity: {memory: 1Gi}\n", "f:4:11: capacity.cpus: missing: cores"},
     {"kind: Host\nname: h\nzone: e\ncapacity: 8\n",
      "f:4:11: capacity: expected a map (capacity), found the number 8"},
@@ -231,9 +228,7 @@ static const struct bad bad_hosts_and_parties[] = {
      "f:3:20: quota.instances: expected a whole number or unlimited, found the number -1"},
     {"kind: Party\nname: p\nquota: {instances: 1.5}\n",
      "f:3:20: quota.instances: expected a whole number or unlimited, found the number 1.5"},
-    {"kind: Party\nname: p\nquota: {farm: 1}\n",
-     "f:3:9: quota.farm: unknown key, did you mean \"farms\"f:5:45: rules[0].port: expected at least 1, "
-     "found 0"},
+    {"kind: Party\nname: p\nquota: {farm: 1}\n", "f:3:9: quota.farm: unknown key, did you mean \"farms\"?"},
     {"kind: Party\nname: p\nquota: none\n", "f:3:8: quota: expected a map (quota), found \"none\""},
     {"kind: Image\nname: hello\ndigest: "
      "sha256:0000000000000000000000000000000000000000000000000000000000000000\nlayers: []\n",
@@ -250,7 +245,7 @@ static const struct bad bad_hosts_and_parties[] = {
 
 static const struct bad bad_farms[] = {
     {"kind: Farm\nnaem: f\nparty: p\nsubnet: 10.0.0.0/24\n",
-     "f:2:1: naem: unknown key, did you mean \"name\"f:5:45: rules[0].port: expected at least 1, found 0"},
+     "f:2:1: naem: unknown key, did you mean \"name\"?"},
     {"kind: Farm\nname: f\nsubnet: 10.0.0.0/24\n", "f:1:1: party: missing: whose it is"},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.5/24\n",
      "f:4:9: subnet: expected an IPv4 network such as 10.0.0.0/24 (all bits behind the prefix zero), found "
@@ -271,8 +266,7 @@ static const struct bad bad_farms[] = {
     {"kind: Farm\nname: f\nparty: p\nsubnet: 224.0.0.0/24\n",
      "f:4:9: subnet: expected a network for hosts such as 10.0.0.0/24, not one of special use"},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\nstate: runing\n",
-     "f:5:8: state: expected running or stopped, found \"runing\", did you mean \"running\"f:5:45: "
-     "rules[0].port: expected at least 1, found 0"},
+     "f:5:8: state: expected running or stopped, found \"runing\", did you mean \"running\"?"},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers: {name: t}\n",
      "f:5:8: tiers: expected a list, found a map"},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers: [t]\n",
@@ -289,11 +283,9 @@ static const struct bad bad_farms[] = {
      "image: 'i:1'}]\n",
      "f:5:43: tiers[1].name: tiers[0] has the name \"web\" already"},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  image2: x\n",
-     "f:8:3: tiers[0].image2: unknown key, did you mean \"image\"f:5:45: rules[0].port: expected at least 1, "
-     "found 0"},
+     "f:8:3: tiers[0].image2: unknown key, did you mean \"image\"?"},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  imgae: x\n",
-     "f:8:3: tiers[0].imgae: unknown key, did you mean \"image\"f:5:45: rules[0].port: expected at least 1, "
-     "found 0"},
+     "f:8:3: tiers[0].imgae: unknown key, did you mean \"image\"?"},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  driver: vm\n",
      "f:8:11: tiers[0].driver: driver vm is not supported yet by this version"},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  driver: host\n",
@@ -304,7 +296,7 @@ static const struct bad bad_farms[] = {
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  driver: "
      "contaner\n",
      "f:8:11: tiers[0].driver: expected container, vm or host, found \"contaner\", did you mean "
-     "\"container\"f:5:45: rules[0].port: expected at least 1, found 0"},
+     "\"container\"?"},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  volumes: "
      "[{name: d, size: 1Gi, mount: /d}]\n",
      "f:8:12: tiers[0].volumes: volumes are not supported yet by this version"},
@@ -325,8 +317,7 @@ static const struct bad bad_farms[] = {
      "f:8:10: tiers[0].count: expected a whole number, found a list"},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  count: "
      "{comitted: 1}\n",
-     "f:8:11: tiers[0].count.comitted: unknown key, did you mean \"committed\"f:5:45: rules[0].port: "
-     "expected at least 1, found 0"},
+     "f:8:11: tiers[0].count.comitted: unknown key, did you mean \"committed\"?"},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  count: "
      "{committed: 3, guaranteed: 2}\n",
      "f:8:37: tiers[0].count.guaranteed: 2 is less than committed, 3"},
@@ -352,8 +343,7 @@ static const struct bad bad_farms[] = {
      "\"64mb\""},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  size: {cpu: "
      "1}\n",
-     "f:8:10: tiers[0].size.cpu: unknown key, did you mean \"cpus\"f:5:45: rules[0].port: expected at least "
-     "1, found 0"},
+     "f:8:10: tiers[0].size.cpu: unknown key, did you mean \"cpus\"?"},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  capacity: -1\n",
      "f:8:13: tiers[0].capacity: -1 is out of range, expected 0 to 9223372036854775807"},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  command: "
@@ -436,8 +426,7 @@ static const struct bad bad_farms[] = {
      "f:8:28: tiers[0].health.every: 1ms is out of range, expected \"10ms\" to \"1d\""},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  health: {tcp: "
      "80, evry: 1s}\n",
-     "f:8:21: tiers[0].health.evry: unknown key, did you mean \"every\"f:5:45: rules[0].port: expected at "
-     "least 1, found 0"},
+     "f:8:21: tiers[0].health.evry: unknown key, did you mean \"every\"?"},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  health: {tcp: "
      "80, fails: 0}\n",
      "f:8:28: tiers[0].health.fails: 0 is out of range, expected 1 to 1000"},
@@ -466,8 +455,7 @@ static const struct bad bad_farms[] = {
      "high\n",
      "f:8:13: tiers[0].priority: expected a whole number, found \"high\""},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  needs: [t2]\n",
-     "f:8:11: tiers[0].needs[0]: there is no tier \"t2\", did you mean \"t\"f:5:45: rules[0].port: expected "
-     "at least 1, found 0"},
+     "f:8:11: tiers[0].needs[0]: there is no tier \"t2\", did you mean \"t\"?"},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  needs: t\n",
      "f:8:10: tiers[0].needs: expected a list, found \"t\""},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  needs: [t]\n",
@@ -477,8 +465,7 @@ static const struct bad bad_farms[] = {
      "f:5:77: tiers[1].needs: tiers need each other in a circle: b needs c needs b"},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers: [{name: front, image: 'i:1', needs: "
      "[bakc]}, {name: back, image: 'i:1'}]\n",
-     "f:5:45: tiers[0].needs[0]: there is no tier \"bakc\", did you mean \"back\"f:5:45: rules[0].port: "
-     "expected at least 1, found 0"},
+     "f:5:45: tiers[0].needs[0]: there is no tier \"bakc\", did you mean \"back\"?"},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  count: 300\n",
      "f:4:9: subnet: has room for 254 addresses, but the gateway, the balancer and all instances (max and "
      "warm) need 301"},
@@ -491,8 +478,7 @@ static const struct bad bad_farms[] = {
      "f:6:35: balance[0].to: expected TIER:PORT such as \"web:8080\", found \"web\""},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers: [{name: web, image: 'i:1'}, {name: db, "
      "image: 'i:1'}]\nbalance: [{name: b, port: 80, to: 'wbe:80'}]\n",
-     "f:6:35: balance[0].to: there is no tier \"wbe\", did you mean \"web\"f:5:45: rules[0].port: expected "
-     "at least 1, found 0"},
+     "f:6:35: balance[0].to: there is no tier \"wbe\", did you mean \"web\"?"},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers: [{name: web, image: 'i:1'}, {name: db, "
      "image: 'i:1'}]\nbalance: [{name: b, port: 80, to: 'nothing:80'}]\n",
      "f:6:35: balance[0].to: there is no tier \"nothing\" in this farm"},
@@ -530,19 +516,16 @@ static const struct bad bad_farms[] = {
      "f:6:111: balance[1].publish: balance[0] is published at 1.2.3.4:1 already"},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers: [{name: web, image: 'i:1'}, {name: db, "
      "image: 'i:1'}]\nallow: [{from: wbe, to: db, port: 1/tcp}]\n",
-     "f:6:16: allow[0].from: there is no tier \"wbe\", did you mean \"web\"f:5:45: rules[0].port: expected "
-     "at least 1, found 0"},
+     "f:6:16: allow[0].from: there is no tier \"wbe\", did you mean \"web\"?"},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers: [{name: web, image: 'i:1'}, {name: db, "
      "image: 'i:1'}]\nallow: [{from: web, to: bd, port: 1/tcp}]\n",
-     "f:6:25: allow[0].to: there is no tier \"bd\", did you mean \"db\"f:5:45: rules[0].port: expected at "
-     "least 1, found 0"},
+     "f:6:25: allow[0].to: there is no tier \"bd\", did you mean \"db\"?"},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers: [{name: web, image: 'i:1'}, {name: db, "
      "image: 'i:1'}]\nallow: [{from: web, to: balance, port: 1/tcp}]\n",
      "f:6:25: allow[0].to: there is no tier \"balance\" in this farm"},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers: [{name: web, image: 'i:1'}, {name: db, "
      "image: 'i:1'}]\nallow: [{from: web, to: intrenet, port: 1/tcp}]\n",
-     "f:6:25: allow[0].to: there is no tier \"intrenet\", did you mean \"internet\"f:5:45: rules[0].port: "
-     "expected at least 1, found 0"},
+     "f:6:25: allow[0].to: there is no tier \"intrenet\", did you mean \"internet\"?"},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers: [{name: web, image: 'i:1'}, {name: db, "
      "image: 'i:1'}]\nallow: [{from: web, to: balance, port: 1/tcp}]\n",
      "f:6:25: allow[0].to: there is no tier \"balance\" in this farm"},

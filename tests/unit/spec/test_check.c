@@ -39,6 +39,46 @@ static const char *check(struct arena *arena, const char *before, const char *te
     return arena_strdup(arena, buf_text(&line));
 }
 
+static void a_party_governs_what_is_its_own(void **state)
+{
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    static const struct {
+        const char *party, *on, *found;
+    } rows[] = {
+        {"acme", "acme", ""},
+        {"acme", "acme/shop/web", ""},
+        {"acme", "sub/farm", ""},
+        {"landlord", "all", ""},
+        {"landlord", "landlord/x", ""},
+        {"landlord", "sub/farm/web-1", ""},
+        {"sub", "acme/shop",
+         "f:4:5: on: \"acme/shop\" is not sub's, nor of a party below: a party governs what is its own"},
+        {"acme", "all",
+         "f:4:5: on: \"all\" is not acme's, nor of a party below: a party governs what is its own"},
+        {"acme", "landlord",
+         "f:4:5: on: \"landlord\" is not acme's, nor of a party below: a party governs what is its own"},
+        {"acme", "acmee/x", "f:4:5: on: there is no party \"acmee\", did you mean \"acme\"?"},
+        {"subb", "acme", "f:3:8: party: there is no party \"subb\", did you mean \"sub\"?"},
+    };
+    for (size_t i = 0; i < LENGTH(rows); i++) {
+        char *text =
+            arena_printf(arena, "kind: Filter\nname: x\nparty: %s\non: %s\n", rows[i].party, rows[i].on);
+        assert_string_equal(check(arena, PARTIES, text), rows[i].found);
+    }
+}
+
+/* The circle is told, not walked for ever. */
+static void governing_ends_in_a_circle(void **state)
+{
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    static const char text[] = "kind: Filter\nname: x\nparty: landlord\non: a\n---\n"
+                               "kind: Filter\nname: y\nparty: a\non: b\n---\n"
+                               "kind: Party\nname: a\nparent: b\n---\nkind: Party\nname: b\nparent: a\n";
+    assert_string_equal(
+        check(arena, "", text),
+        "f:4:5: on: \"a\" is not landlord's, nor of a party below: a party governs what is its own");
+}
+
 static void finds_service_levels(void **state)
 {
     CLEANUP_ARENA struct arena *arena = arena_new();
@@ -262,6 +302,8 @@ int main(void)
         cmocka_unit_test(service_levels_keep_their_farms),
         cmocka_unit_test(finds_parties),
         cmocka_unit_test(finds_service_levels),
+        cmocka_unit_test(a_party_governs_what_is_its_own),
+        cmocka_unit_test(governing_ends_in_a_circle),
         cmocka_unit_test(refuses_circles),
         cmocka_unit_test(finds_images),
         cmocka_unit_test(holds_quotas),

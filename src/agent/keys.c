@@ -45,7 +45,8 @@ static bool save(struct agent *agent, const struct party_keys *keys, struct erro
 static void turn(void *ctx);
 static bool make_missing(struct agent *agent, bool *ret_made, struct error *err);
 static bool end_unnamed(struct agent *agent, struct error *err);
-static bool is_named(const struct agent *agent, const char *party);
+static bool is_wanted(const struct agent *agent, const char *party);
+static bool is_here(const struct agent *agent, const char *party);
 static void soon(struct agent *agent, int64_t us);
 static struct console *console_of(const struct party_keys *keys, const unsigned char *key);
 static void hex(const unsigned char *bytes, char ret_text[2 * SEALED_KEY_SIZE + 1]);
@@ -345,8 +346,8 @@ static void turn(void *ctx)
         soon(agent, AGAIN_US);
         return;
     }
-    for (size_t i = 0; i < agent->keys.length; i++)
-        waits |= (*(struct party_keys **)vec_at(&agent->keys, i))->unnamed_us != 0;
+    for (size_t i = 0; agent->good && i < agent->keys.length; i++)
+        waits |= !is_wanted(agent, (*(struct party_keys **)vec_at(&agent->keys, i))->party);
     if (made)
         soon(agent, 0);
     else if (waits)
@@ -385,7 +386,7 @@ static bool end_unnamed(struct agent *agent, struct error *err)
     if (!agent->good || !agent->confirmed_boot) return true; /* it is not known what is wanted here */
     for (size_t i = 0; i < agent->keys.length;) {
         struct party_keys *keys = *(struct party_keys **)vec_at(&agent->keys, i);
-        if (is_named(agent, keys->party))
+        if (is_wanted(agent, keys->party) || is_here(agent, keys->party))
             keys->unnamed_us = 0;
         else if (!keys->unnamed_us)
             keys->unnamed_us = now_us;
@@ -404,18 +405,26 @@ static bool end_unnamed(struct agent *agent, struct error *err)
     return true;
 }
 
-static bool is_named(const struct agent *agent, const char *party)
+static bool is_wanted(const struct agent *agent, const char *party)
 {
     const struct host_document *document = &agent->good->document;
-    size_t cursor = 0;
-    void *value = NULL;
 
     if (text_equal(party, landlord)) return true;
     for (size_t i = 0; i < document->instances_length; i++)
         if (text_equal(document->instances[i].party, party)) return true;
-    while (map_next(agent->units, &cursor, NULL, &value))
-        if (((struct unit *)value)->have && text_equal(((struct unit *)value)->have->party, party))
-            return true;
+    return false;
+}
+
+/* Until it is wiped. */
+static bool is_here(const struct agent *agent, const char *party)
+{
+    size_t cursor = 0;
+    void *value = NULL;
+
+    while (map_next(agent->units, &cursor, NULL, &value)) {
+        const struct unit *unit = value;
+        if (unit->have && text_equal(unit->have->party, party)) return true;
+    }
     return false;
 }
 

@@ -144,13 +144,17 @@ static void add_row(struct buf *json, const char *host, const struct host_key *k
     buf_add_text(json, "},");
 }
 
-/* HOST/PARTY. What is in it is nobody's business here: only how much, how often, and from whom. */
+/* HOST/PARTY, as the message's own head says. What is in it is nobody's business here: only how much, how
+ * often, and from whom. */
 static void send_on(struct asked *asked, const char *rest)
 {
     struct controller *controller = asked->api->options.controller;
     const char *slash = strchr(rest, '/'), *party = slash ? slash + 1 : "";
     const char *host = arena_strndup(asked->arena, rest, slash ? (size_t)(slash - rest) : strlen(rest));
     struct call *call = NULL;
+    struct sealed_head head;
+    const char *box = NULL;
+    size_t box_size = 0;
     struct error err;
 
     if (!may_send(asked, party, &err)) {
@@ -159,6 +163,13 @@ static void send_on(struct asked *asked, const char *rest)
     }
     if (!mirror_get(controller_mirror(controller), RECORD_HOST_FACT, host)) {
         error_set(&err, ERROR_NOT_FOUND, "there is no host %s", host);
+        answer_error(asked, &err);
+        return;
+    }
+    if (!sealed_head_read(asked->body, asked->body_size, &head, &box, &box_size, &err) ||
+        ((!text_equal(head.host, host) || !text_equal(head.party, party)) &&
+         !error_set(&err, ERROR_INVALID, "a sealed command of %s for %s: it goes to /v1/sealed/%s/%s",
+                    head.party, head.host, head.host, head.party))) {
         answer_error(asked, &err);
         return;
     }

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -48,6 +47,7 @@ static bool set_aside(struct os_vault *vault, struct buf *ret_note, const struct
 static bool read_secret(struct os_vault *vault, struct error *err);
 static bool save(const struct os_vault *vault, struct error *err);
 static struct slot *find_slot(const struct os_vault *vault, const char *name);
+static void set_name(struct slot *slot, const char *name);
 static void slot_free(struct slot *slot);
 static bool vault_make(void *self, const char *slot, struct vault_pair *ret_pair, struct error *err);
 static bool vault_find(void *self, const char *slot, struct vault_pair *ret_pair);
@@ -235,6 +235,13 @@ static struct slot *find_slot(const struct os_vault *vault, const char *name)
     return NULL;
 }
 
+/* Filled up with zeros, as it goes into the file. */
+static void set_name(struct slot *slot, const char *name)
+{
+    memset(slot->name, 0, sizeof(slot->name));
+    memcpy(slot->name, name, strlen(name));
+}
+
 static void slot_free(struct slot *slot)
 {
     seal_secret_free(slot->secrets);
@@ -252,7 +259,7 @@ static bool vault_make(void *self, const char *name, struct vault_pair *ret_pair
         return error_set(err, ERROR_FAILED, "a host has pairs for at most %d parties", SLOTS_MAX);
     if (!seal_secret_new(sizeof(*made.secrets), &memory, err)) return false;
     made.secrets = memory;
-    strcpy(made.name, name);
+    set_name(&made, name);
     seal_make(made.secrets);
     seal_public(made.secrets, &made.pair);
     struct slot before = old ? *old : (struct slot){0};
@@ -287,16 +294,16 @@ static bool vault_rename(void *self, const char *from, const char *to, struct er
     if (!moved) return error_set(err, ERROR_NOT_FOUND, "there is no pair of %s", from);
     if (moved == other) return true;
     /* The other one loses its name first: two of one name are never saved. */
-    if (other) snprintf(other->name, sizeof(other->name), "%s", from);
-    snprintf(moved->name, sizeof(moved->name), "%s", to);
+    if (other) set_name(other, from);
+    set_name(moved, to);
     struct slot kept = other ? *other : (struct slot){0};
     size_t place = other ? (size_t)(other - (struct slot *)vault->slots.items) : 0;
     if (other) vec_remove(&vault->slots, place);
     if (!save(vault, err)) {
         moved = find_slot(vault, to);
-        snprintf(moved->name, sizeof(moved->name), "%s", from);
+        set_name(moved, from);
         if (kept.secrets) {
-            snprintf(kept.name, sizeof(kept.name), "%s", to);
+            set_name(&kept, to);
             *(struct slot *)vec_push(&vault->slots) = kept;
         }
         return false;

@@ -4,7 +4,6 @@
 #include "base/text.h"
 #include "sim/digest.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static const char file_name[] = "vault";
@@ -180,7 +179,9 @@ static bool vault_rename(void *self, const char *from, const char *to, struct er
     struct vec slots = copy_without(vault, to);
     for (size_t i = 0; i < slots.length; i++) {
         struct slot *slot = vec_at(&slots, i);
-        if (text_equal(slot->name, kept.name)) snprintf(slot->name, sizeof(slot->name), "%s", to);
+        if (!text_equal(slot->name, kept.name)) continue;
+        memset(slot->name, 0, sizeof(slot->name));
+        memcpy(slot->name, to, strlen(to));
     }
     return replace(vault, &slots, err);
 }

@@ -34,6 +34,7 @@ struct desk_call {
     void (*done)(void *ctx, const struct answer *answer);
     void *ctx;
     struct seal_secrets *answer_key;
+    struct vault_pair answer_to;
     unsigned char digest[SEALED_KEY_SIZE];
     struct call *call;
     int tries;
@@ -176,7 +177,7 @@ bool desk_start_call(struct desk *desk, const struct desk_target *target,
         return false;
     }
     call->answer_key = memory;
-    seal_make(call->answer_key);
+    seal_make(call->answer_key, &call->answer_to);
     if (!call_send(call, err)) {
         call_free(call);
         return false;
@@ -326,7 +327,6 @@ static bool seal_command(struct desk_call *call, struct buf *ret_data, struct er
                                      .body_size = call->body_size};
     CLEANUP_BUF struct buf part = {0}, text = {0}, plain = {0};
     unsigned char signature[SEALED_SIGNATURE_SIZE];
-    struct vault_pair answer_to;
     struct sealed_head head = {0};
 
     /* Microseconds, so that a desk that forgot how far it has counted goes on above that. */
@@ -335,9 +335,8 @@ static bool seal_command(struct desk_call *call, struct buf *ret_data, struct er
     snprintf(head.host, sizeof(head.host), "%s", call->target.host);
     snprintf(head.party, sizeof(head.party), "%s", call->target.party);
     memcpy(head.pair, pair->fingerprint, sizeof(head.pair));
-    seal_public(call->answer_key, &answer_to);
     memcpy(command.console, desk->own.sign, sizeof(command.console));
-    memcpy(command.answer_to, answer_to.seal, sizeof(command.answer_to));
+    memcpy(command.answer_to, call->answer_to.seal, sizeof(command.answer_to));
     sealed_command_write(&command, &part);
     sealed_command_text(&head, part.data, part.size, &text);
     seal_sign(desk->console, text.data, text.size, signature);
@@ -386,7 +385,7 @@ static bool open_answer(struct desk_call *call, const struct answer *answer, str
     struct sealed_answer sealed = {0};
 
     bool good = sealed_answer_box(answer->body, answer->body_size, &box, &size, err) &&
-                seal_open(call->answer_key, box, size, ret_plain, err) &&
+                seal_open(call->answer_key, &call->answer_to, box, size, ret_plain, err) &&
                 sealed_split(ret_plain->data, ret_plain->size, &signature, &part, &part_size, err) &&
                 sealed_answer_read(part, part_size, &sealed, err);
     if (good) {

@@ -62,11 +62,11 @@ bool seal_harden(struct error *err)
     return true;
 }
 
-void seal_make(struct seal_secrets *ret_secrets)
+void seal_make(struct seal_secrets *ret_secrets, struct vault_pair *ret_pair)
 {
-    struct vault_pair ignored;
-    crypto_box_keypair(ignored.seal, ret_secrets->seal);
-    crypto_sign_keypair(ignored.sign, ret_secrets->sign);
+    crypto_box_keypair(ret_pair->seal, ret_secrets->seal);
+    crypto_sign_keypair(ret_pair->sign, ret_secrets->sign);
+    seal_fingerprint(ret_pair);
 }
 
 void seal_make_seed(unsigned char ret_seed[VAULT_KEY_SIZE])
@@ -106,17 +106,15 @@ void seal_fingerprint(struct vault_pair *pair)
     crypto_generichash_final(&state, pair->fingerprint, VAULT_DIGEST_SIZE);
 }
 
-bool seal_open(const struct seal_secrets *secrets, const void *box, size_t size, struct buf *ret_data,
-               struct error *err)
+bool seal_open(const struct seal_secrets *secrets, const struct vault_pair *pair, const void *box,
+               size_t size, struct buf *ret_data, struct error *err)
 {
-    unsigned char key[VAULT_KEY_SIZE];
     unsigned char *plain = NULL;
     bool good = false;
 
     if (size >= crypto_box_SEALBYTES) {
         plain = mem_alloc(size);
-        crypto_scalarmult_base(key, secrets->seal);
-        good = crypto_box_seal_open(plain, box, size, key, secrets->seal) == 0;
+        good = crypto_box_seal_open(plain, box, size, pair->seal, secrets->seal) == 0;
         if (good) buf_add(ret_data, plain, size - crypto_box_SEALBYTES);
         sodium_memzero(plain, size);
         mem_free(plain);

@@ -22,15 +22,16 @@ void seal_secret_free(void *memory); /* NULL is fine */
 MUST_CHECK bool seal_harden(struct error *err);
 
 MUST_CHECK bool seal_init(struct error *err); /* before anything else here; can be repeated */
-void seal_make(struct seal_secrets *ret_secrets);
+void seal_make(struct seal_secrets *ret_secrets, struct vault_pair *ret_pair);
 /* The same two from a seed each time: what a person's console keeps. */
 void seal_make_seed(unsigned char ret_seed[VAULT_KEY_SIZE]);
 void seal_from_seed(const unsigned char seed[VAULT_KEY_SIZE], struct seal_secrets *ret_secrets);
 /* The public halves that belong to them. */
 void seal_public(const struct seal_secrets *secrets, struct vault_pair *ret_pair);
 void seal_fingerprint(struct vault_pair *pair); /* of its halves, into it */
-MUST_CHECK bool seal_open(const struct seal_secrets *secrets, const void *box, size_t size,
-                          struct buf *ret_data, struct error *err);
+/* pair: the public halves of secrets. */
+MUST_CHECK bool seal_open(const struct seal_secrets *secrets, const struct vault_pair *pair, const void *box,
+                          size_t size, struct buf *ret_data, struct error *err);
 void seal_sign(const struct seal_secrets *secrets, const void *data, size_t size,
                unsigned char ret_signature[VAULT_SIGNATURE_SIZE]);
 bool seal_verify(const unsigned char key[VAULT_KEY_SIZE], const void *data, size_t size,

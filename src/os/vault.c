@@ -260,8 +260,7 @@ static bool vault_make(void *self, const char *name, struct vault_pair *ret_pair
     if (!seal_secret_new(sizeof(*made.secrets), &memory, err)) return false;
     made.secrets = memory;
     set_name(&made, name);
-    seal_make(made.secrets);
-    seal_public(made.secrets, &made.pair);
+    seal_make(made.secrets, &made.pair);
     struct slot before = old ? *old : (struct slot){0};
     if (!old) old = vec_push(&vault->slots);
     *old = made;
@@ -340,7 +339,7 @@ static bool vault_open(void *self, const char *name, const void *box, size_t siz
 {
     const struct slot *slot = find_slot(self, name);
     if (!slot) return error_set(err, ERROR_NOT_FOUND, "there is no pair of %s", name);
-    return seal_open(slot->secrets, box, size, ret_data, err);
+    return seal_open(slot->secrets, &slot->pair, box, size, ret_data, err);
 }
 
 static bool vault_sign(void *self, const char *name, const void *data, size_t size,

@@ -229,6 +229,9 @@ def shut_out(grid):
         desk.do('key', 'take', 'cord/shop')
         equal(desk.exec('cord/shop/web-1', 'echo', 'back'), 'back')
         landlord.do('key', 'rotate', host, '--yes')
+        told = [event['what'] for event in grid.events(host)]
+        for what in 'keys of cord taken', 'keys of cord rotated', 'keys of cord made anew', 'keys of landlord taken':
+            assert what in told, f'{what}: {told}'
 
 
 @tap.case('key files that others may read, or of another kind, are refused in one line')

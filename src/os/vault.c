@@ -206,7 +206,6 @@ static bool save(const struct os_vault *vault, struct error *err)
 {
     const struct disk_port *disk = os_disk_port(vault->disk);
     size_t head = sizeof(magic) + NONCE_SIZE, size = vault->slots.length * ENTRY_SIZE;
-    CLEANUP_BUF struct buf file = {0};
     void *memory = NULL;
 
     if (!seal_secret_new(size + 1, &memory, err)) return false;

@@ -7,6 +7,12 @@
 #include "replay/replay.h"
 #include "simulate/simulate.h"
 
+#define OUTPUT_OPTION(formats_, words)                                                                     \
+    {                                                                                                      \
+        .name = "output", .letter = 'o', .argument = "FORMAT", .fallback = "table", .choices = (formats_), \
+        .help = words "; with json, errors are JSON too"                                                   \
+    }
+
 static const char *const formats[] = {"table", "json", "yaml", "name", NULL};
 static const char *const bill_formats[] = {"table", "json", "yaml", "csv", NULL};
 static const char *const sim_formats[] = {"table", "json", NULL};
@@ -28,12 +34,7 @@ static const struct option shared[] = {
      .argument = "FILE",
      .help = "the authority (PEM) that signed an https server's certificate"},
     {.name = "state", .argument = "DIR", .help = "the grid of this machine with this state directory"},
-    {.name = "output",
-     .letter = 'o',
-     .argument = "FORMAT",
-     .fallback = "table",
-     .choices = formats,
-     .help = "table, json, yaml or name; with json, errors are JSON too"},
+    OUTPUT_OPTION(formats, "table, json, yaml or name"),
 };
 
 static const struct option up_options[] = {
@@ -235,6 +236,16 @@ static const struct option surface_options[] = {
      .choices = surface_formats,
      .help = "csv or svg"},
 };
+static const struct option filter_check_options[] = {
+    {.name = "outer",
+     .argument = "FILE",
+     .help = "documents of kind Filter: each of them has to let pass what the inner one does; - is standard "
+             "input"},
+    {.name = "inner", .argument = "FILE", .help = "the one Filter that is judged; - is standard input"},
+    {.name = "clamp",
+     .help = "print, in place of an answer, the filter that is left of it inside the outer ones"},
+    OUTPUT_OPTION(replay_formats, "table, json or yaml"),
+};
 static const struct option replay_options[] = {
     {.name = "trace",
      .argument = "FILE",
@@ -258,12 +269,7 @@ static const struct option replay_options[] = {
      .argument = "N",
      .help = "of the oracle: the fewest server hours with so many late requests"},
     {.name = "plot", .argument = "FILE", .help = "draw demand, capacity and lateness there, as SVG"},
-    {.name = "output",
-     .letter = 'o',
-     .argument = "FORMAT",
-     .fallback = "table",
-     .choices = replay_formats,
-     .help = "table, json or yaml; with json, errors are JSON too"},
+    OUTPUT_OPTION(replay_formats, "table, json or yaml"),
 };
 static const struct option balance_options[] = {
     {.name = "grid",
@@ -288,12 +294,7 @@ static const struct option bench_options[] = {
     {.name = "zones", .argument = "Z", .fallback = "3", .help = "over how many zones the hosts are spread"},
     {.name = "racks", .argument = "R", .fallback = "40", .help = "over how many racks of each zone"},
     {.name = "seed", .argument = "N", .fallback = "7", .help = "the same number gives the same grid"},
-    {.name = "output",
-     .letter = 'o',
-     .argument = "FORMAT",
-     .fallback = "table",
-     .choices = formats,
-     .help = "table, json, yaml or name; with json, errors are JSON too"},
+    OUTPUT_OPTION(formats, "table, json, yaml or name"),
 };
 static const struct option bench_share_options[] = {
     {.name = "farms", .argument = "N", .fallback = "1000", .help = "how many farms, sized by their load"},
@@ -301,22 +302,12 @@ static const struct option bench_share_options[] = {
     {.name = "zones", .argument = "Z", .fallback = "3", .help = "over how many zones the hosts are spread"},
     {.name = "racks", .argument = "R", .fallback = "40", .help = "over how many racks of each zone"},
     {.name = "seed", .argument = "N", .fallback = "7", .help = "the same number gives the same grid"},
-    {.name = "output",
-     .letter = 'o',
-     .argument = "FORMAT",
-     .fallback = "table",
-     .choices = formats,
-     .help = "table, json, yaml or name; with json, errors are JSON too"},
+    OUTPUT_OPTION(formats, "table, json, yaml or name"),
 };
 static const struct option bench_filter_options[] = {
     {.name = "rules", .argument = "N", .fallback = "1000", .help = "how many rules each filter has"},
     {.name = "seed", .argument = "N", .fallback = "7", .help = "the same number gives the same filters"},
-    {.name = "output",
-     .letter = 'o',
-     .argument = "FORMAT",
-     .fallback = "table",
-     .choices = formats,
-     .help = "table, json, yaml or name; with json, errors are JSON too"},
+    OUTPUT_OPTION(formats, "table, json, yaml or name"),
 };
 static const struct option sim_options[] = {
     {.name = "seed", .argument = "N", .help = "the one run that this number stands for"},
@@ -351,12 +342,7 @@ static const struct option sim_options[] = {
      .help = "table or json: counts, violations, and a hash over every step"},
 };
 static const struct option doctor_options[] = {
-    {.name = "output",
-     .letter = 'o',
-     .argument = "FORMAT",
-     .fallback = "table",
-     .choices = formats,
-     .help = "table, json, yaml or name; with json, errors are JSON too"},
+    OUTPUT_OPTION(formats, "table, json, yaml or name"),
 };
 
 static const struct option whatif_options[] = {

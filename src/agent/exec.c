@@ -137,6 +137,19 @@ void exec_free(struct exec_session *session)
     mem_free(session);
 }
 
+void exec_end_party(struct agent *agent, const char *party)
+{
+    size_t cursor = 0, size = strlen(party);
+    void *value = NULL;
+
+    while (map_next(agent->execs, &cursor, NULL, &value)) {
+        struct exec_session *session = value;
+        if (!text_starts(session->instance, party) || session->instance[size] != '/') continue;
+        map_remove(agent->execs, session->id);
+        exec_free(session);
+    }
+}
+
 static void start(struct agent *agent, struct exchange *exchange, const struct request *request)
 {
     const struct random_port *random = agent->options.random;
@@ -365,6 +378,7 @@ static void input_gone(void *ctx)
 
     clock->cancel(clock->self, session->input_timer);
     session->input_timer = NULL;
+    sealed_forget(session->agent, session->input_waiting);
     session->input_waiting = NULL;
 }
 
@@ -464,6 +478,7 @@ static void poll_over(void *ctx)
 static void poll_gone(void *ctx)
 {
     struct exec_session *session = ctx;
+    sealed_forget(session->agent, session->waiting);
     session->waiting = NULL;
     be_patient(session);
 }

@@ -205,6 +205,7 @@ void poll_next(struct agent *agent, bool at_once); /* asks for a newer document;
 /* exec.c */
 void exec_free(struct exec_session *session);
 void exec_serve(struct agent *agent, struct exchange *exchange, const struct request *request);
+void exec_end_party(struct agent *agent, const char *party); /* all sessions in its instances */
 
 /* keys.c: parties' key pairs on this host */
 struct party_keys;
@@ -244,7 +245,8 @@ void sealed_serve(struct agent *agent, struct exchange *exchange, const struct r
 /* False: the exchange is of no sealed command. Else the answer is sealed and given. */
 bool sealed_answer(struct agent *agent, struct exchange *exchange, int status, const struct header *headers,
                    size_t headers_length, const void *body, size_t body_size);
-void sealed_forget(struct agent *agent, const struct exchange *exchange); /* NULL: all */
+/* Nobody waits for the answer any more. NULL: all. */
+void sealed_forget(struct agent *agent, const struct exchange *exchange);
 
 /* look.c: whether another host can be reached from here, over each of its paths */
 void look_serve(struct agent *agent, struct exchange *exchange, const struct node *body);

@@ -216,6 +216,7 @@ bool keys_take(struct agent *agent, struct party_keys *keys, const unsigned char
             vec_clear(&keys->consoles);
             return false;
         }
+        exec_end_party(agent, keys->party); /* what others began in plain words */
         report_soon(agent);
     }
     return keys_rotate(agent, keys, ret_json, err);
@@ -247,6 +248,7 @@ bool keys_shut_out(struct agent *agent, const char *party, struct buf *ret_json,
     keys->own = false;
     keys->generation++;
     vec_clear(&keys->consoles);
+    exec_end_party(agent, party);
     report_soon(agent);
     if (!save(agent, keys, err) || !vault->destroy(vault->self, keys->next, err) ||
         !vault->make(vault->self, keys->party, &pair, err))

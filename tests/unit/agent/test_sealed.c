@@ -236,7 +236,9 @@ static void test_take(void **state)
     world_run_ms(desk->world, 2000);
     assert_true(text_starts(told(desk, "acme"), "{\"party\":\"acme\",\"generation\":1,\"taken_ms\":0"));
     open_console(&console, desk, "acme", 1);
-    assert_int_equal(plain(&console, "POST", exec_path, echo), 200);
+    assert_int_equal(plain(&console, "POST", exec_path, "{\"command\":[\"sleep\",\"600000\"]}"), 200);
+    CLEANUP_MEM char *others = mem_printf("/agent/exec/%.32s?instance=acme/shop/web-1&after=0",
+                                          strstr(buf_text(&console.body), ":\"") + 2);
     read_pair(told(desk, "acme"), &console.pair);
     const struct vault_pair first = console.pair;
     assert_int_equal(command(&console, "POST", exec_path, echo), 409); /* before it has taken them */
@@ -259,6 +261,7 @@ static void test_take(void **state)
     assert_int_equal(command(&console, "GET", poll, NULL), 200);
     assert_true(body_has(&console, "\"exit\":0"));
     assert_int_equal(plain(&console, "GET", poll, NULL), 409);
+    assert_int_equal(command(&console, "GET", others, NULL), 404); /* what was begun before has ended */
     assert_int_equal(command(&console, "GET", log_path, NULL), 200);
 
     /* The pair that the landlord knew is gone. */
@@ -420,6 +423,9 @@ static void test_shut_out(void **state)
     assert_int_equal(command(&owner, "POST", exec_path, echo), 403);
     assert_int_equal(command(&owner, "GET", log_path, NULL), 403);
     assert_int_equal(command(&owner, "POST", "/agent/keys/rotate?party=none", NULL), 404);
+    assert_int_equal(command(&acme, "POST", exec_path, "{\"command\":[\"sleep\",\"600000\"]}"), 200);
+    CLEANUP_MEM char *poll = mem_printf("/agent/exec/%.32s?instance=acme/shop/web-1&after=0",
+                                        strstr(buf_text(&acme.body), ":\"") + 2);
     assert_int_equal(command(&owner, "POST", "/agent/keys/rotate?party=acme", NULL), 200);
     world_run_ms(desk->world, 1000);
     assert_true(text_starts(told(desk, "acme"), "{\"party\":\"acme\",\"generation\":3,\"taken_ms\":0"));
@@ -428,6 +434,7 @@ static void test_shut_out(void **state)
     assert_int_equal(command(&acme, "POST", exec_path, echo), 409);
     assert_true(body_has(&acme, "has not taken its keys"));
     assert_int_equal(plain(&acme, "POST", exec_path, echo), 200);
+    assert_int_equal(plain(&acme, "GET", poll, NULL), 404); /* what it had begun has ended */
     close_console(&owner);
     close_console(&acme);
     desk_free(desk);

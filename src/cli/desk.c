@@ -6,15 +6,17 @@
 #include "model/sealed.h"
 #include "os/seal.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { EXPIRES_MS = 60 * 1000, TRIES = 8 };
+enum { EXPIRES_MS = 60 * 1000, TRIES = 8, SERVERS_SIZE_MAX = 2048 };
 
-static const char console_kind[] = "croft console key 1", pair_kind[] = "croft host pair 1";
+static const char console_kind[] = "croft console key 1", pair_kind[] = "croft host pair 1",
+                  servers_kind[] = "croft grid servers 1";
 
 struct desk {
     struct client *client;
@@ -50,6 +52,9 @@ struct waiting {
 
 static bool load_console(struct desk *desk, bool make, bool *ret_there, struct error *err);
 static bool make_console(struct desk *desk, const char *path, struct error *err);
+static bool check_server(const struct desk *desk, struct error *err);
+static bool knows_server(const struct desk *desk, const char *grid, bool *ret_known, struct error *err);
+static bool note_server(const struct desk *desk, struct error *err);
 static char *pair_path(const struct desk *desk, const char *host, const char *party);
 static bool read_hex(const char *text, unsigned char *ret_bytes, size_t size);
 static void add_hex(struct buf *text, const unsigned char *bytes, size_t size);
@@ -102,7 +107,21 @@ bool desk_set_grid(struct desk *desk, const char *grid, struct error *err)
     if (!text_is_name(grid)) return error_set(err, ERROR_FAILED, "the server does not say which grid it is");
     mem_free(desk->grid);
     desk->grid = mem_strdup(grid);
-    return true;
+    return check_server(desk, err);
+}
+
+bool desk_has_party(const struct desk *desk, const char *party)
+{
+    CLEANUP_MEM char *path = mem_printf("%s/%s", desk->directory, desk->grid);
+    CLEANUP_MEM char *begins = mem_printf("%s@", party);
+    DIR *listing = opendir(path);
+    const struct dirent *entry = NULL;
+    bool found = false;
+
+    while (listing && !found && (entry = readdir(listing)))
+        found = text_starts(entry->d_name, begins);
+    if (listing) closedir(listing);
+    return found;
 }
 
 bool desk_recall(const struct desk *desk, const char *host, const char *party, struct desk_target *ret_target,
@@ -138,7 +157,7 @@ bool desk_remember(const struct desk *desk, const struct desk_target *target, st
     buf_add_text(&text, "\nsign ");
     add_hex(&text, target->pair.sign, sizeof(target->pair.sign));
     buf_printf(&text, "\ngeneration %" PRId64 "\n", target->generation);
-    return secret_file_write(path, pair_kind, &text, err);
+    return note_server(desk, err) && secret_file_write(path, pair_kind, &text, err);
 }
 
 bool desk_forget(const struct desk *desk, const char *host, const char *party, struct error *err)
@@ -271,6 +290,66 @@ static bool make_console(struct desk *desk, const char *path, struct error *err)
     seal_wipe(seed, sizeof(seed));
     seal_wipe(text.data, text.size);
     return good;
+}
+
+/* A server that says it is another grid than before would be told in plain words what was sealed until then.
+ */
+static bool check_server(const struct desk *desk, struct error *err)
+{
+    DIR *listing = opendir(desk->directory);
+    const struct dirent *entry = NULL;
+    bool good = true;
+
+    while (listing && good && (entry = readdir(listing))) {
+        bool known = false;
+        if (!text_is_name(entry->d_name) || text_equal(entry->d_name, desk->grid)) continue;
+        good = knows_server(desk, entry->d_name, &known, err);
+        if (good && known)
+            good = error_set(
+                err, ERROR_DENIED,
+                "%s says that it is another grid than the one whose keys this desk took by it: if it "
+                "is, remove %s/%s",
+                client_server(desk->client), desk->directory, entry->d_name);
+    }
+    if (listing) closedir(listing);
+    return good;
+}
+
+static bool knows_server(const struct desk *desk, const char *grid, bool *ret_known, struct error *err)
+{
+    CLEANUP_MEM char *path = mem_printf("%s/%s/servers", desk->directory, grid);
+    CLEANUP_MEM char *line = mem_printf("\n%s\n", client_server(desk->client));
+    CLEANUP_BUF struct buf text = {0};
+    struct error problem;
+
+    buf_add_char(&text, '\n');
+    if (!secret_file_read(path, servers_kind, &text, &problem)) {
+        *ret_known = false;
+        if (problem.code == ERROR_NOT_FOUND) return true;
+        *err = problem;
+        return false;
+    }
+    *ret_known = strstr(buf_text(&text), line) != NULL;
+    return true;
+}
+
+/* By which servers this grid is known: the last ones, as many as the file may have. */
+static bool note_server(const struct desk *desk, struct error *err)
+{
+    CLEANUP_MEM char *path = mem_printf("%s/%s/servers", desk->directory, desk->grid);
+    CLEANUP_BUF struct buf text = {0};
+    struct error problem;
+    bool known = false;
+
+    if (!knows_server(desk, desk->grid, &known, err)) return false;
+    if (known) return true;
+    buf_printf(&text, "%s\n", client_server(desk->client));
+    if (!secret_file_read(path, servers_kind, &text, &problem) && problem.code != ERROR_NOT_FOUND) {
+        *err = problem;
+        return false;
+    }
+    if (text.size > SERVERS_SIZE_MAX) buf_truncate(&text, SERVERS_SIZE_MAX);
+    return secret_file_write(path, servers_kind, &text, err);
 }
 
 /* NULL: no file can be called so. */

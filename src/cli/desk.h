@@ -20,11 +20,14 @@ struct desk_target {
  * others may read, are refused by name. The client outlives it. */
 MUST_CHECK bool desk_open(struct client *client, bool make, struct desk **ret_desk, struct error *err);
 void desk_free(struct desk *desk); /* NULL is fine; wipes */
-/* Of which grid the pairs are: hosts of different grids have the same names. Before those below. */
+/* Of which grid the pairs are: hosts of different grids have the same names. Before those below.
+ * ERROR_DENIED: this server was another grid when keys were taken by it. */
 MUST_CHECK bool desk_set_grid(struct desk *desk, const char *grid, struct error *err);
 /* ERROR_NOT_FOUND: this desk has not taken it. Its texts are those given here. */
 MUST_CHECK bool desk_recall(const struct desk *desk, const char *host, const char *party,
                             struct desk_target *ret_target, struct error *err);
+/* It has taken the party's keys on some host of the grid: nothing of it is said in plain words from here. */
+bool desk_has_party(const struct desk *desk, const char *party);
 MUST_CHECK bool desk_remember(const struct desk *desk, const struct desk_target *target, struct error *err);
 MUST_CHECK bool desk_forget(const struct desk *desk, const char *host, const char *party, struct error *err);
 

@@ -95,13 +95,24 @@ static bool find_target(struct way *way, const char *instance, bool *ret_found, 
     struct error problem;
 
     if (!cli_ask(cli, "GET", path, NULL, &answer, err)) return false;
-    const struct node *keys = node_get(&answer, "keys");
-    if (!keys || keys->length == 0) return true; /* it runs nowhere: that is told when it is asked */
     if (!desk_set_grid(way->desk, node_text(&answer, "grid", ""), err)) return false;
+    const struct node *keys = node_get(&answer, "keys");
+    const char *slash = strchr(instance, '/');
     const char *party = arena_strndup(cli->arena, instance, strcspn(instance, "/"));
-    *ret_found =
-        desk_recall(way->desk, node_text(&keys->items[0], "host", ""), party, &way->target, &problem);
-    if (*ret_found || problem.code == ERROR_NOT_FOUND) return true;
-    *err = problem;
-    return false;
+    const char *host = keys && keys->length > 0 ? node_text(&keys->items[0], "host", "") : NULL;
+    *ret_found = host && desk_recall(way->desk, host, party, &way->target, &problem);
+    if (*ret_found) return true;
+    if (host && problem.code != ERROR_NOT_FOUND) {
+        *err = problem;
+        return false;
+    }
+    /* Who seals what he says is not brought to say it in plain words by being told of another host. */
+    if (!desk_has_party(way->desk, party)) return true;
+    if (!host)
+        return error_set(err, ERROR_REFUSED, "%s runs nowhere now, or where %s has no keys yet", instance,
+                         party);
+    size_t farm_size = slash ? (size_t)(slash - instance) + 1 + strcspn(slash + 1, "/") : strlen(instance);
+    return error_set(err, ERROR_REFUSED,
+                     "%s is on %s, where this desk has not taken %s's keys: croft key take %.*s", instance,
+                     host, party, (int)farm_size, instance);
 }

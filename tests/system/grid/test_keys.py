@@ -62,7 +62,7 @@ class Wire:
     """Stands between a desk and the controller, as whoever carries messages does: keeps what is sealed, and may change answers."""
 
     def __init__(self, grid):
-        self.grid, self.commands, self.answers, self.change = grid, [], [], None
+        self.grid, self.commands, self.answers, self.change, self.lie, self.words = grid, [], [], None, None, []
         wire = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -76,6 +76,9 @@ class Wire:
                 response = connection.getresponse()
                 answer = response.read()
                 connection.close()
+                wire.words.append(body)
+                if self.path.startswith('/v1/keys') and wire.lie:
+                    answer = json.dumps(wire.lie(json.loads(answer))).encode()
                 if self.path.startswith('/v1/sealed/'):
                     wire.commands.append((self.path, body))
                     wire.answers.append(answer)
@@ -209,6 +212,19 @@ def wire(grid):
         desk.refused('what came as the answer of', 'exec', 'brio/shop/web-1', '--', 'true')
         carrier.change = None
         equal(desk.exec('brio/shop/web-1', 'echo', 'well'), 'well')
+        # Nor are plain words to be had by lies about where an instance is, whose keys there are, and which grid this is.
+        for lie, why in (
+                (lambda told: {**told, 'keys': [{**row, 'host': 'h9'} for row in told['keys']]}, 'where this desk has not taken'),
+                (lambda told: {**told, 'keys': []}, 'or where brio has no keys yet'),
+                (lambda told: {**told, 'keys': [{**row, 'taken': ''} for row in told['keys']]}, None),
+                (lambda told: {**told, 'grid': '0123456789abcdef'}, 'says that it is another grid')):
+            carrier.lie = lie
+            if why:
+                desk.refused(why, 'exec', 'brio/shop/web-1', '--', 'echo', 'unheard')
+            else:
+                equal(desk.exec('brio/shop/web-1', 'echo', 'unheard'), 'unheard')
+        carrier.lie = None
+        assert b'unheard' not in b''.join(carrier.words)
 
 
 @tap.case('the landlord shuts a tenant out, and cannot speak for it; keys are rotated')

@@ -20,6 +20,8 @@ bool agent_new(const struct agent_options *options, struct agent **ret_agent, st
     agent->looks = VEC_OF(struct look *);
     agent->meters = map_new();
     agent->stalls = map_new();
+    agent->keys = VEC_OF(struct party_keys *);
+    agent->sealed = VEC_OF(struct sealed_asked *);
     images_start(agent);
     const struct compute_events compute_events = {unit_exited, agent};
     /* A balancer steers around a server that it finds bad by itself; the instance's own probe decides what
@@ -30,7 +32,7 @@ bool agent_new(const struct agent_options *options, struct agent **ret_agent, st
                                                   .ctx = agent};
     options->compute->set_events(options->compute->self, &compute_events);
     options->balance->set_events(options->balance->self, &balance_events);
-    if (!adopt(agent, err)) {
+    if (!adopt(agent, err) || !keys_load(agent, err)) {
         agent_free(agent);
         return false;
     }
@@ -74,6 +76,9 @@ void agent_free(struct agent *agent)
     map_free(agent->execs);
     predecessors_free(agent);
     document_stop(agent);
+    sealed_forget(agent, NULL);
+    vec_free(&agent->sealed);
+    keys_free(agent);
     mem_free(agent->refused_reason);
     mem_free(agent);
 }

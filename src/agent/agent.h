@@ -14,6 +14,7 @@
 #include "port/net.h"
 #include "port/process.h"
 #include "port/random.h"
+#include "port/vault.h"
 #include "port/watch.h"
 
 struct agent_options {
@@ -25,6 +26,7 @@ struct agent_options {
     const struct process_port *process;
     const struct watch_port *watch;
     const struct random_port *random;
+    const struct vault_port *vault; /* parties' key pairs on this host */
     const struct compute_driver *compute;
     const struct net_driver *network;
     const struct balance_driver *balance;

@@ -332,6 +332,7 @@ static void apply_finish(struct apply *apply)
         confirm_boot(agent);
         boot_stop(agent);
         want(agent, &held->document);
+        keys_note(agent);
         predecessors_add(agent, old);
         report_soon(agent);
     }

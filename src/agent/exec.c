@@ -121,14 +121,13 @@ void exec_free(struct exec_session *session)
 {
     const struct process_port *process = session->agent->options.process;
     const struct clock_port *clock = session->agent->options.clock;
-    const struct net_port *net = session->agent->options.net;
 
     if (session->process) {
         process->kill(process->self, session->process, SIGKILL);
         process->detach(process->self, session->process);
     }
-    if (session->waiting) net->answer(net->self, session->waiting, 410, NULL, 0, NULL, 0);
-    if (session->input_waiting) net->answer(net->self, session->input_waiting, 410, NULL, 0, NULL, 0);
+    if (session->waiting) agent_answer(session->agent, session->waiting, 410, NULL, 0, NULL, 0);
+    if (session->input_waiting) agent_answer(session->agent, session->input_waiting, 410, NULL, 0, NULL, 0);
     clock->cancel(clock->self, session->timer);
     clock->cancel(clock->self, session->input_timer);
     vec_free(&session->pieces);
@@ -136,6 +135,19 @@ void exec_free(struct exec_session *session)
     mem_free(session->instance);
     mem_free(session->program);
     mem_free(session);
+}
+
+void exec_end_party(struct agent *agent, const char *party)
+{
+    size_t cursor = 0, size = strlen(party);
+    void *value = NULL;
+
+    while (map_next(agent->execs, &cursor, NULL, &value)) {
+        struct exec_session *session = value;
+        if (!text_starts(session->instance, party) || session->instance[size] != '/') continue;
+        map_remove(agent->execs, session->id);
+        exec_free(session);
+    }
 }
 
 static void start(struct agent *agent, struct exchange *exchange, const struct request *request)
@@ -366,6 +378,7 @@ static void input_gone(void *ctx)
 
     clock->cancel(clock->self, session->input_timer);
     session->input_timer = NULL;
+    sealed_forget(session->agent, session->input_waiting);
     session->input_waiting = NULL;
 }
 
@@ -465,6 +478,7 @@ static void poll_over(void *ctx)
 static void poll_gone(void *ctx)
 {
     struct exec_session *session = ctx;
+    sealed_forget(session->agent, session->waiting);
     session->waiting = NULL;
     be_patient(session);
 }

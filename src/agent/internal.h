@@ -100,6 +100,10 @@ struct agent {
     struct timer *load_next;
     struct call *load_call;
 
+    struct vec keys; /* struct party_keys *, by party (keys.c) */
+    struct timer *keys_next;
+    struct vec sealed; /* struct sealed_asked *: whose answers are still to come (sealed.c) */
+
     /* channel.c */
     struct call *hello, *line, *poll, *report, *beats[2];
     bool path_lost[2]; /* the last beat over it got no answer */
@@ -201,12 +205,58 @@ void poll_next(struct agent *agent, bool at_once); /* asks for a newer document;
 /* exec.c */
 void exec_free(struct exec_session *session);
 void exec_serve(struct agent *agent, struct exchange *exchange, const struct request *request);
+void exec_end_party(struct agent *agent, const char *party); /* all sessions in its instances */
+
+/* keys.c: parties' key pairs on this host */
+struct party_keys;
+MUST_CHECK bool keys_load(struct agent *agent, struct error *err);
+void keys_free(struct agent *agent);
+/* A document is in force: pairs are made for parties that it names, and those of parties that nothing names
+ * go in time. */
+void keys_note(struct agent *agent);
+/* For the report, in the arena. */
+const struct host_key *keys_report(const struct agent *agent, struct arena *arena, size_t *ret_length);
+/* False, and why: the instance's party has taken its keys here, and is obeyed by sealed command only. */
+MUST_CHECK bool keys_let_plain(const struct agent *agent, const char *instance, struct error *err);
+struct party_keys *keys_of(const struct agent *agent, const char *party); /* NULL: none here */
+/* Which slot of the vault the fingerprint names: the pair in use, or the next one; NULL: neither. */
+const char *keys_slot(const struct agent *agent, const struct party_keys *keys, const unsigned char *pair);
+/* The party was not taken by anybody, or the console is one of its. */
+bool keys_taken(const struct party_keys *keys);
+bool keys_know(const struct party_keys *keys, const unsigned char *console);
+/* True when the counter is above all that this console has used here; then it is used, and a successor of
+ * this agent knows it. False with *ret_last > 0: it is not; with *ret_last 0: it could not be written down
+ * (err). */
+MUST_CHECK bool keys_count(struct agent *agent, struct party_keys *keys, const unsigned char *console,
+                           int64_t counter, int64_t *ret_last, struct error *err);
+/* A command came by the next pair, so its owner has it: it takes the place of the one in use. */
+MUST_CHECK bool keys_change_over(struct agent *agent, struct party_keys *keys, struct error *err);
+/* What sealed commands do to pairs; the answers' JSON is added. */
+MUST_CHECK bool keys_take(struct agent *agent, struct party_keys *keys, const unsigned char *console,
+                          int64_t counter, struct buf *ret_json, struct error *err);
+MUST_CHECK bool keys_rotate(struct agent *agent, struct party_keys *keys, struct buf *ret_json,
+                            struct error *err);
+MUST_CHECK bool keys_shut_out(struct agent *agent, const char *party, struct buf *ret_json,
+                              struct error *err);
+void keys_tell(const struct party_keys *keys, struct buf *ret_json);
+
+/* sealed.c: commands that only their party's consoles can give */
+void sealed_serve(struct agent *agent, struct exchange *exchange, const struct request *request);
+/* False: the exchange is of no sealed command. Else the answer is sealed and given. */
+bool sealed_answer(struct agent *agent, struct exchange *exchange, int status, const struct header *headers,
+                   size_t headers_length, const void *body, size_t body_size);
+/* Nobody waits for the answer any more. NULL: all. */
+void sealed_forget(struct agent *agent, const struct exchange *exchange);
 
 /* look.c: whether another host can be reached from here, over each of its paths */
 void look_serve(struct agent *agent, struct exchange *exchange, const struct node *body);
 void look_free(struct look *look);
 
 /* serve.c */
+/* As net_port.answer(), sealed where the question was. */
+void agent_answer(struct agent *agent, struct exchange *exchange, int status, const struct header *headers,
+                  size_t headers_length, const void *body, size_t body_size);
+void serve_log(struct agent *agent, struct exchange *exchange, const struct request *request);
 void agent_answer_error(struct agent *agent, struct exchange *exchange, const struct error *err);
 void agent_answer_json(struct agent *agent, struct exchange *exchange, const char *json);
 /* Value of a query parameter, as it was sent, in the arena; NULL when absent. */

@@ -11,7 +11,7 @@
 
 enum { LOG_PIECE_MAX = 256 * 1024, LOG_TAIL = 64 * 1024 };
 
-static void serve_log(struct agent *agent, struct exchange *exchange, const struct request *request);
+static void serve_instance(struct agent *agent, struct exchange *exchange, const struct request *request);
 static void serve_usage(struct agent *agent, struct exchange *exchange);
 
 void agent_serve(void *ctx, struct exchange *exchange, const struct request *request,
@@ -22,6 +22,7 @@ void agent_serve(void *ctx, struct exchange *exchange, const struct request *req
     struct node body;
     struct error err;
 
+    sealed_forget(agent, exchange); /* of an asker who has left: another one has its place in memory */
     if (sender->role == ROLE_NONE) {
         error_set(&err, ERROR_DENIED, "this needs a controller's or a host's certificate");
         agent_answer_error(agent, exchange, &err);
@@ -38,10 +39,10 @@ void agent_serve(void *ctx, struct exchange *exchange, const struct request *req
             look_serve(agent, exchange, &body);
         else
             agent_answer_error(agent, exchange, &err);
-    } else if (text_starts(request->path, "/agent/exec")) {
-        exec_serve(agent, exchange, request);
-    } else if (text_starts(request->path, "/agent/log?")) {
-        serve_log(agent, exchange, request);
+    } else if (text_starts(request->path, "/agent/exec") || text_starts(request->path, "/agent/log?")) {
+        serve_instance(agent, exchange, request);
+    } else if (text_equal(request->path, "/agent/sealed")) {
+        sealed_serve(agent, exchange, request);
     } else if (text_equal(request->path, "/agent/usage")) {
         serve_usage(agent, exchange);
     } else {
@@ -50,22 +51,43 @@ void agent_serve(void *ctx, struct exchange *exchange, const struct request *req
     }
 }
 
-void agent_answer_error(struct agent *agent, struct exchange *exchange, const struct error *err)
+/* What a controller asks in plain words, for whomever. */
+static void serve_instance(struct agent *agent, struct exchange *exchange, const struct request *request)
+{
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    const char *instance = agent_query(arena, request->path, "instance");
+    struct error err;
+
+    if (!keys_let_plain(agent, instance ? instance : "", &err))
+        agent_answer_error(agent, exchange, &err);
+    else if (text_starts(request->path, "/agent/exec"))
+        exec_serve(agent, exchange, request);
+    else
+        serve_log(agent, exchange, request);
+}
+
+void agent_answer(struct agent *agent, struct exchange *exchange, int status, const struct header *headers,
+                  size_t headers_length, const void *body, size_t body_size)
 {
     const struct net_port *net = agent->options.net;
+    if (!sealed_answer(agent, exchange, status, headers, headers_length, body, body_size))
+        net->answer(net->self, exchange, status, headers, headers_length, body, body_size);
+}
+
+void agent_answer_error(struct agent *agent, struct exchange *exchange, const struct error *err)
+{
     CLEANUP_BUF struct buf json = {0};
     const struct header type = {"Content-Type", "application/problem+json"};
     int status = error_http_status(err->code);
 
     problem_write(err, status, &json);
-    net->answer(net->self, exchange, status, &type, 1, json.data, json.size);
+    agent_answer(agent, exchange, status, &type, 1, json.data, json.size);
 }
 
 void agent_answer_json(struct agent *agent, struct exchange *exchange, const char *json)
 {
-    const struct net_port *net = agent->options.net;
     const struct header type = {"Content-Type", "application/json"};
-    net->answer(net->self, exchange, 200, &type, 1, json, strlen(json));
+    agent_answer(agent, exchange, 200, &type, 1, json, strlen(json));
 }
 
 const char *agent_query(struct arena *arena, const char *path, const char *name)
@@ -90,10 +112,9 @@ void agent_log(const struct agent *agent, const char *what, const struct error *
         fprintf(stderr, "%s\n", line);
 }
 
-static void serve_log(struct agent *agent, struct exchange *exchange, const struct request *request)
+void serve_log(struct agent *agent, struct exchange *exchange, const struct request *request)
 {
     const struct compute_driver *compute = agent->options.compute;
-    const struct net_port *net = agent->options.net;
     CLEANUP_ARENA struct arena *arena = arena_new();
     CLEANUP_BUF struct buf data = {0};
     const char *instance = agent_query(arena, request->path, "instance");
@@ -119,7 +140,7 @@ static void serve_log(struct agent *agent, struct exchange *exchange, const stru
     }
     snprintf(next, sizeof(next), "%" PRId64, offset);
     const struct header headers[] = {{"Content-Type", "text/plain; charset=utf-8"}, {"Croft-Offset", next}};
-    net->answer(net->self, exchange, 200, headers, LENGTH(headers), data.data, data.size);
+    agent_answer(agent, exchange, 200, headers, LENGTH(headers), data.data, data.size);
 }
 
 /* {"instances":[{name, cpu_us, memory, processes}]}: totals; whoever asks makes rates of two answers. */

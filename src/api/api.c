@@ -54,6 +54,7 @@ struct api *api_new(const struct api_options *options)
     struct api *api = mem_alloc(sizeof(*api));
     api->options = *options;
     api->repeats = map_new();
+    api->sealed = map_new();
     api->watchers = VEC_OF(struct watcher *);
     api->later = VEC_OF(struct asked *);
     return api;
@@ -69,6 +70,9 @@ void api_free(struct api *api)
     while (map_next(api->repeats, &cursor, NULL, &repeats))
         repeats_free(repeats);
     map_free(api->repeats);
+    for (size_t cursor_sealed = 0; map_next(api->sealed, &cursor_sealed, NULL, &repeats);)
+        mem_free(repeats);
+    map_free(api->sealed);
     vec_free(&api->watchers);
     mem_free(api);
 }
@@ -76,8 +80,9 @@ void api_free(struct api *api)
 void api_serve(void *ctx, struct exchange *exchange, const struct request *request,
                const struct sender *sender)
 {
-    static bool (*const routes[])(struct asked * asked) = {
-        route_objects, route_library, route_events, route_bill, route_reach, route_about, route_documents};
+    static bool (*const routes[])(struct asked * asked) = {route_objects, route_keys,     route_library,
+                                                           route_events,  route_bill,     route_reach,
+                                                           route_about,   route_documents};
     struct asked *asked = asked_new(ctx, exchange, request);
     struct error err;
 

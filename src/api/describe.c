@@ -246,7 +246,9 @@ static void add_content(const char *schema, struct buf *ret_json)
     bool list = text_ends(schema, "[]");
     int size = (int)strcspn(schema, "[");
 
-    if (text_equal(schema, "text") || text_equal(schema, "lines"))
+    if (text_equal(schema, "bytes"))
+        buf_add_text(ret_json, "\"application/octet-stream\":{}");
+    else if (text_equal(schema, "text") || text_equal(schema, "lines"))
         buf_printf(ret_json, "\"%s\":{\"schema\":{\"type\":\"string\"}}",
                    text_equal(schema, "text") ? "text/plain" : "application/x-ndjson");
     else

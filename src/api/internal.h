@@ -9,6 +9,7 @@ struct watcher;
 struct api {
     struct api_options options;
     struct map *repeats; /* party -> struct repeats: answers to what had an Idempotency-Key */
+    struct map *sealed;  /* party -> struct bucket: how many more sealed commands it may send (keys.c) */
     struct vec watchers; /* struct watcher * */
     struct vec later;    /* struct asked *: whose answers are still to come */
 };
@@ -76,6 +77,14 @@ MUST_CHECK bool record_kind_of_path(const char *path, enum record_kind *ret_kind
 bool route_objects(struct asked *asked);
 /* The name in "farms/NAME/scale" or "farm/NAME/scale"; in the arena; NULL: it is another path. */
 const char *path_between(const struct asked *asked, const char *prefix, const char *suffix);
+/* What an agent answered, as the asked's (ctx) answer; and for asked_later(). */
+void relay_answered(void *ctx, const struct answer *answer);
+void relay_cancel(struct asked *asked);
+/* keys.c: keys of parties, sealed commands */
+bool route_keys(struct asked *asked);
+/* False, and why: its party has taken its keys on other hosts, so that nothing is to be asked in plain words
+ * on this one either. */
+MUST_CHECK bool keys_allow_plain(struct asked *asked, const struct instance *instance, struct error *err);
 /* library.c: blobs and tokens */
 bool route_library(struct asked *asked);
 MUST_CHECK bool token_caller(struct api *api, struct arena *arena, const char *token,

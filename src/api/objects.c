@@ -17,8 +17,6 @@ static void power_done(void *ctx, const struct error *err);
 static void relay(struct asked *asked, const char *instance, const char *rest);
 static bool note_exec(struct asked *asked, const char *instance, struct error *err);
 static bool check_input(struct asked *asked, struct error *err);
-static void relayed(void *ctx, const struct answer *answer);
-static void relay_cancel(struct asked *asked);
 static bool exec_path(struct asked *asked, const char **ret_instance, const char **ret_rest);
 static void done(struct asked *asked, bool good, const struct error *err);
 
@@ -150,6 +148,10 @@ static void relay(struct asked *asked, const char *instance, const char *rest)
         answer_error(asked, &err);
         return;
     }
+    if (!keys_allow_plain(asked, object, &err)) {
+        answer_error(asked, &err);
+        return;
+    }
     if (text_equal(asked->method, "POST") &&
         !(text_equal(rest, "/exec") ? note_exec(asked, instance, &err) : check_input(asked, &err))) {
         answer_error(asked, &err);
@@ -165,7 +167,8 @@ static void relay(struct asked *asked, const char *instance, const char *rest)
     struct request request = {
         .method = asked->method, .path = path, .body = asked->body, .body_size = asked->body_size};
     asked_later(asked, relay_cancel);
-    controller_ask_agent(controller, object->host, &request, RELAY_TIMEOUT_MS, NULL, relayed, asked, &call);
+    controller_ask_agent(controller, object->host, &request, RELAY_TIMEOUT_MS, NULL, relay_answered, asked,
+                         &call);
     asked->later = call;
 }
 
@@ -189,7 +192,7 @@ static bool check_input(struct asked *asked, struct error *err)
                      EXEC_INPUT_SIZE_MAX, asked->body_size);
 }
 
-static void relay_cancel(struct asked *asked)
+void relay_cancel(struct asked *asked)
 {
     const struct net_port *net = asked->net;
     net->cancel(net->self, asked->later);
@@ -218,7 +221,7 @@ static bool exec_path(struct asked *asked, const char **ret_instance, const char
     return true;
 }
 
-static void relayed(void *ctx, const struct answer *answer)
+void relay_answered(void *ctx, const struct answer *answer)
 {
     struct asked *asked = ctx;
     struct vec headers = VEC_OF(struct header);
@@ -226,15 +229,15 @@ static void relayed(void *ctx, const struct answer *answer)
 
     if (answer->status == 0) {
         err = *answer->error;
-        error_wrap(&err, "asking the instance's host");
+        error_wrap(&err, "asking the host");
         answer_error(asked, &err);
         vec_free(&headers);
         return;
     }
     if (answer->status >= 400) {
         if (!problem_read(answer->body, answer->body_size, answer->status, &err))
-            error_set(&err, error_from_http_status(answer->status),
-                      "the instance's host answered with status %d", answer->status);
+            error_set(&err, error_from_http_status(answer->status), "the host answered with status %d",
+                      answer->status);
         answer_error(asked, &err);
         vec_free(&headers);
         return;

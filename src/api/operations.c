@@ -99,6 +99,10 @@ const struct operation api_operations[] = {
     {"/v1/blobs/{digest}", "put", "Add a piece of a layer", "bytes", "Blob", "offset",
      "200 400 409 412 413 422"},
     {"/v1/blobs/{digest}/finish", "post", "Verify a layer and keep it", NULL, NULL, NULL, "200 404 409 422"},
+    {"/v1/keys", "get", "Key pairs of parties on hosts: public halves, but of those that their party took",
+     NULL, "Keys", "name", "200 404"},
+    {"/v1/sealed/{host}/{party}", "post", "Pass a sealed command on to a host; the answer is sealed, too",
+     "bytes", "bytes", NULL, "200 403 404 409 413 422 502 504"},
     {"/v1/tokens", "get", "Tokens, without their secrets", NULL, "Token[]", NULL, "200 403"},
     {"/v1/tokens", "post", "Make a token for a party; it is told this once", "NewToken", "MadeToken", NULL,
      "201 403 404 409 422"},
@@ -225,6 +229,9 @@ const struct shape api_shapes[] = {
     {"NewToken", "party:string name?:string"},
     {"MadeToken", "id:string token:string"},
     {"Token", "id:string party:string name:string created:string"},
+    {"Keys", "grid:string keys:[Key]"},
+    {"Key",
+     "host:string party:string generation:integer taken:string seal:string sign:string fingerprint:string"},
     {"Version", "version:string revision:integer"},
 };
 const size_t api_shapes_length = LENGTH(api_shapes);

@@ -19,7 +19,9 @@
 #include "os/pki.h"
 #include "os/process.h"
 #include "os/random.h"
+#include "os/seal.h"
 #include "os/tls.h"
+#include "os/vault.h"
 #include "os/watch.h"
 
 #include <arpa/inet.h>
@@ -46,6 +48,7 @@ struct running {
     struct os_process *process;
     struct os_watch *watch;
     struct os_identity *identity;
+    struct os_vault *vault;
     struct tls *tls;
     struct http *http;
     struct compute_driver compute;
@@ -72,6 +75,7 @@ struct joining {
 
 static bool start(struct running *running, struct error *err);
 static bool make_ports(struct running *running, struct error *err);
+static bool make_vault(struct running *running, struct error *err);
 static bool make_drivers(struct running *running, struct error *err);
 static bool make_agent(struct running *running, struct error *err);
 static bool split_addresses(const char *text, const char *scheme, char ret_addresses[2][64],
@@ -122,8 +126,8 @@ static bool start(struct running *running, struct error *err)
         (struct peer){.role = ROLE_CONTROLLER, .addresses_length = length, .tls = true, .only_address = -1};
     for (size_t i = 0; i < length; i++)
         running->controller.addresses[i] = running->controllers[i];
-    if (!make_ports(running, err) || !find_underlay(running, err) || !find_boot(running, err) ||
-        !ask_whoami(running, err) || !load_identity(running, err))
+    if (!make_ports(running, err) || !make_vault(running, err) || !find_underlay(running, err) ||
+        !find_boot(running, err) || !ask_whoami(running, err) || !load_identity(running, err))
         return false;
     return running->stopped || (make_drivers(running, err) && make_agent(running, err));
 }
@@ -142,6 +146,17 @@ static bool make_ports(struct running *running, struct error *err)
     running->watch = os_watch_new(running->loop);
     /* The container driver adopts what crun leaves behind. */
     return os_process_reap_orphans(running->process, err);
+}
+
+static bool make_vault(struct running *running, struct error *err)
+{
+    CLEANUP_MEM char *directory = mem_printf("%s/vault", running->options->state);
+    CLEANUP_BUF struct buf note = {0};
+
+    if (!seal_harden(err) || !os_vault_new(directory, &running->vault, &note, err))
+        return error_wrap(err, "keys of parties");
+    if (note.size > 0) fprintf(stderr, "croft agent: %s\n", buf_text(&note));
+    return true;
 }
 
 static bool make_drivers(struct running *running, struct error *err)
@@ -184,6 +199,7 @@ static bool make_agent(struct running *running, struct error *err)
         .process = os_process_port(running->process),
         .watch = os_watch_port(running->watch),
         .random = os_random_port(),
+        .vault = os_vault_port(running->vault),
         .compute = &running->compute,
         .network = &running->network,
         .balance = &running->balance,
@@ -441,6 +457,7 @@ static void stop(struct running *running)
     http_free(running->http);
     tls_free(running->tls);
     os_identity_free(running->identity);
+    os_vault_free(running->vault);
     os_watch_free(running->watch);
     os_process_free(running->process);
     os_clock_free(running->clock);

@@ -38,6 +38,7 @@ enum command_group {
     GROUP_INSTANCES,
     GROUP_HOSTS,
     GROUP_LIBRARY,
+    GROUP_KEYS,
     GROUP_MACHINE,
     GROUP_COUNT,
 };

@@ -2,7 +2,7 @@
  * piece after the other, so that a slow command slows down what feeds it. */
 #include "base/text.h"
 #include "cli/base64.h"
-#include "cli/cli.h"
+#include "cli/way.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -18,9 +18,10 @@ enum { POLL_TIMEOUT_MS = 60000, INPUT_PIECE = 32 * 1024, NOT_YET = 409 };
 
 struct exec {
     struct cli *cli;
-    const char *path; /* "/v1/instances/NAME/exec/ID" */
+    struct way *way;
+    const char *session; /* "exec/ID" */
     int64_t next;
-    struct call *poll, *input;
+    struct way_call *poll, *input;
     struct loop_watch *watch; /* of standard input; NULL: it cannot be waited for, or is at its end */
     struct loop_later *later; /* reads what cannot be waited for */
     bool waits;               /* standard input can be waited for */
@@ -36,6 +37,7 @@ struct exec {
 static bool start(struct exec *exec, struct error *err);
 static bool add_environment(struct cli *cli, struct buf *ret_body, struct error *err);
 static void ask_output(struct exec *exec);
+static void fail(struct exec *exec);
 static void got_output(void *ctx, const struct answer *answer);
 static bool show_output(struct exec *exec, const struct answer *answer, bool *ret_over, struct error *err);
 static void watch_input(struct exec *exec);
@@ -54,25 +56,28 @@ int exec_run(struct cli *cli)
     struct exec exec = {.cli = cli};
     struct error err;
 
-    if (!start(&exec, &err)) return cli_fail(cli, &err);
-    if (!loop_on_signal(client_loop(cli->client), interrupted, &exec, &err)) return cli_fail(cli, &err);
-    if (arguments_has(cli->arguments, "tty")) make_raw(&exec);
-    watch_input(&exec);
-    ask_output(&exec);
-    loop_run(client_loop(cli->client));
-    stop(&exec);
+    bool good = start(&exec, &err) && loop_on_signal(client_loop(cli->client), interrupted, &exec, &err);
+    if (good) {
+        if (arguments_has(cli->arguments, "tty")) make_raw(&exec);
+        watch_input(&exec);
+        ask_output(&exec);
+        if (!exec.failed) loop_run(client_loop(cli->client));
+        stop(&exec);
+    }
+    way_free(exec.way);
+    if (!good) return cli_fail(cli, &err);
     return exec.failed ? cli_fail(cli, &exec.err) : exec.status;
 }
 
 static bool start(struct exec *exec, struct error *err)
 {
     struct cli *cli = exec->cli;
-    const char *instance = cli_escape(cli, arguments_positional(cli->arguments, 0));
-    const char *path = arena_printf(cli->arena, "/v1/instances/%s/exec", instance);
     CLEANUP_BUF struct buf body = {0};
     const char *word = NULL;
+    struct client_reply reply;
     struct node answer;
 
+    if (!way_find(cli, arguments_positional(cli->arguments, 0), &exec->way, err)) return false;
     buf_add_text(&body, "{\"command\":[");
     for (size_t i = 1; (word = arguments_positional(cli->arguments, i)); i++) {
         if (i > 1) buf_add_char(&body, ',');
@@ -85,10 +90,16 @@ static bool start(struct exec *exec, struct error *err)
                size.ws_row, size.ws_col);
     if (!add_environment(cli, &body, err)) return false;
     buf_add_text(&body, "]}");
-    if (!cli_ask(cli, "POST", path, buf_text(&body), &answer, err)) return false;
+    const struct client_request request = {.method = "POST",
+                                           .path = way_path(exec->way, cli->arena, "exec", NULL),
+                                           .body = body.data,
+                                           .body_size = body.size};
+    if (!way_ask(exec->way, cli->arena, &request, &reply, err) ||
+        !node_from_json(cli->arena, reply.body, reply.body_size, &answer, err))
+        return false;
     const char *session = node_text(&answer, "session", "");
     if (!session[0]) return error_set(err, ERROR_FAILED, "the server opened no session");
-    exec->path = arena_printf(cli->arena, "%s/%s", path, cli_escape(cli, session));
+    exec->session = arena_printf(cli->arena, "exec/%s", cli_escape(cli, session));
     return true;
 }
 
@@ -112,9 +123,18 @@ static bool add_environment(struct cli *cli, struct buf *ret_body, struct error 
 
 static void ask_output(struct exec *exec)
 {
-    CLEANUP_MEM char *path = mem_printf("%s?after=%" PRId64, exec->path, exec->next);
-    const struct client_request request = {.method = "GET", .path = path, .timeout_ms = POLL_TIMEOUT_MS};
-    exec->poll = client_start_call(exec->cli->client, &request, got_output, exec);
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    const char *after = arena_printf(arena, "after=%" PRId64, exec->next);
+    const struct client_request request = {.method = "GET",
+                                           .path = way_path(exec->way, arena, exec->session, after),
+                                           .timeout_ms = POLL_TIMEOUT_MS};
+    if (!way_start(exec->way, &request, got_output, exec, &exec->poll, &exec->err)) fail(exec);
+}
+
+static void fail(struct exec *exec)
+{
+    exec->failed = true;
+    loop_stop(client_loop(exec->cli->client));
 }
 
 static void got_output(void *ctx, const struct answer *answer)
@@ -196,13 +216,14 @@ static void read_input(struct exec *exec)
 
 static void send_input(struct exec *exec)
 {
-    CLEANUP_MEM char *path = mem_printf("%s/input", exec->path);
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    const char *input = arena_printf(arena, "%s/input", exec->session);
     const struct client_request request = {.method = "POST",
-                                           .path = path,
+                                           .path = way_path(exec->way, arena, input, NULL),
                                            .body = exec->piece_size ? exec->piece : NULL,
                                            .body_size = exec->piece_size,
                                            .timeout_ms = POLL_TIMEOUT_MS};
-    exec->input = client_start_call(exec->cli->client, &request, input_sent, exec);
+    if (!way_start(exec->way, &request, input_sent, exec, &exec->input, &exec->err)) fail(exec);
 }
 
 /* A command that has ended wants no input: that it was not taken is no failure, the poll tells of those. One
@@ -244,17 +265,18 @@ static void make_raw(struct exec *exec)
 static void stop(struct exec *exec)
 {
     struct client *client = exec->cli->client;
-    const struct client_request request = {.method = "DELETE", .path = exec->path};
+    const struct client_request request = {
+        .method = "DELETE", .path = way_path(exec->way, exec->cli->arena, exec->session, NULL)};
     struct client_reply reply;
     struct error ignored;
 
     if (exec->is_raw) tcsetattr(STDIN_FILENO, TCSANOW, &exec->terminal);
     loop_watch_end(exec->watch);
     loop_later_cancel(client_loop(client), exec->later);
-    client_drop(client, exec->poll);
-    client_drop(client, exec->input);
+    way_drop(exec->way, exec->poll);
+    way_drop(exec->way, exec->input);
     /* The session is forgotten there after a minute, should this not arrive. */
-    if (!exec->failed && !client_ask(client, exec->cli->arena, &request, &reply, &ignored)) return;
+    if (!exec->failed && !way_ask(exec->way, exec->cli->arena, &request, &reply, &ignored)) return;
 }
 
 /* Files and /dev/null are always ready, and epoll refuses them. */

@@ -1,6 +1,7 @@
 /* What goes on now: `croft logs`, `croft console` and `croft top`. */
 #include "base/text.h"
 #include "cli/listing.h"
+#include "cli/way.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,12 +11,13 @@
 enum { LOG_WAIT_MS = 200, TOP_WAIT_MS = 2000, CELLS_MAX = 11 };
 
 struct following {
-    const char *instance; /* escaped */
-    int64_t offset;       /* -1: the end of what is kept */
+    struct way *way;
+    int64_t offset; /* -1: the end of what is kept */
     bool follows;
     bool seen; /* an answer came */
 };
 
+static bool show_log(struct cli *cli, const char *instance, struct following *following, struct error *err);
 static bool follow_log(struct cli *cli, struct following *following, struct error *err);
 static bool show_load(struct cli *cli, const char *kind, struct error *err);
 static void add_farm(struct arena *arena, struct span farm, const char **ret_cells);
@@ -24,11 +26,11 @@ static void show_table(struct cli *cli, const char *kind, struct span list);
 
 int logs_run(struct cli *cli)
 {
-    struct following following = {.instance = cli_escape(cli, arguments_positional(cli->arguments, 0)),
-                                  .offset = arguments_has(cli->arguments, "tail") ? -1 : 0,
+    const char *instance = arguments_positional(cli->arguments, 0);
+    struct following following = {.offset = arguments_has(cli->arguments, "tail") ? -1 : 0,
                                   .follows = arguments_has(cli->arguments, "follow")};
     struct error err;
-    return follow_log(cli, &following, &err) ? 0 : cli_fail(cli, &err);
+    return show_log(cli, instance, &following, &err) ? 0 : cli_fail(cli, &err);
 }
 
 /* A container's console can be looked at only: `exec -t` is for keys. Who looks at it on a terminal wants to
@@ -45,8 +47,8 @@ int console_run(struct cli *cli)
         error_set(&err, ERROR_USAGE, "console: --follow or --no-follow, not both");
         return cli_fail(cli, &err);
     }
-    struct following following = {.instance = cli_escape(cli, instance), .offset = -1, .follows = follows};
-    if (follow_log(cli, &following, &err)) return 0;
+    struct following following = {.offset = -1, .follows = follows};
+    if (show_log(cli, instance, &following, &err)) return 0;
     /* It was there, and ended. */
     if (!following.seen || !follows || (err.code != ERROR_NOT_FOUND && err.code != ERROR_REFUSED))
         return cli_fail(cli, &err);
@@ -67,17 +69,24 @@ int top_run(struct cli *cli)
     return 0;
 }
 
+static bool show_log(struct cli *cli, const char *instance, struct following *following, struct error *err)
+{
+    bool good = way_find(cli, instance, &following->way, err) && follow_log(cli, following, err);
+    way_free(following->way);
+    return good;
+}
+
 /* Piece by piece, each beginning where the one before ended. */
 static bool follow_log(struct cli *cli, struct following *following, struct error *err)
 {
     for (;;) {
         CLEANUP_ARENA struct arena *arena = arena_new();
-        const char *path = arena_printf(arena, "/v1/instances/%s/log?after=%" PRId64, following->instance,
-                                        following->offset);
-        const struct client_request request = {.method = "GET", .path = path};
+        const char *after = arena_printf(arena, "after=%" PRId64, following->offset);
+        const struct client_request request = {.method = "GET",
+                                               .path = way_path(following->way, arena, "log", after)};
         struct client_reply reply;
 
-        if (!cli_client(cli, err) || !client_ask(cli->client, arena, &request, &reply, err)) return false;
+        if (!way_ask(following->way, arena, &request, &reply, err)) return false;
         following->seen = true;
         fwrite(reply.body, 1, reply.body_size, cli->out);
         if (!cli_flush(cli)) return error_set(err, ERROR_FAILED, "cannot write the log");

@@ -23,6 +23,9 @@ static void take_drained(struct taking *taking);
 static void take_document(struct taking *taking);
 static const struct instance *instance_of(const struct taking *taking, const char *name);
 static void put_instance(struct taking *taking, const struct instance *instance);
+static bool same_keys(const struct host_fact *fact, const struct host_report *report);
+static void note_keys(struct taking *taking, const struct host_fact *fact);
+static const struct host_key *key_of(const struct host_key *keys, size_t length, const char *party);
 static bool reported(const struct host_report *report, const char *instance);
 
 bool report_take(struct controller *controller, struct session *session, const struct host_report *report,
@@ -170,15 +173,60 @@ static void take_document(struct taking *taking)
     const char *refused = report->refused_reason;
     bool back = fact.given_up && report->document_version > 0;
     if (fact.document_version == report->document_version && text_equal(fact.document_error, refused) &&
-        !back)
+        !back && same_keys(&fact, report))
         return;
     if (refused[0] && !text_equal(fact.document_error, refused))
         change_event(taking->change, taking->now_ms, "croft", "host", report->host, "document refused",
                      refused);
     fact.document_version = report->document_version;
     fact.document_error = refused;
+    note_keys(taking, &fact);
+    fact.keys = report->keys;
+    fact.keys_length = report->keys_length;
     if (back) fact.given_up = false;
     change_put(taking->change, RECORD_HOST_FACT, report->host, &fact);
+}
+
+/* A pair that is new, taken, or gone is told by any of these. */
+static bool same_keys(const struct host_fact *fact, const struct host_report *report)
+{
+    if (fact->keys_length != report->keys_length) return false;
+    for (size_t i = 0; i < fact->keys_length; i++) {
+        const struct host_key *was = &fact->keys[i], *is = &report->keys[i];
+        if (!text_equal(was->party, is->party) || was->generation != is->generation ||
+            was->taken_ms != is->taken_ms || !text_equal(was->fingerprint, is->fingerprint))
+            return false;
+    }
+    return true;
+}
+
+/* Who took which keys when is for the log; that a first pair was made, and goes with what it was made for, is
+ * not. */
+static void note_keys(struct taking *taking, const struct host_fact *fact)
+{
+    const struct host_report *report = taking->report;
+
+    for (size_t i = 0; i < report->keys_length; i++) {
+        const struct host_key *is = &report->keys[i];
+        const struct host_key *was = key_of(fact->keys, fact->keys_length, is->party);
+        if (!was || (was->generation == is->generation && was->taken_ms == is->taken_ms)) continue;
+        if (is->taken_ms && was->taken_ms == is->taken_ms && was->fingerprint[0])
+            continue; /* of what was taken before, the pair that was asked for has come into use */
+        CLEANUP_MEM char *name = mem_printf("keys of %s %s", is->party,
+                                            !is->taken_ms                   ? "made anew"
+                                            : was->taken_ms == is->taken_ms ? "rotated"
+                                                                            : "taken");
+        change_event(taking->change, taking->now_ms, is->taken_ms ? is->party : "landlord", "host",
+                     report->host, name,
+                     is->taken_ms ? "a sealed command of its console" : "nobody has taken them");
+    }
+}
+
+static const struct host_key *key_of(const struct host_key *keys, size_t length, const char *party)
+{
+    for (size_t i = 0; i < length; i++)
+        if (text_equal(keys[i].party, party)) return &keys[i];
+    return NULL;
 }
 
 static bool reported(const struct host_report *report, const char *instance)

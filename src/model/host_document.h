@@ -150,6 +150,8 @@ struct host_report {
     size_t drained_length;
     const struct denied_report *denied;
     size_t denied_length;
+    const struct host_key *keys;
+    size_t keys_length;
 };
 
 #endif

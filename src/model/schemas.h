@@ -5,6 +5,7 @@
 #include "model/action.h"
 #include "model/host_document.h"
 #include "model/intent.h"
+#include "model/keys.h"
 #include "model/ledger.h"
 #include "model/schema.h"
 #include "model/state.h"
@@ -33,6 +34,7 @@ extern const struct schema schema_service_sum;
 extern const struct schema schema_host_document;
 extern const struct schema schema_personality;
 extern const struct schema schema_host_report;
+extern const struct schema schema_kept_keys;
 
 /* The names behind the enumerations, as written in documents and shown to people. */
 extern const char *const host_intent_state_names[];

@@ -4,6 +4,7 @@
 #define CROFT_MODEL_STATE_H
 
 #include "model/intent.h"
+#include "model/keys.h"
 
 /* Kinds of what the store holds, intent and facts; the first eight are documents of people. */
 enum record_kind {
@@ -100,9 +101,11 @@ struct host_fact {
     uint32_t underlay;        /* address that carries the farms' networks */
     const char *outside;      /* device by which instances there reach the internet; "": they do not */
     const char *agent_version;
-    int64_t pid, agent_pid;     /* under `croft up`, in the machine's own numbering; else 0 */
-    int64_t document_version;   /* last confirmed */
-    const char *document_error; /* why the newest was refused or rolled back; "" when it was not */
+    int64_t pid, agent_pid;      /* under `croft up`, in the machine's own numbering; else 0 */
+    int64_t document_version;    /* last confirmed */
+    const char *document_error;  /* why the newest was refused or rolled back; "" when it was not */
+    const struct host_key *keys; /* of the parties that have something there, and the landlord's */
+    size_t keys_length;
     const char *reason;
 };
 

@@ -152,5 +152,7 @@ static const struct field host_report_fields[] = {
     SCALARS(struct host_report, drained, "drained", scalar_text,
             "members that the balancers here have no connections to"),
     OBJECTS(struct host_report, denied, "denied", schema_denied_report, "packets that were not let pass"),
+    OBJECTS(struct host_report, keys, "keys", schema_host_key, "parties' key pairs here",
+            .hidden_default = true),
 };
 const struct schema schema_host_report = SCHEMA(struct host_report, "HostReport", host_report_fields);

@@ -66,6 +66,8 @@ static const struct field host_fact_fields[] = {
            "of its document, last confirmed"),
     SCALAR(struct host_fact, document_error, "document_error", scalar_text,
            "why the newest was refused or rolled back"),
+    OBJECTS(struct host_fact, keys, "keys", schema_host_key, "parties' key pairs there",
+            .hidden_default = true),
     SCALAR(struct host_fact, reason, "reason", scalar_text, "why it is in this state"),
 };
 const struct schema schema_host_fact = SCHEMA(struct host_fact, "HostFact", host_fact_fields);

@@ -163,6 +163,8 @@ bool box_start_agent(struct box *box, struct error *err)
 {
     struct world *world = box->world;
 
+    if (!sim_vault_new(sim_bad_disk_port(box->bad_disk), sim_random_port(world->random), &box->vault, err))
+        return error_wrap(err, "agent of %s", box->name);
     box->processes = fake_processes_new(box->truth);
     box->compute = fake_compute_new(box->truth);
     box->network = fake_net_new(box->truth);
@@ -176,6 +178,7 @@ bool box_start_agent(struct box *box, struct error *err)
         .process = fake_processes_port(box->processes),
         .watch = sim_watch_port(),
         .random = sim_random_port(world->random),
+        .vault = sim_vault_port(box->vault),
         .compute = box->compute,
         .network = box->network,
         .balance = box->balance,
@@ -276,6 +279,8 @@ static void free_drivers(struct box *box)
     box->network->destroy(box->network->self);
     box->compute->destroy(box->compute->self);
     fake_processes_free(box->processes);
+    sim_vault_free(box->vault);
+    box->vault = NULL;
 }
 
 static void spend(void *ctx, int64_t us)

@@ -19,6 +19,7 @@
 #include "sim/net.h"
 #include "sim/power.h"
 #include "sim/random.h"
+#include "sim/vault.h"
 #include "sim/watch.h"
 #include "simulate/bad_store.h"
 #include "store/store.h"
@@ -49,6 +50,7 @@ struct box {
     struct host host;
     /* while its agent runs */
     struct agent *agent;
+    struct sim_vault *vault;
     struct fake_processes *processes;
     const struct compute_driver *compute;
     const struct net_driver *network;

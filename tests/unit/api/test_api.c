@@ -66,6 +66,7 @@ static char *real_path(const char *path)
                                            {"farms/{party}/{name}", "farms/acme/blog"},
                                            {"images/{party}/{name}", "images/landlord/hello:2"},
                                            {"instances/{party}/{farm}/{name}", "instances/acme/shop/web-1"},
+                                           {"sealed/{host}/{party}", "sealed/h1/acme"},
                                            {"explain/{name}", "explain/acme/shop"},
                                            {"blobs/{digest}", "blobs/sha256:00"},
                                            {"tokens/{id}", "tokens/00"}};

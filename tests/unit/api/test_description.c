@@ -154,6 +154,7 @@ static char *real_path(const struct fixture *fixture, const char *path, bool the
         {"farms/{party}/{name}", "farms/acme/shop", "farms/acme/none"},
         {"images/{party}/{name}", "images/landlord/hello:1", "images/acme/none:1"},
         {"instances/{party}/{farm}/{name}", "instances/acme/shop/web-1", "instances/acme/shop/none-1"},
+        {"sealed/{host}/{party}", "sealed/h1/acme", "sealed/h9/acme"},
         {"explain/{name}", "explain/acme/shop", "explain/none"},
         {"tokens/{id}", "tokens/00", "tokens/00"},
         {"{digest}", fixture->world->layer, "sha256:00"},

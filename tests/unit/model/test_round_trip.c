@@ -65,7 +65,9 @@ static const struct {
      "5',"
      "'address_second':'1.2.3.5:5','underlay':'10.9.0.1','outside':'eth3','agent_version':'1','pid':6,'agent_"
      "pid':7,"
-     "'document_version':8,'document_error':'e','reason':'r'}"},
+     "'document_version':8,'document_error':'e',"
+     "'keys':[{'party':'a','generation':2,'taken_ms':3,'seal':'aa','sign':'bb','fingerprint':'cc'}],'reason':"
+     "'r'}"},
     {&schema_farm_fact, "{'name':'a/f','vni':77,'counters':[{'tier':'t','next':4}],"
                         "'scales':[{'tier':'t','wanted':3,'since_ms':9,'leave':['t-2'],'reason':'r'}],"
                         "'endpoints':{'www':'127.0.0.1:80'}}"},
@@ -92,7 +94,10 @@ static const struct {
      "frontends_hash':'f00d','reason'"
      ":'x',"
      "'cpu_millis_used':9,'memory_bytes_used':10}],'drained':['a/f/t-2'],'denied':[{'farm':'a/f',"
-     "'instance':'t-1','reason':'spoof','packets':11}]}"},
+     "'instance':'t-1','reason':'spoof','packets':11}],"
+     "'keys':[{'party':'a','generation':2,'taken_ms':3,'seal':'aa','sign':'bb','fingerprint':'cc'}]}"},
+    {&schema_kept_keys, "{'party':'a','generation':2,'taken_ms':3,'own':true,"
+                        "'consoles':[{'key':'aa','counter':9}]}"},
 };
 
 /* Single quotes are easier to read in C. */

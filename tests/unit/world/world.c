@@ -66,13 +66,19 @@ void start_agent(struct box *box)
 struct reply ask(struct world *world, const char *token, const char *method, const char *path,
                  const char *const *headers, const char *body)
 {
+    return ask_bytes(world, token, method, path, headers, body, body ? strlen(body) : 0);
+}
+
+struct reply ask_bytes(struct world *world, const char *token, const char *method, const char *path,
+                       const char *const *headers, const char *body, size_t size)
+{
     struct reply reply = {0};
     const struct net_port *net = sim_machine_port(world->person);
     const struct peer peer = {.addresses = {api_address}, .addresses_length = 1, .only_address = -1};
     CLEANUP_ARENA struct arena *arena = arena_new();
     struct header list[8];
     struct request request = {
-        .method = method, .path = path, .headers = list, .body = body, .body_size = body ? strlen(body) : 0};
+        .method = method, .path = path, .headers = list, .body = body, .body_size = size};
 
     if (token)
         list[request.headers_length++] =

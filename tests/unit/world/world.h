@@ -33,6 +33,8 @@ void start_agent(struct box *box);
 /* Asks the API and waits for the answer; headers: "Name: value" …, NULL last, or NULL. */
 struct reply ask(struct world *world, const char *token, const char *method, const char *path,
                  const char *const *headers, const char *body);
+struct reply ask_bytes(struct world *world, const char *token, const char *method, const char *path,
+                       const char *const *headers, const char *body, size_t size);
 void reply_free(struct reply *reply);
 /* As ask(), with the status that is expected; the body in a buffer that the next call reuses. */
 const char *expect(struct world *world, int status, const char *token, const char *method, const char *path,

@@ -1,0 +1,35 @@
+/* Key pairs of parties on hosts: what is told of them, and what a host keeps beside them. Ownership as in
+ * intent.h; keys are text of 64 hexadecimal digits. */
+#ifndef CROFT_MODEL_KEYS_H
+#define CROFT_MODEL_KEYS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A party's pair on a host. Of one that the party asked for nobody but the party is told the public halves.
+ */
+struct host_key {
+    const char *party;
+    int64_t generation;                    /* counts pairs, from 1 */
+    int64_t taken_ms;                      /* wall clock; 0: the party has not taken it */
+    const char *seal, *sign, *fingerprint; /* "" of the party's own */
+};
+
+/* A console that may command for a party. */
+struct kept_console {
+    const char *key;
+    int64_t counter; /* no command that counts so much or less is obeyed after a restart */
+};
+
+/* What an agent keeps of a party, beside its pair in the vault. */
+struct kept_keys {
+    const char *party;
+    int64_t generation;
+    int64_t taken_ms;
+    bool own; /* the party asked for the pair in use: nobody else is told its public halves */
+    const struct kept_console *consoles;
+    size_t consoles_length;
+};
+
+#endif

@@ -1,0 +1,36 @@
+/* Tables of key pairs: what is told of them, and what a host keeps. */
+#include "model/keys.h"
+#include "model/table.h"
+#include "model/tables.h"
+
+static const struct field host_key_fields[] = {
+    SCALAR(struct host_key, party, "party", scalar_text, "whose pair it is", .required = true,
+           .unique = true),
+    SCALAR(struct host_key, generation, "generation", scalar_int, "counts its pairs there, from 1"),
+    SCALAR(struct host_key, taken_ms, "taken_ms", scalar_int, "when its party took it; 0: not yet"),
+    SCALAR(struct host_key, seal, "seal", scalar_text, "public half for sealing (X25519)",
+           .hidden_default = true),
+    SCALAR(struct host_key, sign, "sign", scalar_text, "public half for signing (Ed25519)",
+           .hidden_default = true),
+    SCALAR(struct host_key, fingerprint, "fingerprint", scalar_text, "of both halves",
+           .hidden_default = true),
+};
+const struct schema schema_host_key = SCHEMA(struct host_key, "host_key", host_key_fields);
+
+static const struct field kept_console_fields[] = {
+    SCALAR(struct kept_console, key, "key", scalar_text, "its public half for signing", .required = true,
+           .unique = true),
+    SCALAR(struct kept_console, counter, "counter", scalar_int, "no command up to this one is obeyed"),
+};
+static const struct schema schema_kept_console =
+    SCHEMA(struct kept_console, "kept_console", kept_console_fields);
+
+static const struct field kept_keys_fields[] = {
+    SCALAR(struct kept_keys, party, "party", scalar_text, "whose they are", .required = true),
+    SCALAR(struct kept_keys, generation, "generation", scalar_int, "counts its pairs there, from 1"),
+    SCALAR(struct kept_keys, taken_ms, "taken_ms", scalar_int, "when its party took them; 0: not yet"),
+    SCALAR(struct kept_keys, own, "own", scalar_bool, "its party asked for the pair in use",
+           .fallback = "false"),
+    OBJECTS(struct kept_keys, consoles, "consoles", schema_kept_console, "whose commands are obeyed"),
+};
+const struct schema schema_kept_keys = SCHEMA(struct kept_keys, "KeptKeys", kept_keys_fields);

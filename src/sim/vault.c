@@ -1,0 +1,260 @@
+#include "sim/vault.h"
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "sim/digest.h"
+
+#include <string.h>
+
+static const char file_name[] = "vault";
+
+struct slot {
+    char name[VAULT_SLOT_SIZE_MAX + 1];
+    unsigned char secret[VAULT_KEY_SIZE];
+};
+
+struct sim_vault {
+    struct vault_port port;
+    const struct disk_port *disk;
+    const struct random_port *random;
+    struct vec slots; /* struct slot */
+};
+
+static bool load(struct sim_vault *vault, struct error *err);
+static bool replace(struct sim_vault *vault, struct vec *slots, struct error *err);
+static struct vec copy_without(const struct sim_vault *vault, const char *name);
+static const struct slot *find_slot(const struct sim_vault *vault, const char *name);
+static void hash(const char *what, const void *key, const void *data, size_t size,
+                 unsigned char ret_digest[VAULT_DIGEST_SIZE]);
+static void public_of(const struct slot *slot, struct vault_pair *ret_pair);
+static bool vault_make(void *self, const char *slot, struct vault_pair *ret_pair, struct error *err);
+static bool vault_find(void *self, const char *slot, struct vault_pair *ret_pair);
+static bool vault_rename(void *self, const char *from, const char *to, struct error *err);
+static bool vault_destroy(void *self, const char *slot, struct error *err);
+static void vault_list(void *self, struct vec *ret_slots);
+static bool vault_open(void *self, const char *slot, const void *box, size_t size, struct buf *ret_data,
+                       struct error *err);
+static bool vault_sign(void *self, const char *slot, const void *data, size_t size,
+                       unsigned char ret_signature[VAULT_SIGNATURE_SIZE], struct error *err);
+static bool vault_verify(void *self, const unsigned char key[VAULT_KEY_SIZE], const void *data, size_t size,
+                         const unsigned char signature[VAULT_SIGNATURE_SIZE]);
+static bool vault_seal(void *self, const unsigned char key[VAULT_KEY_SIZE], const void *data, size_t size,
+                       struct buf *ret_box, struct error *err);
+static void vault_digest(void *self, const void *data, size_t size,
+                         unsigned char ret_digest[VAULT_DIGEST_SIZE]);
+
+bool sim_vault_new(const struct disk_port *disk, const struct random_port *random,
+                   struct sim_vault **ret_vault, struct error *err)
+{
+    struct sim_vault *vault = mem_alloc(sizeof(*vault));
+
+    vault->port =
+        (struct vault_port){vault,      vault_make, vault_find,   vault_rename, vault_destroy, vault_list,
+                            vault_open, vault_sign, vault_verify, vault_seal,   vault_digest};
+    vault->disk = disk;
+    vault->random = random;
+    vault->slots = VEC_OF(struct slot);
+    if (!load(vault, err)) {
+        sim_vault_free(vault);
+        return false;
+    }
+    *ret_vault = vault;
+    return true;
+}
+
+void sim_vault_free(struct sim_vault *vault)
+{
+    if (!vault) return;
+    vec_free(&vault->slots);
+    mem_free(vault);
+}
+
+const struct vault_port *sim_vault_port(struct sim_vault *vault)
+{
+    return &vault->port;
+}
+
+/* One that is damaged is as good as none, as with the real one. */
+static bool load(struct sim_vault *vault, struct error *err)
+{
+    CLEANUP_BUF struct buf file = {0};
+    struct error problem;
+
+    if (!vault->disk->read(vault->disk->self, file_name, &file, &problem)) {
+        if (problem.code == ERROR_NOT_FOUND) return true;
+        *err = problem;
+        return false;
+    }
+    if (file.size % sizeof(struct slot) != 0) return true;
+    for (size_t at = 0; at < file.size; at += sizeof(struct slot))
+        memcpy(vec_push(&vault->slots), file.data + at, sizeof(struct slot));
+    return true;
+}
+
+/* On disk and then here, or neither; takes the slots. */
+static bool replace(struct sim_vault *vault, struct vec *slots, struct error *err)
+{
+    const struct disk_port *disk = vault->disk;
+    size_t size = slots->length * sizeof(struct slot);
+
+    if (!disk->write(disk->self, file_name, slots->length ? slots->items : "", size, 0600, err)) {
+        vec_free(slots);
+        return false;
+    }
+    vec_free(&vault->slots);
+    vault->slots = *slots;
+    return true;
+}
+
+static struct vec copy_without(const struct sim_vault *vault, const char *name)
+{
+    struct vec copy = VEC_OF(struct slot);
+    for (size_t i = 0; i < vault->slots.length; i++) {
+        const struct slot *slot = vec_at(&vault->slots, i);
+        if (!text_equal(slot->name, name)) *(struct slot *)vec_push(&copy) = *slot;
+    }
+    return copy;
+}
+
+static const struct slot *find_slot(const struct sim_vault *vault, const char *name)
+{
+    for (size_t i = 0; i < vault->slots.length; i++) {
+        const struct slot *slot = vec_at(&vault->slots, i);
+        if (text_equal(slot->name, name)) return slot;
+    }
+    return NULL;
+}
+
+static void hash(const char *what, const void *key, const void *data, size_t size,
+                 unsigned char ret_digest[VAULT_DIGEST_SIZE])
+{
+    CLEANUP_BUF struct buf all = {0};
+    char hex[65];
+
+    buf_add_text(&all, what);
+    if (key) buf_add(&all, key, VAULT_KEY_SIZE);
+    buf_add(&all, data, size);
+    sim_digest(all.data, all.size, hex);
+    for (size_t i = 0; i < VAULT_DIGEST_SIZE; i++)
+        ret_digest[i] = (unsigned char)(text_hex_digit(hex[2 * i]) << 4 | text_hex_digit(hex[2 * i + 1]));
+}
+
+static void public_of(const struct slot *slot, struct vault_pair *ret_pair)
+{
+    hash("seal", slot->secret, "", 0, ret_pair->seal);
+    hash("sign", slot->secret, "", 0, ret_pair->sign);
+    hash("pair", ret_pair->seal, ret_pair->sign, sizeof(ret_pair->sign), ret_pair->fingerprint);
+}
+
+static bool vault_make(void *self, const char *name, struct vault_pair *ret_pair, struct error *err)
+{
+    struct sim_vault *vault = self;
+    struct vec slots = copy_without(vault, name);
+    struct slot *made = vec_push(&slots);
+    struct vault_pair pair;
+
+    ASSERT(name[0] && strlen(name) <= VAULT_SLOT_SIZE_MAX);
+    strcpy(made->name, name);
+    vault->random->fill(vault->random->self, made->secret, sizeof(made->secret));
+    public_of(made, &pair);
+    if (!replace(vault, &slots, err)) return false;
+    *ret_pair = pair;
+    return true;
+}
+
+static bool vault_find(void *self, const char *name, struct vault_pair *ret_pair)
+{
+    const struct slot *slot = find_slot(self, name);
+    if (slot) public_of(slot, ret_pair);
+    return slot != NULL;
+}
+
+static bool vault_rename(void *self, const char *from, const char *to, struct error *err)
+{
+    struct sim_vault *vault = self;
+    const struct slot *moved = find_slot(vault, from);
+
+    if (!moved) return error_set(err, ERROR_NOT_FOUND, "there is no pair of %s", from);
+    struct slot kept = *moved;
+    struct vec slots = copy_without(vault, to);
+    for (size_t i = 0; i < slots.length; i++) {
+        struct slot *slot = vec_at(&slots, i);
+        if (!text_equal(slot->name, kept.name)) continue;
+        memset(slot->name, 0, sizeof(slot->name));
+        memcpy(slot->name, to, strlen(to));
+    }
+    return replace(vault, &slots, err);
+}
+
+static bool vault_destroy(void *self, const char *name, struct error *err)
+{
+    struct sim_vault *vault = self;
+    if (!find_slot(vault, name)) return true;
+    struct vec slots = copy_without(vault, name);
+    return replace(vault, &slots, err);
+}
+
+static void vault_list(void *self, struct vec *ret_slots)
+{
+    const struct sim_vault *vault = self;
+    for (size_t i = 0; i < vault->slots.length; i++)
+        *(char **)vec_push(ret_slots) = mem_strdup(((const struct slot *)vec_at(&vault->slots, i))->name);
+}
+
+/* A box is a digest over the key and what follows it. */
+static bool vault_open(void *self, const char *name, const void *box, size_t size, struct buf *ret_data,
+                       struct error *err)
+{
+    const struct slot *slot = find_slot(self, name);
+    const char *bytes = box;
+    unsigned char digest[VAULT_DIGEST_SIZE];
+    struct vault_pair pair;
+
+    if (!slot) return error_set(err, ERROR_NOT_FOUND, "there is no pair of %s", name);
+    if (size < VAULT_DIGEST_SIZE)
+        return error_set(err, ERROR_DENIED, "the box is torn, or sealed to another key");
+    public_of(slot, &pair);
+    hash("box", pair.seal, bytes + VAULT_DIGEST_SIZE, size - VAULT_DIGEST_SIZE, digest);
+    if (memcmp(digest, bytes, VAULT_DIGEST_SIZE) != 0)
+        return error_set(err, ERROR_DENIED, "the box is torn, or sealed to another key");
+    buf_add(ret_data, bytes + VAULT_DIGEST_SIZE, size - VAULT_DIGEST_SIZE);
+    return true;
+}
+
+static bool vault_sign(void *self, const char *name, const void *data, size_t size,
+                       unsigned char ret_signature[VAULT_SIGNATURE_SIZE], struct error *err)
+{
+    const struct slot *slot = find_slot(self, name);
+    struct vault_pair pair;
+
+    if (!slot) return error_set(err, ERROR_NOT_FOUND, "there is no pair of %s", name);
+    public_of(slot, &pair);
+    hash("first", pair.sign, data, size, ret_signature);
+    hash("second", pair.sign, data, size, ret_signature + VAULT_DIGEST_SIZE);
+    return true;
+}
+
+static bool vault_verify(void *self, const unsigned char key[VAULT_KEY_SIZE], const void *data, size_t size,
+                         const unsigned char signature[VAULT_SIGNATURE_SIZE])
+{
+    unsigned char right[VAULT_SIGNATURE_SIZE];
+    hash("first", key, data, size, right);
+    hash("second", key, data, size, right + VAULT_DIGEST_SIZE);
+    return memcmp(right, signature, sizeof(right)) == 0;
+}
+
+static bool vault_seal(void *self, const unsigned char key[VAULT_KEY_SIZE], const void *data, size_t size,
+                       struct buf *ret_box, struct error *err)
+{
+    unsigned char digest[VAULT_DIGEST_SIZE];
+    hash("box", key, data, size, digest);
+    buf_add(ret_box, digest, sizeof(digest));
+    buf_add(ret_box, data, size);
+    return true;
+}
+
+static void vault_digest(void *self, const void *data, size_t size,
+                         unsigned char ret_digest[VAULT_DIGEST_SIZE])
+{
+    hash("digest", NULL, data, size, ret_digest);
+}

@@ -1,0 +1,327 @@
+/* The vault over libsodium: what it keeps, where, and who cannot see it. */
+#include "check.h"
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "os/seal.h"
+#include "os/vault.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+enum { SANITIZED = 1 };
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+enum { SANITIZED = 1 };
+#else
+enum { SANITIZED = 0 };
+#endif
+#else
+enum { SANITIZED = 0 };
+#endif
+
+struct place {
+    char root[64];
+    struct os_vault *vault;
+    const struct vault_port *port;
+    struct buf note;
+};
+
+static void open_vault(struct place *place)
+{
+    struct error err;
+    if (!os_vault_new(place->root, &place->vault, &place->note, &err)) fail_msg("%s", err.message);
+    place->port = os_vault_port(place->vault);
+}
+
+static int setup(void **state)
+{
+    struct place *place = mem_alloc(sizeof(*place));
+    strcpy(place->root, "/tmp/croft-vault-XXXXXX");
+    assert_non_null(mkdtemp(place->root));
+    open_vault(place);
+    *state = place;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct place *place = *state;
+    CLEANUP_MEM char *command = mem_printf("rm -r %s", place->root);
+    os_vault_free(place->vault);
+    assert_int_equal(system(command), 0);
+    buf_free(&place->note);
+    mem_free(place);
+    return 0;
+}
+
+static struct vault_pair make(struct place *place, const char *slot)
+{
+    struct vault_pair pair;
+    struct error err;
+    if (!place->port->make(place->port->self, slot, &pair, &err)) fail_msg("%s", err.message);
+    return pair;
+}
+
+/* What is sealed to the pair is opened in that slot, and what is signed there is the pair's. */
+static bool is_in(struct place *place, const char *slot, const struct vault_pair *pair)
+{
+    CLEANUP_BUF struct buf box = {0}, data = {0};
+    unsigned char signature[VAULT_SIGNATURE_SIZE];
+    const struct vault_port *port = place->port;
+    struct error err;
+
+    assert_true(port->seal(port->self, pair->seal, "secret", 6, &box, &err));
+    return port->open(port->self, slot, box.data, box.size, &data, &err) &&
+           text_equal(buf_text(&data), "secret") &&
+           port->sign(port->self, slot, "text", 4, signature, &err) &&
+           port->verify(port->self, pair->sign, "text", 4, signature);
+}
+
+static void pairs_live_on(void **state)
+{
+    struct place *place = *state;
+    struct vault_pair acme = make(place, "acme"), beta = make(place, "beta"), found;
+    struct error err;
+
+    assert_true(is_in(place, "acme", &acme));
+    assert_false(is_in(place, "beta", &acme));
+    assert_memory_not_equal(acme.fingerprint, beta.fingerprint, sizeof(acme.fingerprint));
+    os_vault_free(place->vault);
+    open_vault(place);
+    assert_int_equal(place->note.size, 0);
+    assert_true(is_in(place, "acme", &acme));
+    assert_true(is_in(place, "beta", &beta));
+    struct vault_pair next = make(place, "acme+next");
+    assert_true(place->port->rename(place->port->self, "acme+next", "acme", &err));
+    assert_false(is_in(place, "acme", &acme));
+    assert_true(is_in(place, "acme", &next));
+    struct vault_pair again = make(place, "beta");
+    assert_false(is_in(place, "beta", &beta));
+    assert_true(place->port->destroy(place->port->self, "acme", &err));
+    os_vault_free(place->vault);
+    open_vault(place);
+    assert_false(place->port->find(place->port->self, "acme", &found));
+    assert_false(place->port->find(place->port->self, "acme+next", &found));
+    assert_true(place->port->find(place->port->self, "beta", &found));
+    assert_memory_equal(&found, &again, sizeof(found));
+}
+
+static void what_was_changed_is_refused(void **state)
+{
+    struct place *place = *state;
+    struct vault_pair acme = make(place, "acme");
+    CLEANUP_BUF struct buf box = {0}, data = {0};
+    unsigned char signature[VAULT_SIGNATURE_SIZE], zero[VAULT_KEY_SIZE] = {0};
+    const struct vault_port *port = place->port;
+    struct error err;
+
+    assert_true(port->seal(port->self, acme.seal, "secret", 6, &box, &err));
+    for (size_t i = 0; i < box.size; i++) {
+        box.data[i] ^= 1;
+        assert_false(port->open(port->self, "acme", box.data, box.size, &data, &err));
+        assert_int_equal(err.code, ERROR_DENIED);
+        box.data[i] ^= 1;
+    }
+    for (size_t size = 0; size < box.size; size++)
+        assert_false(port->open(port->self, "acme", box.data, size, &data, &err));
+    assert_int_equal(data.size, 0);
+    assert_true(port->sign(port->self, "acme", "text", 4, signature, &err));
+    assert_false(port->verify(port->self, acme.sign, "tex_", 4, signature));
+    assert_false(port->seal(port->self, zero, "x", 1, &box, &err)); /* a point of small order */
+    assert_false(port->open(port->self, "none", "x", 1, &data, &err));
+    assert_int_equal(err.code, ERROR_NOT_FOUND);
+}
+
+static void a_failure_changes_nothing(void **state)
+{
+    struct place *place = *state;
+    struct vault_pair acme = make(place, "acme"), next = make(place, "acme+next"), pair;
+    const struct vault_port *port = place->port;
+    CLEANUP_MEM char *blocker = mem_printf("%s/.~vault", place->root);
+    struct error err;
+
+    assert_int_equal(mkdir(blocker, 0700), 0); /* where the new file is written first */
+    assert_false(port->make(port->self, "acme", &pair, &err));
+    assert_false(port->make(port->self, "new", &pair, &err));
+    assert_false(port->rename(port->self, "acme+next", "acme", &err));
+    assert_false(port->destroy(port->self, "acme", &err));
+    assert_false(port->find(port->self, "new", &pair));
+    assert_true(is_in(place, "acme", &acme));
+    assert_true(is_in(place, "acme+next", &next));
+}
+
+static void read_file(const char *root, const char *name, struct buf *ret_data)
+{
+    CLEANUP_MEM char *path = mem_printf("%s/%s", root, name);
+    FILE *file = fopen(path, "rbe");
+    char piece[4096];
+    size_t got = 0;
+    assert_non_null(file);
+    while ((got = fread(piece, 1, sizeof(piece), file)) > 0)
+        buf_add(ret_data, piece, got);
+    fclose(file);
+}
+
+static void files_hold_no_secret_in_the_clear(void **state)
+{
+    struct place *place = *state;
+    CLEANUP_BUF struct buf vault = {0}, again = {0}, secret = {0};
+    CLEANUP_MEM char *path = mem_printf("%s/vault", place->root);
+    CLEANUP_MEM char *host = mem_printf("%s/vault.host", place->root);
+    struct stat status;
+
+    make(place, "acme");
+    read_file(place->root, "vault", &vault);
+    read_file(place->root, "vault.host", &secret);
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0600);
+    assert_int_equal(stat(host, &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0600);
+    assert_int_equal(secret.size, 32);
+    assert_null(memmem(vault.data, vault.size, "acme", 4)); /* not even whose they are */
+    assert_null(memmem(vault.data, vault.size, secret.data, secret.size));
+    make(place, "beta");
+    read_file(place->root, "vault", &again);
+    assert_memory_not_equal(vault.data + 16, again.data + 16, 24); /* a nonce of its own each time */
+}
+
+static void put_file(const char *root, const char *name, const void *data, size_t size, mode_t mode)
+{
+    CLEANUP_MEM char *path = mem_printf("%s/%s", root, name);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, data, size), (ssize_t)size);
+    assert_int_equal(fchmod(fd, mode), 0);
+    close(fd);
+}
+
+static void damage_is_set_aside(void **state)
+{
+    struct place *place = *state;
+    struct vault_pair acme = make(place, "acme"), found;
+    CLEANUP_BUF struct buf vault = {0};
+    struct error err;
+
+    read_file(place->root, "vault", &vault);
+    for (size_t size = 0; size < vault.size; size += 7) { /* half-written, by another hand than ours */
+        put_file(place->root, "vault", vault.data, size, 0600);
+        os_vault_free(place->vault);
+        buf_clear(&place->note);
+        open_vault(place);
+        assert_non_null(strstr(buf_text(&place->note), "set aside as vault.damaged"));
+        assert_false(place->port->find(place->port->self, "acme", &found));
+    }
+    vault.data[vault.size - 1] ^= 1;
+    put_file(place->root, "vault", vault.data, vault.size, 0600);
+    os_vault_free(place->vault);
+    open_vault(place);
+    assert_false(place->port->find(place->port->self, "acme", &found));
+    vault.data[vault.size - 1] ^= 1;
+    put_file(place->root, "vault", vault.data, vault.size, 0600);
+    os_vault_free(place->vault);
+    open_vault(place);
+    assert_true(is_in(place, "acme", &acme));
+    os_vault_free(place->vault);
+    place->vault = NULL;
+
+    /* The host's secret is refused when others may read it, or when it is none. */
+    CLEANUP_MEM char *path = mem_printf("%s/vault.host", place->root);
+    assert_int_equal(chmod(path, 0640), 0);
+    assert_false(os_vault_new(place->root, &place->vault, &place->note, &err));
+    assert_non_null(strstr(err.message, "chmod 600"));
+    put_file(place->root, "vault.host", "short", 5, 0600);
+    assert_false(os_vault_new(place->root, &place->vault, &place->note, &err));
+    assert_non_null(strstr(err.message, "is no host's secret"));
+    /* Another host's secret opens nothing. */
+    put_file(place->root, "vault.host", "0123456789abcdef0123456789abcdef", 32, 0600);
+    buf_clear(&place->note);
+    open_vault(place);
+    assert_non_null(strstr(buf_text(&place->note), "another host's"));
+}
+
+/* VmFlags of the mapping that the address is in. */
+static void flags_at(const void *address, char ret_flags[256])
+{
+    FILE *file = fopen("/proc/self/smaps", "re");
+    char line[512];
+    bool here = false;
+
+    ret_flags[0] = 0;
+    assert_non_null(file);
+    while (fgets(line, sizeof(line), file)) {
+        unsigned long first = 0, last = 0;
+        if (sscanf(line, "%lx-%lx ", &first, &last) == 2)
+            here = (unsigned long)address >= first && (unsigned long)address < last;
+        if (here && text_starts(line, "VmFlags:"))
+            snprintf(ret_flags, 256, "%.200s ", line + strlen("VmFlags:"));
+    }
+    fclose(file);
+    ret_flags[strcspn(ret_flags, "\n")] = ' ';
+}
+
+static void secrets_are_locked_and_not_dumped(void **state)
+{
+    unsigned char *secret = NULL;
+    void *memory = NULL;
+    char flags[256];
+    struct error err;
+    int status = 0;
+
+    if (!seal_secret_new(100, &memory, &err)) fail_msg("%s", err.message);
+    secret = memory;
+    memset(secret, 0x5a, 100);
+    flags_at(secret, flags);
+    /* Sanitizers answer mlock themselves, and lock nothing. */
+    if (!SANITIZED && !strstr(flags, " lo ")) fail_msg("not locked:%s", flags);
+    if (!strstr(flags, " dd ")) fail_msg("dumped:%s", flags);
+    if (!strstr(flags, " wf ")) fail_msg("copied by fork:%s", flags);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        bool zero = true;
+        for (size_t i = 0; i < 100; i++)
+            zero = zero && secret[i] == 0;
+        _exit(zero ? 0 : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    assert_int_equal(secret[99], 0x5a); /* the child's were its own */
+    seal_secret_free(memory);
+}
+
+/* The last: it holds for the rest of this process. */
+static void a_hardened_process_leaves_no_dump(void **state)
+{
+    struct rlimit limit;
+    struct error err;
+
+    assert_true(seal_harden(&err));
+    assert_int_equal(prctl(PR_GET_DUMPABLE), 0);
+    assert_int_equal(getrlimit(RLIMIT_CORE, &limit), 0);
+    assert_int_equal(limit.rlim_cur, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(pairs_live_on, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_was_changed_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_failure_changes_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(files_hold_no_secret_in_the_clear, setup, teardown),
+        cmocka_unit_test_setup_teardown(damage_is_set_aside, setup, teardown),
+        cmocka_unit_test(secrets_are_locked_and_not_dumped),
+        cmocka_unit_test(a_hardened_process_leaves_no_dump),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -23,6 +23,7 @@ const struct tier_load *load_get(struct controller *controller, const char *farm
         (struct tier_load){.farm = meter->farm,
                            .tier = meter->tier,
                            .age_us = INT64_MAX,
+                           .rated = true,
                            .units = meter->units,
                            .refused = meter->refused,
                            .service_us = meter->service_us > 0 ? meter->service_us : -1,
@@ -68,6 +69,7 @@ static void add_sources(const struct load_tier *tier, int64_t now_us, struct tie
         double scv;
         if (age_us >= LOAD_OLD_US) continue;
         if (age_us < shown->age_us) shown->age_us = age_us;
+        shown->rated = shown->rated && source->rates_filled > 0;
         shown->rate_millis += source->rate_millis;
         shown->refused_millis += source->refused_millis;
         shown->failed_millis += source->failed_millis;

@@ -123,6 +123,24 @@ void load_write_target(struct controller *controller, const struct farm *farm, s
     }
 }
 
+const char *load_reason(struct arena *arena, struct controller *controller, const struct farm *farm,
+                        const struct farm_fact *fact, const char *reason)
+{
+    for (size_t i = 0; i < farm->tiers_length; i++) {
+        const struct tier *tier = &farm->tiers[i];
+        const struct sized *sized = sizing_get(controller, farm->full_name, tier->name);
+        if (!sized) continue;
+        int64_t more = sized->need.wanted - plan_wanted(farm, fact, tier);
+        if (sized->lacks_why && more > 0)
+            reason = arena_printf(arena, "%s; by its load tier %s calls for %" PRId64 " more: %s", reason,
+                                  tier->name, more, sized->lacks_why);
+        if (sized->need.short_of)
+            reason = arena_printf(arena, "%s; for the load of tier %s its max of %" PRId64 " is too few",
+                                  reason, tier->name, tier->count.max);
+    }
+    return reason;
+}
+
 void load_write_instance(struct controller *controller, const char *name, struct buf *ret_json)
 {
     struct instance_load load;

@@ -311,9 +311,6 @@ static void observe(struct sizing *sizing, struct sized *sized, const struct tie
     int64_t at_ms = sizing->now_ms - (load ? load->age_us / 1000 : 0), span_ms = at_ms - sized->observed_ms;
     double rate = 0;
 
-    bool by_rate =
-        sla->metric == METRIC_REQUESTS || sla->metric == METRIC_TRANSACTIONS || sla->metric == METRIC_BYTES;
-    if (by_rate && !load->rated) return; /* one report is no rate, and no rate is not a rate of zero */
     switch (sla->metric) {
     case METRIC_REQUESTS:
     case METRIC_TRANSACTIONS:
@@ -331,7 +328,7 @@ static void observe(struct sizing *sizing, struct sized *sized, const struct tie
     case METRIC_CUSTOM:
         return; /* nobody measures it: documents that ask for it are refused */
     }
-    if (rate < 0 || span_ms <= 0) return;
+    if (rate < 0 || span_ms <= 0) return; /* not known yet is not zero */
     if (span_ms > SPAN_MS_MAX) span_ms = TICK_US / 1000;
     if (forecast_observe(&sized->forecast, at_ms, span_ms, rate * (double)span_ms / 1e3))
         sized->observed_ms = at_ms;

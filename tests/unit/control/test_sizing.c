@@ -311,6 +311,61 @@ static void test_first_totals_are_no_rate(void **state)
     assert_non_null(sized);
     assert_true(sized->observed_ms > 0);
     assert_true(forecast_now(&sized->forecast, &error) > 150);
+    /* And what was given stays a while, whoever gave it. */
+    assert_int_equal(sized->given_ms, scale_of(world, "acme/shop")->since_ms);
+    world_free(world);
+}
+
+/* An instance is for 100 of them at a time, or a second, of which 85 may be in use. */
+static void test_other_metrics(void **state)
+{
+    static const char *const metrics[] = {"connections", "bytes"};
+    const struct fake_demand demands[] = {
+        {.rate_millis = 170 * 1000, .service_us = 1000 * 1000, .concurrency = 1000},
+        {.rate_millis = 19 * 1000, .service_us = 10000, .concurrency = 1, .bytes = 10}};
+
+    for (size_t i = 0; i < 2; i++) {
+        struct world *world = sized_world(3);
+        CLEANUP_MEM char *sla = mem_printf("kind: SLA\nname: gold\nmetric: %s\n"
+                                           "levels: {committed: {rate: 1 EUR}, guaranteed: {rate: 1 EUR}, "
+                                           "extended: {rate: 1 EUR}}\n",
+                                           metrics[i]);
+        apply(world, sla);
+        apply_farm(world, "shop", gold, "{committed: 1, guaranteed: 3, max: 6}", "0.5");
+        wait_running(world, "acme/shop/web-", 1, 5000);
+        world_run_ms(world, 20000);
+        assert_int_equal(wanted(world, "acme/shop"), 1);
+        fake_world_ask(world->truth, "acme/shop", "www", &demands[i]);
+        wait_wanted(world, "acme/shop", 3, 4, 60000);
+        wait_event(world, " % of the capacity used against 85 %", 1000);
+        world_free(world);
+    }
+}
+
+static long trend(struct world *world)
+{
+    const char *told = strstr(expect(world, 200, landlord, "GET", "/v1/farms/acme/shop", NULL),
+                              "\"trend_percent_an_hour\":");
+    assert_non_null(told);
+    return strtol(strchr(told, ':') + 1, NULL, 10);
+}
+
+/* Its sign is the way that load goes. */
+static void test_trend(void **state)
+{
+    struct world *world = sized_world(3);
+    apply_farm(world, "shop", gold, "{committed: 1, guaranteed: 3, max: 6}", "0.5");
+    wait_running(world, "acme/shop/web-", 1, 5000);
+    for (int minute = 0; minute < 20; minute++) {
+        ask_for(world, "acme/shop", 100 + 10 * minute);
+        world_run_ms(world, 60000);
+    }
+    assert_true(trend(world) > 20);
+    for (int minute = 0; minute < 20; minute++) {
+        ask_for(world, "acme/shop", 300 - 10 * minute);
+        world_run_ms(world, 60000);
+    }
+    assert_true(trend(world) < -20);
     world_free(world);
 }
 
@@ -381,6 +436,8 @@ int main(void)
         cmocka_unit_test(test_apart_takes_nothing_in_vain),
         cmocka_unit_test(test_restart),
         cmocka_unit_test(test_first_totals_are_no_rate),
+        cmocka_unit_test(test_other_metrics),
+        cmocka_unit_test(test_trend),
         cmocka_unit_test(test_metric_changes),
         cmocka_unit_test(test_dropped),
     };

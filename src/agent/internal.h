@@ -168,6 +168,8 @@ void tend_stop(struct agent *agent);
 /* load.c: what is measured here, told once a second */
 void load_start(struct agent *agent);
 void load_stop(struct agent *agent);
+/* It begins: what was measured under its name is of another. */
+void load_forget(struct agent *agent, const char *name);
 void load_sample(void *ctx, const char *balancer, const struct balance_sample *sample);
 void load_counted(void *ctx, const char *balancer, int64_t taken_us, const struct balance_counters *counters,
                   size_t length);

@@ -69,6 +69,13 @@ void load_stop(struct agent *agent)
     stalls_free(agent);
 }
 
+void load_forget(struct agent *agent, const char *name)
+{
+    struct meter *meter = map_remove(agent->meters, name);
+    if (meter) meter_free(meter);
+    mem_free(map_remove(agent->stalls, name));
+}
+
 void load_sample(void *ctx, const char *balancer, const struct balance_sample *sample)
 {
     struct agent *agent = ctx;

@@ -363,6 +363,7 @@ static void started(void *ctx, const struct error *err)
         return;
     }
     turn(unit, UNIT_UP);
+    load_forget(unit->agent, unit->name);
     unit->started_us = clock->steady_us(clock->self);
     unit->reason[0] = 0;
     unit->balanced = unit->have->frontends_length == 0;

@@ -107,6 +107,9 @@ void load_write_tier(struct controller *controller, const char *farm, const char
 void load_write_farm(struct controller *controller, const char *name, struct buf *ret_json);
 /* The target of its service level, and how it was kept in this period; null: there is none, not known yet. */
 void load_write_target(struct controller *controller, const struct farm *farm, struct buf *ret_json);
+/* The farm's reason, with what its load calls for and is not given. */
+const char *load_reason(struct arena *arena, struct controller *controller, const struct farm *farm,
+                        const struct farm_fact *fact, const char *reason);
 void load_write_instance(struct controller *controller, const char *name, struct buf *ret_json);
 void load_metrics(struct controller *controller, struct buf *ret_text); /* series of /metrics */
 /* The highest that one of its tiers is at: "committed". fact: NULL, none yet. */

@@ -64,11 +64,13 @@ void load_write_tier(struct controller *controller, const char *farm, const char
 
     write_sized(sizing_get(controller, farm, tier), ret_json);
     if (!load) return;
-    write_millis(ret_json, "rate", load->rate_millis);
-    write_millis(ret_json, "refused_rate", load->refused_millis);
-    write_millis(ret_json, "failed_rate", load->failed_millis);
-    buf_printf(ret_json, ",\"bytes_rate\":%" PRId64 ",\"open\":%" PRId64 ",\"queued\":%" PRId64,
-               load->bytes_rate, load->open, load->queued);
+    if (load->rate_millis >= 0) {
+        write_millis(ret_json, "rate", load->rate_millis);
+        write_millis(ret_json, "refused_rate", load->refused_millis);
+        write_millis(ret_json, "failed_rate", load->failed_millis);
+        buf_printf(ret_json, ",\"bytes_rate\":%" PRId64, load->bytes_rate);
+    }
+    buf_printf(ret_json, ",\"open\":%" PRId64 ",\"queued\":%" PRId64, load->open, load->queued);
     write_times(load, ret_json);
 }
 
@@ -78,7 +80,7 @@ void load_write_farm(struct controller *controller, const char *name, struct buf
     const struct record *fact = mirror_get(controller_mirror(controller), RECORD_FARM_FACT, name);
     const struct farm *farm = record ? record->object : NULL;
     int64_t rate_millis = 0;
-    bool known = false;
+    bool known = false, is_rated = true;
 
     if (!farm) return;
     buf_add_text(ret_json, ",\"level\":");
@@ -93,10 +95,11 @@ void load_write_farm(struct controller *controller, const char *name, struct buf
         const struct tier_load *load = load_get(controller, name, farm->tiers[i].name);
         if (!load) continue;
         known = true;
+        is_rated = is_rated && load->rate_millis >= 0;
         rate_millis += load->rate_millis;
     }
     if (!known) return;
-    write_millis(ret_json, "rate", rate_millis);
+    if (is_rated) write_millis(ret_json, "rate", rate_millis);
     const struct tier_load *load = tightest(controller, farm);
     if (load) write_times(load, ret_json);
 }
@@ -121,6 +124,24 @@ void load_write_target(struct controller *controller, const struct farm *farm, s
     } else {
         buf_add_text(ret_json, ",\"target_kept_percent\":null,\"target_minutes\":0");
     }
+}
+
+const char *load_reason(struct arena *arena, struct controller *controller, const struct farm *farm,
+                        const struct farm_fact *fact, const char *reason)
+{
+    for (size_t i = 0; i < farm->tiers_length; i++) {
+        const struct tier *tier = &farm->tiers[i];
+        const struct sized *sized = sizing_get(controller, farm->full_name, tier->name);
+        if (!sized) continue;
+        int64_t more = sized->need.wanted - plan_wanted(farm, fact, tier);
+        if (sized->lacks_why && more > 0)
+            reason = arena_printf(arena, "%s; by its load tier %s calls for %" PRId64 " more: %s", reason,
+                                  tier->name, more, sized->lacks_why);
+        if (sized->need.short_of)
+            reason = arena_printf(arena, "%s; for the load of tier %s its max of %" PRId64 " is too few",
+                                  reason, tier->name, tier->count.max);
+    }
+    return reason;
 }
 
 void load_write_instance(struct controller *controller, const char *name, struct buf *ret_json)

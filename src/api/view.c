@@ -217,7 +217,7 @@ static void view_farm(struct view *view, const struct record *record, struct buf
     write_text(ret_json, "sla", farm->sla);
     write_text(ret_json, "level", level_names[level]);
     load_write_target(view->controller, farm, ret_json);
-    write_text(ret_json, "reason", reason);
+    write_text(ret_json, "reason", load_reason(view->arena, view->controller, farm, fact, reason));
     buf_add_text(ret_json, "}}");
 }
 

@@ -93,10 +93,11 @@ static bool read_trace(struct cli *cli, const char *path, struct trace *ret_trac
 {
     CLEANUP_BUF struct buf packed = {0};
     CLEANUP_BUF struct buf text = {0};
+    const char *shown = text_equal(path, "-") ? "standard input" : path;
 
     return user_file_read(path, &packed, err) &&
-           trace_unpack(path, buf_text(&packed), packed.size, &text, err) &&
-           trace_read(cli->arena, path, buf_text(&text), text.size, ret_trace, err);
+           trace_unpack(shown, buf_text(&packed), packed.size, &text, err) &&
+           trace_read(cli->arena, shown, buf_text(&text), text.size, ret_trace, err);
 }
 
 static bool write_plot(struct cli *cli, const struct replay_options *options,

@@ -7,22 +7,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *counts(struct arena *arena, struct span count);
+static const char *better(struct arena *arena, struct span tier, const char *which);
 
 int sla_suggest_run(struct cli *cli)
 {
     static const struct column columns[] = {{"TIER", COLUMN_TEXT, 0},
                                             {"PEAK", COLUMN_NUMBER, 1},
-                                            {"COMMITTED GUARANTEED MAX", COLUMN_TEXT, 0},
-                                            {"CHEAPEST", COLUMN_TEXT, 0}};
+                                            {"COMMITTED", COLUMN_TEXT, 0},
+                                            {"GUARANTEED", COLUMN_TEXT, 0},
+                                            {"MAX", COLUMN_TEXT, 0}};
     struct arena *arena = cli->arena;
-    const char *path =
-        arena_printf(arena, "/v1/farms/%s/suggest", cli_escape(cli, arguments_positional(cli->arguments, 0)));
+    const char *farm = arguments_positional(cli->arguments, 0);
+    const char *path = arena_printf(arena, "/v1/farms/%s/suggest", cli_escape(cli, farm));
     CLEANUP_BUF struct buf text = {0};
     struct client_reply reply;
     struct node node;
     struct error err;
 
+    if (!strchr(farm, '/')) {
+        error_set(&err, ERROR_USAGE, "sla suggest: of which farm? \"%s\" is none: PARTY/FARM", farm);
+        return cli_fail(cli, &err);
+    }
     if (!cli_ask_text(cli, "GET", path, NULL, &reply, &err) ||
         !node_from_json(arena, reply.body, reply.body_size, &node, &err))
         return cli_fail(cli, &err);
@@ -35,9 +40,10 @@ int sla_suggest_run(struct cli *cli)
     }
     struct table *table = table_new(columns, LENGTH(columns));
     for (size_t cursor = 0; span_next(span_get(made, "tiers"), &cursor, &tier);)
-        table_row(table, (const char *const[]){
-                             span_get_text(arena, tier, "name"), span_get_text(arena, tier, "peak"),
-                             counts(arena, span_get(tier, "count")), counts(arena, span_get(tier, "best"))});
+        table_row(table,
+                  (const char *const[]){span_get_text(arena, tier, "name"),
+                                        span_get_text(arena, tier, "peak"), better(arena, tier, "committed"),
+                                        better(arena, tier, "guaranteed"), better(arena, tier, "max")});
     table_print(table, &cli->style, &text);
     table_free(table);
     fputs(buf_text(&text), cli->out);
@@ -53,8 +59,10 @@ int sla_suggest_run(struct cli *cli)
     return 0;
 }
 
-static const char *counts(struct arena *arena, struct span count)
+/* "2 -> 6", or "2" where it is the cheapest already. */
+static const char *better(struct arena *arena, struct span tier, const char *which)
 {
-    return arena_printf(arena, "%s %s %s", span_get_text(arena, count, "committed"),
-                        span_get_text(arena, count, "guaranteed"), span_get_text(arena, count, "max"));
+    const char *is = span_get_text(arena, span_get(tier, "count"), which);
+    const char *best = span_get_text(arena, span_get(tier, "best"), which);
+    return text_equal(is, best) ? is : arena_printf(arena, "%s -> %s", is, best);
 }

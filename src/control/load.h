@@ -14,11 +14,12 @@ struct tier_load {
     const char *farm, *tier; /* "acme/shop", "web" */
     int64_t age_us;          /* since the newest report was taken in */
     int64_t units, refused;  /* in all that this controller knows of: exact, whatever report was lost */
-    int64_t rate_millis;     /* requests (tcp: connections) a second, in the newest report; thousandths */
-    int64_t refused_millis;  /* of them not served, for nobody could */
-    int64_t failed_millis;   /* of them answered with 5xx by the tier */
-    int64_t bytes_rate;      /* a second, both ways */
-    int64_t open, queued;    /* at this moment: being served, waiting for a server */
+    int64_t rate_millis; /* requests (tcp: connections) a second, in the newest report; thousandths. This and
+                                the next three: not known before each balancer was heard twice */
+    int64_t refused_millis; /* of them not served, for nobody could */
+    int64_t failed_millis;  /* of them answered with 5xx by the tier */
+    int64_t bytes_rate;     /* a second, both ways */
+    int64_t open, queued;   /* at this moment: being served, waiting for a server */
     /* Times from a request's head to the head of its answer, by a sample, of the last 10 to 20 s: */
     int64_t sampled; /* requests that the sample stands for; 0: the others are -1 */
     int64_t mean_us;

@@ -59,6 +59,7 @@ bool load_of_instance(struct controller *controller, const char *instance, struc
 static void add_sources(const struct load_tier *tier, int64_t now_us, struct tier_load *shown)
 {
     double scv_sum = 0, scv_rate = 0;
+    bool is_rated = true;
     size_t cursor = 0;
     void *value = NULL;
 
@@ -68,6 +69,7 @@ static void add_sources(const struct load_tier *tier, int64_t now_us, struct tie
         double scv;
         if (age_us >= LOAD_OLD_US) continue;
         if (age_us < shown->age_us) shown->age_us = age_us;
+        is_rated = is_rated && source->rates_filled > 0;
         shown->rate_millis += source->rate_millis;
         shown->refused_millis += source->refused_millis;
         shown->failed_millis += source->failed_millis;
@@ -78,6 +80,7 @@ static void add_sources(const struct load_tier *tier, int64_t now_us, struct tie
         scv_sum += scv * (double)source->rate_millis;
         scv_rate += (double)source->rate_millis;
     }
+    if (!is_rated) shown->rate_millis = shown->refused_millis = shown->failed_millis = shown->bytes_rate = -1;
     /* Streams that come together: the mean by their rates, W. Whitt, The Queueing Network Analyzer, 1983, the
      * asymptotic method. */
     shown->arrival_scv_millis = scv_rate > 0 ? (int64_t)(scv_sum / scv_rate * 1000 + 0.5) : -1;

@@ -38,6 +38,7 @@ static void tick(void *ctx);
 static void note_minute(void *ctx, const char *farm, const char *tier, int64_t minute_ms, bool good);
 static void minute_free(struct minute *minute);
 static void flush(struct sizing *sizing);
+static void forget_told(struct controller *controller);
 static void write_minutes(struct controller *controller);
 static void size_all(struct controller *controller);
 static void size_farm(struct sizing *sizing, const struct farm *farm, const struct sla *sla,
@@ -62,7 +63,9 @@ static struct tier_scale *scales_with(struct sizing *sizing, const struct farm_f
 static void drop_scales(struct sizing *sizing, const struct farm *farm);
 static void put_fact(struct sizing *sizing, const char *name, const struct farm_fact *before,
                      const struct farm_fact *fact);
-static struct sized *sized_get(struct sizing *sizing, const char *farm, const char *tier);
+static struct sized *sized_get(struct sizing *sizing, const char *farm, const char *tier,
+                               enum sla_metric metric);
+static void count_anew(struct sizing *sizing, const char *name, struct sized *sized, enum sla_metric metric);
 static void save(struct sizing *sizing, const char *name, struct sized *sized);
 static void forget_unseen(struct sizing *sizing);
 static void sized_free(struct sized *sized);
@@ -160,16 +163,32 @@ static void size_all(struct controller *controller)
     control_dispatch(controller);
 }
 
-/* What was noted so far is written; a grid may have more of it than a transaction. What fails is decided
- * again the next time, from what is then. */
+/* What was noted so far is written; a grid may have more of it than a transaction. What fails is decided, and
+ * told, again the next time, from what is then. */
 static void flush(struct sizing *sizing)
 {
     struct error err;
 
-    if (!change_is_empty(sizing->change) && !change_commit(sizing->change, NULL, &err))
+    if (!change_is_empty(sizing->change) && !change_commit(sizing->change, NULL, &err)) {
         control_log(sizing->controller, "writing down how many instances tiers have", &err);
+        forget_told(sizing->controller);
+    }
     change_free(sizing->change);
     sizing->change = control_change(sizing->controller);
+}
+
+/* Nobody was given anything, nor told that it waits. */
+static void forget_told(struct controller *controller)
+{
+    size_t cursor = 0;
+    void *value = NULL;
+
+    while (map_next(controller->sized, &cursor, NULL, &value)) {
+        struct sized *sized = value;
+        mem_free(sized->lacks_why);
+        sized->lacks_why = NULL;
+        sized->given_ms = 0;
+    }
 }
 
 /* The oldest; they stay until they are in the store. One that is told twice counts once. */
@@ -210,7 +229,7 @@ static void size_farm(struct sizing *sizing, const struct farm *farm, const stru
 static void size_tier(struct sizing *sizing, const struct farm *farm, const struct tier *tier,
                       const struct sla *sla, uint64_t revision)
 {
-    struct sized *sized = sized_get(sizing, farm->full_name, tier->name);
+    struct sized *sized = sized_get(sizing, farm->full_name, tier->name, sla->metric);
     struct need_load load = load_of(sizing, farm, tier, sla, sized);
     const struct record *record = mirror_get(sizing->controller->mirror, RECORD_FARM_FACT, farm->full_name);
     const struct tier_scale *scale = plan_scale(record ? record->object : NULL, tier->name);
@@ -309,7 +328,7 @@ static void observe(struct sizing *sizing, struct sized *sized, const struct tie
     case METRIC_CUSTOM:
         return; /* nobody measures it: documents that ask for it are refused */
     }
-    if (rate < 0 || span_ms <= 0) return;
+    if (rate < 0 || span_ms <= 0) return; /* not known yet is not zero */
     if (span_ms > SPAN_MS_MAX) span_ms = TICK_US / 1000;
     if (forecast_observe(&sized->forecast, at_ms, span_ms, rate * (double)span_ms / 1e3))
         sized->observed_ms = at_ms;
@@ -452,7 +471,8 @@ static void put_fact(struct sizing *sizing, const char *name, const struct farm_
 }
 
 /* With what was learned before, when the store has it. What is damaged there is told, and learned anew. */
-static struct sized *sized_get(struct sizing *sizing, const char *farm, const char *tier)
+static struct sized *sized_get(struct sizing *sizing, const char *farm, const char *tier,
+                               enum sla_metric metric)
 {
     struct controller *controller = sizing->controller;
     char *name = arena_printf(sizing->arena, "%s/%s", farm, tier);
@@ -463,6 +483,7 @@ static struct sized *sized_get(struct sizing *sizing, const char *farm, const ch
     if (!sized) {
         sized = mem_alloc(sizeof(*sized));
         map_put(controller->sized, name, sized);
+        sized->metric = metric;
         /* Not all are written at once. */
         sized->saved_ms = sizing->now_ms - (int64_t)(text_hash(TEXT_HASH_SEED, name, strlen(name)) % SAVE_MS);
         if (store_get(controller->options.store, key_of(sizing->arena, name), &item, &err)) {
@@ -471,9 +492,20 @@ static struct sized *sized_get(struct sizing *sizing, const char *farm, const ch
             store_item_free(&item);
         }
     }
+    if (sized->metric != metric) count_anew(sizing, name, sized, metric);
     sized->seen = true;
     if (sizing->now_ms - sized->saved_ms >= SAVE_MS && sized->observed_ms > 0) save(sizing, name, sized);
     return sized;
+}
+
+/* Of requests a second nothing follows for processors in use. */
+static void count_anew(struct sizing *sizing, const char *name, struct sized *sized, enum sla_metric metric)
+{
+    sized->metric = metric;
+    sized->forecast = (struct forecast){0};
+    sized->memory = (struct need_memory){0};
+    sized->observed_ms = 0;
+    save(sizing, name, sized);
 }
 
 static void save(struct sizing *sizing, const char *name, struct sized *sized)

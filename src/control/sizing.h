@@ -7,6 +7,7 @@
 
 /* A tier that is sized by its load, as it was seen last. */
 struct sized {
+    enum sla_metric metric; /* what was counted */
     struct forecast forecast;
     struct need_memory memory;
     struct need need;

@@ -132,6 +132,7 @@ static void count_balancer(struct fake_balance *balance, const char *name, struc
         total->units = frontend->units_millis / 1000;
         total->refused = frontend->refused_millis / 1000;
         total->failed = total->refused;
+        total->bytes = demand ? total->units * demand->bytes : 0;
     }
     for (size_t i = 0; i < balancer->servers.length; i++) {
         const struct server *server = vec_at(&balancer->servers, i);

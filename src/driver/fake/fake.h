@@ -38,6 +38,7 @@ struct fake_demand {
     int64_t rate_millis; /* requests a second, thousandths; 0: nobody asks any more */
     int64_t service_us;  /* that a request takes where none waits */
     int64_t concurrency; /* so many at once an instance serves, 1 up; more wait */
+    int64_t bytes;       /* of a request and its answer */
 };
 
 struct fake_instance {

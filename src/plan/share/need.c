@@ -36,10 +36,11 @@ static double part_of_target(const struct need_tier *tier, const struct queue_lo
 static int64_t offered(const struct need_tier *tier, const struct need_load *load, int64_t wanted,
                        struct need_memory *memory);
 static double aim_s(const struct need_tier *tier, const struct queue_load *load);
+static bool is_beyond(const struct need_tier *tier, double alone);
 static double alone_s(const struct need_tier *tier, const struct queue_load *load);
 static bool has_target(const struct need_tier *tier);
 static double late_max(const struct need_tier *tier);
-static void say_against(double response_s, double target_s, struct buf *ret_text);
+static void say_against(const struct need *need, struct buf *ret_text);
 static void say_time(double seconds, struct buf *ret_text);
 
 struct need_tier need_tier_of(const struct sla *sla, const struct scaling_rules *rules,
@@ -77,6 +78,7 @@ struct need need_of(const struct need_tier *tier, const struct forecast *forecas
     if (has_target(tier)) {
         need.target_s = (double)tier->sla->target.response_ms / 1000;
         need.response_s = response(tier, &queue_load, have);
+        need.beyond = is_beyond(tier, alone_s(tier, &queue_load));
     }
     struct fuzzy_inputs inputs = {.response = !has_target(tier) ? need.used / utilisation
                                               : overfull(&need)
@@ -130,7 +132,7 @@ void need_say(const struct need_tier *tier, const struct need *need, struct buf 
         buf_printf(ret_text, "more %s than %lld instance%s can serve",
                    need->probability < 1 ? "may arrive" : "arrives", (long long)have, have == 1 ? "" : "s");
     else if (need->target_s > 0)
-        say_against(need->response_s, need->target_s, ret_text);
+        say_against(need, ret_text);
     else
         buf_printf(ret_text, "%.0f %% of the capacity used against %.0f %%", need->used * 100,
                    utilisation * 100);
@@ -259,7 +261,12 @@ static int64_t offered(const struct need_tier *tier, const struct need_load *loa
 static double aim_s(const struct need_tier *tier, const struct queue_load *load)
 {
     double target_s = (double)tier->sla->target.response_ms / 1000, alone = alone_s(tier, load);
-    return alone < target_s * 0.98 ? target_s : alone * 1.25;
+    return is_beyond(tier, alone) ? alone * 1.25 : target_s;
+}
+
+static bool is_beyond(const struct need_tier *tier, double alone)
+{
+    return alone >= (double)tier->sla->target.response_ms / 1000 * 0.98;
 }
 
 static double alone_s(const struct need_tier *tier, const struct queue_load *load)
@@ -278,11 +285,12 @@ static double late_max(const struct need_tier *tier)
     return number_max(steady_part * (1 - (double)tier->sla->target.percentile_millis / 100000), 1e-6);
 }
 
-static void say_against(double response_s, double target_s, struct buf *ret_text)
+static void say_against(const struct need *need, struct buf *ret_text)
 {
-    say_time(response_s, ret_text);
+    say_time(need->response_s, ret_text);
     buf_add_text(ret_text, " expected against ");
-    say_time(target_s, ret_text);
+    say_time(need->target_s, ret_text);
+    if (need->beyond) buf_add_text(ret_text, ", which a request by itself takes");
 }
 
 static void say_time(double seconds, struct buf *ret_text)

@@ -51,6 +51,7 @@ struct need {
     double target_s;    /* 0: no target, the part of capacity in use counts */
     double used;        /* provided over capacity */
     bool short_of;      /* even max is not enough */
+    bool beyond;        /* service alone takes the target, or more: no number of instances keeps it */
 };
 
 /* Decides; *memory becomes what has to be remembered. */

@@ -229,6 +229,25 @@ static void test_another_farm(void **state)
     world_free(world);
 }
 
+/* Another farm of that name, at once: its host has not looked since when the first one's balancer goes and
+ * its own is there. */
+static void test_another_farm_at_once(void **state)
+{
+    for (int64_t offset_ms = 0; offset_ms < 1000; offset_ms += 100) {
+        struct world *world = loaded(&half);
+        world_run_ms(world, 12000 + offset_ms);
+        expect(world, 200, landlord, "DELETE", "/v1/farms/acme/shop", NULL);
+        wait_running(world, "acme/shop/", 0, 5000);
+        while (instance_of(world, "acme/shop/balance-1"))
+            world_run_ms(world, 10);
+        apply(world, shop);
+        wait_running(world, "acme/shop/", 3, 5000);
+        world_run_ms(world, 3000);
+        assert_in_range(load_of(world)->units, 100, 600);
+        world_free(world);
+    }
+}
+
 static void report(struct world *world, int64_t second, int64_t units, int64_t refused)
 {
     const struct instance *balancer = instance_of(world, "acme/shop/balance-1");
@@ -295,11 +314,16 @@ static void test_shown(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rate_and_times), cmocka_unit_test(test_too_much),
-        cmocka_unit_test(test_agent_away),     cmocka_unit_test(test_every_minute),
-        cmocka_unit_test(test_minutes),        cmocka_unit_test(test_lead),
-        cmocka_unit_test(test_strangers),      cmocka_unit_test(test_another_farm),
-        cmocka_unit_test(test_totals),         cmocka_unit_test(test_shown)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rate_and_times),
+                                       cmocka_unit_test(test_too_much),
+                                       cmocka_unit_test(test_agent_away),
+                                       cmocka_unit_test(test_every_minute),
+                                       cmocka_unit_test(test_minutes),
+                                       cmocka_unit_test(test_lead),
+                                       cmocka_unit_test(test_strangers),
+                                       cmocka_unit_test(test_another_farm),
+                                       cmocka_unit_test(test_another_farm_at_once),
+                                       cmocka_unit_test(test_totals),
+                                       cmocka_unit_test(test_shown)};
     return cmocka_run_group_tests_name("load", tests, NULL, NULL);
 }

@@ -100,6 +100,8 @@ static void test_grows_and_shrinks(void **state)
     wait_wanted(world, "acme/shop", 6, 6, 15000); /* max is the end of it, whatever comes */
     world_run_ms(world, 20000);
     assert_int_equal(wanted(world, "acme/shop"), 6);
+    assert_non_null(strstr(expect(world, 200, landlord, "GET", "/v1/farms/acme/shop", NULL),
+                           "for the load of tier web its max of 6 is too few"));
     wait_running(world, "acme/shop/web-", 6, 10000);
     ask_for(world, "acme/shop", 1);
     wait_wanted(world, "acme/shop", 1, 1, 30 * 60 * 1000);
@@ -127,8 +129,8 @@ static void test_steady(void **state)
     world_free(world);
 }
 
-/* Four cpus are the balancer's and two members': a third waits and says why, until there is a second host. */
-static void test_no_room(void **state)
+/* Four cpus are the balancer's and two members'. */
+static struct world *world_without_room(void)
 {
     struct world *world = small_world(2);
     start_controller(world);
@@ -142,9 +144,18 @@ static void test_no_room(void **state)
     apply(world, levels);
     apply_farm(world, "shop", gold, "{committed: 1, guaranteed: 2, max: 6}", "1.5");
     wait_running(world, "acme/shop/web-", 1, 5000);
+    return world;
+}
+
+/* A third waits and says why, until there is a second host. */
+static void test_no_room(void **state)
+{
+    struct world *world = world_without_room();
     ask_for(world, "acme/shop", 200);
     wait_wanted(world, "acme/shop", 2, 2, 15000);
     wait_event(world, "tier web waits for ", 15000);
+    assert_non_null(strstr(expect(world, 200, landlord, "GET", "/v1/farms/acme/shop", NULL),
+                           "by its load tier web calls for "));
     assert_non_null(strstr(expect(world, 200, landlord, "GET", "/v1/events", NULL), "no host has room"));
     const struct sized *sized = sizing_get(world->controller, "acme/shop", "web");
     assert_non_null(sized);
@@ -156,6 +167,21 @@ static void test_no_room(void **state)
     wait_running(world, "acme/shop/web-", (size_t)wanted(world, "acme/shop"), 10000);
     world_run_ms(world, 5000);
     assert_null(sizing_get(world->controller, "acme/shop", "web")->lacks_why);
+    assert_null(strstr(expect(world, 200, landlord, "GET", "/v1/farms/acme/shop", NULL), "by its load"));
+    world_free(world);
+}
+
+/* What the store did not take was neither given nor told. */
+static void test_store_refuses(void **state)
+{
+    struct world *world = world_without_room();
+    bad_store_fail(world->bad_store, 1);
+    ask_for(world, "acme/shop", 200);
+    world_run_ms(world, 5000);
+    assert_int_equal(wanted(world, "acme/shop"), 1);
+    bad_store_fail(world->bad_store, 0);
+    wait_wanted(world, "acme/shop", 2, 2, 5000);
+    wait_event(world, "tier web waits for ", 5000);
     world_free(world);
 }
 
@@ -265,6 +291,114 @@ static void test_restart(void **state)
     world_free(world);
 }
 
+/* A balancer's first totals tell a new controller nothing of how much is asked for: not that it is nothing.
+ */
+static void test_first_totals_are_no_rate(void **state)
+{
+    struct world *world = sized_world(3);
+    apply_farm(world, "shop", gold, "{committed: 1, guaranteed: 3, max: 6}", "0.5");
+    wait_running(world, "acme/shop/web-", 1, 5000);
+    ask_for(world, "acme/shop", 190);
+    wait_wanted(world, "acme/shop", 3, 6, 15000);
+    world_stop_controller(world);
+    start_controller(world);
+    const struct sized *sized = NULL;
+    double error = 0;
+    for (int i = 0; i < 100 && (!sized || sized->observed_ms == 0); i++) {
+        world_run_ms(world, 100);
+        sized = sizing_get(world->controller, "acme/shop", "web");
+    }
+    assert_non_null(sized);
+    assert_true(sized->observed_ms > 0);
+    assert_true(forecast_now(&sized->forecast, &error) > 150);
+    /* And what was given stays a while, whoever gave it. */
+    assert_int_equal(sized->given_ms, scale_of(world, "acme/shop")->since_ms);
+    world_free(world);
+}
+
+/* An instance is for 100 of them at a time, or a second, of which 85 may be in use. */
+static void test_other_metrics(void **state)
+{
+    static const char *const metrics[] = {"connections", "bytes"};
+    const struct fake_demand demands[] = {
+        {.rate_millis = 170 * 1000, .service_us = 1000 * 1000, .concurrency = 1000},
+        {.rate_millis = 19 * 1000, .service_us = 10000, .concurrency = 1, .bytes = 10}};
+
+    for (size_t i = 0; i < 2; i++) {
+        struct world *world = sized_world(3);
+        CLEANUP_MEM char *sla = mem_printf("kind: SLA\nname: gold\nmetric: %s\n"
+                                           "levels: {committed: {rate: 1 EUR}, guaranteed: {rate: 1 EUR}, "
+                                           "extended: {rate: 1 EUR}}\n",
+                                           metrics[i]);
+        apply(world, sla);
+        apply_farm(world, "shop", gold, "{committed: 1, guaranteed: 3, max: 6}", "0.5");
+        wait_running(world, "acme/shop/web-", 1, 5000);
+        world_run_ms(world, 20000);
+        assert_int_equal(wanted(world, "acme/shop"), 1);
+        fake_world_ask(world->truth, "acme/shop", "www", &demands[i]);
+        wait_wanted(world, "acme/shop", 3, 4, 60000);
+        wait_event(world, " % of the capacity used against 85 %", 1000);
+        world_free(world);
+    }
+}
+
+static long trend(struct world *world)
+{
+    const char *told = strstr(expect(world, 200, landlord, "GET", "/v1/farms/acme/shop", NULL),
+                              "\"trend_percent_an_hour\":");
+    assert_non_null(told);
+    return strtol(strchr(told, ':') + 1, NULL, 10);
+}
+
+/* Its sign is the way that load goes. */
+static void test_trend(void **state)
+{
+    struct world *world = sized_world(3);
+    apply_farm(world, "shop", gold, "{committed: 1, guaranteed: 3, max: 6}", "0.5");
+    wait_running(world, "acme/shop/web-", 1, 5000);
+    for (int minute = 0; minute < 20; minute++) {
+        ask_for(world, "acme/shop", 100 + 10 * minute);
+        world_run_ms(world, 60000);
+    }
+    assert_true(trend(world) > 20);
+    for (int minute = 0; minute < 20; minute++) {
+        ask_for(world, "acme/shop", 300 - 10 * minute);
+        world_run_ms(world, 60000);
+    }
+    assert_true(trend(world) < -20);
+    world_free(world);
+}
+
+/* What was learned of requests says nothing of processors. */
+static void test_metric_changes(void **state)
+{
+    struct world *world = sized_world(3);
+    struct store_item item;
+    struct error err;
+    apply_farm(world, "shop", gold, "{committed: 1, guaranteed: 3, max: 6}", "0.5");
+    wait_running(world, "acme/shop/web-", 1, 5000);
+    ask_for(world, "acme/shop", 190);
+    world_run_ms(world, 25 * 60 * 1000);
+    assert_true(sizing_get(world->controller, "acme/shop", "web")->forecast.windows > 20);
+    apply(
+        world,
+        "kind: SLA\nname: gold\npriority: urgent\nmetric: cpu\n"
+        "levels: {committed: {rate: 0.02 EUR}, guaranteed: {rate: 0.03 EUR}, extended: {rate: 0.06 EUR}}\n");
+    world_run_ms(world, 2000);
+    const struct sized *sized = sizing_get(world->controller, "acme/shop", "web");
+    double error = 0;
+    assert_true(sized->forecast.windows < 1);
+    assert_true(forecast_now(&sized->forecast, &error) < 150);
+    assert_true(store_get(world->store, "forecast/acme/shop/web", &item, &err));
+    struct arena *arena = arena_new();
+    struct forecast kept;
+    assert_true(forecast_read(arena, item.value, strlen(item.value), &kept, &err));
+    assert_true(kept.windows < 1);
+    arena_free(arena);
+    store_item_free(&item);
+    world_free(world);
+}
+
 /* Without a service level, or without saying what an instance serves, a tier has what is committed. */
 static void test_dropped(void **state)
 {
@@ -296,10 +430,15 @@ int main(void)
         cmocka_unit_test(test_grows_and_shrinks),
         cmocka_unit_test(test_steady),
         cmocka_unit_test(test_no_room),
+        cmocka_unit_test(test_store_refuses),
         cmocka_unit_test(test_quota),
         cmocka_unit_test(test_takes_from_another),
         cmocka_unit_test(test_apart_takes_nothing_in_vain),
         cmocka_unit_test(test_restart),
+        cmocka_unit_test(test_first_totals_are_no_rate),
+        cmocka_unit_test(test_other_metrics),
+        cmocka_unit_test(test_trend),
+        cmocka_unit_test(test_metric_changes),
         cmocka_unit_test(test_dropped),
     };
     return cmocka_run_group_tests_name("sizing", tests, NULL, NULL);

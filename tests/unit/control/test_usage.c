@@ -346,6 +346,8 @@ static void test_service(void **state)
                                            now_ms + minute * 60000, minute != 3, &err));
         assert_true(usage_note_service(world->controller, change, "acme/shop", "web", now_ms + 3 * 60000,
                                        true, &err));
+        /* Another tier was served better, and is judged after it by name: the worst counts. */
+        assert_true(usage_note_service(world->controller, change, "acme/shop", "webs", now_ms, true, &err));
         assert_true(change_commit(change, NULL, &err));
         change_free(change);
         assert_true(store_dispatch(world->store, &err));

@@ -174,6 +174,20 @@ static void extended_by_priority(void **state)
     grid_free(&grid);
 }
 
+/* Of those that are no more urgent than each other who needs it least gives. */
+static void the_least_need_gives(void **state)
+{
+    struct grid grid = grid_new(1, 0);
+    (void)state;
+    tier_add(&grid, "a", (struct count){1, 1, 4}, 1, 2, 0)->priority = SLA_URGENT;
+    tier_add(&grid, "b", (struct count){1, 1, 3}, 2, 2, 0)->need = 80;
+    tier_add(&grid, "c", (struct count){1, 1, 3}, 2, 2, 0)->need = 20;
+    assert_non_null(strstr(said(&grid), "c 1 -web-2: "));
+    ((struct share_tier *)grid.tiers.items)[1].need = 10;
+    assert_non_null(strstr(said(&grid), "b 1 -web-2: "));
+    grid_free(&grid);
+}
+
 /* What was given a moment ago stays, unless somebody's committed count is not there. */
 static void dwells(void **state)
 {
@@ -449,13 +463,21 @@ static void random_grids(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nothing_is_called_for),      cmocka_unit_test(sources_in_order),
-        cmocka_unit_test(offers_go_to_the_idle_pool), cmocka_unit_test(guaranteed_stays),
-        cmocka_unit_test(extended_by_priority),       cmocka_unit_test(dwells),
-        cmocka_unit_test(order_of_service),           cmocka_unit_test(doors_before_members),
-        cmocka_unit_test(apart_is_not_taken_in_vain), cmocka_unit_test(quota_is_not_freed_in_vain),
-        cmocka_unit_test(several_move_as_one),        cmocka_unit_test(quotas_hold),
-        cmocka_unit_test(only_so_many_at_a_time),     cmocka_unit_test(random_grids),
+        cmocka_unit_test(nothing_is_called_for),
+        cmocka_unit_test(sources_in_order),
+        cmocka_unit_test(offers_go_to_the_idle_pool),
+        cmocka_unit_test(guaranteed_stays),
+        cmocka_unit_test(extended_by_priority),
+        cmocka_unit_test(dwells),
+        cmocka_unit_test(the_least_need_gives),
+        cmocka_unit_test(order_of_service),
+        cmocka_unit_test(doors_before_members),
+        cmocka_unit_test(apart_is_not_taken_in_vain),
+        cmocka_unit_test(quota_is_not_freed_in_vain),
+        cmocka_unit_test(several_move_as_one),
+        cmocka_unit_test(quotas_hold),
+        cmocka_unit_test(only_so_many_at_a_time),
+        cmocka_unit_test(random_grids),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -119,6 +119,7 @@ static void the_same_input_gives_the_same_bytes(void **state)
         replay_plot(&report, "croft", &text[i]);
     }
     assert_string_equal(buf_text(&text[0]), buf_text(&text[1]));
+    assert_non_null(strstr(buf_text(&text[0]), "<path class=\"late\" d=\"M")); /* somebody was late */
     assert_non_null(strstr(buf_text(&text[0]), "</svg>"));
     buf_free(&text[0]);
     buf_free(&text[1]);

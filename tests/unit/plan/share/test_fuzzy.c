@@ -140,6 +140,8 @@ static void the_surface_has_all_points(void **state)
     surface_svg(rules, SLA_URGENT, "a < b & c", &text);
     assert_non_null(strstr(buf_text(&text), "a &lt; b &amp; c"));
     assert_true(text_ends(buf_text(&text), "</svg>\n"));
+    assert_non_null(strstr(buf_text(&text), "#be3228")); /* request, and offer */
+    assert_non_null(strstr(buf_text(&text), "#2166ac"));
     buf_free(&text);
 }
 

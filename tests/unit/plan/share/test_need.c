@@ -219,6 +219,23 @@ static void the_sentence_tells_why(void **state)
     assert_true(text_ends(buf_text(&text), " more"));
 }
 
+/* That instances are offered while requests are far too slow has its reason. */
+static void service_alone_is_said(void **state)
+{
+    struct scene *scene = *state;
+    CLEANUP_BUF struct buf text = {0};
+    struct need need = {0};
+    scene->load.service_s = 1;
+    scene->load.service_scv = 0;
+    scene->load.serving = 7;
+    for (int s = 0; s < 30; s++)
+        need = second(scene, 1);
+    need_say(&scene->tier, &need, &text);
+    assert_true(need.beyond);
+    if (!strstr(buf_text(&text), " expected against 150 ms, which a request by itself takes: "))
+        fail_msg("%s", buf_text(&text));
+}
+
 /* Load that grows is there: nobody calls it rare. Load that may jump is. */
 static void what_is_there_is_abundant(void **state)
 {
@@ -330,6 +347,7 @@ int main(void)
         CASE(an_instance_counts_for_no_more_than_its_capacity),
         CASE(without_a_target_use_of_capacity_counts),
         CASE(the_sentence_tells_why),
+        CASE(service_alone_is_said),
         CASE(what_is_there_is_abundant),
         CASE(who_can_wait_is_not_provided_for),
         CASE(a_long_lead_does_not_change_the_words),

@@ -300,7 +300,9 @@ static struct need_load load_of(struct sizing *sizing, const struct farm *farm, 
     if (load->service_us > 0) of.service_s = (double)load->service_us / 1e6;
     if (load->service_scv_millis >= 0) of.service_scv = (double)load->service_scv_millis / 1e3;
     if (load->arrival_scv_millis >= 0) of.arrival_scv = (double)load->arrival_scv_millis / 1e3;
-    of.inside = (double)(load->open + load->queued);
+    /* Requests under way are work that is to be done besides what comes; nothing else is counted in them. */
+    if (sla->metric == METRIC_REQUESTS || sla->metric == METRIC_TRANSACTIONS)
+        of.inside = (double)(load->open + load->queued);
     return of;
 }
 

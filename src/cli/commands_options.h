@@ -65,6 +65,11 @@ static const struct option controller_options[] = {
      .argument = "ADDR:PORT[,…]",
      .help = "where agents reach it on the management networks"},
     {.name = "power", .argument = "unix:PATH", .help = "who switches hosts on and off"},
+    {.name = "keep-bills",
+     .argument = "MONTHS",
+     .fallback = "25",
+     .help =
+         "bills of so many months, besides this one, can be asked for; what is older is dropped; 0: never"},
 };
 static const struct option agent_options[] = {
     {.name = "name", .argument = "NAME", .help = "the host's name"},

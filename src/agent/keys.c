@@ -451,8 +451,13 @@ static struct console *console_of(const struct party_keys *keys, const unsigned 
 
 static void hex(const unsigned char *bytes, char ret_text[2 * SEALED_KEY_SIZE + 1])
 {
-    for (size_t i = 0; i < SEALED_KEY_SIZE; i++)
-        snprintf(ret_text + 2 * i, 3, "%02x", bytes[i]);
+    static const char digits[] = "0123456789abcdef";
+
+    for (size_t i = 0; i < SEALED_KEY_SIZE; i++) {
+        ret_text[2 * i] = digits[bytes[i] >> 4];
+        ret_text[2 * i + 1] = digits[bytes[i] & 15];
+    }
+    ret_text[2 * SEALED_KEY_SIZE] = 0;
 }
 
 /* Members of an object that has some already, and its end. */

@@ -21,6 +21,7 @@ struct bucket {
 
 static void list(struct asked *asked);
 static bool find_subject(struct asked *asked, const char *name, struct error *err);
+static bool has_key(struct asked *asked, const char *host, const char *party);
 static bool is_at(struct asked *asked, const char *name, const char *host, const char *party);
 static void add_row(struct buf *json, const char *host, const struct host_key *key);
 static void send_on(struct asked *asked, const char *rest);
@@ -96,12 +97,24 @@ static bool find_subject(struct asked *asked, const char *name, struct error *er
     struct mirror *mirror = controller_mirror(asked->api->options.controller);
     static const enum record_kind kinds_of[] = {RECORD_HOST, RECORD_FARM, RECORD_INSTANCE};
 
+    /* Of a host a party may know that it has something there. */
+    if (has_key(asked, name, asked->caller.party)) return true;
     for (size_t i = 0; i < LENGTH(kinds_of); i++) {
         const struct record *record = mirror_get(mirror, kinds_of[i], name);
-        if (record && (kinds_of[i] == RECORD_HOST || caller_may_see(&asked->caller, kinds_of[i], record)))
-            return true;
+        if (record && caller_may_see(&asked->caller, kinds_of[i], record)) return true;
     }
     return error_set(err, ERROR_NOT_FOUND, "there is no host, farm or instance %s", name);
+}
+
+static bool has_key(struct asked *asked, const char *host, const char *party)
+{
+    struct mirror *mirror = controller_mirror(asked->api->options.controller);
+    const struct record *record = mirror_get(mirror, RECORD_HOST_FACT, host);
+    const struct host_fact *fact = record ? record->object : NULL;
+
+    for (size_t i = 0; fact && i < fact->keys_length; i++)
+        if (text_equal(fact->keys[i].party, party)) return true;
+    return false;
 }
 
 static bool is_at(struct asked *asked, const char *name, const char *host, const char *party)
@@ -161,8 +174,8 @@ static void send_on(struct asked *asked, const char *rest)
         answer_error(asked, &err);
         return;
     }
-    if (!mirror_get(controller_mirror(controller), RECORD_HOST_FACT, host)) {
-        error_set(&err, ERROR_NOT_FOUND, "there is no host %s", host);
+    if (!has_key(asked, host, party)) {
+        error_set(&err, ERROR_NOT_FOUND, "%s has no keys on a host %s", party, host);
         answer_error(asked, &err);
         return;
     }

@@ -45,7 +45,7 @@ static void test_shown(void **state)
     assert_int_equal(count(all, "\"party\":\"acme\""), 2);
     assert_int_equal(count(all, "\"party\":\"beta\""), 1);
     assert_int_equal(count(all, "\"taken\":\"\""), 6);
-    const char *own = expect(world, 200, acme, "GET", "/v1/keys", NULL);
+    CLEANUP_MEM char *own = mem_strdup(expect(world, 200, acme, "GET", "/v1/keys", NULL));
     assert_int_equal(count(own, "\"party\":"), 2);
     assert_int_equal(count(own, "\"party\":\"acme\""), 2);
     assert_int_equal(count(expect(world, 200, acme, "GET", "/v1/keys?name=acme/shop", NULL), "\"host\":"), 2);
@@ -56,6 +56,13 @@ static void test_shown(void **state)
                      2);
     expect(world, 404, acme, "GET", "/v1/keys?name=beta/shop", NULL); /* what one may not see is not there */
     expect(world, 404, acme, "GET", "/v1/keys?name=h9", NULL);
+    for (size_t i = 0; i < world->boxes_length; i++) { /* a host where it has nothing is not there, either */
+        bool there = strstr(own, world->boxes[i].name) != NULL;
+        CLEANUP_MEM char *path = mem_printf("/v1/keys?name=%s", world->boxes[i].name);
+        struct reply reply = ask(world, acme, "GET", path, NULL, NULL);
+        assert_int_equal(reply.status, there ? 200 : 404);
+        reply_free(&reply);
+    }
 
     /* They are known while their hosts are away, and to the next controller. */
     CLEANUP_MEM char *before = mem_strdup(expect(world, 200, landlord, "GET", "/v1/keys", NULL));
@@ -104,7 +111,7 @@ static void test_passed_on(void **state)
     passed(world, landlord, path, host, "acme", 409, "sealed to a pair that acme does not have");
     passed(world, acme, "/v1/sealed/h1/beta", "h1", "beta", 403, "acme sends no sealed commands of beta");
     passed(world, NULL, path, host, "acme", 401, "");
-    passed(world, acme, "/v1/sealed/h9/acme", "h9", "acme", 404, "there is no host h9");
+    passed(world, acme, "/v1/sealed/h9/acme", "h9", "acme", 404, "acme has no keys on a host h9");
     passed(world, acme, path, "h9", "acme", 422, "it goes to /v1/sealed/h9/acme");
     passed(world, acme, path, host, "beta", 422, "a sealed command of beta");
     struct reply reply = pass(world, acme, path, host, "acme", SEALED_COMMAND_SIZE_MAX + 1);
@@ -121,10 +128,11 @@ static void test_rate(void **state)
 {
     char acme[128] = "";
     struct world *world = started(acme);
+    CLEANUP_MEM char *path = mem_printf("/v1/sealed/%s/acme", truly_on(world, "acme/shop/web-1"));
     size_t sent = 0;
 
     for (; sent < 5000; sent++) {
-        struct reply reply = ask(world, acme, "POST", "/v1/sealed/h1/acme", NULL, "{}");
+        struct reply reply = ask(world, acme, "POST", path, NULL, "{}");
         bool over =
             reply.status == 409 && strstr(buf_text(&reply.body), "more than 500 sealed commands a second");
         reply_free(&reply);
@@ -133,7 +141,7 @@ static void test_rate(void **state)
     assert_in_range(sent, 1000, 4999);
     passed(world, landlord, "/v1/sealed/h1/landlord", "h1", "landlord", 409, "sealed to a pair");
     world_run_ms(world, 1000);
-    struct reply reply = ask(world, acme, "POST", "/v1/sealed/h1/acme", NULL, "{}");
+    struct reply reply = ask(world, acme, "POST", path, NULL, "{}");
     assert_int_equal(reply.status, 422);
     reply_free(&reply);
     world_free(world);

@@ -188,6 +188,7 @@ def openapi(grid):
                 answer = grid.api(method.upper(), real, b'')
                 assert answer.status != 405 and (answer.status != 404 or '{session}' in path or 'see /v1/openapi.json' not in answer.text), \
                     f'{method} {real}: {answer.status} {answer.text[:300]}'
+    equal(grid.api('DELETE', '/v1/filters/acme/inner').status, 200)
     for path in '/v1/hosts', '/v1/apply', '/v1/farms/{party}/{name}/scale', '/v1/version', '/v1/openapi.json':
         assert path in about['paths'], f'{path} is not described'
     equal(grid.api('GET', '/v1/nothing').status, 404)

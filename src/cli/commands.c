@@ -1,5 +1,6 @@
 /* The rows. A new command is a row here and a function in a file of its subject. */
 #include "cli/cli.h"
+#include "cli/options.h"
 #include "replay/replay.h"
 #include "simulate/simulate.h"
 
@@ -13,8 +14,6 @@
 
 static const char *const formats[] = {"table", "json", "yaml", "name", NULL};
 static const char *const bill_formats[] = {"table", "json", "yaml", "csv", NULL};
-static const char *const sim_formats[] = {"table", "json", NULL};
-static const char *const replay_formats[] = {"table", "json", "yaml", NULL};
 static const char *const orders[] = {"on", "off", "cycle", NULL};
 static const char *const top_kinds[] = {"hosts", "farms", "instances", NULL};
 static const char *const shells[] = {"bash", "zsh", NULL};
@@ -185,23 +184,6 @@ static const struct option import_options[] = {
 static const struct option remove_options[] = {
     {.name = "party", .argument = "PARTY", .fallback = "landlord", .help = "whose image it is"},
 };
-static const struct option token_options[] = {
-    {.name = "party", .argument = "PARTY", .fallback = "landlord", .help = "in whose name its bearer acts"},
-};
-static const struct option fit_options[] = {
-    {.name = "grid",
-     .argument = "FILE",
-     .fallback = "the live grid",
-     .help = "what `croft export` printed; - is standard input"},
-    {.name = "size",
-     .argument = "AMOUNTS",
-     .help = "of one instance: cpus=1,memory=2Gi,disk=10Gi,network=1G"},
-    {.name = "survive",
-     .argument = "WHAT",
-     .fallback = "none",
-     .choices = fit_survivals,
-     .help = "any one of these may be lost then, and all that ran there has room elsewhere"},
-};
 static const struct option reach_options[] = {
     {.name = "farm", .argument = "PARTY/FARM", .fallback = "all", .help = "only of this farm"},
     {.name = "from", .argument = "NAME", .help = "only what this tier or instance opens; or internet"},
@@ -228,44 +210,6 @@ static const struct option surface_options[] = {
      .fallback = "csv",
      .choices = surface_formats,
      .help = "csv or svg"},
-};
-static const struct option replay_options[] = {
-    {.name = "trace",
-     .argument = "FILE",
-     .help = "the demand: time_s,farm,requests_per_s with that header, packed by gzip or not; - is standard "
-             "input"},
-    {.name = "farms", .argument = "FILE", .help = "documents: the trace's farms and their service levels"},
-    {.name = "hosts",
-     .argument = "N",
-     .fallback = "100",
-     .help = "so many equal hosts, where the documents have none"},
-    {.name = "policy",
-     .argument = "NAME",
-     .fallback = "croft",
-     .choices = replay_policies,
-     .help = "who decides: croft, a rule that reacts (target), the peak (static), or what knows the future"},
-    {.name = "lead",
-     .argument = "TIME",
-     .fallback = "100ms",
-     .help = "from a decision to a serving instance, as from one to a wiped one"},
-    {.name = "late",
-     .argument = "N",
-     .help = "of the oracle: the fewest server hours with so many late requests"},
-    {.name = "plot", .argument = "FILE", .help = "draw demand, capacity and lateness there, as SVG"},
-    {.name = "output",
-     .letter = 'o',
-     .argument = "FORMAT",
-     .fallback = "table",
-     .choices = replay_formats,
-     .help = "table, json or yaml; with json, errors are JSON too"},
-};
-static const struct option balance_options[] = {
-    {.name = "grid",
-     .argument = "FILE",
-     .fallback = "the live grid",
-     .help = "what `croft export` printed; - is standard input; moves nothing"},
-    {.name = "dry-run", .help = "tell the moves and make none"},
-    {.name = "moves", .argument = "N", .fallback = "as many as help", .help = "at most so many moves"},
 };
 static const struct option load_options[] = {
     {.name = "grid",
@@ -312,38 +256,6 @@ static const struct option bench_filter_options[] = {
      .choices = formats,
      .help = "table, json, yaml or name; with json, errors are JSON too"},
 };
-static const struct option sim_options[] = {
-    {.name = "seed", .argument = "N", .help = "the one run that this number stands for"},
-    {.name = "seeds", .argument = "A..B", .help = "these runs, on all cores"},
-    {.name = "hours",
-     .argument = "H",
-     .fallback = "1",
-     .help = "of virtual time, of each run; 0.1 is six minutes"},
-    {.name = "hosts",
-     .argument = "N",
-     .fallback = "drawn from the seed",
-     .help = "how many hosts, 1 to 1000"},
-    {.name = "farms",
-     .argument = "M",
-     .fallback = "drawn from the seed",
-     .help = "how many farms, 1 to 1000"},
-    {.name = "faults",
-     .argument = "LIST",
-     .fallback = "all",
-     .help = "what goes wrong: all (three of four kinds, drawn from the seed), none, or kinds (below) with "
-             "commas"},
-    {.name = "shrink",
-     .help = "when a run fails, replay it without more and more of what went wrong, and tell the shortest"},
-    {.name = "only",
-     .argument = "STRIKES",
-     .help = "of the faults these strikes alone, as --shrink names them: host-dies#3,operator#17"},
-    {.name = "output",
-     .letter = 'o',
-     .argument = "FORMAT",
-     .fallback = "table",
-     .choices = sim_formats,
-     .help = "table or json: counts, violations, and a hash over every step"},
-};
 static const struct option doctor_options[] = {
     {.name = "output",
      .letter = 'o',
@@ -351,28 +263,6 @@ static const struct option doctor_options[] = {
      .fallback = "table",
      .choices = formats,
      .help = "table, json, yaml or name; with json, errors are JSON too"},
-};
-
-static const struct option whatif_options[] = {
-    {.name = "grid",
-     .argument = "FILE",
-     .fallback = "the live grid",
-     .help = "a grid as `croft export` writes it; - is standard input"},
-    {.name = "fail",
-     .argument = "NAME",
-     .many = true,
-     .several = true,
-     .help = "what fails: host/NAME, zone/PATH, site/NAME, instance/PARTY/FARM/NAME"},
-    {.name = "drain",
-     .argument = "NAME",
-     .many = true,
-     .several = true,
-     .help = "what is drained: host/NAME, zone/PATH, site/NAME"},
-    {.name = "add",
-     .argument = "FILE",
-     .many = true,
-     .help = "documents of what comes new; new hosts are up"},
-    {.name = "apply", .argument = "FILE", .many = true, .help = "documents as for `croft apply`"},
 };
 
 static const struct positional files[] = {{.name = "FILE", .optional = true, .many = true}};
@@ -395,6 +285,7 @@ static const struct positional name[] = {{.name = "NAME"}};
 static const struct positional import_what[] = {{.name = "NAME:TAG"}, {.name = "SOURCE"}};
 static const struct positional image[] = {{.name = "NAME:TAG"}};
 static const struct positional token_name[] = {{.name = "NAME", .optional = true}};
+static const struct positional lease_name[] = {{.name = "NAME"}};
 static const struct positional token_id[] = {{.name = "ID"}};
 static const struct positional shell[] = {{.name = "SHELL", .choices = shells, .strict = true}};
 
@@ -670,6 +561,28 @@ static const struct command table[] = {
      POSITIONALS(image),
      .summary = "take an image out of the library",
      EXAMPLES("croft image remove web:2 --party acme")},
+    {.name = "lease grant",
+     .group = GROUP_LIBRARY,
+     .client = true,
+     .run = lease_grant_run,
+     OPTIONS(grant_options),
+     .summary = "give a party part of what its parent holds, for a time",
+     EXAMPLES("croft lease grant --to acme --cpus 8 --memory 16Gi --rights software,develop --until "
+              "2027-01-01")},
+    {.name = "lease end",
+     .group = GROUP_LIBRARY,
+     .client = true,
+     .run = lease_end_run,
+     OPTIONS(end_options),
+     POSITIONALS(lease_name),
+     .summary = "end a lease: what its party ran is stopped and wiped",
+     EXAMPLES("croft lease end acme --reason \"not paid\"")},
+    {.name = "lease list",
+     .group = GROUP_LIBRARY,
+     .client = true,
+     .run = lease_list_run,
+     .summary = "list leases, what they let do, and what is used of them",
+     EXAMPLES("croft lease list")},
     {.name = "token create",
      .group = GROUP_LIBRARY,
      .client = true,
@@ -677,7 +590,8 @@ static const struct command table[] = {
      OPTIONS(token_options),
      POSITIONALS(token_name),
      .summary = "make a token; it is shown this once",
-     EXAMPLES("croft token create ci --party acme")},
+     EXAMPLES("croft token create ci --party acme",
+              "croft token create desk --party acme --console software")},
     {.name = "token list",
      .group = GROUP_LIBRARY,
      .client = true,
@@ -791,8 +705,12 @@ const struct option *command_shared_options(size_t *ret_length)
 const char *command_group_title(enum command_group group)
 {
     static const char *const titles[] = {
-        [GROUP_GRID] = "The grid", [GROUP_DOCUMENTS] = "Documents",        [GROUP_INSTANCES] = "Instances",
-        [GROUP_HOSTS] = "Hosts",   [GROUP_LIBRARY] = "Library and tokens", [GROUP_MACHINE] = "This machine",
+        [GROUP_GRID] = "The grid",
+        [GROUP_DOCUMENTS] = "Documents",
+        [GROUP_INSTANCES] = "Instances",
+        [GROUP_HOSTS] = "Hosts",
+        [GROUP_LIBRARY] = "Library, leases and tokens",
+        [GROUP_MACHINE] = "This machine",
     };
     ASSERT(group < GROUP_COUNT);
     return titles[group];

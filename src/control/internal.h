@@ -49,11 +49,14 @@ struct controller {
     struct map *denied;   /* name and reason -> struct denied */
     struct map *idle;     /* library.c: layers that nobody needs -> struct idle */
     int64_t denied_told_us;
-    struct vec minutes;        /* sizing.c: struct minute, not written down yet */
-    struct map *sized;         /* sizing.c: "acme/shop/web" -> struct sized */
-    struct map *filters_due;   /* filters.c: full names of those to be judged */
-    struct map *filters_words; /* full name -> in what it does not fit, "" when it does */
-    struct timer *think_soon, *think_later, *tick, *keep, *sizing, *filters_turn;
+    struct vec minutes;            /* sizing.c: struct minute, not written down yet */
+    struct map *sized;             /* sizing.c: "acme/shop/web" -> struct sized */
+    struct map *filters_due;       /* filters.c: full names of those to be judged */
+    struct map *filters_words;     /* full name -> in what it does not fit, "" when it does */
+    struct lease_tree *lease_tree; /* leases.c: what parties hold; NULL: to be made again */
+    bool leases_started, leases_moved;
+    struct map *refused; /* rights.c: caller -> struct refused */
+    struct timer *think_soon, *think_later, *tick, *keep, *sizing, *filters_turn, *leases_turn;
     uint64_t decided_revision; /* of the last decision: the documents that follow from it went with it */
     uint64_t thought_revision; /* of the store after the last decision */
     /* Documents are compared with what is to be only when something changed that may stand in one. */
@@ -151,6 +154,24 @@ MUST_CHECK bool filters_check(struct controller *controller, struct arena *arena
 /* To be called before the planner is told. object: what it is now, NULL: gone. */
 void filters_changed(struct controller *controller, enum record_kind kind, const char *name,
                      const void *object);
+
+/* leases.c */
+void leases_start(struct controller *controller);
+void leases_stop(struct controller *controller);
+/* To be called when the mirror has taken it in. */
+void leases_changed(struct controller *controller, enum record_kind kind, const char *name);
+/* Whoever leases has what he gives. then: what parties will hold. */
+MUST_CHECK bool leases_check(struct controller *controller, const struct lease_tree *then,
+                             const struct documents *documents, const char *file, struct error *err);
+/* Into the change: which farms are repossessed, or may run again, when the grid's parties and leases are as
+ * `then`. */
+void leases_follow(struct controller *controller, struct arena *arena, struct change *change,
+                   const struct snapshot *then);
+
+/* rights.c */
+MUST_CHECK bool rights_allowed(const struct lease_tree *tree, const struct caller *caller, enum deed deed,
+                               const char *target, const char **ret_right, struct error *err);
+void rights_free(struct map *refused);
 
 /* sizing.c */
 void sizing_start(struct controller *controller);

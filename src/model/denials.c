@@ -11,6 +11,7 @@ const struct denial denials[] = {
     {"rate", "above the rate or the number of connections of one instance"},
     {"boundary", "to where no tenant may go"},
     {"policy", "that no rule in the farm's `allow` lets pass"},
+    {"filter", "that a party's filter does not let pass"},
     {"state", "that belong to no connection"},
     {"inbound", "from outside that answer nothing"},
 };

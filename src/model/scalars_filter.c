@@ -81,7 +81,7 @@ static bool parse_endpoint(struct arena *arena, const struct node *node, void *r
         if (strncmp(node->text, named_ends[i].before, before) != 0) continue;
         if (parts_of_name(arena, node->text + before) != named_ends[i].parts) return false;
         end.kind = named_ends[i].kind;
-        end.name = node->text + before;
+        end.name = arena_strdup(arena, node->text + before); /* the node may be a short-lived one */
     }
     if (text_equal(node->text, "internet"))
         end.kind = ENDPOINT_INTERNET;

@@ -111,7 +111,7 @@ static bool read_set(struct netlink *netlink, const char *table, struct reading 
     struct nfgenmsg *header = mnl_nlmsg_put_extra_header(message, sizeof(*header));
     header->nfgen_family = reading->reason->family[0] == 'b' ? NFPROTO_BRIDGE : NFPROTO_INET;
     header->version = NFNETLINK_V0;
-    snprintf(set, sizeof(set), "denied_%s", reading->reason->reason);
+    snprintf(set, sizeof(set), "denied_%s", reading->reason->set);
     mnl_attr_put_strz(message, NFTA_SET_ELEM_LIST_TABLE, table);
     mnl_attr_put_strz(message, NFTA_SET_ELEM_LIST_SET, set);
     return netlink_dump(netlink, (NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETSETELEM, header,

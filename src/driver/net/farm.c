@@ -286,11 +286,16 @@ static bool apply(const struct net_host *host, struct farm_net *farm, const stru
 static bool swap_filters(struct farm_net *farm, const struct rules *rules, struct error *err)
 {
     CLEANUP_BUF struct buf text = {0};
-    if (farm->rules == NULL)
-        rules_whole(rules, &text);
-    else
+    struct vec left = VEC_OF(char *);
+    bool good = farm->rules != NULL || farm_read_chains(farm, &left, err);
+    if (good && farm->rules == NULL)
+        rules_whole(rules, &left, &text);
+    else if (good)
         rules_change(farm->rules, rules, &text);
-    return text.size == 0 || nft_run(farm->nft, farm->ns_fd, buf_text(&text), err);
+    for (size_t i = 0; i < left.length; i++)
+        mem_free(*(char **)vec_at(&left, i));
+    vec_free(&left);
+    return good && (text.size == 0 || nft_run(farm->nft, farm->ns_fd, buf_text(&text), err));
 }
 
 /* Members of `to` that are not, or otherwise, in `from`. */
@@ -377,7 +382,8 @@ static bool still_passes(void *ctx, const struct track_entry *entry)
 {
     /* A client that has no address yet talks to the host's DHCP server. */
     if (entry->from == 0) return true;
-    return rules_pass(ctx, entry->from, entry->to, entry->protocol, entry->port);
+    const struct rules_flow flow = {entry->from, entry->to, entry->protocol, entry->from_port, entry->port};
+    return rules_pass(ctx, &flow);
 }
 
 static bool drop_instances(const struct net_host *host, const char *name, struct error *err)

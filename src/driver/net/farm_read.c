@@ -7,6 +7,9 @@
 #include <arpa/inet.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -24,6 +27,7 @@ struct reading {
     struct vec remotes;
 };
 
+static void read_chain(void *ctx, const struct nlmsghdr *message);
 static void read_link(void *ctx, const struct nlmsghdr *message);
 static void read_vxlan(struct reading *reading, const struct nlattr *info);
 static void read_address(void *ctx, const struct nlmsghdr *message);
@@ -49,6 +53,26 @@ bool farm_read(const struct net_host *host, struct farm_net *farm, struct error 
     good = good && join(&reading, host->underlay_address, err);
     vec_free(&reading.remotes);
     return good;
+}
+
+bool farm_read_chains(struct farm_net *farm, struct vec *ret_names, struct error *err)
+{
+    const struct nfgenmsg header = {.nfgen_family = NFPROTO_INET, .version = NFNETLINK_V0};
+    return netlink_dump(farm->track, (NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETCHAIN, &header, sizeof(header),
+                        read_chain, ret_names, err) ||
+           error_wrap(err, "cannot read the filters of %s", farm->name);
+}
+
+/* The farm's namespace has no inet table but the one. */
+static void read_chain(void *ctx, const struct nlmsghdr *message)
+{
+    const struct nlattr *attr;
+    for (attr = netlink_attr(message, sizeof(struct nfgenmsg), NULL); attr != NULL;
+         attr = netlink_attr(message, sizeof(struct nfgenmsg), attr)) {
+        const char *name = mnl_attr_get_payload(attr);
+        if (mnl_attr_get_type(attr) == NFTA_CHAIN_NAME && rules_is_filter_chain(name))
+            *(char **)vec_push(ctx) = mem_strdup(name);
+    }
 }
 
 static void read_link(void *ctx, const struct nlmsghdr *message)

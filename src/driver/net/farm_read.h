@@ -8,5 +8,7 @@
  * remote entries that belong to no member. ERROR_NOT_FOUND when it was never finished, or was made for
  * another underlay. */
 MUST_CHECK bool farm_read(const struct net_host *host, struct farm_net *farm, struct error *err);
+/* Adds the names (char *, the caller's to mem_free()) of the chains of filters that are there. */
+MUST_CHECK bool farm_read_chains(struct farm_net *farm, struct vec *ret_names, struct error *err);
 
 #endif

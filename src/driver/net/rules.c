@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/vec.h"
+#include "driver/net/rules_filter.h"
 #include "driver/net/rules_text.h"
 
 #include <netinet/in.h>
@@ -33,11 +34,18 @@ struct passage {
 struct rules {
     uint32_t gateway;
     struct prefix subnet;
-    bool leave;                      /* some tier may go outside */
-    struct vec refused;              /* struct rules_range: where nobody may go outside */
-    struct vec members;              /* struct tier_of, by address */
-    struct vec passages;             /* struct passage, sorted and merged */
+    bool leave;          /* some tier may go outside */
+    struct vec refused;  /* struct rules_range: where nobody may go outside */
+    struct vec members;  /* struct tier_of, by address */
+    struct vec passages; /* struct passage, sorted and merged */
+    struct filter_book *filters;
     struct vec elements[RULES_SETS]; /* char *, sorted */
+};
+
+/* What the names in filters are looked up in. */
+struct names_of {
+    const struct host_farm *farm;
+    const struct vec *tiers; /* struct tier_name */
 };
 
 static bool check_members(const struct host_farm *farm, struct error *err);
@@ -54,6 +62,10 @@ static void add_passage(struct rules *rules, uint32_t from, uint32_t to, uint8_t
                         uint16_t last);
 static void merge_passages(struct rules *rules);
 static void list_passages(struct rules *rules);
+static void add_filters(struct rules *rules, const struct host_farm *farm, uint32_t underlay,
+                        const struct vec *names);
+static uint32_t find_tier(const void *ctx, const char *name);
+static bool find_instance(const void *ctx, const char *name, uint32_t *ret_address);
 static char *add_element(struct rules *rules, enum rules_set set, char *text);
 static uint32_t tier_at(const struct rules *rules, uint32_t address);
 static bool is_outside(const struct rules *rules, uint32_t address);
@@ -85,6 +97,7 @@ bool rules_compile(const struct host_farm *farm, uint32_t underlay, const struct
     }
     for (size_t i = 0; i < farm->rules_length; i++)
         add_rule(rules, &names, &farm->rules[i], outside != NULL);
+    add_filters(rules, farm, underlay, &names);
     vec_free(&names);
     if (rules->leave) add_leaving(rules, farm, underlay);
     /* Whether anything leaves or not: nft 1.0.6 cannot delete an interval that ends with the last address. */
@@ -110,12 +123,15 @@ void rules_free(struct rules *rules)
     vec_free(&rules->members);
     vec_free(&rules->passages);
     vec_free(&rules->refused);
+    filter_book_free(rules->filters);
     mem_free(rules);
 }
 
-void rules_whole(const struct rules *rules, struct buf *ret_text)
+void rules_whole(const struct rules *rules, const struct vec *left, struct buf *ret_text)
 {
     rules_text_tables(rules->gateway, rules->subnet, ret_text);
+    filter_book_delete_others(rules->filters, left, ret_text);
+    filter_book_add(NULL, rules->filters, ret_text);
     for (size_t i = 0; i < RULES_SETS; i++)
         rules_text_elements("add", (enum rules_set)i, &rules->elements[i], ret_text);
 }
@@ -123,6 +139,7 @@ void rules_whole(const struct rules *rules, struct buf *ret_text)
 void rules_change(const struct rules *old, const struct rules *new, struct buf *ret_text)
 {
     ASSERT(old->gateway == new->gateway);
+    filter_book_add(old->filters, new->filters, ret_text);
     /* All that goes before anything that comes: an address may change hands in one transaction. */
     for (size_t i = 0; i < RULES_SETS; i++) {
         struct vec gone = VEC_OF(char *);
@@ -136,6 +153,7 @@ void rules_change(const struct rules *old, const struct rules *new, struct buf *
         rules_text_elements("add", (enum rules_set)i, &come, ret_text);
         vec_free(&come);
     }
+    filter_book_delete(old->filters, new->filters, ret_text);
     forget_gone(old, new, ret_text);
 }
 
@@ -144,28 +162,45 @@ bool rules_shrink(const struct rules *old, const struct rules *new)
     size_t length = 0;
     for (size_t i = 0; i < RULES_SETS; i++) {
         struct vec gone = VEC_OF(char *);
+        /* Of filters it is not the names that count. */
+        if (i == RULES_SET_FILTERS_OUT || i == RULES_SET_FILTERS_IN) continue;
         difference(&old->elements[i], &new->elements[i], &gone);
         length += gone.length;
         vec_free(&gone);
     }
-    return length > 0;
+    return length > 0 || filter_book_shrink(old->filters, new->filters);
 }
 
-bool rules_pass(const struct rules *rules, uint32_t from, uint32_t to, uint8_t protocol, uint16_t port)
+bool rules_pass(const struct rules *rules, const struct rules_flow *flow)
 {
     /* The gateway is the host itself: what passes there is not for the tiers' rules to say. */
-    uint32_t from_tier = tier_at(rules, from), to_tier = tier_at(rules, to);
-    if (from == rules->gateway) return to_tier != 0;
-    if (to == rules->gateway) return from_tier != 0;
-    if (to_tier == 0 && rules->leave && is_outside(rules, to)) to_tier = TIER_NUMBER_INTERNET;
+    uint32_t from_tier = tier_at(rules, flow->from), to_tier = tier_at(rules, flow->to);
+    if (flow->from == rules->gateway) return to_tier != 0;
+    if (flow->to == rules->gateway) return from_tier != 0;
+    const struct filter_packet packet = {.family = FAMILY_IPV4,
+                                         .from = {.low = flow->from},
+                                         .to = {.low = flow->to},
+                                         .from_tier = from_tier,
+                                         .to_tier = to_tier,
+                                         .protocol = flow->protocol,
+                                         .from_port = flow->from_port,
+                                         .port = flow->port};
+    if (to_tier == 0 && rules->leave && is_outside(rules, flow->to)) to_tier = TIER_NUMBER_INTERNET;
     if (from_tier == 0 || to_tier == 0) return false;
     for (size_t i = 0; i < rules->passages.length; i++) {
         const struct passage *passage = vec_at(&rules->passages, i);
         if (passage->from != from_tier || passage->to != to_tier) continue;
-        if (passage->protocol == 0) return true;
-        if (passage->protocol == protocol && passage->first <= port && port <= passage->last) return true;
+        if (passage->protocol != 0 && (passage->protocol != flow->protocol || flow->port < passage->first ||
+                                       passage->last < flow->port))
+            continue;
+        return filter_book_pass(rules->filters, &packet);
     }
     return false;
+}
+
+bool rules_is_filter_chain(const char *name)
+{
+    return filter_book_is_name(name);
 }
 
 bool rules_leave(const struct rules *rules)
@@ -267,6 +302,7 @@ static void add_member(struct rules *rules, const struct member *member, bool lo
     add_element(rules, RULES_SET_SELF, mem_printf("%s . %s", address, address));
     add_element(rules, RULES_SET_IDENTITY, mem_printf("\"%s\" . %s . %s", port, mac, address));
     if (!local) return;
+    add_element(rules, RULES_SET_LOCAL, mem_printf("%s : %s", address, mac));
     add_element(rules, RULES_SET_PORTS, mem_printf("\"%s\" . %s", port, mac));
     add_element(rules, RULES_SET_ARP, mem_printf("\"%s\" . %s . %s . %s", port, mac, mac, address));
     /* A probe whether an address is taken (RFC 5227) has no sender address yet. */
@@ -366,6 +402,45 @@ static void list_passages(struct rules *rules)
             add_element(rules, RULES_SET_ALLOW_PORT,
                         mem_printf("%u . %u . %u . %u-%u", p->from, p->to, p->protocol, p->first, p->last));
     }
+}
+
+static void add_filters(struct rules *rules, const struct host_farm *farm, uint32_t underlay,
+                        const struct vec *names)
+{
+    static const enum rules_set maps[] = {
+        [FILTER_IN] = RULES_SET_FILTERS_IN, [FILTER_OUT] = RULES_SET_FILTERS_OUT};
+    const struct names_of names_of = {farm, names};
+    const struct filter_place place = {.farm = farm->name,
+                                       .subnet = farm->subnet,
+                                       .tier = find_tier,
+                                       .instance = find_instance,
+                                       .ctx = &names_of};
+    rules->filters = filter_book_new(farm, underlay, &place);
+    for (size_t i = 0; i < farm->members_length; i++) {
+        for (enum filter_direction d = FILTER_IN; d <= FILTER_OUT; d++) {
+            char address[32];
+            const char *chain = filter_book_chain(rules->filters, farm->members[i].address, d);
+            if (chain == NULL) continue;
+            text_format_ipv4(address, farm->members[i].address);
+            add_element(rules, maps[d], mem_printf("%s : jump %s", address, chain));
+        }
+    }
+}
+
+static uint32_t find_tier(const void *ctx, const char *name)
+{
+    return tier_number(((const struct names_of *)ctx)->tiers, name);
+}
+
+static bool find_instance(const void *ctx, const char *name, uint32_t *ret_address)
+{
+    const struct host_farm *farm = ((const struct names_of *)ctx)->farm;
+    for (size_t i = 0; i < farm->members_length; i++) {
+        if (!text_equal(farm->members[i].instance, name)) continue;
+        *ret_address = farm->members[i].address;
+        return true;
+    }
+    return false;
 }
 
 static char *add_element(struct rules *rules, enum rules_set set, char *text)

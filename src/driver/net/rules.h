@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/vec.h"
 #include "model/host_document.h"
 
 struct rules;
@@ -27,16 +28,24 @@ MUST_CHECK bool rules_compile(const struct host_farm *farm, uint32_t underlay,
                               struct error *err);
 void rules_free(struct rules *rules); /* NULL is fine */
 
-/* Commands for one transaction: everything, whatever was there before (counters of denials stay); and the
- * difference between two rulings of one farm ("" when there is none). */
-void rules_whole(const struct rules *rules, struct buf *ret_text);
+/* Commands for one transaction: everything, whatever was there before (counters of denials stay; `left`:
+ * names of the chains of filters, char *, that are there); and the difference between two rulings of one farm
+ * ("" when there is none). */
+void rules_whole(const struct rules *rules, const struct vec *left, struct buf *ret_text);
 void rules_change(const struct rules *old, const struct rules *new, struct buf *ret_text);
 
 /* Is anything let pass, or anybody known, by old that is not by new? */
 bool rules_shrink(const struct rules *old, const struct rules *new);
-/* Would a new connection be let pass? The same answer as the kernel's; for connection tracking entries that
- * no longer fit. `protocol` is IP's number. */
-bool rules_pass(const struct rules *rules, uint32_t from, uint32_t to, uint8_t protocol, uint16_t port);
+/* Would a new connection be let pass? The same answer as the kernel's on this host; for connection tracking
+ * entries that no longer fit. Ports are 0 for protocols without. */
+struct rules_flow {
+    uint32_t from, to;
+    uint8_t protocol; /* IP's number */
+    uint16_t from_port, port;
+};
+bool rules_pass(const struct rules *rules, const struct rules_flow *flow);
+/* Is it the name of a chain that a filter got? They come and go, all others stay. */
+bool rules_is_filter_chain(const char *name);
 
 /* Is anything let out of the farm at all? */
 bool rules_leave(const struct rules *rules);
@@ -53,14 +62,15 @@ void rules_underlay(const uint32_t *peers, size_t length, struct buf *ret_text);
  * only answers in. */
 void rules_host_outside(const char *device, const struct rules_outside *outside, struct buf *ret_text);
 
-/* The sets that count denials ("denied_" and the reason): keyed by port name in the bridge family, by an
+/* The sets that count denials: keyed by port name in the bridge family, by an
  * address in inet. */
 struct rules_reason {
     const char *reason; /* as net_counter tells it */
     const char *family; /* "bridge" or "inet" */
     const char *key;    /* of the packet */
+    const char *set;    /* behind "denied_" */
 };
-enum { RULES_REASONS = 11 };
+enum { RULES_REASONS = 13 };
 extern const struct rules_reason rules_reasons[RULES_REASONS];
 #define RULES_TABLE "croft"
 /* Name of a counter in each family that goes up with every denial: cheap to ask for. */

@@ -10,8 +10,9 @@ struct set_words {
 };
 
 static const char *const bridge_chains[] = {"prerouting", "resolve", "known", "forward", "input", "output"};
-static const char *const inet_chains[] = {"forward", "pass", "input", "output"};
-static const char *const helper_chains[] = {"resolve", "known", "pass"};
+static const char *const inet_chains[] = {"forward", "pass",          "input",
+                                          "output",  "reject_filter", "reject_filter_in"};
+static const char *const helper_chains[] = {"resolve", "known", "pass", "reject_filter", "reject_filter_in"};
 static const char *const families[] = {"bridge", "inet"};
 static const char *const rate_sets[] = {"rate_packets", "rate_arp"};
 
@@ -25,6 +26,7 @@ static void fill_denials(const char *table, const char *first, const struct rule
                          size_t length, struct buf *text);
 static void fill_bridge(const char *gateway, const char *subnet, struct buf *text);
 static void fill_inet(const char *gateway, struct buf *text);
+static void fill_reject(struct buf *text);
 static void fill_host(const char *device, struct buf *text);
 
 static const struct set_words sets[RULES_SETS] = {
@@ -39,18 +41,24 @@ static const struct set_words sets[RULES_SETS] = {
     [RULES_SET_LEAVING] = {"bridge", "set leaving", "type ifname;"},
     [RULES_SET_REFUSED] = {"inet", "set refused", "type ipv4_addr; flags interval;"},
     [RULES_SET_SELF] = {"inet", "set self", "type ipv4_addr . ipv4_addr;"},
+    [RULES_SET_FILTERS_OUT] = {"inet", "map filters_out", "type ipv4_addr : verdict;"},
+    [RULES_SET_FILTERS_IN] = {"inet", "map filters_in", "type ipv4_addr : verdict;"},
+    [RULES_SET_LOCAL] = {"bridge", "map local", "type ipv4_addr : ether_addr;"},
 };
 
 const struct rules_reason rules_reasons[RULES_REASONS] = {
-    {"spoof", "bridge", "iifname"},   {"arp", "bridge", "iifname"},    {"ethertype", "bridge", "iifname"},
-    {"dhcp", "bridge", "iifname"},    {"rate", "bridge", "iifname"},   {"boundary", "bridge", "iifname"},
-    {"boundary", "inet", "ip saddr"}, {"policy", "inet", "ip saddr"},  {"state", "inet", "ip saddr"},
-    {"rate", "inet", "ip saddr"},     {"inbound", "inet", "ip daddr"},
+    {"spoof", "bridge", "iifname", "spoof"},         {"arp", "bridge", "iifname", "arp"},
+    {"ethertype", "bridge", "iifname", "ethertype"}, {"dhcp", "bridge", "iifname", "dhcp"},
+    {"rate", "bridge", "iifname", "rate"},           {"boundary", "bridge", "iifname", "boundary"},
+    {"boundary", "inet", "ip saddr", "boundary"},    {"policy", "inet", "ip saddr", "policy"},
+    {"state", "inet", "ip saddr", "state"},          {"rate", "inet", "ip saddr", "rate"},
+    {"inbound", "inet", "ip daddr", "inbound"},      {"filter", "inet", "ip saddr", "filter"},
+    {"filter", "inet", "ip daddr", "filter_in"},
 };
 
 const struct rules_reason rules_host_reasons[RULES_HOST_REASONS] = {
-    {"boundary", "inet", "iifname"},
-    {"inbound", "inet", "oifname"},
+    {"boundary", "inet", "iifname", "boundary"},
+    {"inbound", "inet", "oifname", "inbound"},
 };
 
 void rules_text_tables(uint32_t gateway, struct prefix subnet, struct buf *text)
@@ -63,6 +71,7 @@ void rules_text_tables(uint32_t gateway, struct prefix subnet, struct buf *text)
     fill_denials(RULES_TABLE, "  counter name \"" RULES_DENIALS "\"\n", rules_reasons, RULES_REASONS, text);
     fill_bridge(address, net, text);
     fill_inet(address, text);
+    fill_reject(text);
 }
 
 void rules_text_elements(const char *verb, enum rules_set set, const struct vec *elements, struct buf *text)
@@ -85,10 +94,10 @@ void rules_text_forget(uint32_t address, struct buf *text)
         const struct rules_reason *reason = &rules_reasons[i];
         const char *quote = reason->family[0] == 'b' ? "\"" : "";
         const char *key = reason->family[0] == 'b' ? port : ip;
-        buf_printf(text, "add element %s %s denied_%s { %s%s%s }\n", reason->family, RULES_TABLE,
-                   reason->reason, quote, key, quote);
+        buf_printf(text, "add element %s %s denied_%s { %s%s%s }\n", reason->family, RULES_TABLE, reason->set,
+                   quote, key, quote);
         buf_printf(text, "delete element %s %s denied_%s { %s%s%s }\n", reason->family, RULES_TABLE,
-                   reason->reason, quote, key, quote);
+                   reason->set, quote, key, quote);
     }
 }
 
@@ -197,8 +206,8 @@ static void declare_denials(const char *table, const struct rules_reason *reason
     for (size_t i = 0; i < length; i++) {
         const struct rules_reason *reason = &reasons[i];
         buf_printf(text, "add set %s %s denied_%s { type %s; flags dynamic; counter; }\n", reason->family,
-                   table, reason->reason, text_starts(reason->key, "ip ") ? "ipv4_addr" : "ifname");
-        buf_printf(text, "add chain %s %s deny_%s\n", reason->family, table, reason->reason);
+                   table, reason->set, text_starts(reason->key, "ip ") ? "ipv4_addr" : "ifname");
+        buf_printf(text, "add chain %s %s deny_%s\n", reason->family, table, reason->set);
     }
 }
 
@@ -223,7 +232,7 @@ static void fill_denials(const char *table, const char *first, const struct rule
                    "  drop\n"
                    " }\n"
                    "}\n",
-                   reason->family, table, reason->reason, first, reason->reason, reason->key);
+                   reason->family, table, reason->set, first, reason->set, reason->key);
     }
 }
 
@@ -276,6 +285,7 @@ static void fill_bridge(const char *gateway, const char *subnet, struct buf *tex
                " }\n"
                " chain output {\n"
                "  oifname != \"vx0\" accept\n"
+               "  icmp type destination-unreachable ether saddr set ip saddr map @local accept\n"
                " }\n"
                "}\n",
                gateway, gateway, gateway, subnet);
@@ -286,52 +296,76 @@ static void fill_inet(const char *gateway, struct buf *text)
     /* The tier of the sender goes into the packet's mark and that of the receiver into the connection's: two
      * registers for one lookup, whatever the number of rules. An ICMP error about a connection comes from one
      * of its two ends, or from outside: anybody else in the farm could end or slow it with a forged one. */
-    buf_printf(text,
-               "table inet %s {\n"
-               " chain forward {\n"
-               "  ct state established accept\n"
-               "  iifname \"up0\" ct state related accept\n"
-               "  ct state related ip saddr . ct original ip saddr @self accept\n"
-               "  ct state related ip saddr . ct original ip daddr @self accept\n"
-               "  ct state related goto deny_state\n"
-               "  iifname \"up0\" goto deny_inbound\n"
-               "  ct state invalid goto deny_state\n"
-               "  oifname \"up0\" ip daddr @refused goto deny_boundary\n"
-               "  meta mark set 0\n"
-               "  meta mark set ip saddr map @tier\n"
-               "  oifname \"up0\" ct mark set 1\n"
-               "  oifname != \"up0\" ct mark set ip daddr map @tier\n"
-               "  meta mark . ct mark . meta l4proto . th dport @allow_port goto pass\n"
-               "  meta mark . ct mark . meta l4proto @allow_protocol goto pass\n"
-               "  meta mark . ct mark @allow_all goto pass\n"
-               "  goto deny_policy\n"
-               " }\n"
-               " chain pass {\n"
-               "  oifname \"up0\" add @outward { ip saddr ct count over 4096 } goto deny_rate\n"
-               "  accept\n"
-               " }\n"
-               " chain input {\n"
-               "  iifname \"lo\" accept\n"
-               "  ct state established,related accept\n"
-               "  iifname \"up0\" goto deny_inbound\n"
-               "  ct state invalid goto deny_state\n"
-               "  udp sport 68 udp dport 67 accept\n"
-               "  ip daddr %s udp dport 53 accept\n"
-               "  ip daddr %s tcp dport 53 accept\n"
-               "  ip daddr %s icmp type echo-request accept\n"
-               "  goto deny_boundary\n"
-               " }\n"
-               " chain output {\n"
-               "  oifname \"lo\" accept\n"
-               "  ct state established,related accept\n"
-               "  oifname \"up0\" drop\n"
-               "  ip saddr %s accept\n"
-               " }\n"
-               " chain translate {\n"
-               "  oifname \"up0\" masquerade\n"
-               " }\n"
-               "}\n",
-               RULES_TABLE, gateway, gateway, gateway, gateway);
+    buf_printf(
+        text,
+        "table inet %s {\n"
+        " chain forward {\n"
+        "  ct state established accept\n"
+        "  iifname \"up0\" ct state related accept\n"
+        "  ct state related ip saddr . ct original ip saddr @self accept\n"
+        "  ct state related ip saddr . ct original ip daddr @self accept\n"
+        "  ct state related goto deny_state\n"
+        "  iifname \"up0\" goto deny_inbound\n"
+        "  ct state invalid goto deny_state\n"
+        "  oifname \"up0\" ip daddr @refused goto deny_boundary\n"
+        "  meta mark set 0\n"
+        "  meta mark set ip saddr map @tier\n"
+        "  oifname \"up0\" ct mark set 1\n"
+        "  oifname != \"up0\" ct mark set ip daddr map @tier\n"
+        "  ip saddr vmap @filters_out\n"
+        "  ip daddr vmap @filters_in\n"
+        "  meta mark . ct mark . meta l4proto . th dport @allow_port goto pass\n"
+        "  meta mark . ct mark . meta l4proto @allow_protocol goto pass\n"
+        "  meta mark . ct mark @allow_all goto pass\n"
+        "  goto deny_policy\n"
+        " }\n"
+        " chain pass {\n"
+        "  oifname \"up0\" add @outward { ip saddr ct count over 4096 } goto deny_rate\n"
+        "  accept\n"
+        " }\n"
+        " chain input {\n"
+        "  iifname \"lo\" accept\n"
+        "  ct state established,related accept\n"
+        "  iifname \"up0\" goto deny_inbound\n"
+        "  ct state invalid goto deny_state\n"
+        "  udp sport 68 udp dport 67 accept\n"
+        "  ip daddr %s udp dport 53 accept\n"
+        "  ip daddr %s tcp dport 53 accept\n"
+        "  ip daddr %s icmp type echo-request accept\n"
+        "  goto deny_boundary\n"
+        " }\n"
+        " chain output {\n"
+        "  oifname \"lo\" accept\n"
+        "  icmp type destination-unreachable ct state related ct original ip daddr . ct original ip daddr "
+        "@self ip saddr set ct original ip daddr\n"
+        "  ct state established,related accept\n"
+        "  oifname \"up0\" drop\n"
+        "  ip saddr %s accept\n"
+        " }\n"
+        " chain translate {\n"
+        "  oifname \"up0\" masquerade\n"
+        " }\n"
+        "}\n",
+        RULES_TABLE, gateway, gateway, gateway, gateway);
+}
+
+/* The end of a connection comes from the one that it was for, back through the port that it came from. What
+ * is said by ICMP comes from the host: `output` makes it the receiver's word, which other hosts take for one.
+ */
+static void fill_reject(struct buf *text)
+{
+    static const char *const ways[][2] = {{"filter", "ip saddr"}, {"filter_in", "ip daddr"}};
+    for (size_t i = 0; i < LENGTH(ways); i++)
+        buf_printf(text,
+                   "table inet %s {\n"
+                   " chain reject_%s {\n"
+                   "  counter name \"" RULES_DENIALS "\"\n"
+                   "  update @denied_%s { %s counter }\n"
+                   "  meta l4proto tcp reject with tcp reset\n"
+                   "  reject with icmpx admin-prohibited\n"
+                   " }\n"
+                   "}\n",
+                   RULES_TABLE, ways[i][0], ways[i][0], ways[i][1]);
 }
 
 static void fill_host(const char *device, struct buf *text)

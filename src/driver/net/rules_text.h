@@ -17,6 +17,9 @@ enum rules_set {
     RULES_SET_LEAVING,        /* port of a member that may send to the outside */
     RULES_SET_REFUSED,        /* addresses outside that nobody may send to */
     RULES_SET_SELF,           /* address . the same address: compares two fields of a packet */
+    RULES_SET_FILTERS_OUT,    /* address of a member here : what judges that it sends */
+    RULES_SET_FILTERS_IN,     /* address of a member here : what judges that it gets */
+    RULES_SET_LOCAL,          /* address of a member here : MAC */
     RULES_SETS
 };
 

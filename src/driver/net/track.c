@@ -93,6 +93,8 @@ static bool read_tuple(const struct nlattr *tuple, struct track_entry *ret_entry
                 addressed = true;
             } else if (kind == CTA_TUPLE_PROTO && type == CTA_PROTO_NUM)
                 entry.protocol = mnl_attr_get_u8(attr);
+            else if (kind == CTA_TUPLE_PROTO && type == CTA_PROTO_SRC_PORT)
+                entry.from_port = ntohs(mnl_attr_get_u16(attr));
             else if (kind == CTA_TUPLE_PROTO && type == CTA_PROTO_DST_PORT)
                 entry.port = ntohs(mnl_attr_get_u16(attr));
         }

@@ -11,7 +11,7 @@
 struct track_entry {
     uint32_t from, to; /* host byte order */
     uint8_t protocol;
-    uint16_t port; /* of the receiver; 0 for protocols without */
+    uint16_t from_port, port; /* of the sender, of the receiver; 0 for protocols without */
 };
 
 /* True when there are none at all: a list costs some 10 ms, as the kernel walks the table of all namespaces.

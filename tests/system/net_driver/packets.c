@@ -125,6 +125,47 @@ void frame_ipv4(struct frame *frame, uint32_t from, uint32_t to, uint8_t protoco
     frame->data[start + 11] = (uint8_t)sum;
 }
 
+void frame_ipv6(struct frame *frame, const uint8_t from[16], const uint8_t to[16], uint8_t protocol,
+                size_t payload_size, uint32_t label)
+{
+    add_32(frame, 6U << 28 | label);
+    add_16(frame, (uint16_t)payload_size);
+    add_16(frame, (uint16_t)(protocol << 8 | 64));
+    frame_add(frame, from, 16);
+    frame_add(frame, to, 16);
+}
+
+void frame_identify(struct frame *frame, uint16_t number)
+{
+    uint8_t *header = frame->data + ETH_HLEN;
+    header[4] = (uint8_t)(number >> 8);
+    header[5] = (uint8_t)number;
+    header[10] = header[11] = 0;
+    uint16_t sum = checksum(0, header, 20);
+    header[10] = (uint8_t)(sum >> 8);
+    header[11] = (uint8_t)sum;
+}
+
+void frame_seal(struct frame *frame, size_t offset)
+{
+    const uint8_t *header = frame->data + ETH_HLEN;
+    bool wide = header[0] >> 4 == 6;
+    uint8_t protocol = header[wide ? 6 : 9];
+    uint8_t *start = frame->data + ETH_HLEN + (wide ? 40 : 20);
+    size_t size = frame->size - (size_t)(start - frame->data);
+    uint32_t pseudo = 0;
+    start[offset] = start[offset + 1] = 0;
+    if (protocol != IPPROTO_ICMP) {
+        const uint8_t *addresses = header + (wide ? 8 : 12);
+        pseudo = (uint32_t)size + protocol;
+        for (size_t i = 0; i < (wide ? 32 : 8); i += 2)
+            pseudo += (uint32_t)(addresses[i] << 8 | addresses[i + 1]);
+    }
+    uint16_t sum = checksum(pseudo, start, size);
+    start[offset] = (uint8_t)(sum >> 8);
+    start[offset + 1] = (uint8_t)sum;
+}
+
 void frame_udp(struct frame *frame, uint16_t from, uint16_t to, size_t payload_size)
 {
     add_16(frame, from);

@@ -26,6 +26,14 @@ void frame_arp(struct frame *frame, uint16_t operation, uint64_t mac, uint32_t a
 /* fragment: offset in 8-byte units, with 0x2000 for "more follow". */
 void frame_ipv4(struct frame *frame, uint32_t from, uint32_t to, uint8_t protocol, size_t payload_size,
                 uint16_t fragment);
+/* label: 20 bits. */
+void frame_ipv6(struct frame *frame, const uint8_t from[16], const uint8_t to[16], uint8_t protocol,
+                size_t payload_size, uint32_t label);
+/* The identification of the IPv4 header behind the Ethernet header. */
+void frame_identify(struct frame *frame, uint16_t number);
+/* The checksum of what stands behind the IP header, at this offset in it; with the pseudo header of either
+ * family, but for ICMP. */
+void frame_seal(struct frame *frame, size_t offset);
 void frame_udp(struct frame *frame, uint16_t from, uint16_t to, size_t payload_size);
 void frame_tcp(struct frame *frame, uint32_t from, uint32_t to, uint16_t from_port, uint16_t to_port,
                uint8_t flags);

@@ -30,6 +30,13 @@ static const struct farm_rule rules_list[] = {
 static const struct rules_range refused[] = {{0x7f000000U, 0x7fffffffU}, {0x0a5a0000U, 0x0a5b0005U}};
 static const struct rules_outside way = {refused, LENGTH(refused)};
 
+static const struct vec none_left = VEC_OF(char *);
+
+static bool passes(const struct rules *rules, uint32_t from, uint32_t to, uint8_t protocol, uint16_t port)
+{
+    return rules_pass(rules, &(struct rules_flow){from, to, protocol, 40000, port});
+}
+
 static struct rules *compile_for(size_t members_length, size_t rules_length,
                                  const struct rules_outside *outside)
 {
@@ -67,7 +74,7 @@ static void test_whole(void **state)
 {
     CLEANUP_BUF struct buf text = {0};
     struct rules *rules = compile(LENGTH(members), LENGTH(rules_list));
-    rules_whole(rules, &text);
+    rules_whole(rules, &none_left, &text);
     rules_free(rules);
     assert_golden("whole", &text);
 }
@@ -94,16 +101,16 @@ static void test_pass(void **state)
 {
     struct rules *rules = compile(LENGTH(members), LENGTH(rules_list));
     const uint32_t gateway = 0x0a000001U, web = 0x0a000002U, db = 0x0a000004U, nobody = 0x0a000009U;
-    assert_true(rules_pass(rules, web, db, IPPROTO_TCP, 5432));
-    assert_true(rules_pass(rules, web, db, IPPROTO_TCP, 5451));
-    assert_false(rules_pass(rules, web, db, IPPROTO_TCP, 5431));
-    assert_false(rules_pass(rules, web, db, IPPROTO_TCP, 5452));
-    assert_false(rules_pass(rules, db, web, IPPROTO_TCP, 5432));
-    assert_true(rules_pass(rules, db, web, IPPROTO_ICMP, 0));
-    assert_true(rules_pass(rules, db, db, IPPROTO_SCTP, 0));
-    assert_true(rules_pass(rules, gateway, db, IPPROTO_TCP, 1));
-    assert_false(rules_pass(rules, nobody, db, IPPROTO_TCP, 5432));
-    assert_false(rules_pass(rules, web, nobody, IPPROTO_TCP, 5432));
+    assert_true(passes(rules, web, db, IPPROTO_TCP, 5432));
+    assert_true(passes(rules, web, db, IPPROTO_TCP, 5451));
+    assert_false(passes(rules, web, db, IPPROTO_TCP, 5431));
+    assert_false(passes(rules, web, db, IPPROTO_TCP, 5452));
+    assert_false(passes(rules, db, web, IPPROTO_TCP, 5432));
+    assert_true(passes(rules, db, web, IPPROTO_ICMP, 0));
+    assert_true(passes(rules, db, db, IPPROTO_SCTP, 0));
+    assert_true(passes(rules, gateway, db, IPPROTO_TCP, 1));
+    assert_false(passes(rules, nobody, db, IPPROTO_TCP, 5432));
+    assert_false(passes(rules, web, nobody, IPPROTO_TCP, 5432));
     rules_free(rules);
 }
 
@@ -120,19 +127,19 @@ static void test_outside(void **state)
     assert_false(rules_leave(none));
     assert_false(rules_leave(without));
     assert_true(rules_leave(with));
-    assert_true(rules_pass(with, web, far, IPPROTO_TCP, 443));
-    assert_false(rules_pass(with, web, far, IPPROTO_TCP, 444));
-    assert_false(rules_pass(with, web, far, IPPROTO_UDP, 443));
-    assert_false(rules_pass(with, db, far, IPPROTO_TCP, 443));
-    assert_false(rules_pass(with, far, web, IPPROTO_TCP, 443));         /* nobody gets in */
-    assert_false(rules_pass(with, web, 0x0a0000f0U, IPPROTO_TCP, 443)); /* nobody there: not outside */
-    assert_false(rules_pass(with, web, 0x0a5b0005U, IPPROTO_TCP, 443)); /* the landlord's */
-    assert_true(rules_pass(with, web, 0x0a5b0006U, IPPROTO_TCP, 443));
-    assert_false(rules_pass(without, web, far, IPPROTO_TCP, 443));
-    assert_false(rules_pass(none, web, far, IPPROTO_TCP, 443));
+    assert_true(passes(with, web, far, IPPROTO_TCP, 443));
+    assert_false(passes(with, web, far, IPPROTO_TCP, 444));
+    assert_false(passes(with, web, far, IPPROTO_UDP, 443));
+    assert_false(passes(with, db, far, IPPROTO_TCP, 443));
+    assert_false(passes(with, far, web, IPPROTO_TCP, 443));         /* nobody gets in */
+    assert_false(passes(with, web, 0x0a0000f0U, IPPROTO_TCP, 443)); /* nobody there: not outside */
+    assert_false(passes(with, web, 0x0a5b0005U, IPPROTO_TCP, 443)); /* the landlord's */
+    assert_true(passes(with, web, 0x0a5b0006U, IPPROTO_TCP, 443));
+    assert_false(passes(without, web, far, IPPROTO_TCP, 443));
+    assert_false(passes(none, web, far, IPPROTO_TCP, 443));
     assert_false(rules_shrink(without, with));
     assert_true(rules_shrink(with, without));
-    rules_whole(with, &whole);
+    rules_whole(with, &none_left, &whole);
     rules_change(without, with, &open);
     rules_change(with, without, &shut);
     rules_host_outside("eth3", &way, &host);

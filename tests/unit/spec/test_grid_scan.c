@@ -22,6 +22,12 @@ static const struct {
      true},
     {&schema_party, "{\"kind\":\"Party\",\"name\":\"acme\",\"quota\":{\"cpus\":\"unlimited\",\"farms\":3}}",
      true},
+    {&schema_filter,
+     "{\"kind\":\"Filter\",\"name\":\"x\",\"party\":\"acme\",\"on\":\"acme/"
+     "shop\",\"default\":\"allow\",\"rules\":"
+     "[{\"action\":\"deny\",\"from\":\"tier:acme/shop/web\",\"to\":\"instance:acme/shop/db-1\",\"protocol\":"
+     "\"tcp\",\"port\":[22,\"80-90\"]},{\"action\":\"reject\",\"to\":\"10.0.0.0/8\",\"protocol\":47}]}",
+     true},
     {&schema_pool, "{\"kind\":\"Pool\",\"name\":\"general\",\"survive\":\"rack\"}", true},
     {&schema_party, "{\"name\":\"acme\",\"parent\":\"landlord\"}", true},
     {&schema_farm,

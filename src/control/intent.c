@@ -451,7 +451,7 @@ static bool allows(struct intent *intent, enum deed deed, const char *target, co
 {
     const struct lease_tree *now = leases_tree(intent->controller);
 
-    if (lease_holding(now, target) != NULL &&
+    if ((intent->tree == now || lease_holding(now, target) != NULL) &&
         !rights_allowed(now, intent->caller, deed, target, ret_right, err))
         return false;
     return intent->tree == now || rights_allowed(intent->tree, intent->caller, deed, target, ret_right, err);

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char token_prefix[] = "token/";
+static const char token_prefix[] = TOKEN_PREFIX;
 
 /* A layer that is being verified. */
 struct finishing {

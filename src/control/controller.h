@@ -42,6 +42,9 @@ struct mirror *controller_mirror(struct controller *controller);
 struct store *controller_store(struct controller *controller);
 const struct controller_options *controller_options_of(struct controller *controller);
 
+/* Where tokens are kept: behind it is a token's digest. */
+#define TOKEN_PREFIX "token/"
+
 /* Who asks: what a token or certificate stands for. */
 struct caller {
     const char *name; /* for the audit log */

@@ -39,7 +39,6 @@ static bool differs_in_images(struct arena *arena, const struct record *record, 
 static bool may_delete(struct controller *controller, const struct caller *caller,
                        const struct record *record, const char **ret_right, struct error *err);
 static bool check_delete_lease(struct controller *controller, const struct lease *lease, struct error *err);
-static void delete_leases(struct controller *controller, struct change *change, const char *party);
 static bool check_images(struct controller *controller, const struct caller *caller,
                          const struct documents *documents, const char *file, struct error *err);
 static bool check_image(struct controller *controller, const struct caller *caller,
@@ -149,7 +148,7 @@ bool controller_delete(struct controller *controller, const struct caller *calle
     if (kind == RECORD_HOST) change_delete(change, RECORD_HOST_FACT, name);
     change_right(change, right);
     change_event(change, wall_ms(controller), caller->name, kind_word(kind), name, "deleted", "as asked");
-    if (kind == RECORD_PARTY) delete_leases(controller, change, name);
+    if (kind == RECORD_PARTY && !leases_party_goes(controller, change, name, err)) return false;
     change_right(change, NULL);
     if (kind == RECORD_FARM) note_levels(controller, change, name, NULL);
     return commit(controller, change, err);
@@ -172,18 +171,6 @@ static bool may_delete(struct controller *controller, const struct caller *calle
                                                         : PARTY_LANDLORD;
 
     return controller_allows(controller, caller, deeds[record->kind], party, ret_right, err);
-}
-
-/* With the party goes what was leased to it. */
-static void delete_leases(struct controller *controller, struct change *change, const char *party)
-{
-    const struct snapshot *snapshot = mirror_snapshot(controller->mirror);
-
-    for (size_t i = 0; i < snapshot->leases_length; i++) {
-        const char *name = snapshot->leases[i].name;
-        if (!text_equal(snapshot->leases[i].to, party)) continue;
-        change_delete(change, RECORD_LEASE, name);
-    }
 }
 
 /* What ended stays, or its party would hold what one without leases holds. */

@@ -167,6 +167,10 @@ MUST_CHECK bool leases_check(struct controller *controller, const struct lease_t
  * `then`. */
 void leases_follow(struct controller *controller, struct arena *arena, struct change *change,
                    const struct snapshot *then);
+/* Into the change: with a party go the leases it holds and its tokens, or another of its name would have
+ * them. */
+MUST_CHECK bool leases_party_goes(struct controller *controller, struct change *change, const char *party,
+                                  struct error *err);
 
 /* rights.c */
 MUST_CHECK bool rights_allowed(const struct lease_tree *tree, const struct caller *caller, enum deed deed,

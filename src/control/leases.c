@@ -136,6 +136,27 @@ bool controller_lease_end(struct controller *controller, const struct caller *ca
     return true;
 }
 
+bool leases_party_goes(struct controller *controller, struct change *change, const char *party,
+                       struct error *err)
+{
+    const struct snapshot *snapshot = mirror_snapshot(controller->mirror);
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    struct vec tokens = VEC_OF(struct store_item);
+
+    for (size_t i = 0; i < snapshot->leases_length; i++)
+        if (text_equal(snapshot->leases[i].to, party))
+            change_delete(change, RECORD_LEASE, snapshot->leases[i].name);
+    bool good = store_list(controller->options.store, TOKEN_PREFIX, NULL, 0, &tokens, err);
+    for (size_t i = 0; good && i < tokens.length; i++) {
+        const struct store_item *item = vec_at(&tokens, i);
+        struct node token;
+        good = node_from_json(arena, item->value, strlen(item->value), &token, err);
+        if (good && text_equal(node_text(&token, "party", ""), party)) change_delete_key(change, item->key);
+    }
+    store_items_free(&tokens);
+    return good;
+}
+
 /* As a clause of a sentence, on one line. */
 static const char *end_reason(struct arena *arena, const struct caller *caller, const char *reason)
 {

@@ -227,12 +227,16 @@ static void test_what_ended_stays(void **state)
     apply(world, "kind: Lease\nname: next\nto: acme\nrights: [software]\n");
     expect(world, 200, landlord, "DELETE", "/v1/leases/acme", NULL);
     wait_running(world, "acme/shop/", 4, 20000);
-    /* With its party goes what was leased to it. */
+    /* With its party goes what was leased to it, and its tokens. */
+    char acme[128];
+    make_token(world, "acme", acme);
     expect(world, 200, landlord, "DELETE", "/v1/farms/acme/shop", NULL);
     wait_running(world, "acme/shop/", 0, 20000);
     world_run_ms(world, 5000);
     expect(world, 200, landlord, "DELETE", "/v1/parties/acme", NULL);
     expect(world, 404, landlord, "GET", "/v1/leases/next", NULL);
+    apply(world, "kind: Party\nname: acme\n");
+    expect(world, 401, acme, "GET", "/v1/parties", NULL);
     world_free(world);
 }
 

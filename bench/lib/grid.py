@@ -15,6 +15,7 @@ BUILD = pathlib.Path(os.environ.get('CROFT_BUILD', ROOT / 'build'))
 CROFT = BUILD / 'croft'
 GUEST = BUILD / 'bench/guest'
 RECORDS = BUILD / 'bench/records'
+FILTERS = BUILD / 'bench/filters'
 PORT_FIRST = int(os.environ.get('CROFT_BENCH_PORT', 7700))
 WAIT_S = 60  # bounds a wait; reaching it is a failure of the row
 SERVE_PORT = 8080

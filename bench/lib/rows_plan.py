@@ -84,6 +84,28 @@ def row_share(quick):
         f'{last["lacks"]:,} lacking.']
 
 
+def filter_text(name, rules):
+    """A filter document of so many rules that all differ."""
+    lines = [f'{{action: allow, direction: in, from: 10.{n // 250}.{n % 250}.0/24, protocol: tcp, port: {1000 + n}}}' for n in range(rules)]
+    return f'kind: Filter\nname: {name}\nparty: landlord\non: all\nrules:\n' + ''.join(f'  - {line}\n' for line in lines)
+
+
+def row_filter(quick):
+    """one filter of a thousand rules judged to be inside another or not, beside the reading of both"""
+    runs = [asked('bench', 'filter', '--rules', 1000, '--seed', 7 + n)[0] for n in range(1 if quick else 3)]
+    with tempfile.TemporaryDirectory(prefix='croft-bench-') as directory:
+        outer, inner = pathlib.Path(directory, 'outer.yaml'), pathlib.Path(directory, 'inner.yaml')
+        for path in (outer, inner):
+            path.write_text(filter_text(path.stem, 1000))
+        whole = [1000 * timed([CROFT, 'filter', 'check', '--outer', outer, '--inner', inner])[1] for _ in range(3 if quick else 10)]
+    slowest = max(runs[-1]['cases'], key=lambda case: case['ms_p50'])
+    return [Figure('1,000 rules against 1,000: inside or not', 'ms',
+                   [case['ms_p50'] for run in runs for case in run['cases']]),
+            Figure('- the slowest pair of 150', 'ms', [run['ms_max'] for run in runs], median_max=100),
+            Figure('- croft filter check, with both files read', 'ms', whole, median_max=100)], [
+        f'filter: the slowest kind of pairs is "{slowest["name"]}".']
+
+
 def row_load(quick):
     """a grid read from NDJSON"""
     with tempfile.TemporaryDirectory(prefix='croft-bench-') as directory:

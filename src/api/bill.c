@@ -224,6 +224,10 @@ static bool read_times(struct asked *asked, struct bill_request *request, struct
                          "is from 2026-11 to 2026-12",
                          from ? from : "the beginning of the month", to ? to : "now");
     if (request->from_ms < 0) return error_set(err, ERROR_USAGE, "from: there are no bills before 1970");
+    int64_t kept_ms = usage_kept_from_ms(asked->api->options.controller);
+    if (request->from_ms < kept_ms)
+        return error_set(err, ERROR_USAGE, "from: books from before %s are dropped: ask for what was later",
+                         text_format_time(time, kept_ms));
     if (request->to_ms > request->now_ms) request->to_ms = request->now_ms;
     return true;
 }
@@ -296,6 +300,7 @@ static void write_line(struct asked *asked, const struct bill_line *line, struct
     member(ret_json, ",farm", line->farm);
     member(ret_json, ",tier", line->tier);
     member(ret_json, ",sla", line->sla);
+    member(ret_json, ",site", line->site);
     time_member(ret_json, ",from", line->from_ms);
     time_member(ret_json, ",to", line->to_ms);
     /* An hour has no more than nine decimals that matter here: 3.6 ms are a millionth. */

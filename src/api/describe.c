@@ -107,6 +107,8 @@ static void add_type(const char *type, size_t size, struct buf *ret_json)
         buf_add_text(ret_json, "{\"type\":\"string\",\"contentEncoding\":\"base64\"}");
     } else if (text_starts(type, "status")) {
         buf_add_text(ret_json, "{\"type\":[\"integer\",\"null\"]}");
+    } else if (text_starts(type, "measure")) {
+        buf_add_text(ret_json, "{\"type\":[\"number\",\"null\"]}");
     } else {
         buf_printf(ret_json, "{\"type\":\"%.*s\"}", (int)size, type);
     }

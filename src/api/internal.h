@@ -94,6 +94,8 @@ bool route_reach(struct asked *asked);
 void load_write_tier(struct controller *controller, const char *farm, const char *tier, struct buf *ret_json);
 /* Level, rate of all tiers, and the times of the slowest one. */
 void load_write_farm(struct controller *controller, const char *name, struct buf *ret_json);
+/* The target of its service level, and how it was kept in this period; null: there is none, not known yet. */
+void load_write_target(struct controller *controller, const struct farm *farm, struct buf *ret_json);
 void load_write_instance(struct controller *controller, const char *name, struct buf *ret_json);
 void load_metrics(struct controller *controller, struct buf *ret_text); /* series of /metrics */
 /* The highest that one of its tiers is at: "committed". fact: NULL, none yet. */

@@ -3,6 +3,7 @@
 #include "api/internal.h"
 #include "base/text.h"
 #include "control/sizing.h"
+#include "control/usage.h"
 #include "observe/load.h"
 #include "observe/window.h"
 
@@ -98,6 +99,28 @@ void load_write_farm(struct controller *controller, const char *name, struct buf
     write_millis(ret_json, "rate", rate_millis);
     const struct tier_load *load = tightest(controller, farm);
     if (load) write_times(load, ret_json);
+}
+
+void load_write_target(struct controller *controller, const struct farm *farm, struct buf *ret_json)
+{
+    const struct record *record =
+        farm->sla[0] ? mirror_get(controller_mirror(controller), RECORD_SLA, farm->sla) : NULL;
+    const struct sla *sla = record ? record->object : NULL;
+    struct usage_kept kept;
+
+    if (!sla || sla->target.response_ms == 0) {
+        buf_add_text(ret_json, ",\"target_ms\":null,\"percentile\":null,\"target_kept_percent\":null,"
+                               "\"target_minutes\":null");
+        return;
+    }
+    buf_printf(ret_json, ",\"target_ms\":%" PRId64, sla->target.response_ms);
+    write_millis(ret_json, "percentile", sla->target.percentile_millis);
+    if (usage_kept(controller, farm, &kept)) {
+        write_millis(ret_json, "target_kept_percent", kept.good * 100000 / kept.seen);
+        buf_printf(ret_json, ",\"target_minutes\":%" PRId64, kept.seen);
+    } else {
+        buf_add_text(ret_json, ",\"target_kept_percent\":null,\"target_minutes\":0");
+    }
 }
 
 void load_write_instance(struct controller *controller, const char *name, struct buf *ret_json)

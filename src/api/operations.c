@@ -160,7 +160,8 @@ const struct shape api_shapes[] = {
     {"PartyStatus", "name:string parent:string used:Amounts instances:integer rights:[string] reason:string"},
     {"FarmView", "kind:=Farm status:FarmStatus"},
     {"FarmStatus", "name:string party:string state:=ready,changing,degraded,stopped tiers:[TierStatus] "
-                   "endpoints:[Endpoint] sla:string level:=committed,guaranteed,extended reason:string"},
+                   "endpoints:[Endpoint] sla:string level:=committed,guaranteed,extended target_ms:measure "
+                   "percentile:measure target_kept_percent:measure target_minutes:measure reason:string"},
     {"TierStatus",
      "name:string committed:integer guaranteed:integer max:integer wanted:integer "
      "running:integer instances:integer level:=committed,guaranteed,extended rate?:number "
@@ -218,8 +219,8 @@ const struct shape api_shapes[] = {
     {"Counts", "committed:integer guaranteed:integer max:integer"},
     {"Invoice", "party:string currency:string exact:number amount:number"},
     {"BillLine",
-     "charge:=use,fee,credit use:string party:string farm:string tier:string sla:string from:string "
-     "to:string instance_ms:integer hours:number times:integer price:number currency:string "
+     "charge:=use,fee,credit use:string party:string farm:string tier:string sla:string site:string "
+     "from:string to:string instance_ms:integer hours:number times:integer price:number currency:string "
      "amount:number text:string"},
     {"Total", "currency:string amount:number"},
     {"Proof", "holds:boolean fault:string dimensions:[ProofOf]"},

@@ -25,8 +25,8 @@ struct parameter {
 };
 
 /* An object that is no document. Its members, separated by blanks: `name:TYPE`, or `name?:TYPE` when it is
- * not always there. TYPE is string, integer, number, boolean, base64, status (an integer or null), the name
- * of another shape, =one,of,these or [TYPE] for a list of it. */
+ * not always there. TYPE is string, integer, number, boolean, base64, status (an integer or null), measure (a
+ * number or null), the name of another shape, =one,of,these or [TYPE] for a list of it. */
 struct shape {
     const char *name, *members;
 };

@@ -225,6 +225,7 @@ static void view_farm(struct view *view, const struct record *record, struct buf
     buf_add_char(ret_json, ']');
     write_text(ret_json, "sla", farm->sla);
     write_text(ret_json, "level", level_names[level]);
+    load_write_target(view->controller, farm, ret_json);
     write_text(ret_json, "reason", reason);
     buf_add_text(ret_json, "}}");
 }

@@ -132,6 +132,28 @@ void buf_add_int(struct buf *buf, int64_t number)
     buf_add(buf, digits + at, sizeof(digits) - at);
 }
 
+void buf_add_xml(struct buf *buf, const char *text)
+{
+    for (; *text != '\0'; text++) {
+        switch (*text) {
+        case '&':
+            buf_add_text(buf, "&amp;");
+            break;
+        case '<':
+            buf_add_text(buf, "&lt;");
+            break;
+        case '>':
+            buf_add_text(buf, "&gt;");
+            break;
+        case '"':
+            buf_add_text(buf, "&quot;");
+            break;
+        default:
+            buf_add_char(buf, (unsigned char)*text < ' ' && *text != '\t' && *text != '\n' ? '?' : *text);
+        }
+    }
+}
+
 void buf_truncate(struct buf *buf, size_t size)
 {
     ASSERT(size <= buf->size);

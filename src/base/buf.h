@@ -28,6 +28,9 @@ void buf_printf(struct buf *buf, const char *format, ...) PRINTF_LIKE(2, 3);
 void buf_vprintf(struct buf *buf, const char *format, va_list arguments) PRINTF_LIKE(2, 0);
 /* Adds text as a JSON string with its quotes, escaped as RFC 8259 section 7 asks. NULL adds null. */
 void buf_add_json_string(struct buf *buf, const char *text);
+/* Adds text for an XML document, in or between tags; what XML 1.0 (section 2.2) has no place for becomes "?".
+ */
+void buf_add_xml(struct buf *buf, const char *text);
 /* Keeps the first `size` bytes (size <= buf->size). */
 void buf_truncate(struct buf *buf, size_t size);
 /* Removes `size` bytes from the front (size <= buf->size). */

@@ -7,7 +7,18 @@
 #include <string.h>
 
 #define MICROS 1000000u
-#define MICROS_A_CENT (MICROS / 100)
+enum { MICROS_DECIMALS = 6, DECIMALS_MOST = 2 };
+
+/* ISO 4217:2015, list one (current currencies), as amended to number 177 of 2024: those whose minor unit is
+ * not a hundredth. */
+static const struct {
+    const char *currencies; /* each with a blank behind */
+    int decimals;
+} minor_units[] = {
+    {"BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF ", 0},
+    {"BHD IQD JOD KWD LYD OMR TND ", 3},
+    {"CLF UYW ", 4},
+};
 
 static void print(char *out, const struct money *money, uint64_t units, uint64_t scale);
 static uint64_t magnitude_of(int64_t micros);
@@ -62,13 +73,24 @@ char *money_format(char *out, const struct money *money)
     return out;
 }
 
-char *money_format_cents(char *out, const struct money *money)
+int money_decimals(const char *currency)
 {
-    uint64_t magnitude = magnitude_of(money->micros), half = MICROS_A_CENT / 2;
-    uint64_t cents = magnitude / MICROS_A_CENT, rest = magnitude % MICROS_A_CENT;
+    for (size_t i = 0; i < LENGTH(minor_units); i++)
+        for (const char *at = minor_units[i].currencies; *at; at += 4)
+            if (strncmp(at, currency, 3) == 0) return minor_units[i].decimals;
+    return DECIMALS_MOST;
+}
 
-    if (rest > half || (rest == half && cents % 2 != 0)) cents++;
-    print(out, money, cents, MICROS / MICROS_A_CENT);
+char *money_format_invoice(char *out, const struct money *money)
+{
+    uint64_t unit = 1;
+    for (int i = money_decimals(money->currency); i < MICROS_DECIMALS; i++)
+        unit *= 10;
+    uint64_t magnitude = magnitude_of(money->micros), half = unit / 2;
+    uint64_t units = magnitude / unit, rest = magnitude % unit;
+
+    if (rest > half || (rest == half && units % 2 != 0)) units++;
+    print(out, money, units, MICROS / unit);
     return out;
 }
 

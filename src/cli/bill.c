@@ -1,4 +1,5 @@
 /* `croft bill`: what was used and what it costs, as a table, as JSON, or by the FOCUS columns. */
+#include "base/money.h"
 #include "base/text.h"
 #include "cli/cli.h"
 #include "cli/span.h"
@@ -7,8 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A row by the FinOps Open Cost and Usage Specification 1.0, whose columns these are, in the order of their
- * names (https://focus.finops.org/focus-specification/v1-0/). What is null there is empty here. */
+/* A row by the FinOps Open Cost and Usage Specification 1.2, in the order of their names
+ * (https://focus.finops.org/focus-specification/v1-2/): all columns that are mandatory there, and those of
+ * the others that a grid has something to say to, or whose condition it fulfils. What is null there is empty
+ * here. */
 struct focus {
     struct cli *cli;
     struct span bill;
@@ -40,12 +43,16 @@ enum focus_column {
     PROVIDER_NAME,
     PUBLISHER_NAME,
     REGION_ID,
+    REGION_NAME,
     RESOURCE_ID,
     RESOURCE_NAME,
     RESOURCE_TYPE,
     SERVICE_CATEGORY,
     SERVICE_NAME,
+    SERVICE_SUBCATEGORY,
     SKU_ID,
+    SKU_METER,
+    SKU_PRICE_DETAILS,
     SKU_PRICE_ID,
     SUB_ACCOUNT_ID,
     SUB_ACCOUNT_NAME,
@@ -53,15 +60,26 @@ enum focus_column {
     FOCUS_COLUMNS,
 };
 static const char *const focus_names[FOCUS_COLUMNS] = {
-    "BilledCost",        "BillingAccountId",   "BillingAccountName", "BillingCurrency",
-    "BillingPeriodEnd",  "BillingPeriodStart", "ChargeCategory",     "ChargeClass",
-    "ChargeDescription", "ChargeFrequency",    "ChargePeriodEnd",    "ChargePeriodStart",
-    "ConsumedQuantity",  "ConsumedUnit",       "ContractedCost",     "ContractedUnitPrice",
-    "EffectiveCost",     "InvoiceIssuerName",  "ListCost",           "ListUnitPrice",
-    "PricingCategory",   "PricingQuantity",    "PricingUnit",        "ProviderName",
-    "PublisherName",     "RegionId",           "ResourceId",         "ResourceName",
-    "ResourceType",      "ServiceCategory",    "ServiceName",        "SkuId",
-    "SkuPriceId",        "SubAccountId",       "SubAccountName",     "Tags",
+    "BilledCost",         "BillingAccountId",
+    "BillingAccountName", "BillingCurrency",
+    "BillingPeriodEnd",   "BillingPeriodStart",
+    "ChargeCategory",     "ChargeClass",
+    "ChargeDescription",  "ChargeFrequency",
+    "ChargePeriodEnd",    "ChargePeriodStart",
+    "ConsumedQuantity",   "ConsumedUnit",
+    "ContractedCost",     "ContractedUnitPrice",
+    "EffectiveCost",      "InvoiceIssuerName",
+    "ListCost",           "ListUnitPrice",
+    "PricingCategory",    "PricingQuantity",
+    "PricingUnit",        "ProviderName",
+    "PublisherName",      "RegionId",
+    "RegionName",         "ResourceId",
+    "ResourceName",       "ResourceType",
+    "ServiceCategory",    "ServiceName",
+    "ServiceSubcategory", "SkuId",
+    "SkuMeter",           "SkuPriceDetails",
+    "SkuPriceId",         "SubAccountId",
+    "SubAccountName",     "Tags",
 };
 
 static const char *bill_path(struct cli *cli);
@@ -76,7 +94,10 @@ static void focus_common(struct focus *focus, const char *party, const char *cur
 static void focus_use(struct focus *focus, struct span line, const char **cells);
 static void focus_other(struct focus *focus, struct span line, const char **cells);
 static void focus_rounding(struct focus *focus, struct span invoice, const char **cells);
+static const char *focus_tags(struct arena *arena, struct span line);
 static const char *focus_time(struct arena *arena, struct span object, const char *key);
+static const char *in_minor_units(struct arena *arena, struct span object);
+static long long micros_of(const char *decimal);
 static void print_csv(FILE *out, const char *const *cells);
 static bool is_nothing(const char *decimal);
 
@@ -191,13 +212,12 @@ static void print_sums(struct cli *cli, struct span bill)
     fputc('\n', cli->out);
     for (size_t cursor = 0; span_next(span_get(bill, "invoices"), &cursor, &item);) {
         const char *currency = span_get_text(arena, item, "currency");
-        fprintf(cli->out, "invoice: %s owes %.*s %s (%s exact, rounded to hundredths, halves to even)\n",
-                span_get_text(arena, item, "party"), (int)strlen(span_get_text(arena, item, "amount")) - 4,
-                span_get_text(arena, item, "amount"), currency, span_get_text(arena, item, "exact"));
+        fprintf(cli->out, "invoice: %s owes %s %s (%s exact, rounded once, halves to even)\n",
+                span_get_text(arena, item, "party"), in_minor_units(arena, item), currency,
+                span_get_text(arena, item, "exact"));
     }
     for (size_t cursor = 0; span_next(span_get(bill, "totals"), &cursor, &item);) {
-        const char *amount = span_get_text(arena, item, "amount");
-        fprintf(cli->out, "total: %.*s %s\n", (int)strlen(amount) - 4, amount,
+        fprintf(cli->out, "total: %s %s\n", in_minor_units(arena, item),
                 span_get_text(arena, item, "currency"));
     }
     for (size_t cursor = 0; span_next(span_get(proof, "dimensions"), &cursor, &item);) {
@@ -205,6 +225,17 @@ static void print_sums(struct cli *cli, struct span bill)
         if (is_nothing(had) && is_nothing(span_get_text(arena, item, "given"))) continue;
         fprintf(cli->out, "proof: %s\n", span_get_text(arena, item, "text"));
     }
+}
+
+/* The amount that was rounded to them: "12.340000" of EUR -> "12.34" */
+static const char *in_minor_units(struct arena *arena, struct span object)
+{
+    const char *amount = span_get_text(arena, object, "amount");
+    int decimals = money_decimals(span_get_text(arena, object, "currency"));
+    const char *point = strchr(amount, '.');
+
+    if (!point) return amount;
+    return arena_strndup(arena, amount, (size_t)(point - amount) + (decimals > 0 ? 1 + (size_t)decimals : 0));
 }
 
 /* "1.500000" -> "1.5", "2.000000" -> "2" */
@@ -239,6 +270,7 @@ static void print_focus(struct cli *cli, struct span bill)
         cells[CHARGE_PERIOD_START] = focus_time(arena, item, "from");
         cells[CHARGE_PERIOD_END] = focus_time(arena, item, "to");
         cells[SUB_ACCOUNT_ID] = cells[SUB_ACCOUNT_NAME] = span_get_text(arena, item, "farm");
+        cells[TAGS] = focus_tags(arena, item);
         if (text_equal(span_get_text(arena, item, "charge"), "use"))
             focus_use(&focus, item, cells);
         else
@@ -270,6 +302,7 @@ static void focus_common(struct focus *focus, const char *party, const char *cur
     cells[INVOICE_ISSUER_NAME] = cells[PROVIDER_NAME] = cells[PUBLISHER_NAME] = "landlord";
     cells[SERVICE_CATEGORY] = "Compute";
     cells[SERVICE_NAME] = "croft farms";
+    cells[SERVICE_SUBCATEGORY] = "Other (Compute)"; /* containers, virtual machines, whole machines */
 }
 
 static void focus_use(struct focus *focus, struct span line, const char **cells)
@@ -288,6 +321,8 @@ static void focus_use(struct focus *focus, struct span line, const char **cells)
         arena_printf(arena, "%s/%s", span_get_text(arena, line, "farm"), span_get_text(arena, line, "tier"));
     cells[RESOURCE_NAME] = span_get_text(arena, line, "tier");
     cells[RESOURCE_TYPE] = "Tier";
+    cells[REGION_ID] = cells[REGION_NAME] = span_get_text(arena, line, "site");
+    cells[SKU_METER] = "Instance Time";
     cells[SKU_ID] = arena_printf(arena, "%s%s%s", sla, sla[0] ? "/" : "", use);
     cells[SKU_PRICE_ID] = arena_printf(arena, "%s@%s %s", cells[SKU_ID], price, cells[BILLING_CURRENCY]);
 }
@@ -311,6 +346,7 @@ static void focus_other(struct focus *focus, struct span line, const char **cell
     cells[PRICING_QUANTITY] = span_get_text(arena, line, "times");
     cells[PRICING_UNIT] = "Entries";
     cells[CONTRACTED_UNIT_PRICE] = cells[LIST_UNIT_PRICE] = price;
+    cells[SKU_METER] = "Level Entries";
     cells[SKU_ID] = arena_printf(arena, "%s/%s/fee", sla, span_get_text(arena, line, "use"));
     cells[SKU_PRICE_ID] = arena_printf(arena, "%s@%s %s", cells[SKU_ID], price, cells[BILLING_CURRENCY]);
 }
@@ -320,23 +356,41 @@ static void focus_other(struct focus *focus, struct span line, const char **cell
 static void focus_rounding(struct focus *focus, struct span invoice, const char **cells)
 {
     struct arena *arena = focus->cli->arena;
-    const char *exact = span_get_text(arena, invoice, "exact"), *amount = NULL;
-    bool negative = exact[0] == '-';
-    /* Both have six decimals, and differ in these at most by half a hundredth. */
-    long sign = negative ? -1 : 1, was = atol(exact + strlen(exact) - 6);
-    amount = span_get_text(arena, invoice, "amount");
-    long is = atol(amount + strlen(amount) - 6), more = sign * (is - was);
+    long long more = micros_of(span_get_text(arena, invoice, "amount")) -
+                     micros_of(span_get_text(arena, invoice, "exact"));
 
-    if (more > 500000) more -= 1000000;
-    if (more < -500000) more += 1000000;
     if (more == 0) return;
     focus_common(focus, span_get_text(arena, invoice, "party"), span_get_text(arena, invoice, "currency"),
-                 arena_printf(arena, "%s0.%06ld", more < 0 ? "-" : "", labs(more)), cells);
+                 arena_printf(arena, "%s0.%06lld", more < 0 ? "-" : "", llabs(more)), cells);
     cells[CHARGE_CATEGORY] = "Adjustment";
-    cells[CHARGE_DESCRIPTION] = "invoice rounded to hundredths, halves to even";
+    cells[CHARGE_DESCRIPTION] = "invoice rounded to the currency's minor unit, halves to even";
     cells[CHARGE_FREQUENCY] = "One-Time";
     cells[CHARGE_PERIOD_START] = cells[BILLING_PERIOD_START];
     cells[CHARGE_PERIOD_END] = cells[BILLING_PERIOD_END];
+}
+
+/* Of a number with six decimals. */
+static long long micros_of(const char *decimal)
+{
+    const char *point = strchr(decimal, '.');
+    long long whole = llabs(atoll(decimal)) * 1000000 + (point ? atoll(point + 1) : 0);
+    return decimal[0] == '-' ? -whole : whole;
+}
+
+/* Keys of a provider have a prefix of its own. What has none is not there. */
+static const char *focus_tags(struct arena *arena, struct span line)
+{
+    static const char *const keys[] = {"party", "farm", "tier"};
+    CLEANUP_BUF struct buf json = {0};
+
+    for (size_t i = 0; i < LENGTH(keys); i++) {
+        const char *value = span_get_text(arena, line, keys[i]);
+        if (!value[0]) continue;
+        buf_printf(&json, "%s\"croft/%s\":", json.size ? "," : "{", keys[i]);
+        buf_add_json_string(&json, value);
+    }
+    buf_add_char(&json, '}');
+    return arena_strdup(arena, buf_text(&json));
 }
 
 /* FOCUS has whole seconds: YYYY-MM-DDTHH:mm:ssZ. */

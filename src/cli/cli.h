@@ -110,6 +110,7 @@ int version_run(struct cli *cli);
 int doctor_run(struct cli *cli);
 int sim_run(struct cli *cli);
 int replay_run_command(struct cli *cli);
+int filter_check_run(struct cli *cli);
 int sla_surface_run(struct cli *cli);
 int man_run(struct cli *cli);
 int completion_run(struct cli *cli);

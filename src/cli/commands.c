@@ -12,8 +12,9 @@
         __VA_ARGS__, NULL             \
     }
 
-static const char *const formats[] = {"table", "json", "yaml", "name", NULL};
 static const char *const bill_formats[] = {"table", "json", "yaml", "csv", NULL};
+static const char *const sim_formats[] = {"table", "json", NULL};
+static const char *const replay_formats[] = {"table", "json", "yaml", NULL};
 static const char *const orders[] = {"on", "off", "cycle", NULL};
 static const char *const top_kinds[] = {"hosts", "farms", "instances", NULL};
 static const char *const shells[] = {"bash", "zsh", NULL};
@@ -31,12 +32,7 @@ static const struct option shared[] = {
      .argument = "FILE",
      .help = "the authority (PEM) that signed an https server's certificate"},
     {.name = "state", .argument = "DIR", .help = "the grid of this machine with this state directory"},
-    {.name = "output",
-     .letter = 'o',
-     .argument = "FORMAT",
-     .fallback = "table",
-     .choices = formats,
-     .help = "table, json, yaml or name; with json, errors are JSON too"},
+    OUTPUT_OPTION(formats, "table, json, yaml or name"),
 };
 
 static const struct option up_options[] = {
@@ -67,6 +63,11 @@ static const struct option controller_options[] = {
      .argument = "ADDR:PORT[,…]",
      .help = "where agents reach it on the management networks"},
     {.name = "power", .argument = "unix:PATH", .help = "who switches hosts on and off"},
+    {.name = "keep-bills",
+     .argument = "MONTHS",
+     .fallback = "25",
+     .help =
+         "bills of so many months, besides this one, can be asked for; what is older is dropped; 0: never"},
 };
 static const struct option agent_options[] = {
     {.name = "name", .argument = "NAME", .help = "the host's name"},
@@ -184,6 +185,20 @@ static const struct option import_options[] = {
 static const struct option remove_options[] = {
     {.name = "party", .argument = "PARTY", .fallback = "landlord", .help = "whose image it is"},
 };
+static const struct option fit_options[] = {
+    {.name = "grid",
+     .argument = "FILE",
+     .fallback = "the live grid",
+     .help = "what `croft export` printed; - is standard input"},
+    {.name = "size",
+     .argument = "AMOUNTS",
+     .help = "of one instance: cpus=1,memory=2Gi,disk=10Gi,network=1G"},
+    {.name = "survive",
+     .argument = "WHAT",
+     .fallback = "none",
+     .choices = fit_survivals,
+     .help = "any one of these may be lost then, and all that ran there has room elsewhere"},
+};
 static const struct option reach_options[] = {
     {.name = "farm", .argument = "PARTY/FARM", .fallback = "all", .help = "only of this farm"},
     {.name = "from", .argument = "NAME", .help = "only what this tier or instance opens; or internet"},
@@ -211,58 +226,111 @@ static const struct option surface_options[] = {
      .choices = surface_formats,
      .help = "csv or svg"},
 };
+static const struct option filter_check_options[] = {
+    {.name = "outer",
+     .argument = "FILE",
+     .help = "documents of kind Filter: each of them has to let pass what the inner one does; - is standard "
+             "input"},
+    {.name = "inner", .argument = "FILE", .help = "the one Filter that is judged; - is standard input"},
+    {.name = "clamp",
+     .help = "print, in place of an answer, the filter that is left of it inside the outer ones"},
+    OUTPUT_OPTION(replay_formats, "table, json or yaml"),
+};
+static const struct option replay_options[] = {
+    {.name = "trace",
+     .argument = "FILE",
+     .help = "the demand: time_s,farm,requests_per_s with that header, packed by gzip or not; - is standard "
+             "input"},
+    {.name = "farms", .argument = "FILE", .help = "documents: the trace's farms and their service levels"},
+    {.name = "hosts",
+     .argument = "N",
+     .fallback = "100",
+     .help = "so many equal hosts, where the documents have none"},
+    {.name = "policy",
+     .argument = "NAME",
+     .fallback = "croft",
+     .choices = replay_policies,
+     .help = "who decides: croft, a rule that reacts (target), the peak (static), or what knows the future"},
+    {.name = "lead",
+     .argument = "TIME",
+     .fallback = "100ms",
+     .help = "from a decision to a serving instance, as from one to a wiped one"},
+    {.name = "late",
+     .argument = "N",
+     .help = "of the oracle: the fewest server hours with so many late requests"},
+    {.name = "plot", .argument = "FILE", .help = "draw demand, capacity and lateness there, as SVG"},
+    OUTPUT_OPTION(replay_formats, "table, json or yaml"),
+};
+static const struct option balance_options[] = {
+    {.name = "grid",
+     .argument = "FILE",
+     .fallback = "the live grid",
+     .help = "what `croft export` printed; - is standard input; moves nothing"},
+    {.name = "dry-run", .help = "tell the moves and make none"},
+    {.name = "moves", .argument = "N", .fallback = "as many as help", .help = "at most so many moves"},
+};
 static const struct option load_options[] = {
     {.name = "grid",
      .argument = "FILE",
      .fallback = "the live grid",
      .help = "what `croft export` printed; - is standard input"},
 };
-static const struct option bench_options[] = {
-    {.name = "hosts", .argument = "N", .fallback = "1000", .help = "how many hosts, of several shapes"},
-    {.name = "instances",
+static const struct option sim_options[] = {
+    {.name = "seed", .argument = "N", .help = "the one run that this number stands for"},
+    {.name = "seeds", .argument = "A..B", .help = "these runs, on all cores"},
+    {.name = "hours",
+     .argument = "H",
+     .fallback = "1",
+     .help = "of virtual time, of each run; 0.1 is six minutes"},
+    {.name = "hosts",
      .argument = "N",
-     .fallback = "10000",
-     .help = "how many instances the farms want together"},
-    {.name = "zones", .argument = "Z", .fallback = "3", .help = "over how many zones the hosts are spread"},
-    {.name = "racks", .argument = "R", .fallback = "40", .help = "over how many racks of each zone"},
-    {.name = "seed", .argument = "N", .fallback = "7", .help = "the same number gives the same grid"},
+     .fallback = "drawn from the seed",
+     .help = "how many hosts, 1 to 1000"},
+    {.name = "farms",
+     .argument = "M",
+     .fallback = "drawn from the seed",
+     .help = "how many farms, 1 to 1000"},
+    {.name = "faults",
+     .argument = "LIST",
+     .fallback = "all",
+     .help = "what goes wrong: all (three of four kinds, drawn from the seed), none, or kinds (below) with "
+             "commas"},
+    {.name = "shrink",
+     .help = "when a run fails, replay it without more and more of what went wrong, and tell the shortest"},
+    {.name = "only",
+     .argument = "STRIKES",
+     .help = "of the faults these strikes alone, as --shrink names them: host-dies#3,operator#17"},
     {.name = "output",
      .letter = 'o',
      .argument = "FORMAT",
      .fallback = "table",
-     .choices = formats,
-     .help = "table, json, yaml or name; with json, errors are JSON too"},
-};
-static const struct option bench_share_options[] = {
-    {.name = "farms", .argument = "N", .fallback = "1000", .help = "how many farms, sized by their load"},
-    {.name = "hosts", .argument = "N", .fallback = "10000", .help = "how many hosts, of several shapes"},
-    {.name = "zones", .argument = "Z", .fallback = "3", .help = "over how many zones the hosts are spread"},
-    {.name = "racks", .argument = "R", .fallback = "40", .help = "over how many racks of each zone"},
-    {.name = "seed", .argument = "N", .fallback = "7", .help = "the same number gives the same grid"},
-    {.name = "output",
-     .letter = 'o',
-     .argument = "FORMAT",
-     .fallback = "table",
-     .choices = formats,
-     .help = "table, json, yaml or name; with json, errors are JSON too"},
-};
-static const struct option bench_filter_options[] = {
-    {.name = "rules", .argument = "N", .fallback = "1000", .help = "how many rules each filter has"},
-    {.name = "seed", .argument = "N", .fallback = "7", .help = "the same number gives the same filters"},
-    {.name = "output",
-     .letter = 'o',
-     .argument = "FORMAT",
-     .fallback = "table",
-     .choices = formats,
-     .help = "table, json, yaml or name; with json, errors are JSON too"},
+     .choices = sim_formats,
+     .help = "table or json: counts, violations, and a hash over every step"},
 };
 static const struct option doctor_options[] = {
-    {.name = "output",
-     .letter = 'o',
-     .argument = "FORMAT",
-     .fallback = "table",
-     .choices = formats,
-     .help = "table, json, yaml or name; with json, errors are JSON too"},
+    OUTPUT_OPTION(formats, "table, json, yaml or name"),
+};
+
+static const struct option whatif_options[] = {
+    {.name = "grid",
+     .argument = "FILE",
+     .fallback = "the live grid",
+     .help = "a grid as `croft export` writes it; - is standard input"},
+    {.name = "fail",
+     .argument = "NAME",
+     .many = true,
+     .several = true,
+     .help = "what fails: host/NAME, zone/PATH, site/NAME, instance/PARTY/FARM/NAME"},
+    {.name = "drain",
+     .argument = "NAME",
+     .many = true,
+     .several = true,
+     .help = "what is drained: host/NAME, zone/PATH, site/NAME"},
+    {.name = "add",
+     .argument = "FILE",
+     .many = true,
+     .help = "documents of what comes new; new hosts are up"},
+    {.name = "apply", .argument = "FILE", .many = true, .help = "documents as for `croft apply`"},
 };
 
 static const struct positional files[] = {{.name = "FILE", .optional = true, .many = true}};
@@ -473,6 +541,14 @@ static const struct command table[] = {
      OPTIONS(reach_options),
      .summary = "show who can open what to whom, by all filters and by what farms allow",
      EXAMPLES("croft reach --farm acme/shop", "croft reach --from internet -o json")},
+    {.name = "filter check",
+     .group = GROUP_INSTANCES,
+     .light = true,
+     .run = filter_check_run,
+     OPTIONS(filter_check_options),
+     .summary = "is a filter at least as restrictive as others? If not: a packet that shows it (exit 1)",
+     EXAMPLES("croft filter check --outer landlord.yaml --inner shop.yaml -o json",
+              "croft filter check --outer landlord.yaml --inner shop.yaml --clamp > clamped.yaml")},
     {.name = "filter test",
      .group = GROUP_INSTANCES,
      .client = true,

@@ -101,6 +101,7 @@ static bool start(struct running *running, struct error *err)
         .power = running->power ? os_power_port(running->power) : NULL,
         .store = running->store,
         .join_token = buf_text(&running->join_secret),
+        .keep_bills_months = running->options->keep_bills_months,
     };
     if (!controller_new(&options, &running->controller, err)) return false;
     const struct api_options api_options = {

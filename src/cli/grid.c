@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { KEEP_BILLS_MONTHS = 25 }; /* as commands.c says */
+
 static bool read_number(struct cli *cli, const char *option, unsigned *ret_number, struct error *err);
 static bool read_prefixes(struct cli *cli, const char *option, struct vec *prefixes, struct error *err);
 static bool read_fd(struct cli *cli, const char *option, int *ret_fd, struct error *err);
@@ -62,10 +64,12 @@ int controller_run(struct cli *cli)
                                               .listen = arguments_text(arguments, "listen"),
                                               .listen_fd = -1,
                                               .agents = arguments_text(arguments, "agents"),
-                                              .power = arguments_text(arguments, "power")};
+                                              .power = arguments_text(arguments, "power"),
+                                              .keep_bills_months = KEEP_BILLS_MONTHS};
     struct error err;
 
-    if (!wants(cli, needed, &err) || !read_fd(cli, "listen-fd", &options.listen_fd, &err))
+    if (!wants(cli, needed, &err) || !read_fd(cli, "listen-fd", &options.listen_fd, &err) ||
+        !read_number(cli, "keep-bills", &options.keep_bills_months, &err))
         return cli_fail(cli, &err);
     if ((options.listen != NULL) == (options.listen_fd >= 0)) {
         error_set(&err, ERROR_USAGE,

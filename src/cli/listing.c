@@ -41,15 +41,17 @@ static const char *get(struct row *row, const char *key);
 static const char *of_total(struct row *row, const char *key);
 static const char *tiers(struct row *row);
 static const char *endpoints(struct row *row);
+static const char *target(struct row *row);
+static const char *kept(struct row *row);
 
 static const struct column host_columns[] = {
     {"NAME", COLUMN_TEXT, 0},     {"STATE", COLUMN_STATE, 0},      {"ZONE", COLUMN_TEXT, 3},
     {"POOL", COLUMN_TEXT, 2},     {"INSTANCES", COLUMN_NUMBER, 6}, {"CPUS", COLUMN_NUMBER, 5},
     {"MEMORY", COLUMN_NUMBER, 4}, {"SINCE", COLUMN_NUMBER, 1},     {"REASON", COLUMN_PROSE, 7}};
-static const struct column farm_columns[] = {{"NAME", COLUMN_TEXT, 0},   {"STATE", COLUMN_STATE, 0},
-                                             {"TIERS", COLUMN_TEXT, 4},  {"ENDPOINTS", COLUMN_TEXT, 3},
-                                             {"SLA", COLUMN_TEXT, 1},    {"LEVEL", COLUMN_TEXT, 1},
-                                             {"REASON", COLUMN_PROSE, 2}};
+static const struct column farm_columns[] = {
+    {"NAME", COLUMN_TEXT, 0},      {"STATE", COLUMN_STATE, 0}, {"TIERS", COLUMN_TEXT, 4},
+    {"ENDPOINTS", COLUMN_TEXT, 3}, {"SLA", COLUMN_TEXT, 1},    {"LEVEL", COLUMN_TEXT, 1},
+    {"TARGET", COLUMN_TEXT, 1},    {"KEPT", COLUMN_NUMBER, 1}, {"REASON", COLUMN_PROSE, 2}};
 static const struct column instance_columns[] = {
     {"NAME", COLUMN_TEXT, 0},    {"STATE", COLUMN_STATE, 0},     {"HEALTH", COLUMN_STATE, 4},
     {"HOST", COLUMN_TEXT, 6},    {"ADDRESS", COLUMN_TEXT, 5},    {"IMAGE", COLUMN_TEXT, 3},
@@ -183,8 +185,9 @@ static void fill_host(struct row *row)
 
 static void fill_farm(struct row *row)
 {
-    const char *const cells[] = {get(row, "name"), get(row, "state"), tiers(row),        endpoints(row),
-                                 get(row, "sla"),  get(row, "level"), get(row, "reason")};
+    const char *const cells[] = {get(row, "name"), get(row, "state"), tiers(row),
+                                 endpoints(row),   get(row, "sla"),   get(row, "level"),
+                                 target(row),      kept(row),         get(row, "reason")};
     _Static_assert(LENGTH(cells) == LENGTH(farm_columns), "a cell a column");
     memcpy(row->cells, cells, sizeof(cells));
 }
@@ -345,4 +348,18 @@ static const char *endpoints(struct row *row)
     while (span_next(list, &cursor, &item))
         buf_printf(&text, "%s%s", text.size ? ", " : "", span_get_text(row->arena, item, "address"));
     return arena_strdup(row->arena, buf_text(&text));
+}
+
+/* "99.9 % in 50 ms" */
+static const char *target(struct row *row)
+{
+    const char *target_ms = get(row, "target_ms");
+    return target_ms[0] ? arena_printf(row->arena, "%s %% in %s ms", get(row, "percentile"), target_ms) : "";
+}
+
+/* Of this period's minutes, the part that met it. */
+static const char *kept(struct row *row)
+{
+    const char *percent = get(row, "target_kept_percent");
+    return percent[0] ? arena_printf(row->arena, "%s %%", percent) : "";
 }

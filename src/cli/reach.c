@@ -52,8 +52,7 @@ int reach_run(struct cli *cli)
 /* Exit 0 whether it passes or not: the question was answered. */
 int filter_test_run(struct cli *cli)
 {
-    const char *on = arguments_text(cli->arguments, "on"),
-               *packet = arguments_text(cli->arguments, "packet");
+    const char *on = arguments_text(cli->arguments, "on"), *packet = arguments_text(cli->arguments, "packet");
     struct span made, step;
     struct client_reply reply;
     struct node node;

@@ -33,6 +33,11 @@ int replay_run_command(struct cli *cli)
         !replay_run(cli->arena, &documents, &trace, &options, &report, &err) ||
         !write_plot(cli, &options, &report, &err))
         return cli_fail(cli, &err);
+    if (report.left_out[0] != '\0')
+        fprintf(cli->err,
+                "croft: replay: all demand of a farm goes to its first tier that is sized by load; left out: "
+                "%s\n",
+                report.left_out);
     replay_json(&report, &json);
     if (!node_from_json(cli->arena, buf_text(&json), json.size, &node, &err)) return cli_fail(cli, &err);
     if (!cli_print_node(cli, &node)) print_table(cli, &report);

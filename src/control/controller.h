@@ -19,9 +19,10 @@ struct controller_options {
     const struct net_port *net;
     const struct identity_port *identity;
     const struct blob_port *blobs;
-    const struct power_port *power;           /* NULL: hosts cannot be switched */
-    struct store *store;                      /* stays the caller's */
-    const char *join_token;                   /* what a new agent has to know */
+    const struct power_port *power; /* NULL: hosts cannot be switched */
+    struct store *store;            /* stays the caller's */
+    const char *join_token;         /* what a new agent has to know */
+    int64_t keep_bills_months; /* books of the months before so many and this one are dropped; 0: none are */
     void (*log)(void *ctx, const char *line); /* NULL: to the standard error */
     void *log_ctx;
 };

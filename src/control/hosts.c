@@ -124,7 +124,7 @@ void hosts_beat(struct session *session, const struct host_fact *fact, int path)
     const struct clock_port *clock = controller->options.clock;
     struct error err;
 
-    session->beat_us[path] = clock->steady_us(clock->self);
+    session->beat_us[path] = session->heard_us = clock->steady_us(clock->self);
     session->looked_early = false;
     if (session->doubted) doubt_end(session);
     if (!fact || fact->state == HOST_UP || fact->fenced || session->fencing) return;
@@ -352,6 +352,7 @@ static void look_done(void *ctx, const struct answer *answer)
 {
     struct look *look = ctx;
     struct session *session = look->session;
+    const struct clock_port *clock = session->controller->options.clock;
     bool current = look->round == session->look_round, of_self = look->of_self;
     CLEANUP_ARENA struct arena *arena = arena_new();
     struct node node = {0};
@@ -368,6 +369,7 @@ static void look_done(void *ctx, const struct answer *answer)
     } else if (of_self && answer->lives) {
         session->look_lives = true;
     }
+    if (session->look_alive || session->look_lives) session->heard_us = clock->steady_us(clock->self);
     if (session->looks_open == 0 && session->doubted) judge(session);
 }
 

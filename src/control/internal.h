@@ -10,6 +10,7 @@ struct session {
     struct controller *controller;
     char *host;
     int64_t beat_us[2];    /* steady time of the last beat over each path; 0: none yet */
+    int64_t heard_us;      /* of the last sign of life, also to those who were asked to look; 0: none yet */
     struct exchange *line; /* breaks off when the agent ends; NULL: not there */
     int64_t line_since_us;
     struct timer *line_gone;  /* it broke off a moment ago */
@@ -49,11 +50,13 @@ struct controller {
     struct map *denied;   /* name and reason -> struct denied */
     struct map *idle;     /* library.c: layers that nobody needs -> struct idle */
     int64_t denied_told_us;
-    struct vec minutes;            /* sizing.c: struct minute, not written down yet */
-    struct map *sized;             /* sizing.c: "acme/shop/web" -> struct sized */
-    struct map *filters_due;       /* filters.c: full names of those to be judged */
-    struct map *filters_words;     /* full name -> in what it does not fit, "" when it does */
-    struct lease_tree *lease_tree; /* leases.c: what parties hold; NULL: to be made again */
+    struct vec minutes;                  /* sizing.c: struct minute, not written down yet */
+    struct map *sized;                   /* sizing.c: "acme/shop/web" -> struct sized */
+    struct arena *rules_arena;           /* sizing.c: for … */
+    const struct scaling_rules *builtin; /* … the built-in rules; NULL: nobody needed them yet */
+    struct map *filters_due;             /* filters.c: full names of those to be judged */
+    struct map *filters_words;           /* full name -> in what it does not fit, "" when it does */
+    struct lease_tree *lease_tree;       /* leases.c: what parties hold; NULL: to be made again */
     bool leases_started, leases_moved;
     struct map *refused; /* rights.c: caller -> struct refused */
     struct timer *think_soon, *think_later, *tick, *keep, *sizing, *filters_turn, *leases_turn;
@@ -71,6 +74,10 @@ struct controller {
     int64_t ledger_ms, ledger_us; /* what the ledger's clock said at this steady time */
     bool books_were_open;         /* before this controller's life */
     bool books_open;
+    int64_t
+        heard_before_ms;  /* so late the controller before this one was known to hear all hosts that are up */
+    int64_t kept_from_ms; /* books of before are gone; 0: they are all there */
+    bool all_heard;       /* all hosts that are up were heard in this controller's life */
 };
 
 /* What waits for a switch: it outlives the controller, for an order cannot be taken back. */
@@ -140,6 +147,12 @@ struct change *control_change(struct controller *controller);
 MUST_CHECK bool usage_begin(struct controller *controller, struct error *err);
 /* Once a minute: a successor's clock goes on from there at least. */
 MUST_CHECK bool usage_keep(struct controller *controller, struct error *err);
+/* A time that is in the store as a number; what is not there leaves *ret_ms as it is. */
+MUST_CHECK bool usage_read_clock(struct controller *controller, const char *key, int64_t *ret_ms,
+                                 struct error *err);
+/* Some of the rows that no bill of the last so many months (besides this one) needs are dropped; 0: none. */
+MUST_CHECK bool usage_forget(struct controller *controller, int64_t months, struct error *err);
+MUST_CHECK bool usage_forget_begin(struct controller *controller, struct error *err);
 
 /* intent.c: the snapshot as it would be with the documents; shares what they do not touch. */
 struct snapshot intent_with_documents(struct arena *arena, const struct snapshot *snapshot,

@@ -12,7 +12,8 @@ enum {
 };
 
 /* Events are kept for thirty days, and no longer than the store changes this often; so is the history of
- * every other key, from which watches go on. (Bills are made from the books of usage.c, which are kept.) */
+ * every other key, from which watches go on. (Bills are made from the books of usage.c, which are
+ * kept for longer: usage_forget.c.) */
 static const int64_t event_age_ms_max = INT64_C(30) * 24 * 3600 * 1000;
 static const uint64_t revisions_kept = 1000 * 1000;
 
@@ -35,6 +36,8 @@ static void round_of(void *ctx)
 
     keep_start(controller);
     if (!usage_keep(controller, &err)) control_log(controller, "keeping the books", &err);
+    if (!usage_forget(controller, controller->options.keep_bills_months, &err))
+        control_log(controller, "dropping old books", &err);
     if (!forget_events(controller, &err)) control_log(controller, "forgetting old events", &err);
     if (revision > revisions_kept && !store_compact(store, revision - revisions_kept, &err))
         control_log(controller, "forgetting old history", &err);

@@ -213,6 +213,7 @@ static void take_frontend(struct controller *controller, struct load_tier *tier,
     struct histogram times;
 
     source->heard_us = clock->steady_us(clock->self);
+    end_minute(controller, tier, control_now_ms(controller) / MINUTE_MS); /* before the tick came to it */
     minute->minute = control_now_ms(controller) / MINUTE_MS;
     if (histogram_read(frontend->times, &times) && times.count > 0) {
         uint64_t later =

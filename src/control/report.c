@@ -36,6 +36,7 @@ bool report_take(struct controller *controller, struct session *session, const s
     bool news = false;
 
     if (!take_turn(controller, session, report, &news, err)) return false;
+    session->heard_us = controller->options.clock->steady_us(controller->options.clock->self);
     if (!news) return true;
     session->confirmed_version = report->document_version;
     take_document(&taking);

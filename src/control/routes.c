@@ -32,6 +32,7 @@ static void route_report(struct asked *asked);
 static void route_load(struct asked *asked);
 static void route_blob(struct asked *asked);
 static bool take_hello(struct asked *asked, struct error *err);
+static bool note_lost_run(struct asked *asked, const char *boot, struct error *err);
 static void line_gone(void *ctx);
 static void line_lost(void *ctx);
 static void poll_gone(void *ctx);
@@ -160,6 +161,9 @@ static void route_hello(struct asked *asked)
 static bool take_hello(struct asked *asked, struct error *err)
 {
     struct controller *controller = asked->controller;
+    const struct clock_port *clock = controller->options.clock;
+    const char *boot = node_text(&asked->body, "boot", "");
+    if (!note_lost_run(asked, boot, err)) return false;
     CLEANUP_CHANGE struct change *change = control_change(controller);
     const struct node *document = node_get(&asked->body, "host");
     const struct record *record = mirror_get(controller->mirror, RECORD_HOST_FACT, asked->host);
@@ -183,7 +187,6 @@ static bool take_hello(struct asked *asked, struct error *err)
         fact.addresses[i] = "";
     if (!text_parse_ipv4(node_text(&asked->body, "underlay", ""), &fact.underlay))
         return error_set(err, ERROR_INVALID, "hello without an underlay address");
-    const char *boot = node_text(&asked->body, "boot", "");
     if (!text_equal(boot, fact.boot)) fact.document_version = 0;
     if (fact.state != HOST_UP || !text_equal(boot, fact.boot)) fact.since_ms = now_ms;
     if (record && fact.state != HOST_UP)
@@ -198,8 +201,23 @@ static bool take_hello(struct asked *asked, struct error *err)
     fact.reason = "its agent said hello";
     change_put(change, RECORD_HOST_FACT, asked->host, &fact);
     if (!change_commit(change, NULL, err)) return false;
+    session_get(controller, asked->host)->heard_us = clock->steady_us(clock->self);
     control_dispatch(controller);
     return true;
+}
+
+/* A run of it that ended while no controller was there: what ran in it was lost then, and is not to be billed
+ * until now. */
+static bool note_lost_run(struct asked *asked, const char *boot, struct error *err)
+{
+    const struct record *record = mirror_get(asked->controller->mirror, RECORD_HOST_FACT, asked->host);
+    const struct host_fact *fact = record ? record->object : NULL;
+
+    if (!fact || text_equal(fact->boot, boot) || fact->state == HOST_DOWN || fact->state == HOST_STATE_OFF ||
+        session_get(asked->controller, asked->host)->heard_us != 0)
+        return true;
+    return hosts_set_state(asked->controller, asked->host, HOST_DOWN, false,
+                           "it began anew while no controller was there", err);
 }
 
 static void route_beat(struct asked *asked)

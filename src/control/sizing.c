@@ -13,7 +13,8 @@ enum {
     TICK_STEP_US = 1000 * 1000,
     REPORT_US_MAX = 3 * 1000 * 1000, /* an older report says nothing of now */
     SPAN_MS_MAX = 5 * 1000,          /* of what a rate is taken to have held for, when reports were missing */
-    SAVE_MS = 10 * 60 * 1000,        /* a restart forgets no more of the forecast */
+    AT_ONCE = 500,            /* farms, or minutes, of a transaction: each is a few of its operations */
+    SAVE_MS = 10 * 60 * 1000, /* a restart forgets no more of the forecast */
 };
 
 /* One time. */
@@ -21,7 +22,6 @@ struct sizing {
     struct controller *controller;
     struct arena *arena;
     int64_t now_ms;
-    const struct scaling_rules *builtin;
     struct vec asks; /* struct share_ask, by farm and tier */
     struct change *change;
 };
@@ -37,7 +37,8 @@ static void arm(struct controller *controller);
 static void tick(void *ctx);
 static void note_minute(void *ctx, const char *farm, const char *tier, int64_t minute_ms, bool good);
 static void minute_free(struct minute *minute);
-static bool add_minutes(struct sizing *sizing, struct error *err);
+static void flush(struct sizing *sizing);
+static void write_minutes(struct controller *controller);
 static void size_all(struct controller *controller);
 static void size_farm(struct sizing *sizing, const struct farm *farm, const struct sla *sla,
                       uint64_t revision);
@@ -70,6 +71,7 @@ static const char *key_of(struct arena *arena, const char *name);
 void sizing_start(struct controller *controller)
 {
     controller->sized = map_new();
+    controller->rules_arena = arena_new();
     controller->minutes = VEC_OF(struct minute);
     load_on_minute(controller, note_minute, controller);
     arm(controller);
@@ -88,6 +90,7 @@ void sizing_stop(struct controller *controller)
     for (size_t i = 0; i < controller->minutes.length; i++)
         minute_free(vec_at(&controller->minutes, i));
     vec_free(&controller->minutes);
+    arena_free(controller->rules_arena);
 }
 
 const struct sized *sizing_get(const struct controller *controller, const char *farm, const char *tier)
@@ -140,7 +143,6 @@ static void size_all(struct controller *controller)
                             .change = control_change(controller)};
     size_t length = 0;
     const struct record *const *farms = mirror_list(controller->mirror, RECORD_FARM, &length);
-    struct error err;
 
     for (size_t f = 0; f < length; f++) {
         const struct farm *farm = farms[f]->object;
@@ -152,30 +154,50 @@ static void size_all(struct controller *controller)
     if (sizing.asks.length > 0) share(&sizing);
     forget_unseen(&sizing);
     vec_free(&sizing.asks);
-    if (!add_minutes(&sizing, &err) ||
-        (!change_is_empty(sizing.change) && !change_commit(sizing.change, NULL, &err))) {
-        control_log(controller, "writing down how many instances tiers have", &err);
-    } else {
-        for (size_t i = 0; i < controller->minutes.length; i++)
-            minute_free(vec_at(&controller->minutes, i));
-        vec_clear(&controller->minutes);
-        control_dispatch(controller);
-    }
+    flush(&sizing);
     change_free(sizing.change);
+    write_minutes(controller);
+    control_dispatch(controller);
 }
 
-/* They stay until they are in the store; one that is told twice counts once. */
-static bool add_minutes(struct sizing *sizing, struct error *err)
+/* What was noted so far is written; a grid may have more of it than a transaction. What fails is decided
+ * again the next time, from what is then. */
+static void flush(struct sizing *sizing)
 {
-    const struct vec *minutes = &sizing->controller->minutes;
+    struct error err;
 
-    for (size_t i = 0; i < minutes->length; i++) {
+    if (!change_is_empty(sizing->change) && !change_commit(sizing->change, NULL, &err))
+        control_log(sizing->controller, "writing down how many instances tiers have", &err);
+    change_free(sizing->change);
+    sizing->change = control_change(sizing->controller);
+}
+
+/* The oldest; they stay until they are in the store. One that is told twice counts once. */
+static void write_minutes(struct controller *controller)
+{
+    CLEANUP_CHANGE struct change *change = control_change(controller);
+    struct vec *minutes = &controller->minutes;
+    size_t length = minutes->length < AT_ONCE ? minutes->length : AT_ONCE;
+    struct error err;
+
+    for (size_t i = 0; i < length; i++) {
         const struct minute *minute = vec_at(minutes, i);
-        if (!usage_note_service(sizing->controller, sizing->change, minute->farm, minute->tier, minute->at_ms,
-                                minute->good, err))
-            return false;
+        if (usage_note_service(controller, change, minute->farm, minute->tier, minute->at_ms, minute->good,
+                               &err))
+            continue;
+        control_log(controller, "reading which minutes met their target", &err);
+        return;
     }
-    return true;
+    if (length == 0) return;
+    if (!change_commit(change, NULL, &err)) {
+        control_log(controller, "writing down which minutes met their target", &err);
+        return;
+    }
+    for (size_t i = 0; i < length; i++)
+        minute_free(vec_at(minutes, i));
+    memmove(minutes->items, (char *)minutes->items + length * minutes->item_size,
+            (minutes->length - length) * minutes->item_size);
+    minutes->length -= length;
 }
 
 static void size_farm(struct sizing *sizing, const struct farm *farm, const struct sla *sla,
@@ -217,13 +239,14 @@ static void size_tier(struct sizing *sizing, const struct farm *farm, const stru
 static struct need_tier need_tier(struct sizing *sizing, struct sized *sized, const struct tier *tier,
                                   const struct sla *sla, uint64_t revision)
 {
+    struct controller *controller = sizing->controller;
     const struct record *record =
-        sla->rules[0] ? mirror_get(sizing->controller->mirror, RECORD_SCALING_RULES, sla->rules) : NULL;
+        sla->rules[0] ? mirror_get(controller->mirror, RECORD_SCALING_RULES, sla->rules) : NULL;
     uint64_t rules_revision = record ? record->revision : 0;
 
-    if (!record && !sizing->builtin) sizing->builtin = scaling_rules_builtin(sizing->arena);
+    if (!record && !controller->builtin) controller->builtin = scaling_rules_builtin(controller->rules_arena);
     struct need_tier of = {.sla = sla,
-                           .rules = record ? record->object : sizing->builtin,
+                           .rules = record ? record->object : controller->builtin,
                            .provides = sized->provides,
                            .capacity = (double)tier->capacity,
                            .committed = tier->count.committed,
@@ -321,7 +344,7 @@ static void share(struct sizing *sizing)
 static void take_changes(struct sizing *sizing, const struct share_input *input,
                          const struct share_result *result)
 {
-    for (size_t c = 0; c < result->changes_length;) {
+    for (size_t c = 0, farms = 0; c < result->changes_length;) {
         const char *farm = input->tiers[result->changes[c].tier].farm;
         const struct record *record = mirror_get(sizing->controller->mirror, RECORD_FARM_FACT, farm);
         struct farm_fact fact = record ? *(const struct farm_fact *)record->object : (struct farm_fact){0};
@@ -336,13 +359,16 @@ static void take_changes(struct sizing *sizing, const struct share_input *input,
             /* Who has given may give again at once: only what was given stays a while. */
             if (sized && change->wanted > tier->wanted) sized->given_ms = sizing->now_ms;
             fact.scales = scales_with(sizing, &fact, tier, change, &fact.scales_length);
-            change_event(sizing->change, sizing->now_ms, "croft", "farm", farm,
-                         arena_printf(sizing->arena, "tier %s scaled from %lld to %lld", tier->tier,
-                                      (long long)tier->wanted, (long long)change->wanted),
-                         change->reason);
+            const char *what =
+                change->wanted == tier->wanted
+                    ? arena_printf(sizing->arena, "tier %s gives up what waits", tier->tier)
+                    : arena_printf(sizing->arena, "tier %s scaled from %lld to %lld", tier->tier,
+                                   (long long)tier->wanted, (long long)change->wanted);
+            change_event(sizing->change, sizing->now_ms, "croft", "farm", farm, what, change->reason);
             any = true;
         }
         if (any) put_fact(sizing, farm, record->object, &fact);
+        if (any && ++farms % AT_ONCE == 0) flush(sizing);
     }
 }
 

@@ -14,10 +14,13 @@
 
 enum { OPENING_OPS_MAX = STORE_OPS_LENGTH_MAX / 4 };
 
-static const char clock_key[] = "usage-clock";
+/* heard: the clock when all hosts that are up were known to be, by beats that came. */
+static const char clock_key[] = "usage-clock", heard_key[] = "usage-heard";
 
 /* Each book is of rows that are open, NAME-open/WHOSE, and of those that are over, NAME/TIME/WHOSE by the
- * time of their end, so that what belongs to a period stands together. */
+ * time when that was written down, so that what belongs to a period stands together: their end, but of those
+ * on a lost host, NAME/TIME/WHOSE@, which end when it was heard last. So who reads on in order of time misses
+ * none that is written meanwhile. */
 struct book {
     const char *name;
     const struct schema *schema;
@@ -42,6 +45,7 @@ struct following {
     struct change *change;
     struct arena *arena;
     int64_t now_ms;
+    const char *lost;                /* host that is being given up; NULL */
     struct map *known[RECORD_KINDS]; /* name -> struct change_record: what the change makes of it */
     struct map *hosts;               /* name -> struct delta */
     size_t wrote;                    /* rows begun or ended */
@@ -69,12 +73,17 @@ static bool follow_sla(struct following *f, const struct change_record *record, 
 static bool follow_party(struct following *f, const struct change_record *record, struct error *err);
 static const void *after(const struct following *f, enum record_kind kind, const char *name);
 static bool is_lost(const struct following *f, const char *host);
+static bool all_heard(struct controller *controller);
 static struct stay *usage_of(const struct following *f, const struct instance *instance);
 static struct delta *delta_of(struct following *f, const char *host);
 static void add(struct resources *sum, const struct resources *size, int sign);
 static struct resources less(const struct resources *a, const struct resources *b);
 static bool rotate(struct following *f, enum book_kind kind, const char *whose, void *next,
                    struct error *err);
+static void end_unheard(struct following *f, struct stay *row);
+static int64_t heard_until(const struct following *f, const struct stay *row);
+static void put_over(struct following *f, enum book_kind kind, const char *whose, void *row, int64_t to_ms,
+                     const char *mark);
 static bool open_row(struct following *f, enum book_kind kind, const char *whose, void **ret_row,
                      const char **ret_json, struct error *err);
 static bool found(bool good, struct error *err, bool *ret_found);
@@ -102,17 +111,18 @@ int64_t usage_now_ms(struct controller *controller)
 bool usage_begin(struct controller *controller, struct error *err)
 {
     const struct clock_port *clock = controller->options.clock;
-    struct store_item item;
-    bool there = false;
+    int64_t last_ms = 0;
 
     controller->ledger_us = clock->steady_us(clock->self);
     controller->ledger_ms = clock->wall_ms(clock->self);
-    if (!found(store_get(controller->options.store, clock_key, &item, err), err, &there)) return false;
-    if (!there) return true;
-    int64_t last_ms = strtoll(item.value, NULL, 10);
+    if (!usage_read_clock(controller, clock_key, &last_ms, err)) return false;
+    controller->heard_before_ms = last_ms ? last_ms : controller->ledger_ms;
+    if (!usage_read_clock(controller, heard_key, &controller->heard_before_ms, err) ||
+        !usage_forget_begin(controller, err))
+        return false;
+    if (!last_ms) return true;
     if (last_ms > controller->ledger_ms) controller->ledger_ms = last_ms;
     controller->books_were_open = true;
-    store_item_free(&item);
     return true;
 }
 
@@ -131,30 +141,16 @@ bool usage_keep(struct controller *controller, struct error *err)
     return true;
 }
 
-bool usage_note_service(struct controller *controller, struct change *change, const char *farm,
-                        const char *tier, int64_t minute_ms, bool good, struct error *err)
+/* What is not there leaves *ret_ms as it is. */
+bool usage_read_clock(struct controller *controller, const char *key, int64_t *ret_ms, struct error *err)
 {
-    static const int64_t hour = INT64_C(3600) * 1000, minute = 60 * 1000;
-    CLEANUP_ARENA struct arena *arena = arena_new();
-    CLEANUP_BUF struct buf json = {0};
-    struct service_hour row = {.farm = farm, .tier = tier, .hour_ms = minute_ms - minute_ms % hour};
-    const char *key = arena_printf(arena, "service/%016" PRIx64 "/%s/%s", (uint64_t)row.hour_ms, farm, tier);
-    const char *staged = change_staged(change, key);
-    struct store_item item = {0};
+    struct store_item item;
     bool there = false;
 
-    if (!staged) {
-        if (!found(store_get(controller->options.store, key, &item, err), err, &there)) return false;
-        staged = arena_strdup(arena, item.value);
-        if (there) store_item_free(&item);
-    }
-    if (staged && !model_read_json(&schema_service_hour, arena, staged, strlen(staged), &row, err))
-        return false;
-    int64_t bit = INT64_C(1) << (minute_ms - row.hour_ms) / minute;
-    row.seen |= bit;
-    if (!good) row.missed |= bit;
-    schema_write(&schema_service_hour, NULL, &row, &json);
-    change_put_text(change, key, buf_text(&json));
+    if (!found(store_get(controller->options.store, key, &item, err), err, &there)) return false;
+    if (!there) return true;
+    *ret_ms = strtoll(item.value, NULL, 10);
+    store_item_free(&item);
     return true;
 }
 
@@ -234,7 +230,7 @@ static bool follow_instance(struct following *f, const struct change_record *rec
     return rotate(f, BOOK_USAGE, record->name, usage_of(f, now), err);
 }
 
-/* Nobody pays for what runs on a host that is not there. */
+/* Nobody pays for what runs on a host that is not there, from when it was heard last. */
 static bool follow_host_fact(struct following *f, const struct change_record *record, struct error *err)
 {
     const struct record *before = mirror_get(f->controller->mirror, RECORD_HOST_FACT, record->name);
@@ -242,22 +238,25 @@ static bool follow_host_fact(struct following *f, const struct change_record *re
     bool was_up = old && old->state != HOST_DOWN && old->state != HOST_STATE_OFF;
     bool is_up = now && now->state != HOST_DOWN && now->state != HOST_STATE_OFF;
     size_t length = 0;
+    bool good = true;
 
     if (was_up == is_up) return true;
+    if (was_up) f->lost = record->name;
     const struct record *const *records = mirror_list(f->controller->mirror, RECORD_INSTANCE, &length);
-    for (size_t i = 0; i < length; i++) {
+    for (size_t i = 0; good && i < length; i++) {
         const struct instance *instance = records[i]->object;
         if (!text_equal(instance->host, record->name)) continue;
         if (map_get(f->known[RECORD_INSTANCE], instance->name)) continue;
-        if (!rotate(f, BOOK_USAGE, instance->name, usage_of(f, instance), err)) return false;
+        good = rotate(f, BOOK_USAGE, instance->name, usage_of(f, instance), err);
     }
-    return true;
+    f->lost = NULL;
+    return good;
 }
 
 static bool follow_host(struct following *f, const char *name, const struct delta *delta, struct error *err)
 {
     const struct host *host = after(f, RECORD_HOST, name);
-    struct host_usage next = {.host = name, .to_ms = LEDGER_OPEN};
+    struct host_usage next = {.host = name, .zone = host ? host->zone : "", .to_ms = LEDGER_OPEN};
     const char *json = NULL;
     void *row = NULL;
 
@@ -334,6 +333,21 @@ static bool is_lost(const struct following *f, const char *host)
     return !fact || fact->state == HOST_DOWN || fact->state == HOST_STATE_OFF;
 }
 
+/* Once it is so it stays so: a host comes up by being heard. */
+static bool all_heard(struct controller *controller)
+{
+    size_t length = 0;
+    const struct record *const *records = mirror_list(controller->mirror, RECORD_HOST_FACT, &length);
+
+    for (size_t i = 0; !controller->all_heard && i < length; i++) {
+        const struct host_fact *fact = records[i]->object;
+        if (fact->state == HOST_DOWN || fact->state == HOST_STATE_OFF) continue;
+        if (session_get(controller, fact->name)->heard_us == 0) return false;
+    }
+    controller->all_heard = true;
+    return true;
+}
+
 /* NULL: it has no place, and takes nothing. */
 static struct stay *usage_of(const struct following *f, const struct instance *instance)
 {
@@ -406,13 +420,50 @@ static bool rotate(struct following *f, enum book_kind kind, const char *whose, 
     f->wrote++;
     if (!row || *from_ms == f->now_ms) return true;
     ASSERT(*from_ms < f->now_ms); /* the clock was not before what was written */
-    *(int64_t *)((char *)row + book->to) = f->now_ms;
-    buf_clear(&text);
-    schema_write(book->schema, NULL, row, &text);
-    change_put_text(f->change,
-                    arena_printf(f->arena, "%s/%016" PRIx64 "/%s", book->name, (uint64_t)f->now_ms, whose),
-                    buf_text(&text));
+    if (kind == BOOK_USAGE) end_unheard(f, row);
+    put_over(f, kind, whose, row, f->now_ms, "");
     return true;
+}
+
+/* What a host did after it was heard last nobody knows: that part of the row is not billed. */
+static void end_unheard(struct following *f, struct stay *row)
+{
+    int64_t heard_ms = heard_until(f, row);
+
+    if (heard_ms >= f->now_ms) return;
+    if (heard_ms > row->from_ms) {
+        put_over(f, BOOK_USAGE, row->instance, row, heard_ms, "@");
+        row->from_ms = heard_ms;
+    }
+    row->kind = USAGE_TRANSITION;
+}
+
+/* Hosts that are there are heard soon after a controller began; of one that it never heard it knows what the
+ * one before it wrote down. */
+static int64_t heard_until(const struct following *f, const struct stay *row)
+{
+    const struct controller *controller = f->controller;
+
+    if (row->kind == USAGE_TRANSITION) return f->now_ms;
+    int64_t heard_us = session_get(f->controller, row->host)->heard_us;
+    if (heard_us == 0) return controller->heard_before_ms;
+    if (!text_equal(row->host, f->lost)) return f->now_ms;
+    return controller->ledger_ms + (heard_us - controller->ledger_us) / 1000;
+}
+
+/* mark: behind the key, of a row that ended before now. */
+static void put_over(struct following *f, enum book_kind kind, const char *whose, void *row, int64_t to_ms,
+                     const char *mark)
+{
+    const struct book *book = &books[kind];
+    CLEANUP_BUF struct buf text = {0};
+
+    *(int64_t *)((char *)row + book->to) = to_ms;
+    schema_write(book->schema, NULL, row, &text);
+    change_put_text(
+        f->change,
+        arena_printf(f->arena, "%s/%016" PRIx64 "/%s%s", book->name, (uint64_t)f->now_ms, whose, mark),
+        buf_text(&text));
 }
 
 /* *ret_row is NULL when none is open. */
@@ -445,7 +496,10 @@ static bool found(bool good, struct error *err, bool *ret_found)
 
 static void write_clock(struct following *f)
 {
-    change_put_text(f->change, clock_key, arena_printf(f->arena, "%" PRId64, f->now_ms));
+    const char *now = arena_printf(f->arena, "%" PRId64, f->now_ms);
+
+    change_put_text(f->change, clock_key, now);
+    if (all_heard(f->controller)) change_put_text(f->change, heard_key, now);
 }
 
 /* Once in a controller's life, before its first change. A grid that had no books yet gets them; in one that
@@ -484,8 +538,10 @@ static bool open_hosts(struct controller *controller, size_t *ret_mended, struct
         delta_of(&f, records[i]->name);
     for (size_t cursor = 0; good && map_next(f.hosts, &cursor, &name, &value);) {
         const struct host *host = after(&f, RECORD_HOST, name);
-        struct host_usage next = {
-            .host = name, .given = ((struct delta *)value)->given, .to_ms = LEDGER_OPEN};
+        struct host_usage next = {.host = name,
+                                  .zone = host ? host->zone : "",
+                                  .given = ((struct delta *)value)->given,
+                                  .to_ms = LEDGER_OPEN};
         if (host) next.had = less(&host->capacity, &host->reserve);
         for (struct placed *m = map_get(members, name); good && m; m = m->next)
             good = rotate(&f, BOOK_USAGE, m->instance->name, usage_of(&f, m->instance), err);

@@ -31,6 +31,7 @@ struct stay {
 /* The second book, kept apart from the first: what a host had for farms, and what it had given away. */
 struct host_usage {
     const char *host;
+    const char *zone;       /* where it stood; "" not known: rows of old */
     struct resources had;   /* capacity less reserve; zero for one that was taken out of the grid */
     struct resources given; /* sum of the sizes placed there */
     int64_t from_ms, to_ms;
@@ -71,6 +72,13 @@ struct service_hour {
     int64_t hour_ms; /* its beginning */
     int64_t seen;    /* minutes of which it is known how they were */
     int64_t missed;  /* of these those that did not meet the target */
+};
+
+/* The same of the period under way, summed up, for those who ask how it goes. What is paid back is judged by
+ * the hours. */
+struct service_sum {
+    int64_t from_ms, to_ms; /* the period */
+    int64_t seen, missed;   /* minutes */
 };
 
 #endif

@@ -190,9 +190,9 @@ static bool wrong(const struct cursor *cursor, struct error *err)
     const char *at = cursor->at + strspn(cursor->at, " ");
     error_set(
         err, ERROR_INVALID,
-        "expected \"if INPUT is TERM and … then TERM\", INPUT one of %s, %s and %s; it goes wrong at \"%s\"",
+        "expected \"if INPUT is TERM and … then TERM\", INPUT one of %s, %s and %s; it goes wrong at %s%s%s",
         scaling_variable_names[SCALING_RESPONSE], scaling_variable_names[SCALING_PROBABILITY],
-        scaling_variable_names[SCALING_PRIORITY], at);
+        scaling_variable_names[SCALING_PRIORITY], *at ? "\"" : "", *at ? at : "its end", *at ? "\"" : "");
     return schema_error_at(err, cursor->node, arena_printf(cursor->arena, "rules[%zu]", cursor->nth));
 }
 

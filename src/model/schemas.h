@@ -31,6 +31,7 @@ extern const struct schema schema_farm_terms;
 extern const struct schema schema_sla_terms;
 extern const struct schema schema_party_terms;
 extern const struct schema schema_service_hour;
+extern const struct schema schema_service_sum;
 extern const struct schema schema_host_document;
 extern const struct schema schema_personality;
 extern const struct schema schema_host_report;

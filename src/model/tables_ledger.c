@@ -32,6 +32,7 @@ const struct schema schema_usage = SCHEMA(struct stay, "Usage", usage_fields);
 
 static const struct field host_usage_fields[] = {
     SCALAR(struct host_usage, host, "host", scalar_text, "the host's name", .required = true),
+    SCALAR(struct host_usage, zone, "zone", scalar_text, "where it stood", .hidden_default = true),
     STRUCT(struct host_usage, had, "had", schema_amounts, "capacity less reserve"),
     STRUCT(struct host_usage, given, "given", schema_amounts, "sum of what is placed there"),
     SCALAR(struct host_usage, from_ms, "from_ms", scalar_int, "when this began"),
@@ -85,3 +86,11 @@ static const struct field service_hour_fields[] = {
     SCALAR(struct service_hour, missed, "missed", scalar_int, "minutes that missed the target, a bit each"),
 };
 const struct schema schema_service_hour = SCHEMA(struct service_hour, "ServiceHour", service_hour_fields);
+
+static const struct field service_sum_fields[] = {
+    SCALAR(struct service_sum, from_ms, "from_ms", scalar_int, "the period's beginning"),
+    SCALAR(struct service_sum, to_ms, "to_ms", scalar_int, "its end"),
+    SCALAR(struct service_sum, seen, "seen", scalar_int, "minutes that were seen"),
+    SCALAR(struct service_sum, missed, "missed", scalar_int, "of them those that missed the target"),
+};
+const struct schema schema_service_sum = SCHEMA(struct service_sum, "ServiceSum", service_sum_fields);

@@ -4,7 +4,7 @@
 #include "base/buf.h"
 #include "base/text.h"
 #include "base/vec.h"
-#include "model/limits.h"
+#include "model/quotas.h"
 #include "plan/filter/govern.h"
 #include "plan/order/act.h"
 #include "plan/place/keep.h"

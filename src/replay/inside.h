@@ -77,6 +77,8 @@ extern const struct policy policy_croft, policy_target, policy_static, policy_or
  */
 MUST_CHECK bool replay_make(struct replay_world *world, const struct documents *documents, struct error *err);
 void replay_free(struct replay_world *world);
+/* Tiers and farms of the documents that are sized by load and have no demand. */
+const char *replay_left_out(const struct replay_world *world, const struct documents *documents);
 /* Demand of a farm in the trace's n-th step; 0 beyond its end. */
 double replay_rate(const struct replay_farm *farm, size_t nth);
 /* farm->got of all farms from farm->wanted: who gets, where not all can have what they want. What goes to

@@ -21,7 +21,7 @@ void replay_cost(const struct replay_sums *sums, struct buf *ret_text)
 {
     char money[MONEY_TEXT_SIZE];
     for (size_t i = 0; i < sums->costs_length; i++)
-        buf_printf(ret_text, "%s%s", i ? " + " : "", money_format_cents(money, &sums->costs[i]));
+        buf_printf(ret_text, "%s%s", i ? " + " : "", money_format_invoice(money, &sums->costs[i]));
 }
 
 static void add_sums(const struct replay_sums *sums, struct buf *ret_json)

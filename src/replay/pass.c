@@ -42,7 +42,7 @@ void replay_pass(struct replay_world *world, struct replay_farm *farm, int64_t m
     farm->seen_rate = counted(farm, farm->since_tick.arrived, now_ms) * 1000 / (double)ms;
 }
 
-/* Rates once, on the invoice of the whole, halves to even as money_format_cents() does with cents. */
+/* Rates once, on the invoice of the whole, halves to even as money_format_invoice() does. */
 void replay_end(struct replay_farm *farm)
 {
     struct money cost = {0};

@@ -19,7 +19,6 @@ static void add_days(const struct panel *panel, struct buf *ret_svg);
 static double most_of(const struct panel *panel, size_t column, bool capacity);
 static double round_up(double value);
 static double x_of(const struct panel *panel, size_t column);
-static void add_escaped(struct buf *ret_svg, const char *text);
 
 void replay_plot(const struct replay_report *report, const char *title, struct buf *ret_svg)
 {
@@ -32,9 +31,9 @@ void replay_plot(const struct replay_report *report, const char *title, struct b
                ".demand{stroke:#222;fill:none}.late{fill:#c8401e}"
                "@media(prefers-color-scheme:dark){text{fill:#ddd}.demand{stroke:#eee}}</style>\n<title>",
                WIDTH, height, WIDTH, height);
-    add_escaped(ret_svg, title);
+    buf_add_xml(ret_svg, title);
     buf_printf(ret_svg, "</title>\n<text x=\"%d\" y=\"24\" font-size=\"15\">policy ", LEFT);
-    add_escaped(ret_svg, title);
+    buf_add_xml(ret_svg, title);
     buf_printf(ret_svg, ": %.0f server hours, %.0f late, %.0f refused, %lld bad minutes</text>\n",
                report->total.server_s / 3600, report->total.late, report->total.refused,
                (long long)report->total.violation_minutes);
@@ -56,7 +55,7 @@ static void add_panel(const struct panel *panel, struct buf *ret_svg)
     int bottom = panel->y + 24 + CURVES;
 
     buf_printf(ret_svg, "<text x=\"%d\" y=\"%d\">", LEFT, panel->y + 14);
-    add_escaped(ret_svg, panel->farm->name);
+    buf_add_xml(ret_svg, panel->farm->name);
     buf_add_text(ret_svg,
                  ": demand (line) and capacity (area), a second; below, the part late or refused</text>\n");
     add_days(panel, ret_svg);
@@ -143,16 +142,4 @@ static double round_up(double value)
 static double x_of(const struct panel *panel, size_t column)
 {
     return LEFT + (double)column * (WIDTH - LEFT - RIGHT) / (double)(panel->columns ? panel->columns : 1);
-}
-
-static void add_escaped(struct buf *ret_svg, const char *text)
-{
-    for (; *text; text++) {
-        if (*text == '<')
-            buf_add_text(ret_svg, "&lt;");
-        else if (*text == '&')
-            buf_add_text(ret_svg, "&amp;");
-        else
-            buf_add_char(ret_svg, *text);
-    }
 }

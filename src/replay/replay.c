@@ -23,6 +23,7 @@ bool replay_run(struct arena *arena, const struct documents *documents, const st
     if (good) {
         run(&world, policy);
         report(&world, ret_report);
+        ret_report->left_out = replay_left_out(&world, documents);
     }
     replay_free(&world);
     return good;
@@ -70,7 +71,7 @@ static void report(const struct replay_world *world, struct replay_report *ret_r
         total.moves += farm->sums.moves;
         if (farm->sums.costs_length > 0) add_cost(costs, &total.costs_length, farm->sums.costs);
     }
-    *ret_report = (struct replay_report){total, results, world->length};
+    *ret_report = (struct replay_report){total, results, world->length, ""};
 }
 
 /* Currencies are never mixed: one sum each. */

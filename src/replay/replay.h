@@ -47,6 +47,8 @@ struct replay_report {
     struct replay_sums total;
     const struct replay_result *farms; /* in the order of the trace */
     size_t length;
+    const char
+        *left_out; /* what is sized by load and gets no demand: "p/a/app, p/b/web (no rows)"; "": nothing */
 };
 
 /* ERROR_INVALID, with a place, when trace and documents do not fit together. All of the report is the

@@ -11,6 +11,9 @@ static const char header[] = "time_s,farm,requests_per_s";
 static const char *const columns[COLUMNS] = {"time_s", "farm", "requests_per_s"};
 /* So that times are whole milliseconds, and sums of rates stay exact enough. */
 static const double time_max_s = 1e10, rate_max = 1e9;
+/* A rate that holds longer tells nothing of demand; and a time in milliseconds, say, would run for years. */
+enum { STEP_MS_MAX = 86400000 };
+static const char byte_order_mark[] = "\xef\xbb\xbf"; /* spreadsheets begin a file with it */
 
 struct series {
     struct trace_farm farm;
@@ -37,10 +40,13 @@ static bool read_rows(struct reading *reading, const char *text, size_t size, st
 static bool read_row(struct reading *reading, const char *line, size_t size, struct error *err);
 static bool split(struct reading *reading, const char *line, size_t size, struct cells *ret_cells,
                   struct error *err);
+static bool is_name(const struct cells *cells);
 static bool read_decimal(const struct reading *reading, const struct cells *cells, size_t column, double max,
                          double *ret_value, struct error *err);
 static bool add_row(struct reading *reading, const struct cells *cells, int64_t time_ms, double rate,
                     struct error *err);
+static bool wrong_step(const struct reading *reading, const struct series *series, int64_t time_ms,
+                       struct error *err);
 static bool check_ends(struct reading *reading, struct error *err);
 static unsigned column_of(const struct cells *cells, size_t nth);
 static bool wrong(const struct reading *reading, unsigned line, unsigned column, const char *field,
@@ -78,6 +84,8 @@ static bool read_rows(struct reading *reading, const char *text, size_t size, st
 {
     const char *end = text + size;
 
+    if (size >= strlen(byte_order_mark) && memcmp(text, byte_order_mark, strlen(byte_order_mark)) == 0)
+        text += strlen(byte_order_mark);
     for (const char *at = text; at < end; reading->line++) {
         const char *newline = memchr(at, '\n', (size_t)(end - at));
         size_t length = (size_t)((newline ? newline : end) - at);
@@ -105,8 +113,9 @@ static bool read_row(struct reading *reading, const char *line, size_t size, str
     if (!split(reading, line, size, &cells, err)) return false;
     if (!read_decimal(reading, &cells, 0, time_max_s, &time_s, err)) return false;
     if (!read_decimal(reading, &cells, 2, rate_max, &rate, err)) return false;
-    if (cells.size[1] == 0) {
-        error_set(err, ERROR_INVALID, "expected PARTY/FARM, found nothing");
+    if (!is_name(&cells)) {
+        error_set(err, ERROR_INVALID, "expected PARTY/FARM, without quotes or blanks, found %s",
+                  cells.size[1] == 0 ? "nothing" : "something else");
         return wrong(reading, reading->line, column_of(&cells, 1), columns[1], err);
     }
     return add_row(reading, &cells, (int64_t)(time_s * 1000 + 0.5), rate, err);
@@ -132,6 +141,15 @@ static bool split(struct reading *reading, const char *line, size_t size, struct
     }
     *ret_cells = cells;
     return true;
+}
+
+static bool is_name(const struct cells *cells)
+{
+    bool good = cells->size[1] > 0 && cells->size[1] < FIELD_SIZE_MAX;
+
+    for (size_t i = 0; i < cells->size[1]; i++)
+        good = good && cells->at[1][i] > ' ' && cells->at[1][i] <= '~' && cells->at[1][i] != '"';
+    return good;
 }
 
 /* Digits and at most one point, as every spreadsheet writes them: no sign, exponent, NaN or infinity. */
@@ -170,8 +188,7 @@ static bool read_decimal(const struct reading *reading, const struct cells *cell
 static bool add_row(struct reading *reading, const struct cells *cells, int64_t time_ms, double rate,
                     struct error *err)
 {
-    const char *name = arena_strndup(reading->arena, cells->at[1],
-                                     cells->size[1] < FIELD_SIZE_MAX ? cells->size[1] : FIELD_SIZE_MAX);
+    const char *name = arena_strndup(reading->arena, cells->at[1], cells->size[1]);
     struct series *series = map_get(reading->by_name, name);
 
     if (series == NULL) {
@@ -188,23 +205,28 @@ static bool add_row(struct reading *reading, const struct cells *cells, int64_t 
         *(struct series **)vec_push(&reading->series) = series;
     } else {
         int64_t step_ms = time_ms - series->last_ms;
-        if (reading->step_ms == 0 && step_ms > 0) reading->step_ms = step_ms;
-        if (step_ms <= 0 || step_ms != reading->step_ms) {
-            const char *what = step_ms < 0                  ? "disorder"
-                               : step_ms == 0               ? "twice the same time"
-                               : step_ms > reading->step_ms ? "a gap"
-                                                            : "too early";
-            error_set(err, ERROR_INVALID,
-                      "%s: %g s comes after %g s (line %u) of %s, expected a row every %g s", what,
-                      (double)time_ms / 1000, (double)series->last_ms / 1000, series->last_line, name,
-                      (double)reading->step_ms / 1000);
-            return wrong(reading, reading->line, 1, columns[0], err);
-        }
+        if (reading->step_ms == 0 && step_ms > 0 && step_ms <= STEP_MS_MAX) reading->step_ms = step_ms;
+        if (step_ms <= 0 || step_ms != reading->step_ms) return wrong_step(reading, series, time_ms, err);
     }
     *(double *)vec_push(&series->rates) = rate;
     series->last_ms = time_ms;
     series->last_line = reading->line;
     return true;
+}
+
+static bool wrong_step(const struct reading *reading, const struct series *series, int64_t time_ms,
+                       struct error *err)
+{
+    int64_t step_ms = time_ms - series->last_ms, most_ms = reading->step_ms ? reading->step_ms : STEP_MS_MAX;
+    const char *what = step_ms < 0         ? "disorder"
+                       : step_ms == 0      ? "twice the same time"
+                       : step_ms > most_ms ? "a gap"
+                                           : "too early";
+
+    error_set(err, ERROR_INVALID, "%s: %g s comes after %g s (line %u) of %s, expected a row every %s%g s",
+              what, (double)time_ms / 1000, (double)series->last_ms / 1000, series->last_line,
+              series->farm.name, reading->step_ms ? "" : "so many seconds, at most ", (double)most_ms / 1000);
+    return wrong(reading, reading->line, 1, columns[0], err);
 }
 
 static bool check_ends(struct reading *reading, struct error *err)

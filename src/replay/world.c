@@ -8,6 +8,7 @@ static const struct resources host_default = {8000, 32LL << 30, 400LL << 30, 100
 /* What is known of the times of service before anything was measured, and what the model takes: README.md. */
 static const double service_scv = 0.25, arrival_scv = 1;
 
+static bool is_sized(const struct tier *tier);
 static bool find_farm(struct replay_world *world, const struct documents *documents,
                       const struct trace_farm *trace, struct error *err);
 static bool fill_farm(struct replay_world *world, const struct documents *documents,
@@ -36,6 +37,24 @@ void replay_free(struct replay_world *world)
     }
 }
 
+const char *replay_left_out(const struct replay_world *world, const struct documents *documents)
+{
+    CLEANUP_BUF struct buf text = {0};
+
+    for (size_t i = 0; i < documents->length; i++) {
+        const struct farm *farm = documents->items[i].farm;
+        const struct tier *with_demand = NULL;
+        if (documents->items[i].kind->kind != KIND_FARM || farm->sla[0] == '\0') continue;
+        for (size_t k = 0; k < world->length; k++)
+            if (world->farms[k].farm == farm) with_demand = world->farms[k].tier;
+        for (size_t k = 0; k < farm->tiers_length; k++)
+            if (is_sized(&farm->tiers[k]) && &farm->tiers[k] != with_demand)
+                buf_printf(&text, "%s%s/%s%s", text.size ? ", " : "", documents->items[i].name,
+                           farm->tiers[k].name, with_demand ? "" : " (no rows)");
+    }
+    return arena_strndup(world->arena, buf_text(&text), text.size);
+}
+
 double replay_rate(const struct replay_farm *farm, size_t nth)
 {
     return nth < farm->trace->length ? farm->trace->rates[nth] : 0;
@@ -60,16 +79,19 @@ static bool find_farm(struct replay_world *world, const struct documents *docume
     return wrong(world, trace, err);
 }
 
+static bool is_sized(const struct tier *tier)
+{
+    return tier->capacity > 0 && tier->count.max > tier->count.committed;
+}
+
 static bool fill_farm(struct replay_world *world, const struct documents *documents,
                       const struct farm *document, const struct trace_farm *trace, struct error *err)
 {
     const struct document *sla = find(documents, KIND_SLA, document->sla);
     const struct tier *tier = NULL;
 
-    for (size_t i = 0; i < document->tiers_length && tier == NULL; i++) {
-        const struct tier *each = &document->tiers[i];
-        if (each->capacity > 0 && each->count.max > each->count.committed) tier = each;
-    }
+    for (size_t i = 0; i < document->tiers_length && tier == NULL; i++)
+        if (is_sized(&document->tiers[i])) tier = &document->tiers[i];
     if (sla == NULL || tier == NULL) {
         error_set(err, ERROR_INVALID, "%s is not sized by load: in %s give it %s", trace->name,
                   world->options->file,

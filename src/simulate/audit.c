@@ -187,8 +187,13 @@ static void take_closed(struct audit *audit, const char *json)
     }
     if (!read_json(audit, &schema_usage, arena, json, &row)) return;
     struct entry *entry = entry_of(audit, row.instance);
-    if (entry->closed.there) wrong(audit, "two rows of %s end in one transaction", row.instance);
-    set_row(&entry->closed, row.host, &row.size, row.from_ms, row.to_ms);
+    struct row *closed = &entry->closed;
+    int64_t from_ms = row.from_ms;
+    if (closed->there) { /* on a lost host: until it was heard last, and from then on */
+        if (from_ms != closed->to_ms) wrong(audit, "two rows of %s end in one transaction", row.instance);
+        from_ms = closed->from_ms;
+    }
+    set_row(closed, row.host, &row.size, from_ms, row.to_ms);
 }
 
 static void take_host(struct audit *audit, const char *name, const char *json)

@@ -37,6 +37,7 @@ struct clerk {
     struct run *run;
     struct map *promises; /* key -> struct promise */
     struct wish *wishes;
+    struct promise *levels[SWARM_LEVELS];
     struct promise **hosts; /* in the order of boxes */
     bool *draining;
     char **tokens; /* of parties */
@@ -59,10 +60,13 @@ static void scale(struct clerk *clerk, struct wish *wish);
 static bool move(struct clerk *clerk);
 static void delete_farm(struct clerk *clerk, struct wish *wish);
 static bool power_on(struct clerk *clerk);
+static struct promise *promise_stored(struct clerk *clerk, const char *key);
 static char *farm_json(const struct swarm_farm *farm);
+static char *level_json(const char *yaml);
 static const char *token_of(struct clerk *clerk, const struct swarm_farm *farm);
 static bool open_ended(const struct promise *promise);
 static bool wait_answers(struct clerk *clerk);
+static bool without_levels(struct clerk *clerk);
 
 struct clerk *clerk_new(struct run *run)
 {
@@ -106,6 +110,8 @@ bool clerk_found(struct run *run)
 
     for (size_t i = 0; i < run->swarm->parties_length; i++)
         swarm_write_party(run->swarm, i, &yaml);
+    for (size_t i = 0; i < SWARM_LEVELS; i++)
+        swarm_write_level(&run->swarm->levels[i], i, &yaml);
     world_images(run->world, &yaml);
     for (size_t i = 0; i < run->swarm->parties_length; i++) {
         CLEANUP_MEM char *party = mem_printf("p%zu", i + 1);
@@ -115,12 +121,13 @@ bool clerk_found(struct run *run)
     if (!wait_answers(clerk)) return false;
     for (size_t i = 0; i < run->swarm->hosts_length; i++) {
         CLEANUP_MEM char *key = mem_printf("host/%s", run->world->boxes[i].name);
-        struct store_item item;
-        struct error err;
-        clerk->hosts[i] = promise_get(clerk, key);
-        if (!store_get(run->world->store, key, &item, &err)) return false;
-        clerk->hosts[i]->value = mem_strdup(item.value);
-        store_item_free(&item);
+        clerk->hosts[i] = promise_stored(clerk, key);
+        if (!clerk->hosts[i]) return false;
+    }
+    for (size_t i = 0; i < SWARM_LEVELS; i++) {
+        CLEANUP_MEM char *key = mem_printf("sla/%s", swarm_level_name(i));
+        clerk->levels[i] = promise_stored(clerk, key);
+        if (!clerk->levels[i]) return false;
     }
     for (size_t i = 0; i < run->swarm->parties_length; i++) {
         clerk->tokens[i] = arena_alloc(run->swarm->arena, 128);
@@ -135,8 +142,22 @@ bool clerk_found(struct run *run)
         clerk->wishes[i] = (struct wish){.promise = promise_get(clerk, key), .now = *farm, .before = *farm};
         ask_farm(clerk, &clerk->wishes[i], farm, "applies");
     }
-    clerk->found = wait_answers(clerk);
+    clerk->found = wait_answers(clerk) || without_levels(clerk);
     return clerk->found;
+}
+
+/* A grid that was drawn too small for what its farms are promised refuses some; they come without a promise.
+ */
+static bool without_levels(struct clerk *clerk)
+{
+    clerk->refused = false;
+    for (size_t i = 0; i < clerk->run->swarm->farms_length; i++) {
+        struct wish *wish = &clerk->wishes[i];
+        if (wish->promise->value || !wish->now.sla) continue;
+        wish->now.sla = wish->before.sla = 0;
+        ask_farm(clerk, wish, &wish->now, "applies without a level");
+    }
+    return wait_answers(clerk);
 }
 
 bool clerk_act(struct run *run, struct trouble *trouble)
@@ -169,6 +190,31 @@ bool clerk_act(struct run *run, struct trouble *trouble)
         swarm_change_farm(run->chance, &changed);
         ask_farm(clerk, wish, &changed, "changes");
     }
+    return true;
+}
+
+/* The landlord writes a service level anew, or a tenant takes another one, or other counts. */
+bool clerk_levels(struct run *run, struct trouble *trouble)
+{
+    struct clerk *clerk = run->clerk;
+    struct wish *wish = &clerk->wishes[run_draw(run, 0, (int64_t)run->swarm->farms_length - 1)];
+    size_t n = (size_t)run_draw(run, 0, SWARM_LEVELS - 1);
+    CLEANUP_BUF struct buf yaml = {0};
+
+    if (wish->now.capacity && run_draw(run, 1, 3) > 1) {
+        struct swarm_farm changed = wish->now;
+        if (open_ended(wish->promise)) return false;
+        swarm_change_level(run->chance, &changed);
+        ask_farm(clerk, wish, &changed, "changes the service of");
+        return true;
+    }
+    if (open_ended(clerk->levels[n])) return false;
+    struct swarm_level level = swarm_draw_level(run->chance);
+    swarm_write_level(&level, n, &yaml);
+    clerk->levels[n]->maybe = level_json(buf_text(&yaml));
+    run_tell(run, "the landlord makes %s %s, of %" PRId64 " ms", swarm_level_name(n),
+             sla_priority_names[level.priority], level.response_ms);
+    request(clerk, clerk->levels[n], landlord, "POST", "/v1/apply", buf_text(&yaml));
     return true;
 }
 
@@ -223,6 +269,19 @@ static struct promise *promise_get(struct clerk *clerk, const char *key)
     promise->clerk = clerk;
     promise->key = mem_strdup(key);
     map_put(clerk->promises, key, promise);
+    return promise;
+}
+
+/* Of a document that is in the store, as it is there; NULL: it is not. */
+static struct promise *promise_stored(struct clerk *clerk, const char *key)
+{
+    struct store_item item;
+    struct error err;
+
+    if (!store_get(clerk->run->world->store, key, &item, &err)) return NULL;
+    struct promise *promise = promise_get(clerk, key);
+    promise->value = mem_strdup(item.value);
+    store_item_free(&item);
     return promise;
 }
 
@@ -421,6 +480,18 @@ static char *farm_json(const struct swarm_farm *farm)
     return buf_take(&json);
 }
 
+static char *level_json(const char *yaml)
+{
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    struct buf json = {0};
+    struct documents documents;
+    struct error err;
+
+    ASSERT(spec_read(arena, "level", yaml, strlen(yaml), &documents, &err));
+    schema_write(&schema_sla, "SLA", documents.items[0].sla, &json);
+    return buf_take(&json);
+}
+
 static const char *token_of(struct clerk *clerk, const struct swarm_farm *farm)
 {
     return clerk->tokens[strtoul(farm->party + 1, NULL, 10) - 1];
@@ -431,7 +502,7 @@ static bool open_ended(const struct promise *promise)
     return promise->asked || promise->doubted;
 }
 
-/* Before anything goes wrong: every answer comes, and is good. */
+/* Before anything goes wrong: every answer comes. False: one is not good. */
 static bool wait_answers(struct clerk *clerk)
 {
     int64_t end_us = run_now(clerk->run) + ANSWER_MS * 1000;

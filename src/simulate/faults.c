@@ -49,6 +49,8 @@ const struct fault fault_table[] = {
      SECOND, 2 * MINUTE, store_conflicts, store_conflicts_end},
     {"host-resets", "a host loses its power, and has it back before anybody has given it up", 10 * SECOND,
      10 * MINUTE, 50, 2 * SECOND, host_dies, host_dies_end},
+    {"service-levels", "service levels change, farms get others, and other counts", 10 * SECOND, 10 * MINUTE,
+     0, 0, clerk_levels, NULL},
 };
 const size_t fault_table_length = LENGTH(fault_table);
 _Static_assert(LENGTH(fault_table) <= (size_t)SIMULATE_FAULTS_MAX, "the report has room for them");

@@ -9,6 +9,7 @@
 struct run;
 struct judges;
 struct clerk;
+struct callers;
 
 /* One that is there now. */
 struct trouble {
@@ -49,6 +50,7 @@ struct run {
     struct world *world;
     struct judges *judges;
     struct clerk *clerk;
+    struct callers *callers;
     struct fault_state faults[SWARM_FAULTS_MAX];
     struct vec troubles; /* struct trouble *, those that are there */
     bool storm;
@@ -116,11 +118,16 @@ void store_conflicts_end(struct run *run, struct trouble *trouble);
 struct clerk *clerk_new(struct run *run);
 void clerk_free(struct clerk *clerk);
 bool clerk_found(struct run *run); /* asks for all that the seed drew; false: not everything was accepted */
-bool clerk_act(struct run *run, struct trouble *trouble); /* a row of the table: operator */
-bool clerk_waits(const struct run *run);                  /* for an answer, or to know what became of one */
-void clerk_calm(struct run *run);                         /* puts back what he drained */
+bool clerk_act(struct run *run, struct trouble *trouble);    /* a row of the table: operator */
+bool clerk_levels(struct run *run, struct trouble *trouble); /* the same: service-levels */
+bool clerk_waits(const struct run *run); /* for an answer, or to know what became of one */
+void clerk_calm(struct run *run);        /* puts back what he drained */
 void clerk_stored(struct run *run, const struct store_item *item);
 void clerk_judge(struct run *run);
+
+/* callers.c: who asks farms for something, and how much; in calms it stays as it is */
+void callers_start(struct run *run);
+void callers_free(struct callers *callers); /* NULL is fine */
 
 /* judges.c */
 struct judges *judges_new(struct run *run);

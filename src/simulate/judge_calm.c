@@ -39,7 +39,9 @@ void quota_look(struct run *run)
         struct resources used = {0};
         for (size_t j = 0; j < snapshot->instances_length; j++) {
             const struct instance *instance = &snapshot->instances[j];
-            if (!text_equal(instance->party, party->name) || instance->wanted != WANTED_RUN) continue;
+            if (!text_equal(instance->party, party->name) || instance->wanted != WANTED_RUN ||
+                !instance->host[0])
+                continue;
             used.cpus_millis += instance->size.cpus_millis;
             used.memory_bytes += instance->size.memory_bytes;
             used.disk_bytes += instance->size.disk_bytes;
@@ -96,6 +98,15 @@ static void judge_tier(struct run *run, const struct snapshot *snapshot, const s
             serving += found.running;
     }
     if (serving >= tier->count.committed) return;
+    const char *host = has_quota(snapshot, farm, tier) ? host_with_room(run, snapshot, &tier->size) : NULL;
+    if (host)
+        run_violated(run, "committed", "%s of %s has %" PRId64 " of %" PRId64 " while %s has room for one",
+                     tier->name, farm->full_name, serving, tier->count.committed, host);
+}
+
+const char *host_with_room(const struct run *run, const struct snapshot *snapshot,
+                           const struct resources *size)
+{
     for (size_t i = 0; i < snapshot->hosts_length; i++) {
         const struct host *host = &snapshot->hosts[i];
         struct resources free = host->capacity;
@@ -111,13 +122,9 @@ static void judge_tier(struct run *run, const struct snapshot *snapshot, const s
             free.memory_bytes -= instance->size.memory_bytes;
             free.disk_bytes -= instance->size.disk_bytes;
         }
-        if (free.cpus_millis < tier->size.cpus_millis || free.memory_bytes < tier->size.memory_bytes ||
-            free.disk_bytes < tier->size.disk_bytes)
-            continue;
-        run_violated(run, "committed", "%s of %s has %" PRId64 " of %" PRId64 " while %s has room for one",
-                     tier->name, farm->full_name, serving, tier->count.committed, host->name);
-        return;
+        if (resources_fit(size, &free)) return host->name;
     }
+    return NULL;
 }
 
 static void judge_hosts(struct run *run, const struct snapshot *snapshot)

@@ -17,6 +17,7 @@ static void one_leader_step(struct run *run);
 static void no_leak_step(struct run *run);
 static void quota_step(struct run *run);
 static void committed_step(struct run *run);
+static void conserved_step(struct run *run);
 static void converges_step(struct run *run);
 static void changed(void *ctx, const struct fake_change *change);
 static void stored(void *ctx, const struct store_item *item);
@@ -33,6 +34,9 @@ static const struct invariant invariants[] = {
     {"one-leader", NULL, NULL, one_leader_step},
     {"drains", NULL, NULL, NULL}, /* with what the store says of instances: judge_leak.c reads it */
     {"believed", NULL, believed_stored, NULL},
+    {"entitled", NULL, share_stored, NULL}, /* and no-flapping: both follow from decisions */
+    {"no-flapping", NULL, NULL, NULL},
+    {"conserved", NULL, NULL, conserved_step},
     {"converges", NULL, NULL, converges_step},
 };
 
@@ -50,6 +54,7 @@ struct judges *judges_new(struct run *run)
     judges->wires = map_new();
     judges->believed = map_new();
     judges->images = map_new();
+    judges->scales = map_new();
     for (size_t i = 0; i < run->world->boxes_length; i++) {
         struct held *held = mem_alloc(sizeof(*held));
         held->box = &run->world->boxes[i];
@@ -83,6 +88,7 @@ void judges_free(struct judges *judges)
     map_free(judges->believed);
     audit_free(judges->audit);
     map_free(judges->images);
+    share_forget(judges);
     mem_free(judges);
 }
 
@@ -182,6 +188,12 @@ static void committed_step(struct run *run)
 {
     if (!look_is_due(run)) return;
     if (!run->storm && run->calm_since_us) committed_look(run);
+}
+
+static void conserved_step(struct run *run)
+{
+    if (!look_is_due(run)) return;
+    if (!run->storm && run->calm_since_us) conserved_look(run);
 }
 
 /* The last of the table: the second is over with it. */

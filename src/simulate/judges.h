@@ -44,11 +44,12 @@ struct judges {
     char unbilled[256];   /* what started without being in them, in this step; or "" */
     struct map *images;   /* "party digest" of all images that were ever there -> the judges */
     struct store_watch *watch;
-    uint64_t revision; /* that the store was seen at */
-    int64_t look_us;   /* of the last look at everything, in calms */
-    int64_t now_us;    /* of the last step */
-    int steps_now;     /* in that moment */
-    bool converged;    /* judged in this calm */
+    uint64_t revision;  /* that the store was seen at */
+    int64_t look_us;    /* of the last look at everything, in calms */
+    int64_t now_us;     /* of the last step */
+    int steps_now;      /* in that moment */
+    struct map *scales; /* "acme/shop/web" -> struct scaled */
+    bool converged;     /* judged in this calm */
 };
 
 /* Rows of the table of invariants. Each hook may be NULL. */
@@ -77,6 +78,16 @@ void believed_watch(struct held *held);
 void quota_look(struct run *run);
 void committed_look(struct run *run);
 void converges_look(struct run *run);
+/* By a first fit over the records; NULL: none has. */
+const char *host_with_room(const struct run *run, const struct snapshot *snapshot,
+                           const struct resources *size);
+/* One more of the tier is within its party's own quota, whatever is wanted: what farms are guaranteed beyond
+ * what is committed may have used it up. */
+bool has_quota(const struct snapshot *snapshot, const struct farm *farm, const struct tier *tier);
+/* judge_share.c: who is sized by his load gets what he may */
+void share_stored(struct run *run, const struct store_item *item);
+void conserved_look(struct run *run);
+void share_forget(struct judges *judges);
 
 struct held *held_get(struct judges *judges, const char *host);
 

@@ -34,6 +34,9 @@ void simulate(const struct simulate_options *options, struct simulate_report *re
     report->story.hash = options->seed;
     if (options->about) snprintf(report->story.about, sizeof(report->story.about), "%s", options->about);
     run.swarm = swarm_new(run.chance, options->hosts, options->farms);
+    struct sim_random *chance = sim_random_new(options->seed ^ 0x10ad);
+    swarm_draw_levels(run.swarm, chance);
+    sim_random_free(chance);
     const struct world_options world_options = {.seed = options->seed ^ 0x5eed,
                                                 .hosts = run.swarm->hosts,
                                                 .hosts_length = run.swarm->hosts_length,
@@ -112,6 +115,7 @@ static void start(struct run *run)
         run_violated(run, "converges", "not every host is up %d s after the start", FOUND_MS / 1000);
     else if (!clerk_found(run))
         run_violated(run, "converges", "the first documents were not taken in");
+    callers_start(run);
 }
 
 /* Each storm is followed by a calm; the last calm ends with the run. */
@@ -185,6 +189,7 @@ static void finish(struct run *run)
     sim_clock_after_step(run->world->clock, NULL, NULL);
     fake_world_watch(run->world->truth, NULL, NULL);
     faults_free(run);
+    callers_free(run->callers);
     clerk_free(run->clerk);
     judges_free(run->judges);
     world_free(run->world);

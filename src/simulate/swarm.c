@@ -1,12 +1,18 @@
 #include "simulate/swarm.h"
 
+#include "model/schemas.h"
+
 #include <inttypes.h>
 #include <stdio.h>
+
+enum { SIZED_MAX = 3 }; /* farms: what is measured is told every second */
 
 static void draw_hosts(struct swarm *swarm, struct sim_random *chance, size_t hosts);
 static void draw_farm(struct sim_random *chance, struct swarm_farm *farm, size_t number, size_t parties);
 static void draw_tier(struct sim_random *chance, struct swarm_farm *farm, size_t number);
 static bool one_in(struct sim_random *chance, int64_t n);
+
+static const char *const level_words[SWARM_LEVELS] = {"gold", "silver", "bronze"};
 
 struct swarm *swarm_new(struct sim_random *chance, size_t hosts, size_t farms)
 {
@@ -36,8 +42,10 @@ void swarm_write_farm(const struct swarm_farm *farm, struct buf *ret_yaml)
 {
     static const char *const levels[] = {"", "host", "rack"};
 
-    buf_printf(ret_yaml, "---\nkind: Farm\nname: %s\nparty: %s\nsubnet: 10.0.0.0/22\ntiers:\n", farm->name,
+    buf_printf(ret_yaml, "---\nkind: Farm\nname: %s\nparty: %s\nsubnet: 10.0.0.0/22\n", farm->name,
                farm->party);
+    if (farm->sla) buf_printf(ret_yaml, "sla: %s\n", level_words[farm->sla - 1]);
+    buf_add_text(ret_yaml, "tiers:\n");
     for (size_t i = 0; i < farm->tiers_length; i++) {
         const struct swarm_tier *tier = &farm->tiers[i];
         buf_printf(ret_yaml,
@@ -48,6 +56,7 @@ void swarm_write_farm(const struct swarm_farm *farm, struct buf *ret_yaml)
                    tier->name, tier->image, tier->count.committed, tier->count.guaranteed, tier->count.max,
                    tier->cpus_millis / 1000, tier->cpus_millis % 1000, tier->memory_mib, tier->warm,
                    tier->priority, tier->setting);
+        if (i == 0 && farm->capacity) buf_printf(ret_yaml, "    capacity: %" PRId64 "\n", farm->capacity);
         if (tier->health) buf_add_text(ret_yaml, "    health: {exec: [health]}\n");
         if (tier->spread)
             buf_printf(ret_yaml, "    spread: {by: %s, strict: %s}\n", levels[tier->spread],
@@ -60,7 +69,7 @@ void swarm_write_farm(const struct swarm_farm *farm, struct buf *ret_yaml)
                    farm->tiers[0].name);
 }
 
-/* A quarter more than what its farms are drawn to want: the operator will find its end. */
+/* A quarter more than what its farms are drawn to want, by their load too: the operator will find its end. */
 void swarm_write_party(const struct swarm *swarm, size_t n, struct buf *ret_yaml)
 {
     int64_t millis = 0, mib = 0;
@@ -70,6 +79,9 @@ void swarm_write_party(const struct swarm *swarm, size_t n, struct buf *ret_yaml
         if (i % swarm->parties_length != n) continue;
         millis += BALANCER_CPUS_MILLIS;
         mib += BALANCER_MEMORY_BYTES >> 20;
+        int64_t more = farm->capacity ? farm->tiers[0].count.guaranteed - farm->tiers[0].count.committed : 0;
+        millis += more * farm->tiers[0].cpus_millis;
+        mib += more * farm->tiers[0].memory_mib;
         for (size_t j = 0; j < farm->tiers_length; j++) {
             millis += (farm->tiers[j].count.committed + farm->tiers[j].warm) * farm->tiers[j].cpus_millis;
             mib += (farm->tiers[j].count.committed + farm->tiers[j].warm) * farm->tiers[j].memory_mib;
@@ -104,6 +116,65 @@ void swarm_change_farm(struct sim_random *chance, struct swarm_farm *farm)
         tier->count.max = tier->count.committed + sim_random_between(chance, 0, 3);
         return;
     }
+}
+
+void swarm_draw_levels(struct swarm *swarm, struct sim_random *chance)
+{
+    size_t sized = 0;
+
+    for (size_t n = 0; n < SWARM_LEVELS; n++)
+        swarm->levels[n] = swarm_draw_level(chance);
+    swarm->callers = arena_alloc_array(swarm->arena, swarm->farms_length, sizeof(*swarm->callers));
+    for (size_t i = 0; i < swarm->farms_length; i++) {
+        struct swarm_farm *farm = &swarm->farms[i];
+        struct count *count = &farm->tiers[0].count;
+        if (!farm->balance || sized == SIZED_MAX || one_in(chance, 4)) continue;
+        sized++;
+        farm->sla = (int)sim_random_between(chance, 1, SWARM_LEVELS);
+        farm->capacity = sim_random_between(chance, 20, 100);
+        count->guaranteed = count->committed + sim_random_between(chance, 0, 3);
+        count->max = count->guaranteed + sim_random_between(chance, 1, 4);
+        int64_t all_millis = farm->capacity * count->max * 1000;
+        struct swarm_callers *callers = &swarm->callers[i];
+        callers->low_millis = all_millis / sim_random_between(chance, 4, 40);
+        callers->high_millis = all_millis * sim_random_between(chance, 30, 120) / 100;
+        callers->period_ms = sim_random_between(chance, 5, 120) * 60 * 1000;
+        callers->phase_ms = sim_random_between(chance, 0, callers->period_ms);
+        callers->jump_every_ms = sim_random_between(chance, 30, 600) * 1000;
+    }
+}
+
+struct swarm_level swarm_draw_level(struct sim_random *chance)
+{
+    struct swarm_level level = {.priority = (enum sla_priority)sim_random_between(chance, 0, SLA_URGENT)};
+    level.response_ms = sim_random_between(chance, 1, 10) * 50;
+    return level;
+}
+
+void swarm_change_level(struct sim_random *chance, struct swarm_farm *farm)
+{
+    struct count *count = &farm->tiers[0].count;
+
+    if (one_in(chance, 2)) {
+        farm->sla = (int)sim_random_between(chance, 0, SWARM_LEVELS);
+        return;
+    }
+    count->guaranteed = count->committed + sim_random_between(chance, 0, 2);
+    count->max = count->guaranteed + sim_random_between(chance, 0, 4);
+}
+
+void swarm_write_level(const struct swarm_level *level, size_t n, struct buf *ret_yaml)
+{
+    buf_printf(
+        ret_yaml,
+        "---\nkind: SLA\nname: %s\npriority: %s\ntarget: {response: %" PRId64 "ms, percentile: 95}\n"
+        "levels: {committed: {rate: 0.02 EUR}, guaranteed: {rate: 0.03 EUR}, extended: {rate: 0.06 EUR}}\n",
+        level_words[n], sla_priority_names[level->priority], level->response_ms);
+}
+
+const char *swarm_level_name(size_t n)
+{
+    return level_words[n];
 }
 
 static void draw_hosts(struct swarm *swarm, struct sim_random *chance, size_t hosts)

@@ -9,7 +9,7 @@
 #include "sim/net.h"
 #include "sim/random.h"
 
-enum { SWARM_TIERS_MAX = 3, SWARM_FAULTS_MAX = 32 };
+enum { SWARM_TIERS_MAX = 3, SWARM_FAULTS_MAX = 32, SWARM_LEVELS = 3 };
 
 /* As the simulated operator writes a farm's document. No pointers: a copy is a version of it. */
 struct swarm_tier {
@@ -28,6 +28,21 @@ struct swarm_farm {
     struct swarm_tier tiers[SWARM_TIERS_MAX];
     size_t tiers_length;
     bool balance;
+    int sla;          /* 1 to SWARM_LEVELS; 0: none */
+    int64_t capacity; /* of an instance of its first tier, requests a second; 0: its load sizes nothing */
+};
+
+/* A service level, as the landlord writes it. */
+struct swarm_level {
+    enum sla_priority priority;
+    int64_t response_ms;
+};
+
+/* What is asked of a farm: a wave between two rates, and jumps over it. */
+struct swarm_callers {
+    int64_t low_millis, high_millis; /* requests a second, thousandths */
+    int64_t period_ms, phase_ms;     /* of the wave: its day */
+    int64_t jump_every_ms;           /* mean time between two */
 };
 
 struct swarm {
@@ -39,6 +54,8 @@ struct swarm {
     size_t parties_length; /* p1, p2, … */
     struct swarm_farm *farms;
     size_t farms_length;
+    struct swarm_level levels[SWARM_LEVELS];
+    struct swarm_callers *callers; /* of farms, in their order */
     struct sim_weather weather;
     int64_t storm_ms; /* how long things go wrong before they are let calm down */
     /* By the place of the fault in the table: mean time between two of it; 0: never. */
@@ -48,6 +65,14 @@ struct swarm {
 /* hosts, farms: 0: drawn. every_ms is left to who knows the faults. */
 struct swarm *swarm_new(struct sim_random *chance, size_t hosts, size_t farms);
 void swarm_free(struct swarm *swarm); /* NULL is fine */
+/* Which farms are sized by their load, and who calls them: with a chance of its own, so that all else that a
+ * seed draws stays what it is. */
+void swarm_draw_levels(struct swarm *swarm, struct sim_random *chance);
+struct swarm_level swarm_draw_level(struct sim_random *chance);
+/* Another service level for the farm, or other counts. It has a capacity. */
+void swarm_change_level(struct sim_random *chance, struct swarm_farm *farm);
+void swarm_write_level(const struct swarm_level *level, size_t n, struct buf *ret_yaml); /* n: from 0 */
+const char *swarm_level_name(size_t n);
 /* A farm's document, and that of the n-th party (from 0). */
 void swarm_write_farm(const struct swarm_farm *farm, struct buf *ret_yaml);
 void swarm_write_party(const struct swarm *swarm, size_t n, struct buf *ret_yaml);

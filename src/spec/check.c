@@ -3,7 +3,7 @@
 
 #include "base/text.h"
 #include "base/vec.h"
-#include "model/limits.h"
+#include "model/quotas.h"
 #include "spec/document.h"
 #include "spec/service.h"
 

@@ -66,6 +66,7 @@ bool farm_create(const struct net_host *host, const struct host_farm *wanted, st
     farm->mtu = wanted->mtu;
     if (!build(host, farm, wanted, err)) {
         struct error ignored; /* the first failure is the one to tell */
+        nft_forget(host->nft, ns_fd);
         farm_free(farm);
         (void)!ns_unpin(path, &ignored);
         return error_wrap(err, "cannot make the network of %s", wanted->name);
@@ -120,6 +121,7 @@ bool farm_drop(const struct net_host *host, const char *name, struct farm_net *f
     bool good = farm == NULL || uplink_forget(host, farm, err);
     if (names != NULL) names_end(names);
     if (farm != NULL) free_vni(farm);
+    if (farm != NULL) nft_forget(farm->nft, farm->ns_fd);
     farm_free(farm);
     return good && drop_instances(host, name, err) && ns_unpin(path, err);
 }
@@ -144,11 +146,9 @@ bool farm_fits(const struct farm_net *farm, const struct host_farm *wanted)
 }
 
 bool farm_converge(const struct net_host *host, struct farm_net *farm, const struct host_farm *wanted,
-                   struct error *err)
+                   struct rules *rules, struct error *err)
 {
     ASSERT(farm_fits(farm, wanted));
-    struct rules *rules = NULL;
-    if (!farm_rules(host, wanted, &rules, err)) return false;
     if (rules_leave(rules) && !uplink_add(host, farm, err)) {
         rules_free(rules);
         return false;
@@ -176,11 +176,11 @@ bool farm_converge(const struct net_host *host, struct farm_net *farm, const str
     return farm->names == NULL || names_set(farm->names, wanted, err);
 }
 
-bool farm_rules(const struct net_host *host, const struct host_farm *wanted, struct rules **ret_rules,
-                struct error *err)
+bool farm_rules(const struct net_host *host, const struct host_farm *wanted, const struct rules *before,
+                struct rules **ret_rules, struct error *err)
 {
-    return rules_compile(wanted, host->underlay_address, host->has_outside ? &host->outside : NULL, ret_rules,
-                         err);
+    return rules_compile(wanted, host->underlay_address, host->has_outside ? &host->outside : NULL, before,
+                         ret_rules, err);
 }
 
 char *farm_ns_path(const struct net_host *host, const char *farm, const char *instance)
@@ -221,7 +221,7 @@ static bool build(const struct net_host *host, struct farm_net *farm, const stru
 {
     struct rules *rules = NULL;
     if (!ns_sysctls(farm->ns_fd, settings, LENGTH(settings), err) || !open_tools(farm, err) ||
-        !farm_rules(host, wanted, &rules, err))
+        !farm_rules(host, wanted, NULL, &rules, err))
         return false;
     if (!swap_filters(farm, rules, err)) {
         rules_free(rules);

@@ -68,13 +68,14 @@ void farm_free(struct farm_net *farm);
 MUST_CHECK bool farm_drop(const struct net_host *host, const char *name, struct farm_net *farm,
                           struct error *err);
 
-/* Its filters on this host. */
+/* Its filters on this host; before: those it has, or NULL. */
 MUST_CHECK bool farm_rules(const struct net_host *host, const struct host_farm *wanted,
-                           struct rules **ret_rules, struct error *err);
+                           const struct rules *before, struct rules **ret_rules, struct error *err);
 /* Is it the same network, so that it can be changed into what is wanted? */
 bool farm_fits(const struct farm_net *farm, const struct host_farm *wanted);
+/* With those filters, which it takes, whatever comes of it. */
 MUST_CHECK bool farm_converge(const struct net_host *host, struct farm_net *farm,
-                              const struct host_farm *wanted, struct error *err);
+                              const struct host_farm *wanted, struct rules *rules, struct error *err);
 
 MUST_CHECK bool farm_port_add(const struct net_host *host, struct farm_net *farm, const char *instance,
                               struct error *err);

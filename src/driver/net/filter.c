@@ -31,6 +31,7 @@ static struct filter_run *new_run(struct filter_program *program, enum filter_ac
                                   const struct filter_shape *shape);
 static size_t find_ends(const struct endpoint *endpoint, const struct filter_place *place,
                         struct end ends[ENDS_MAX]);
+static void add_meaning(const struct endpoint *endpoint, const struct filter_place *place, struct buf *bytes);
 static const char *own_name(const struct filter_place *place, const char *name);
 static bool prefix_end(const struct wide_prefix *prefix, struct end *ret_end);
 static size_t internet_ends(const struct prefix *subnet, struct end ends[ENDS_MAX]);
@@ -58,6 +59,22 @@ struct filter_program *filter_program_new(const struct filter *filter, enum filt
     for (size_t i = 0; i < program->runs.length; i++)
         filter_layers(vec_at(&program->runs, i));
     return program;
+}
+
+void filter_meaning(const struct filter *filter, const struct filter_place *place, struct buf *ret_bytes)
+{
+    const uint32_t head[] = {filter->default_action, place->subnet.address, place->subnet.bits};
+    buf_add(ret_bytes, head, sizeof(head));
+    for (size_t i = 0; i < filter->rules_length; i++) {
+        const struct filter_rule *rule = &filter->rules[i];
+        const uint32_t fields[] = {rule->action, rule->direction, (uint32_t)rule->protocol,
+                                   (uint32_t)rule->from_ports_length, (uint32_t)rule->ports_length};
+        buf_add(ret_bytes, fields, sizeof(fields));
+        add_meaning(&rule->from, place, ret_bytes);
+        add_meaning(&rule->to, place, ret_bytes);
+        buf_add(ret_bytes, rule->from_ports, rule->from_ports_length * sizeof(*rule->from_ports));
+        buf_add(ret_bytes, rule->ports, rule->ports_length * sizeof(*rule->ports));
+    }
 }
 
 void filter_program_free(struct filter_program *program)
@@ -199,6 +216,21 @@ static size_t find_ends(const struct endpoint *endpoint, const struct filter_pla
         return internet_ends(&place->subnet, ends);
     }
     UNREACHABLE();
+}
+
+/* Prefixes as they are, names as who they are here. */
+static void add_meaning(const struct endpoint *endpoint, const struct filter_place *place, struct buf *bytes)
+{
+    struct end ends[ENDS_MAX];
+    uint32_t fields[] = {endpoint->kind, endpoint->prefix.family, endpoint->prefix.bits, 0, 0};
+    bool named = endpoint->kind == ENDPOINT_FARM || endpoint->kind == ENDPOINT_TIER ||
+                 endpoint->kind == ENDPOINT_INSTANCE;
+    if (named && find_ends(endpoint, place, ends) > 0) {
+        fields[3] = 1;
+        fields[4] = (uint32_t)ends[0].first.low;
+    }
+    buf_add(bytes, fields, sizeof(fields));
+    if (endpoint->kind == ENDPOINT_PREFIX) buf_add(bytes, endpoint->prefix.address, ADDRESS_SIZE);
 }
 
 /* The short name of what is this farm's; else NULL. */

@@ -69,6 +69,8 @@ struct filter_packet {
     uint16_t from_port, port;
 };
 
+/* Adds the bytes that say what its rules mean at this place: filters with the same compile to the same. */
+void filter_meaning(const struct filter *filter, const struct filter_place *place, struct buf *ret_bytes);
 /* The caller's to filter_program_free(). */
 struct filter_program *filter_program_new(const struct filter *filter, enum filter_direction direction,
                                           const struct filter_place *place);

@@ -109,13 +109,14 @@ static bool farm_set(void *self, const struct host_farm *wanted, struct error *e
     if (!found && err->code != ERROR_NOT_FOUND) return false;
     /* Refused before anything is touched. */
     struct rules *rules = NULL;
-    if (!farm_rules(&driver->host, wanted, &rules, err)) return false;
-    rules_free(rules);
-    if (found && farm_fits(farm, wanted)) return farm_converge(&driver->host, farm, wanted, err);
-    if (!farm_remove(driver, wanted->name, err) || !farm_create(&driver->host, wanted, &farm, err))
+    if (!farm_rules(&driver->host, wanted, found ? farm->rules : NULL, &rules, err)) return false;
+    if (found && farm_fits(farm, wanted)) return farm_converge(&driver->host, farm, wanted, rules, err);
+    if (!farm_remove(driver, wanted->name, err) || !farm_create(&driver->host, wanted, &farm, err)) {
+        rules_free(rules);
         return false;
+    }
     map_put(driver->farms, wanted->name, farm);
-    if (farm_converge(&driver->host, farm, wanted, err)) return true;
+    if (farm_converge(&driver->host, farm, wanted, rules, err)) return true;
     struct error ignored; /* the first failure is the one to tell */
     (void)!farm_remove(driver, wanted->name, &ignored);
     return false;

@@ -63,7 +63,7 @@ static void add_passage(struct rules *rules, uint32_t from, uint32_t to, uint8_t
 static void merge_passages(struct rules *rules);
 static void list_passages(struct rules *rules);
 static void add_filters(struct rules *rules, const struct host_farm *farm, uint32_t underlay,
-                        const struct vec *names);
+                        const struct vec *names, const struct rules *before);
 static uint32_t find_tier(const void *ctx, const char *name);
 static bool find_instance(const void *ctx, const char *name, uint32_t *ret_address);
 static char *add_element(struct rules *rules, enum rules_set set, char *text);
@@ -78,7 +78,7 @@ static int compare_address(const void *a, const void *b);
 static int compare_passage(const void *a, const void *b);
 
 bool rules_compile(const struct host_farm *farm, uint32_t underlay, const struct rules_outside *outside,
-                   struct rules **ret_rules, struct error *err)
+                   const struct rules *before, struct rules **ret_rules, struct error *err)
 {
     if (!check_members(farm, err)) return false;
     struct rules *rules = mem_alloc(sizeof(*rules));
@@ -97,7 +97,7 @@ bool rules_compile(const struct host_farm *farm, uint32_t underlay, const struct
     }
     for (size_t i = 0; i < farm->rules_length; i++)
         add_rule(rules, &names, &farm->rules[i], outside != NULL);
-    add_filters(rules, farm, underlay, &names);
+    add_filters(rules, farm, underlay, &names, before);
     vec_free(&names);
     if (rules->leave) add_leaving(rules, farm, underlay);
     /* Whether anything leaves or not: nft 1.0.6 cannot delete an interval that ends with the last address. */
@@ -162,7 +162,7 @@ bool rules_shrink(const struct rules *old, const struct rules *new)
     size_t length = 0;
     for (size_t i = 0; i < RULES_SETS; i++) {
         struct vec gone = VEC_OF(char *);
-        /* Of filters it is not the names that count. */
+        /* Whom filters judge is for the filters to say. */
         if (i == RULES_SET_FILTERS_OUT || i == RULES_SET_FILTERS_IN) continue;
         difference(&old->elements[i], &new->elements[i], &gone);
         length += gone.length;
@@ -405,7 +405,7 @@ static void list_passages(struct rules *rules)
 }
 
 static void add_filters(struct rules *rules, const struct host_farm *farm, uint32_t underlay,
-                        const struct vec *names)
+                        const struct vec *names, const struct rules *before)
 {
     static const enum rules_set maps[] = {
         [FILTER_IN] = RULES_SET_FILTERS_IN, [FILTER_OUT] = RULES_SET_FILTERS_OUT};
@@ -415,11 +415,11 @@ static void add_filters(struct rules *rules, const struct host_farm *farm, uint3
                                        .tier = find_tier,
                                        .instance = find_instance,
                                        .ctx = &names_of};
-    rules->filters = filter_book_new(farm, underlay, &place);
+    rules->filters = filter_book_new(farm, underlay, &place, before == NULL ? NULL : before->filters);
     for (size_t i = 0; i < farm->members_length; i++) {
         for (enum filter_direction d = FILTER_IN; d <= FILTER_OUT; d++) {
-            char address[32];
-            const char *chain = filter_book_chain(rules->filters, farm->members[i].address, d);
+            char address[32], name[16];
+            const char *chain = filter_book_chain(rules->filters, farm->members[i].address, d, name);
             if (chain == NULL) continue;
             text_format_ipv4(address, farm->members[i].address);
             add_element(rules, maps[d], mem_printf("%s : jump %s", address, chain));

@@ -22,10 +22,11 @@ struct rules_outside {
 
 /* underlay: of this host; members there are behind ports of their own, all others behind the VXLAN device.
  * outside: NULL where there is none; rules to `internet` then let nothing pass.
+ * before: NULL, or earlier rules of the farm: what did not change is taken over.
  * ERROR_INVALID when two members share an address or a MAC, or one has the gateway's. */
 MUST_CHECK bool rules_compile(const struct host_farm *farm, uint32_t underlay,
-                              const struct rules_outside *outside, struct rules **ret_rules,
-                              struct error *err);
+                              const struct rules_outside *outside, const struct rules *before,
+                              struct rules **ret_rules, struct error *err);
 void rules_free(struct rules *rules); /* NULL is fine */
 
 /* Commands for one transaction: everything, whatever was there before (counters of denials stay; `left`:

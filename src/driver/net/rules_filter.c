@@ -8,111 +8,103 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Named by what is in it, so that what does not change keeps its name and is not touched. */
-struct chain {
-    char *name; /* "f" or "g" and 16 hex digits: of one filter, and of several that govern together */
-    char *body;
+/* A filter as it was compiled; books of one farm share those that did not change. */
+struct compiled {
+    unsigned users;
+    char *name; /* full */
+    struct buf meaning;
+    struct filter_program *programs[2]; /* by direction */
+    char *bodies[2];                    /* of its chains; "": lets all pass */
 };
 
-/* Members that the same filters govern. Directions: FILTER_IN, FILTER_OUT. */
-struct class
-{
-    struct vec filters;   /* size_t: numbers in the farm's list */
-    const char *chain[2]; /* NULL: nothing to judge */
+struct filter_use_of {
+    struct compiled *compiled; /* NULL: governs nobody here */
+    const char *chains[2];     /* by direction; NULL: lets all pass */
 };
 
+/* A member that lives here. */
 struct port_of {
     uint32_t address;
-    struct class *class;
+    struct vec filters; /* size_t: numbers of those that govern it, in the farm's list */
 };
 
-/* A filter in one direction. */
-struct compiled {
-    struct filter_program *program; /* NULL: governs nobody here */
-    const char *chain;              /* NULL: lets all pass */
-};
+/* Names stay while what they are for is there, so that a change is one of chains, not of who jumps where: a
+ * packet on its way through chains sees those of one generation, but sets as they are at that moment. "fo" or
+ * "fi" and 16 hex digits: of a filter, for what its members send or get; "mo" or "mi" and 8: of a member. */
+static const char directions[] = {[FILTER_IN] = 'i', [FILTER_OUT] = 'o'};
 
 struct filter_book {
-    struct vec compiled; /* struct compiled: of filter i in direction d at 2 * i + d */
-    struct vec chains;   /* struct chain, by name */
-    struct map *names;   /* of chains: their bodies */
-    struct map *classes; /* struct class by the list of filters */
-    struct vec ports;    /* struct port_of, by address */
+    bool filtered;      /* there are any: each member here has chains then, be they empty */
+    struct vec filters; /* struct filter_use_of, as in the farm's list */
+    struct vec names;   /* char *: of all chains, those that jump behind those that are jumped to */
+    struct map *bodies; /* const char * by name: of filters, or in `texts` */
+    struct vec texts;   /* char * */
+    struct vec ports;   /* struct port_of, by address */
 };
 
-static struct class *class_of(struct filter_book *book, const struct host_farm *farm,
-                              const struct member *member);
+static void add_port(struct filter_book *book, const struct host_farm *farm, const struct member *member);
 static bool governs(const char *on, const char *farm, const struct member *member);
-static void compile_class(struct filter_book *book, const struct host_farm *farm,
-                          const struct filter_place *place, struct class *class);
-static void compile(struct filter_book *book, const struct filter *filter, enum filter_direction direction,
-                    const struct filter_place *place, struct compiled *ret_compiled);
-static const char *chain_of(struct filter_book *book, char kind, const char *body);
+static void compile(struct filter_book *book, const struct host_farm *farm, const struct filter_place *place,
+                    const struct filter_book *before);
+static void use_filter(struct filter_book *book, const struct filter *filter,
+                       const struct filter_place *place, const struct filter_book *before,
+                       struct filter_use_of *ret_use);
+static struct compiled *find_compiled(const struct filter_book *book, const char *name,
+                                      const struct buf *meaning);
+static struct compiled *new_compiled(const struct filter *filter, const struct filter_place *place,
+                                     struct buf *meaning);
+static void leave_compiled(struct compiled *compiled);
+static void compile_port(struct filter_book *book, const struct port_of *port,
+                         enum filter_direction direction);
+static const char *add_chain(struct filter_book *book, const char *name, char *body);
+static char *member_chain(char *out, uint32_t address, enum filter_direction direction);
 static const struct port_of *find_port(const struct filter_book *book, uint32_t address);
 static bool judge(const struct filter_book *book, uint32_t address, enum filter_direction direction,
                   const struct filter_packet *packet);
-static bool same_judge(const struct filter_book *old, const char *a, const struct filter_book *new,
-                       const char *b);
-static void delete_chains(const struct vec *names, struct buf *text);
-static int compare_chain(const void *a, const void *b);
 static int compare_port(const void *a, const void *b);
 
 struct filter_book *filter_book_new(const struct host_farm *farm, uint32_t underlay,
-                                    const struct filter_place *place)
+                                    const struct filter_place *place, const struct filter_book *before)
 {
     struct filter_book *book = mem_alloc(sizeof(*book));
-    book->compiled = VEC_OF(struct compiled);
-    book->chains = VEC_OF(struct chain);
+    book->filtered = farm->filters_length > 0;
+    book->filters = VEC_OF(struct filter_use_of);
+    book->names = VEC_OF(char *);
+    book->texts = VEC_OF(char *);
+    book->bodies = map_new();
     book->ports = VEC_OF(struct port_of);
-    book->names = map_new();
-    book->classes = map_new();
-    for (size_t i = 0; i < 2 * farm->filters_length; i++)
-        vec_push(&book->compiled);
     for (size_t i = 0; i < farm->members_length; i++) {
-        const struct member *member = &farm->members[i];
-        if (member->underlay != underlay) continue;
-        struct class *class = class_of(book, farm, member);
-        *(struct port_of *)vec_push(&book->ports) = (struct port_of){member->address, class};
+        if (farm->members[i].underlay == underlay) add_port(book, farm, &farm->members[i]);
     }
-    size_t cursor = 0;
-    void *class;
-    while (map_next(book->classes, &cursor, NULL, &class))
-        compile_class(book, farm, place, class);
-    vec_sort(&book->chains, compare_chain);
     vec_sort(&book->ports, compare_port);
+    if (book->filtered) compile(book, farm, place, before);
     return book;
 }
 
 void filter_book_free(struct filter_book *book)
 {
-    size_t cursor = 0;
-    void *value;
     if (book == NULL) return;
-    while (map_next(book->classes, &cursor, NULL, &value)) {
-        struct class *class = value;
-        vec_free(&class->filters);
-        mem_free(class);
-    }
-    for (size_t i = 0; i < book->compiled.length; i++)
-        filter_program_free(((struct compiled *)vec_at(&book->compiled, i))->program);
-    for (size_t i = 0; i < book->chains.length; i++) {
-        struct chain *chain = vec_at(&book->chains, i);
-        mem_free(chain->name);
-        mem_free(chain->body);
-    }
-    map_free(book->classes);
-    map_free(book->names);
-    vec_free(&book->compiled);
-    vec_free(&book->chains);
+    for (size_t i = 0; i < book->filters.length; i++)
+        leave_compiled(((struct filter_use_of *)vec_at(&book->filters, i))->compiled);
+    for (size_t i = 0; i < book->ports.length; i++)
+        vec_free(&((struct port_of *)vec_at(&book->ports, i))->filters);
+    for (size_t i = 0; i < book->names.length; i++)
+        mem_free(*(char **)vec_at(&book->names, i));
+    for (size_t i = 0; i < book->texts.length; i++)
+        mem_free(*(char **)vec_at(&book->texts, i));
+    map_free(book->bodies);
+    vec_free(&book->filters);
+    vec_free(&book->texts);
+    vec_free(&book->names);
     vec_free(&book->ports);
     mem_free(book);
 }
 
 const char *filter_book_chain(const struct filter_book *book, uint32_t address,
-                              enum filter_direction direction)
+                              enum filter_direction direction, char *out)
 {
-    const struct port_of *port = find_port(book, address);
-    return port == NULL ? NULL : port->class->chain[direction];
+    if (!book->filtered || find_port(book, address) == NULL) return NULL;
+    return member_chain(out, address, direction);
 }
 
 bool filter_book_pass(const struct filter_book *book, const struct filter_packet *packet)
@@ -123,76 +115,59 @@ bool filter_book_pass(const struct filter_book *book, const struct filter_packet
 
 bool filter_book_shrink(const struct filter_book *old, const struct filter_book *new)
 {
-    for (size_t i = 0; i < new->ports.length; i++) {
-        const struct port_of *port = vec_at(&new->ports, i);
-        if (find_port(old, port->address) == NULL) continue;
-        for (enum filter_direction d = FILTER_IN; d <= FILTER_OUT; d++) {
-            const char *here = port->class->chain[d];
-            if (here != NULL && !same_judge(old, filter_book_chain(old, port->address, d), new, here))
-                return true;
-        }
+    for (size_t i = 0; i < new->names.length; i++) {
+        const char *name = *(char **)vec_at(&new->names, i);
+        const char *before = map_get(old->bodies, name), *body = map_get(new->bodies, name);
+        bool known = name[0] != 'm' || find_port(old, (uint32_t)strtoul(name + 2, NULL, 16)) != NULL;
+        if (known && body[0] != '\0' && before != body && !text_equal(before, body)) return true;
     }
     return false;
 }
 
 void filter_book_add(const struct filter_book *old, const struct filter_book *new, struct buf *text)
 {
-    /* One that jumps comes after those it jumps to: "f" before "g". */
-    for (size_t i = 0; i < new->chains.length; i++) {
-        const struct chain *chain = vec_at(&new->chains, i);
-        const char *before = old == NULL ? NULL : map_get(old->names, chain->name);
-        if (before != NULL && text_equal(before, chain->body)) continue;
-        buf_printf(text, "add chain inet %s %s\n", RULES_TABLE, chain->name);
-        if (before != NULL) buf_printf(text, "flush chain inet %s %s\n", RULES_TABLE, chain->name);
-        buf_printf(text, "table inet %s {\n chain %s {\n%s }\n}\n", RULES_TABLE, chain->name, chain->body);
+    for (size_t i = 0; i < new->names.length; i++) {
+        const char *name = *(char **)vec_at(&new->names, i), *body = map_get(new->bodies, name);
+        const char *before = old == NULL ? NULL : map_get(old->bodies, name);
+        if (before != NULL && (before == body || text_equal(before, body))) continue;
+        buf_printf(text, "%s chain inet %s %s\n", before == NULL ? "add" : "flush", RULES_TABLE, name);
+        if (body[0] != '\0')
+            buf_printf(text, "table inet %s {\n chain %s {\n%s }\n}\n", RULES_TABLE, name, body);
     }
 }
 
 void filter_book_delete(const struct filter_book *old, const struct filter_book *new, struct buf *text)
 {
-    struct vec names = VEC_OF(char *);
-    for (size_t i = 0; i < old->chains.length; i++)
-        *(char **)vec_push(&names) = ((struct chain *)vec_at(&old->chains, i))->name;
-    filter_book_delete_others(new, &names, text);
-    vec_free(&names);
+    filter_book_delete_others(new, &old->names, text);
 }
 
+/* All are flushed before any goes, so that none is jumped to any more. */
 void filter_book_delete_others(const struct filter_book *book, const struct vec *names, struct buf *text)
 {
-    struct vec gone = VEC_OF(char *);
-    for (size_t i = 0; i < names->length; i++) {
-        char *name = *(char **)vec_at(names, i);
-        if (map_get(book->names, name) == NULL) *(char **)vec_push(&gone) = name;
+    static const char *const verbs[] = {"flush", "delete"};
+    for (size_t k = 0; k < LENGTH(verbs); k++) {
+        for (size_t i = 0; i < names->length; i++) {
+            const char *name = *(char **)vec_at(names, i);
+            if (map_get(book->bodies, name) == NULL)
+                buf_printf(text, "%s chain inet %s %s\n", verbs[k], RULES_TABLE, name);
+        }
     }
-    delete_chains(&gone, text);
-    vec_free(&gone);
 }
 
 bool filter_book_is_name(const char *chain)
 {
-    return (chain[0] == 'f' || chain[0] == 'g') && strlen(chain) == 17 &&
-           strspn(chain + 1, "0123456789abcdef") == 16;
+    size_t digits = chain[0] == 'f' ? 16 : chain[0] == 'm' ? 8 : 0;
+    return digits > 0 && (chain[1] == 'o' || chain[1] == 'i') && strlen(chain) == 2 + digits &&
+           strspn(chain + 2, "0123456789abcdef") == digits;
 }
 
-static struct class *class_of(struct filter_book *book, const struct host_farm *farm,
-                              const struct member *member)
+static void add_port(struct filter_book *book, const struct host_farm *farm, const struct member *member)
 {
-    CLEANUP_BUF struct buf key = {0};
-    struct vec filters = VEC_OF(size_t);
+    struct port_of *port = vec_push(&book->ports);
+    *port = (struct port_of){.address = member->address, .filters = VEC_OF(size_t)};
     for (size_t i = 0; i < farm->filters_length; i++) {
-        if (!governs(farm->filters[i].on, farm->name, member)) continue;
-        *(size_t *)vec_push(&filters) = i;
-        buf_printf(&key, "%zu ", i);
+        if (governs(farm->filters[i].on, farm->name, member)) *(size_t *)vec_push(&port->filters) = i;
     }
-    struct class *class = map_get(book->classes, buf_text(&key));
-    if (class != NULL) {
-        vec_free(&filters);
-        return class;
-    }
-    class = mem_alloc(sizeof(*class));
-    class->filters = filters;
-    map_put(book->classes, buf_text(&key), class);
-    return class;
 }
 
 /* What is wider than a farm and stands in its list is for all of it. */
@@ -206,55 +181,112 @@ static bool governs(const char *on, const char *farm, const struct member *membe
            (text_equal(on + size + 1, member->tier) || text_equal(on + size + 1, member->instance));
 }
 
-static void compile_class(struct filter_book *book, const struct host_farm *farm,
-                          const struct filter_place *place, struct class *class)
+static void compile(struct filter_book *book, const struct host_farm *farm, const struct filter_place *place,
+                    const struct filter_book *before)
 {
-    for (enum filter_direction d = FILTER_IN; d <= FILTER_OUT; d++) {
-        CLEANUP_BUF struct buf jumps = {0};
-        const char *only = NULL;
-        size_t length = 0;
-        for (size_t i = 0; i < class->filters.length; i++) {
-            size_t number = *(size_t *)vec_at(&class->filters, i);
-            struct compiled *compiled = vec_at(&book->compiled, 2 * number + d);
-            if (compiled->program == NULL) compile(book, &farm->filters[number], d, place, compiled);
-            if (compiled->chain == NULL) continue;
-            only = compiled->chain;
-            buf_printf(&jumps, "  jump %s\n", only);
-            length++;
+    for (size_t i = 0; i < farm->filters_length; i++)
+        vec_push(&book->filters);
+    for (size_t i = 0; i < book->ports.length; i++) {
+        const struct port_of *port = vec_at(&book->ports, i);
+        for (size_t k = 0; k < port->filters.length; k++) {
+            size_t number = *(size_t *)vec_at(&port->filters, k);
+            struct filter_use_of *use = vec_at(&book->filters, number);
+            if (use->compiled == NULL) use_filter(book, &farm->filters[number], place, before, use);
         }
-        class->chain[d] = length < 2 ? only : chain_of(book, 'g', buf_text(&jumps));
+    }
+    for (size_t i = 0; i < 2 * book->ports.length; i++)
+        compile_port(book, vec_at(&book->ports, i / 2), i % 2);
+}
+
+/* The hash of the name is none for security: whoever finds another name with the same gets the next number,
+ * and a chain is what stands in it, not what it is called. */
+static void use_filter(struct filter_book *book, const struct filter *filter,
+                       const struct filter_place *place, const struct filter_book *before,
+                       struct filter_use_of *ret_use)
+{
+    CLEANUP_BUF struct buf meaning = {0};
+    filter_meaning(filter, place, &meaning);
+    struct compiled *compiled = before == NULL ? NULL : find_compiled(before, filter->full_name, &meaning);
+    if (compiled == NULL) compiled = new_compiled(filter, place, &meaning);
+    compiled->users++;
+    ret_use->compiled = compiled;
+    for (enum filter_direction d = FILTER_IN; d <= FILTER_OUT; d++) {
+        char name[32];
+        uint64_t hash = text_hash(TEXT_HASH_SEED, filter->full_name, strlen(filter->full_name));
+        if (compiled->bodies[d][0] == '\0') continue;
+        do
+            snprintf(name, sizeof(name), "f%c%016llx", directions[d], (unsigned long long)hash++);
+        while (map_get(book->bodies, name) != NULL);
+        ret_use->chains[d] = add_chain(book, name, compiled->bodies[d]);
     }
 }
 
-static void compile(struct filter_book *book, const struct filter *filter, enum filter_direction direction,
-                    const struct filter_place *place, struct compiled *ret_compiled)
+static struct compiled *find_compiled(const struct filter_book *book, const char *name,
+                                      const struct buf *meaning)
 {
-    CLEANUP_BUF struct buf body = {0};
-    ret_compiled->program = filter_program_new(filter, direction, place);
-    filter_program_text(ret_compiled->program, &body);
-    ret_compiled->chain = body.size == 0 ? NULL : chain_of(book, 'f', buf_text(&body));
+    for (size_t i = 0; i < book->filters.length; i++) {
+        struct compiled *compiled = ((struct filter_use_of *)vec_at(&book->filters, i))->compiled;
+        if (compiled != NULL && text_equal(compiled->name, name) && compiled->meaning.size == meaning->size &&
+            memcmp(compiled->meaning.data, meaning->data, meaning->size) == 0)
+            return compiled;
+    }
+    return NULL;
 }
 
-/* Its name; the hash is not one for security, so that the next free name is taken if another body has it. */
-static const char *chain_of(struct filter_book *book, char kind, const char *body)
+static struct compiled *new_compiled(const struct filter *filter, const struct filter_place *place,
+                                     struct buf *meaning)
 {
-    char name[32];
-    const char *other;
-    uint64_t hash = text_hash(TEXT_HASH_SEED, body, strlen(body));
-    do
-        snprintf(name, sizeof(name), "%c%016llx", kind, (unsigned long long)hash++);
-    while ((other = map_get(book->names, name)) != NULL && !text_equal(other, body));
-    struct chain *chain = NULL;
-    for (size_t i = 0; other != NULL && chain == NULL; i++) {
-        struct chain *here = vec_at(&book->chains, i);
-        if (text_equal(here->name, name)) chain = here;
+    struct compiled *compiled = mem_alloc(sizeof(*compiled));
+    compiled->name = mem_strdup(filter->full_name);
+    compiled->meaning = *meaning;
+    *meaning = (struct buf){0};
+    for (enum filter_direction d = FILTER_IN; d <= FILTER_OUT; d++) {
+        struct buf body = {0};
+        compiled->programs[d] = filter_program_new(filter, d, place);
+        filter_program_text(compiled->programs[d], &body);
+        compiled->bodies[d] = body.size == 0 ? mem_strdup("") : buf_take(&body);
     }
-    if (chain == NULL) {
-        chain = vec_push(&book->chains);
-        *chain = (struct chain){mem_strdup(name), mem_strdup(body)};
-        map_put(book->names, name, chain->body);
+    return compiled;
+}
+
+static void leave_compiled(struct compiled *compiled)
+{
+    if (compiled == NULL || --compiled->users > 0) return;
+    for (enum filter_direction d = FILTER_IN; d <= FILTER_OUT; d++) {
+        filter_program_free(compiled->programs[d]);
+        mem_free(compiled->bodies[d]);
     }
-    return chain->name;
+    buf_free(&compiled->meaning);
+    mem_free(compiled->name);
+    mem_free(compiled);
+}
+
+static void compile_port(struct filter_book *book, const struct port_of *port,
+                         enum filter_direction direction)
+{
+    struct buf body = {0};
+    char name[16];
+    for (size_t i = 0; i < port->filters.length; i++) {
+        const struct filter_use_of *use = vec_at(&book->filters, *(size_t *)vec_at(&port->filters, i));
+        if (use->chains[direction] != NULL) buf_printf(&body, "  jump %s\n", use->chains[direction]);
+    }
+    char *text = body.size == 0 ? mem_strdup("") : buf_take(&body);
+    *(char **)vec_push(&book->texts) = text;
+    add_chain(book, member_chain(name, port->address, direction), text);
+}
+
+/* The body stays the caller's. The book's copy of the name. */
+static const char *add_chain(struct filter_book *book, const char *name, char *body)
+{
+    *(char **)vec_push(&book->names) = mem_strdup(name);
+    map_put(book->bodies, name, body);
+    return *(char **)vec_at(&book->names, book->names.length - 1);
+}
+
+static char *member_chain(char *out, uint32_t address, enum filter_direction direction)
+{
+    snprintf(out, 16, "m%c%08x", directions[direction], address);
+    return out;
 }
 
 static const struct port_of *find_port(const struct filter_book *book, uint32_t address)
@@ -268,40 +300,11 @@ static bool judge(const struct filter_book *book, uint32_t address, enum filter_
                   const struct filter_packet *packet)
 {
     const struct port_of *port = find_port(book, address);
-    for (size_t i = 0; port != NULL && i < port->class->filters.length; i++) {
-        size_t number = *(size_t *)vec_at(&port->class->filters, i);
-        const struct compiled *compiled = vec_at(&book->compiled, 2 * number + direction);
-        if (filter_program_judge(compiled->program, packet) != FILTER_ALLOW) return false;
+    for (size_t i = 0; port != NULL && i < port->filters.length; i++) {
+        const struct filter_use_of *use = vec_at(&book->filters, *(size_t *)vec_at(&port->filters, i));
+        if (filter_program_judge(use->compiled->programs[direction], packet) != FILTER_ALLOW) return false;
     }
     return true;
-}
-
-/* Equal names are equal bodies, unless two hashes met; and so are those of the chains that they jump to. */
-static bool same_judge(const struct filter_book *old, const char *a, const struct filter_book *new,
-                       const char *b)
-{
-    if (a == NULL || !text_equal(a, b)) return false;
-    const char *body = map_get(new->names, b);
-    if (!text_equal(map_get(old->names, a), body)) return false;
-    for (const char *jump = strstr(body, "jump f"); jump != NULL; jump = strstr(jump + 1, "jump f")) {
-        CLEANUP_MEM char *name = mem_strndup(jump + strlen("jump "), 17);
-        if (!text_equal(map_get(old->names, name), map_get(new->names, name))) return false;
-    }
-    return true;
-}
-
-/* Those that jump first. Rules are flushed before any chain goes, so that none is jumped to any more. */
-static void delete_chains(const struct vec *names, struct buf *text)
-{
-    for (size_t i = 0; i < names->length; i++)
-        buf_printf(text, "flush chain inet %s %s\n", RULES_TABLE, *(char **)vec_at(names, i));
-    for (size_t i = 0; i < names->length; i++)
-        buf_printf(text, "delete chain inet %s %s\n", RULES_TABLE, *(char **)vec_at(names, i));
-}
-
-static int compare_chain(const void *a, const void *b)
-{
-    return strcmp(((const struct chain *)a)->name, ((const struct chain *)b)->name);
 }
 
 static int compare_port(const void *a, const void *b)

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { PARTY_DEPTH_MAX = 64, MICROS_A_CENT = 10000 };
+enum { PARTY_DEPTH_MAX = 64, MICROS_DECIMALS = 6 };
 
 const char *const bill_use_names[BILL_USES + 1] = {"committed", "guaranteed", "extended", "no service level",
                                                    "balancer",  "surplus",    "warm",     "transition",
@@ -13,6 +13,8 @@ const char *const bill_charge_names[] = {"use", "fee", "credit", NULL};
 
 static void choose_parties(struct making *making);
 static const struct party_terms *newest_of(const struct books *books, const char *party);
+static void gather_sites(struct making *making);
+static void note_site(const struct making *making, struct tier_book *tier, const char *host);
 static void gather_terms(struct making *making);
 static void gather_usage(struct making *making);
 static void gather_hours(struct making *making);
@@ -25,6 +27,7 @@ static bool add_invoices(struct making *making, struct bill *ret_bill, struct er
 static bool add_totals(struct making *making, struct bill *ret_bill, struct error *err);
 static bool add_money(struct money *sum, const struct money *amount, struct error *err);
 static amount_ms round_to(amount_ms amount, int64_t unit);
+static int64_t minor_unit(const char *currency);
 static void making_free(struct making *making);
 static int compare_lines(const void *a, const void *b);
 static int compare_intervals(const void *a, const void *b);
@@ -42,6 +45,7 @@ bool bill_make(struct arena *arena, const struct books *books, const struct bill
                             .reads_from_ms = bill_reads_from_ms(request->from_ms),
                             .farms = map_new(),
                             .slas = map_new(),
+                            .sites = map_new(),
                             .lines = VEC_OF(struct growing *),
                             .intervals = VEC_OF(struct bill_interval *)};
     struct bill bill = {.from_ms = request->from_ms, .to_ms = request->to_ms};
@@ -49,6 +53,7 @@ bool bill_make(struct arena *arena, const struct books *books, const struct bill
 
     ASSERT(request->from_ms <= request->to_ms && request->to_ms <= request->now_ms);
     choose_parties(&making);
+    gather_sites(&making);
     gather_usage(&making);
     gather_terms(&making);
     gather_hours(&making);
@@ -82,6 +87,7 @@ struct growing *bill_line_new(struct making *making, const struct farm_book *far
                                          .farm = farm->name,
                                          .tier = "",
                                          .sla = "",
+                                         .site = "",
                                          .text = ""},
                                 .divisor = 1};
     *(struct growing **)vec_push(&making->lines) = growing;
@@ -157,6 +163,32 @@ static const struct party_terms *newest_of(const struct books *books, const char
     return newest;
 }
 
+/* The first part of a host's zone, as it was last. */
+static void gather_sites(struct making *making)
+{
+    for (size_t i = 0; i < making->books->hosts_length; i++) {
+        const struct host_usage *row = &making->books->hosts[i];
+        struct site *site = map_get(making->sites, row->host);
+        if (row->from_ms >= making->request->to_ms || (site && site->from_ms > row->from_ms)) continue;
+        if (!site) {
+            site = arena_alloc(making->arena, sizeof(*site));
+            map_put(making->sites, row->host, site);
+        }
+        const char *zone = row->zone ? row->zone : "";
+        *site = (struct site){arena_strndup(making->arena, zone, strcspn(zone, "/")), row->from_ms};
+    }
+}
+
+static void note_site(const struct making *making, struct tier_book *tier, const char *host)
+{
+    if (tier->site && tier->site[0] == '\0') return; /* that cannot change any more */
+    const struct site *site = map_get(making->sites, host);
+    const char *name = site ? site->name : "";
+
+    if (!tier->site) tier->site = name;
+    if (!text_equal(tier->site, name)) tier->site = "";
+}
+
 static void gather_usage(struct making *making)
 {
     const struct bill_request *request = making->request;
@@ -167,6 +199,7 @@ static void gather_usage(struct making *making)
         int64_t to_ms = row->to_ms < request->to_ms ? row->to_ms : request->to_ms;
         if (from_ms >= to_ms || !bill_is_asked_for(making, row->party)) continue;
         struct tier_book *tier = tier_of(making, farm_of(making, row->farm, row->party), row->tier);
+        if (row->to_ms > request->from_ms) note_site(making, tier, row->host);
         if (row->kind == USAGE_SERVING) {
             *(struct step *)vec_push(&tier->steps) = (struct step){from_ms, 1, row};
             *(struct step *)vec_push(&tier->steps) = (struct step){to_ms, -1, row};
@@ -314,7 +347,8 @@ static bool add_invoices(struct making *making, struct bill *ret_bill, struct er
     for (size_t i = 0; i < sums.length; i++) {
         invoices[i] = *(struct bill_invoice *)vec_at(&sums, i);
         invoices[i].amount = invoices[i].exact;
-        invoices[i].amount.micros = (int64_t)round_to(invoices[i].exact.micros, MICROS_A_CENT);
+        invoices[i].amount.micros =
+            (int64_t)round_to(invoices[i].exact.micros, minor_unit(invoices[i].exact.currency));
     }
     ret_bill->invoices = invoices;
     ret_bill->invoices_length = sums.length;
@@ -371,6 +405,16 @@ static amount_ms round_to(amount_ms amount, int64_t unit)
     return whole * unit;
 }
 
+/* In millionths. */
+static int64_t minor_unit(const char *currency)
+{
+    int64_t unit = 1;
+
+    for (int i = money_decimals(currency); i < MICROS_DECIMALS; i++)
+        unit *= 10;
+    return unit;
+}
+
 static void making_free(struct making *making)
 {
     void *value = NULL, *tier = NULL;
@@ -391,6 +435,7 @@ static void making_free(struct making *making)
         vec_free(value);
     map_free(making->farms);
     map_free(making->slas);
+    map_free(making->sites);
     map_free(making->parties);
     vec_free(&making->lines);
     vec_free(&making->intervals);

@@ -54,6 +54,7 @@ struct bill_line {
     const char *farm;
     const char *tier;       /* "" of fees and credits */
     const char *sla;        /* "" none */
+    const char *site;       /* of CHARGE_USE: where the tier served in this bill; "" on several, not known */
     int64_t from_ms, to_ms; /* what it is for lies in this */
     int64_t instance_ms;    /* CHARGE_USE */
     int64_t times;          /* CHARGE_FEE: periods in which the level was entered */
@@ -73,7 +74,7 @@ struct bill_interval {
 struct bill_invoice {
     const char *party;
     struct money exact;  /* sum of its lines' amounts */
-    struct money amount; /* the same, rounded to hundredths, halves to even */
+    struct money amount; /* the same, rounded to the currency's minor unit, halves to even */
 };
 
 /* Sums over the period of amount times milliseconds, per dimension: thousandths of cores, bytes, bytes,

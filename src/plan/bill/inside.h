@@ -31,12 +31,19 @@ struct ranked {
 struct tier_book {
     const char *name;
     bool is_balancer;
+    const char *site;                         /* of all its hosts; "" of several, not known; NULL: none yet */
     struct vec steps;                         /* struct step */
     int64_t idle_ms[BILL_USES];               /* of uses that no level has: warm, transition */
     struct growing *lines[BILL_USES];         /* the newest of each use */
     const struct sla_terms *terms[BILL_USES]; /* that it is under */
     struct vec ranked;                        /* struct ranked, by name: only when intervals are asked for */
     struct vec *held; /* int64_t by count: for how long so many served, surplus apart; or NULL */
+};
+
+/* Where a host stands, and since when the books say so. */
+struct site {
+    const char *name;
+    int64_t from_ms;
 };
 
 /* A farm was at a level for some time of a period. */
@@ -71,6 +78,7 @@ struct making {
     int64_t reads_from_ms;
     struct map *parties;  /* of the bill: name -> anything; NULL: all */
     struct map *farms;    /* name -> struct farm_book */
+    struct map *sites;    /* host -> struct site */
     struct map *slas;     /* name -> struct vec of const struct sla_terms *, by time */
     struct vec lines;     /* struct growing * */
     struct vec intervals; /* struct bill_interval * */

@@ -222,6 +222,7 @@ static void add_time(struct sweep *sweep, enum bill_use use, int64_t instance_ms
     if (!growing || tier->terms[use] != terms) {
         growing = bill_line_new(sweep->making, sweep->farm, CHARGE_USE, use);
         growing->line.tier = tier->name;
+        growing->line.site = tier->site;
         growing->line.from_ms = sweep->at_ms;
         if (terms) growing->line.sla = terms->sla.name;
         if (use < USE_LEVELS) growing->line.price = terms->sla.levels[use].rate;
@@ -242,6 +243,7 @@ static void add_idle(struct making *making, struct farm_book *farm, struct tier_
         if (tier->idle_ms[use] == 0) continue;
         struct growing *growing = bill_line_new(making, farm, CHARGE_USE, (enum bill_use)use);
         growing->line.tier = tier->name;
+        growing->line.site = tier->site;
         growing->line.instance_ms = tier->idle_ms[use];
         growing->line.from_ms = making->request->from_ms;
         growing->line.to_ms = making->request->to_ms;

@@ -2,8 +2,9 @@
 
 #include "plan/filter/filter.h"
 
-/* A set in the stack, and how deep cuts may be nested (each level is a C frame of some 200 bytes). */
-enum { COVERS_MAX = 1 << 22, DEPTH_MAX = 5000 };
+/* Boxes in the stack, how deep cuts may be nested (each level is a C frame of some 200 bytes), and as how
+ * many parts the rest of a region is looked at. */
+enum { COVERS_MAX = 1 << 22, DEPTH_MAX = 5000, PIECES_MAX = 16 };
 
 struct judging {
     struct search *search;
@@ -11,8 +12,16 @@ struct judging {
     size_t length;
 };
 
+struct pieces {
+    struct box items[PIECES_MAX];
+    size_t length;
+};
+
 static bool judge(const struct judging *judging, size_t level, const struct box *region, size_t begin);
+static bool judge_rest(const struct judging *judging, size_t level, const struct box *region, size_t begin);
+static bool keep_piece(void *context, const struct box *region);
 static bool is_wanted(const struct judged *judged, uint32_t rule);
+static bool is_alike(const struct judged *judged, uint32_t rule);
 static bool open_set(struct search *search, size_t begin, size_t end, const struct box *region);
 static bool keep_set(struct search *search, size_t begin, const struct box *region);
 static bool find_uncovered(struct search *search, struct box region, size_t begin, size_t depth);
@@ -66,23 +75,63 @@ static bool judge(const struct judging *judging, size_t level, const struct box 
     search->work += judged->boxes->length;
     for (size_t i = 0; i < judged->boxes->length && !search->too_large; i++) {
         const struct box *box = &judged->boxes->items[i];
-        if (!box_meets(box, region)) continue;
+        if (!box_meets(box, region) || is_alike(judged, judged->boxes->rules[i])) continue;
         if (is_wanted(judged, judged->boxes->rules[i])) {
             struct box both = box_both(box, region);
             size_t end = search->length;
-            if (open_set(search, begin, end, &both) && judge(judging, level + 1, &both, end)) return true;
+            if (open_set(search, begin, end, &both) && judge_rest(judging, level + 1, &both, end))
+                return true;
             search->length = end;
         }
         if (box_covers(box, region)) return false; /* no rule behind it decides anything here */
         push(search, box);
     }
-    return is_wanted(judged, 0) && judge(judging, level + 1, region, begin);
+    return is_wanted(judged, 0) && judge_rest(judging, level + 1, region, begin);
+}
+
+/* The same by the few parts that the set leaves of the region, if they are few: the next filter often says
+ * one thing of all of each, and the set need not be asked again for every rule of it. */
+static bool judge_rest(const struct judging *judging, size_t level, const struct box *region, size_t begin)
+{
+    struct search *search = judging->search;
+    struct pieces pieces = {0};
+
+    if (level == judging->length || search->length == begin) return judge(judging, level, region, begin);
+    size_t end = search->length;
+    ASSERT(search->tell == NULL);
+    search->tell = keep_piece;
+    search->context = &pieces;
+    bool many = open_set(search, begin, end, region) && find_uncovered(search, *region, end, 0);
+    search->tell = NULL;
+    search->length = end;
+    if (many) return judge(judging, level, region, begin);
+    for (size_t i = 0; i < pieces.length; i++) {
+        if (judge(judging, level, &pieces.items[i], end)) return true;
+        search->length = end;
+    }
+    return false;
+}
+
+static bool keep_piece(void *context, const struct box *region)
+{
+    struct pieces *pieces = context;
+
+    if (pieces->length == PIECES_MAX) return true;
+    pieces->items[pieces->length++] = *region;
+    return false;
 }
 
 static bool is_wanted(const struct judged *judged, uint32_t rule)
 {
     bool passes = filter_action_of(judged->boxes->filter, rule) == FILTER_ALLOW;
     return passes == judged->passes && (judged->rule == 0 || judged->rule == rule);
+}
+
+/* Another rule than the one that is asked for, with the same verdict: it hides nothing. */
+static bool is_alike(const struct judged *judged, uint32_t rule)
+{
+    bool passes = filter_action_of(judged->boxes->filter, rule) == FILTER_ALLOW;
+    return passes == judged->passes && judged->rule != 0 && judged->rule != rule;
 }
 
 /* A set of those of begin to end that meet the region. false: one of them covers it; it comes to the front,
@@ -126,9 +175,9 @@ static bool find_uncovered(struct search *search, struct box region, size_t begi
 {
     while (!search->too_large) {
         if (search->length == begin) {
-            if (search->tell == NULL) search->found = region;
-            if (search->tell != NULL) search->tell(search->context, &region);
-            return search->tell == NULL;
+            if (search->tell != NULL) return search->tell(search->context, &region);
+            search->found = region;
+            return true;
         }
         if (search->work > FILTER_WORK_MAX || depth > DEPTH_MAX) search->too_large = true;
         struct box part = cut_off(&region, largest(search, begin, &region));
@@ -163,9 +212,13 @@ static const struct box *largest(struct search *search, size_t begin, const stru
 /* Takes off one side of the region, where the box does not reach. */
 static struct box cut_off(struct box *region, const struct box *by)
 {
+    /* Addresses last: a part of those is many prefixes, where it has to be said by rules. */
+    static const enum lane order[LANES] = {LANE_DIRECTION, LANE_PROTOCOL, LANE_PORT,         LANE_FROM_PORT,
+                                           LANE_FROM_NAME, LANE_TO_NAME,  LANE_FROM_ADDRESS, LANE_TO_ADDRESS};
     struct box part = *region;
 
-    for (enum lane lane = 0; lane < LANES; lane++) {
+    for (size_t n = 0; n < LANES; n++) {
+        enum lane lane = order[n];
         size_t first = box_first(region, lane), last = box_last(region, lane);
         if (box_first(by, lane) > first) {
             box_set(&part, lane, first, box_first(by, lane) - 1);

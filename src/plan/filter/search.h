@@ -8,11 +8,11 @@
 struct judged {
     const struct boxes *boxes;
     bool passes;   /* looked for: what it lets pass; else what it does not */
-    uint32_t rule; /* and only what this rule decides; 0: whichever */
+    uint32_t rule; /* and only what this rule matches, where none before it judges otherwise; 0: any */
 };
 
-/* Told of a region of which nothing is covered. */
-typedef void uncovered_fn(void *context, const struct box *region);
+/* Told of a region of which nothing is covered; true: that is enough. */
+typedef bool uncovered_fn(void *context, const struct box *region);
 
 struct search {
     struct box *covers; /* a stack of sets of boxes: the topmost is looked at */
@@ -20,7 +20,7 @@ struct search {
     uint64_t work; /* boxes compared */
     bool too_large;
     struct box found;
-    uncovered_fn *tell; /* all of them, and go on; NULL: the first is `found` and ends the search */
+    uncovered_fn *tell; /* of each; NULL: the first is `found` and ends the search */
     void *context;
 };
 

@@ -26,7 +26,9 @@ static size_t rank_of(const struct cuts *cuts, wide value);
 static wide cuts_last(const struct cuts *cuts, size_t rank);
 static wide largest_address(enum address_family family);
 static wide wide_of_address(enum address_family family, const unsigned char *address);
+/* Places: TCP, UDP, then the other protocols by IANA's number. */
 static unsigned place_of_protocol(int64_t protocol);
+static uint8_t protocol_of_place(unsigned place);
 static bool clip_rule(const struct space *space, const struct filter_rule *rule, struct box *box);
 static bool clip_end(const struct space *space, const struct endpoint *end, enum packet_side side,
                      struct box *box);
@@ -101,8 +103,6 @@ bool space_boxes(const struct space *space, const struct filter *filter, const s
         const struct filter_rule *rule = &filter->rules[i];
         struct box whole = *base;
         if (!clip_rule(space, rule, &whole)) continue;
-        bool others = box_first(base, LANE_PROTOCOL) >= rank_of(&space->protocols, PORT_PLACES);
-        if (others && rule->ports_length + rule->from_ports_length > 0) continue;
         struct ranges from = ranges_of(&space->ports[SIDE_FROM], rule->from_ports, rule->from_ports_length),
                       to = ranges_of(&space->ports[SIDE_TO], rule->ports, rule->ports_length);
         for (size_t n = 0; n < from.length * to.length && items.length <= BOXES_MAX; n++) {
@@ -140,11 +140,12 @@ struct packet space_packet(const struct space *space, const struct box *region)
     struct packet packet = {.direction = (enum filter_direction)box_first(region, LANE_DIRECTION),
                             .family = space_family(space, region)};
     uint8_t wish = packet.family == FAMILY_IPV4 ? IP_ICMP : IP_ICMPV6;
-    unsigned first = 0, last = 0;
+    wide first = space->protocols.starts[box_first(region, LANE_PROTOCOL)],
+         last = cuts_last(&space->protocols, box_last(region, LANE_PROTOCOL)),
+         place = place_of_protocol(wish);
 
-    space_protocols(space, region, &first, &last);
-    unsigned place = place_of_protocol(wish);
-    packet.protocol = first >= PORT_PLACES && first <= place && place <= last ? wish : space_protocol(first);
+    packet.protocol =
+        first >= PORT_PLACES && first <= place && place <= last ? wish : protocol_of_place((unsigned)first);
     wide_to_address(packet.family, nice_address(space, region, SIDE_FROM), packet.from.address);
     wide_to_address(packet.family, nice_address(space, region, SIDE_TO), packet.to.address);
     name_end(space, region, SIDE_FROM, &packet.from);
@@ -182,20 +183,9 @@ void space_ports(const struct space *space, const struct box *region, enum packe
     *ret_last = (uint16_t)cuts_last(&space->ports[side], box_last(region, lane));
 }
 
-void space_protocols(const struct space *space, const struct box *region, unsigned *ret_first,
-                     unsigned *ret_last)
+size_t space_rank_of_protocol(const struct space *space, int64_t protocol)
 {
-    *ret_first = (unsigned)space->protocols.starts[box_first(region, LANE_PROTOCOL)];
-    *ret_last = (unsigned)cuts_last(&space->protocols, box_last(region, LANE_PROTOCOL));
-}
-
-uint8_t space_protocol(unsigned place)
-{
-    if (place == TCP_PLACE) return IP_TCP;
-    if (place == UDP_PLACE) return IP_UDP;
-    unsigned protocol = place - PORT_PLACES;
-    protocol += protocol >= IP_TCP;
-    return (uint8_t)(protocol + (protocol >= IP_UDP));
+    return rank_of(&space->protocols, place_of_protocol(protocol));
 }
 
 void wide_to_address(enum address_family family, wide value, unsigned char *ret_address)
@@ -330,13 +320,22 @@ static unsigned place_of_protocol(int64_t protocol)
     return (unsigned)protocol + PORT_PLACES - (protocol > IP_TCP) - (protocol > IP_UDP);
 }
 
+static uint8_t protocol_of_place(unsigned place)
+{
+    if (place == TCP_PLACE) return IP_TCP;
+    if (place == UDP_PLACE) return IP_UDP;
+    unsigned protocol = place - PORT_PLACES;
+    protocol += protocol >= IP_TCP;
+    return (uint8_t)(protocol + (protocol >= IP_UDP));
+}
+
 /* All but the ports. false: the rule matches nothing in the box. */
 static bool clip_rule(const struct space *space, const struct filter_rule *rule, struct box *box)
 {
     if (rule->direction != FILTER_BOTH && !clip(box, LANE_DIRECTION, rule->direction, rule->direction))
         return false;
     if (rule->protocol != FILTER_PROTOCOL_ANY) {
-        size_t rank = rank_of(&space->protocols, place_of_protocol(rule->protocol));
+        size_t rank = space_rank_of_protocol(space, rule->protocol);
         if (!clip(box, LANE_PROTOCOL, rank, rank)) return false;
     }
     return clip_end(space, &rule->from, SIDE_FROM, box) && clip_end(space, &rule->to, SIDE_TO, box);
@@ -417,12 +416,12 @@ static size_t family_offset(const struct space *space, enum packet_side side, en
  * 3849). */
 static wide nice_address(const struct space *space, const struct box *region, enum packet_side side)
 {
-    static const wide v4[SIDES] = {0xC6336401, 0xC0000201};                 /* 198.51.100.1, 192.0.2.1 */
-    static const wide v6[SIDES] = {0x20010DB800000001, 0x20010DB800000002}; /* the upper half */
+    static const wide v4[SIDES] = {0xC6336401, 0xC0000201}; /* 198.51.100.1, 192.0.2.1 */
+    static const wide v6[SIDES] = {1, 2};                   /* behind 2001:db8:: */
     wide first = 0, last = 0;
 
     space_addresses(space, region, side, &first, &last);
-    wide wish = space_family(space, region) == FAMILY_IPV4 ? v4[side] : (v6[side] << 64) + 1;
+    wide wish = space_family(space, region) == FAMILY_IPV4 ? v4[side] : ((wide)0x20010DB8 << 96) + v6[side];
     if (first == 0 && wish <= last) return wish;
     return first < last ? first + 1 : first;
 }

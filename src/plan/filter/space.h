@@ -58,16 +58,13 @@ MUST_CHECK bool space_boxes(const struct space *space, const struct filter *filt
                             struct boxes *ret_boxes, struct error *err);
 /* A packet of the region, of the kind that people write. */
 struct packet space_packet(const struct space *space, const struct box *region);
-/* What a region's lane is in numbers: addresses (of the region's family), ports, and protocols in the
- * order in which TCP comes first, then UDP, then the others by IANA's number. */
+/* What a region's lane is in numbers. */
 enum address_family space_family(const struct space *space, const struct box *region);
 void space_addresses(const struct space *space, const struct box *region, enum packet_side side,
                      wide *ret_first, wide *ret_last);
 void space_ports(const struct space *space, const struct box *region, enum packet_side side,
                  uint16_t *ret_first, uint16_t *ret_last);
-void space_protocols(const struct space *space, const struct box *region, unsigned *ret_first,
-                     unsigned *ret_last);
-uint8_t space_protocol(unsigned place); /* of that order */
+size_t space_rank_of_protocol(const struct space *space, int64_t protocol);
 void wide_to_address(enum address_family family, wide value, unsigned char *ret_address);
 
 #endif

@@ -17,7 +17,7 @@ static void gather_end(struct gathered *gathered, const struct endpoint *end);
 static void gather(struct gathered *gathered, struct name name);
 static int compare(const void *a, const void *b);
 static bool is_tier(const struct gathered *gathered, const char *text);
-static bool is_within(const struct name *name, const struct name *within);
+static bool is_instance_of(const char *instance, const char *tier);
 
 struct name name_of_end(struct arena *arena, enum endpoint_kind kind, const char *text)
 {
@@ -45,8 +45,7 @@ size_t name_stem(const char *text)
     return digits > 0 && stem > 1 && text[stem - 1] == '-' && text[stem - 2] != '/' ? stem - 1 : 0;
 }
 
-void tree_gather(struct arena *arena, const struct filter *const *filters, size_t length,
-                  struct space *space)
+void tree_gather(struct arena *arena, const struct filter *const *filters, size_t length, struct space *space)
 {
     struct gathered gathered = {arena, filters, length, VEC_OF(struct name)};
     size_t kept = 0;
@@ -97,13 +96,21 @@ void tree_find(const struct space *space, const struct name *name, size_t *ret_f
     size_t last = low, beyond = space->names_length; /* those in it follow it without a gap */
     while (last + 1 < beyond) {
         size_t middle = last + (beyond - last) / 2;
-        if (is_within(&space->names[middle], name))
+        if (tree_is_within(&space->names[middle], name))
             last = middle;
         else
             beyond = middle;
     }
     *ret_first = RANK_NAMES + low;
     *ret_last = RANK_NAMES + last;
+}
+
+bool tree_is_within(const struct name *name, const struct name *within)
+{
+    return text_equal(name->party, within->party) &&
+           (within->farm[0] == '\0' || text_equal(name->farm, within->farm)) &&
+           (within->tier[0] == '\0' || text_equal(name->tier, within->tier)) &&
+           (within->instance[0] == '\0' || text_equal(name->instance, within->instance));
 }
 
 static void gather_end(struct gathered *gathered, const struct endpoint *end)
@@ -140,22 +147,25 @@ static int compare(const void *a, const void *b)
     return order;
 }
 
-/* Does a filter speak of a tier of this name? */
+/* Does a filter speak of a tier of this name, or of an instance of it? */
 static bool is_tier(const struct gathered *gathered, const char *text)
 {
-    for (size_t f = 0; f < gathered->length; f++)
+    for (size_t f = 0; f < gathered->length; f++) {
+        if (is_instance_of(gathered->filters[f]->on, text)) return true;
         for (size_t i = 0; i < gathered->filters[f]->rules_length; i++) {
             const struct filter_rule *rule = &gathered->filters[f]->rules[i];
-            if (rule->from.kind == ENDPOINT_TIER && text_equal(rule->from.name, text)) return true;
-            if (rule->to.kind == ENDPOINT_TIER && text_equal(rule->to.name, text)) return true;
+            const struct endpoint *const ends[] = {&rule->from, &rule->to};
+            for (size_t n = 0; n < LENGTH(ends); n++)
+                if ((ends[n]->kind == ENDPOINT_TIER && text_equal(ends[n]->name, text)) ||
+                    (ends[n]->kind == ENDPOINT_INSTANCE && is_instance_of(ends[n]->name, text)))
+                    return true;
         }
+    }
     return false;
 }
 
-static bool is_within(const struct name *name, const struct name *within)
+static bool is_instance_of(const char *instance, const char *tier)
 {
-    return text_equal(name->party, within->party) &&
-           (within->farm[0] == '\0' || text_equal(name->farm, within->farm)) &&
-           (within->tier[0] == '\0' || text_equal(name->tier, within->tier)) &&
-           (within->instance[0] == '\0' || text_equal(name->instance, within->instance));
+    size_t stem = name_stem(instance);
+    return stem > 0 && stem == strlen(tier) && memcmp(instance, tier, stem) == 0;
 }

@@ -14,8 +14,10 @@ struct name name_of_on(struct arena *arena, const struct filter *const *filters,
 size_t name_stem(const char *text);
 /* Sets the names of the space: each one that the filters name, and what it is in. */
 void tree_gather(struct arena *arena, const struct filter *const *filters, size_t length,
-                  struct space *space);
+                 struct space *space);
 /* The ranks of it and of all in it; it is one of the names. */
 void tree_find(const struct space *space, const struct name *name, size_t *ret_first, size_t *ret_last);
+/* Is all that is called the first called the second, too? */
+bool tree_is_within(const struct name *name, const struct name *within);
 
 #endif

@@ -3,7 +3,7 @@
 #include "base/buf.h"
 #include "base/text.h"
 #include "base/vec.h"
-#include "model/limits.h"
+#include "model/quotas.h"
 #include "model/schemas.h"
 
 #include <stdio.h>

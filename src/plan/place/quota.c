@@ -2,7 +2,7 @@
 
 #include "base/buf.h"
 #include "base/text.h"
-#include "model/limits.h"
+#include "model/quotas.h"
 #include "plan/place/place.h"
 
 #define PROMISE_MAX (1LL << 50)

@@ -190,9 +190,11 @@ static void warm_level(struct work *work, size_t tier)
         const struct work_instance *i = &work->instances[instance];
         if (i->forgotten || i->record->wanted != WANTED_WARM) continue;
         bool recalled = quota_recalls(work, instance);
-        if (!i->outdated && !recalled && t->warm_now <= t->warm) continue;
+        bool named = is_named(work, i);
+        if (!i->outdated && !recalled && !named && t->warm_now <= t->warm) continue;
         scale_remove(work, instance,
-                     recalled      ? "its share of the quota is promised to others"
+                     named         ? "its room goes to another farm"
+                     : recalled    ? "its share of the quota is promised to others"
                      : i->outdated ? "its form is not today's"
                                    : arena_printf(work->arena, "tier %s wants %lld warm", t->intent->name,
                                                   (long long)t->warm));
@@ -284,8 +286,8 @@ static void count_crowds(const struct work *work, struct victim *victims, size_t
 static int compare_victims(const void *a, const void *b)
 {
     const struct victim *x = a, *y = b;
-    if (x->worth != y->worth) return x->worth < y->worth ? -1 : 1;
     if (x->named != y->named) return x->named ? -1 : 1;
+    if (x->worth != y->worth) return x->worth < y->worth ? -1 : 1;
     if (x->host_nth != y->host_nth) return x->host_nth > y->host_nth ? -1 : 1;
     if (x->zone_nth != y->zone_nth) return x->zone_nth > y->zone_nth ? -1 : 1;
     return x->number > y->number ? -1 : x->number < y->number;

@@ -20,7 +20,7 @@ static const double season_gain = 0.3, season_clip = 0.7, season_unit = 10000;
 enum { SLOT_WINDOWS = FORECAST_SLOT_MS / FORECAST_WINDOW_MS };
 /* More than double what is expected is not held ready for what hardly ever comes. */
 static const double band_max = 0.69;
-static const double band_gain = 0.08, error_max = 2;
+static const double band_gain = 0.08, error_max = 2, outlier = 4;
 static const double floor_least = 0.01, floor_part = 0.02;
 
 static void begin(struct forecast *forecast, int64_t window);
@@ -169,7 +169,9 @@ static void end_window(struct forecast *forecast)
 
 /* Quantiles move up when they were too low and down when they were not, in the proportion in which either
  * should happen (H. Robbins, S. Monro, 1951; I. Gibbs, E. Candès, Adaptive conformal inference under
- * distribution shift, 2021): no outlier moves them by more than a step. */
+ * distribution shift, 2021). They are of errors in parts of what they are on average lately (H. Papadopoulos,
+ * A. Gammerman, V. Vovk, Normalized nonconformity measures, 2008), so that the rare ones do not take a day
+ * to follow when demand becomes calm. No outlier moves either by more than a step. */
 static void learn_errors(struct forecast *forecast, double peak)
 {
     size_t at = (size_t)(forecast->window % (FORECAST_AHEAD_MAX + 1));
@@ -179,8 +181,13 @@ static void learn_errors(struct forecast *forecast, double peak)
     for (int i = 0; i < FORECASTERS; i++) {
         double error = peak - forecast->expected[at][i], size = error < 0 ? -error : error;
         double *mean = &forecast->error[i], *band = forecast->band[i];
-        *mean += number_max(error_gain, 1 / forecast->windows) * (number_min(size, error_max) - *mean);
-        double step = gain * number_max(*mean, 1e-3);
+        bool knows = forecast->windows * error_gain >= 1; /* what is usual */
+        double usual = number_max(*mean, 1e-3),
+               most = knows ? number_min(error_max, outlier * usual) : error_max;
+        *mean += (knows ? error_gain : 1 / forecast->windows) * (number_min(size, most) - *mean);
+        double now = number_max(*mean, 1e-3), step = gain * now;
+        for (int k = 0; k < FORECAST_BANDS && knows; k++)
+            band[k] *= now / usual;
         for (int k = 0; k < FORECAST_BANDS; k++) {
             double coverage = forecast_coverage[k];
             band[k] += error > band[k] ? step * coverage : -step * (1 - coverage);

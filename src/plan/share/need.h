@@ -39,16 +39,18 @@ struct need_memory {
 };
 
 struct need {
-    double need;           /* -100 to 100 */
-    int64_t wanted;        /* instances, committed to max */
-    int64_t change;        /* wanted less those serving and coming */
-    double rate, provided; /* now; the forecast that is provided for … */
-    double probability;    /* … and how probable it is that so much or more comes */
-    double response_s; /* expected at the percentile, with those serving and coming; QUEUE_NEVER: never. 0:
-                          there is no target */
-    double target_s;   /* 0: no target, the part of capacity in use counts */
-    double used;       /* provided over capacity */
-    bool short_of;     /* even max is not enough */
+    double need;        /* -100 to 100 */
+    int64_t wanted;     /* instances, committed to max */
+    int64_t change;     /* wanted less those serving and coming */
+    double rate;        /* now */
+    double provided;    /* sized for: what is there, or so much of what may come that who comes then waits
+                           within reason */
+    double probability; /* of what is looked at: 1 of what is there, less of what may come on top */
+    double response_s;  /* expected at the percentile, with those serving and coming; QUEUE_NEVER: never. 0:
+                           there is no target */
+    double target_s;    /* 0: no target, the part of capacity in use counts */
+    double used;        /* provided over capacity */
+    bool short_of;      /* even max is not enough */
 };
 
 /* Decides; *memory becomes what has to be remembered. */

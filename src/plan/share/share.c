@@ -1,71 +1,9 @@
-#include "plan/share/share.h"
-
 #include "base/attr.h"
 #include "base/buf.h"
-#include "base/vec.h"
+#include "base/planted.h"
+#include "plan/share/inside.h"
 
 #include <string.h>
-
-/* What one tier becomes. */
-struct seat {
-    int64_t wanted, spare; /* spare: members that it does not call for any more, still to be given */
-    int64_t lacks;         /* called for, and not to be had */
-    int64_t warm, idle;    /* given to it: from its door, from the idle pool */
-    int64_t released;      /* of spare: to the idle pool */
-    const char *lacks_why;
-    struct vec leave; /* const char *: members that go */
-};
-
-/* So many units that a tier asks for at one level. */
-struct segment {
-    const struct share_tier *of;
-    size_t tier;
-    enum level level;
-    int64_t units;
-    int64_t granted; /* of units, the first so many are in `wanted` already: they only lack room */
-};
-
-/* What is known of one size: hosts before `host` have no room for it. Who asks first has most to say: where
- * it found nobody to take from, others do not either. */
-struct size_class {
-    int64_t of[SHARE_DIMENSIONS];
-    size_t host;
-    bool barren;
-};
-
-struct giver {
-    const struct share_tier *of;
-    size_t tier;
-};
-
-enum mercy { MERCY_SPARE, MERCY_EXTENDED, MERCIES }; /* what may be taken from others, in this order */
-
-/* Members of one tier whose room another gets. */
-struct deal {
-    size_t taker, giver;
-    enum mercy mercy;
-    int64_t count;
-};
-
-enum { GROUP_MAX = 16 }; /* members that move as one */
-
-struct sharing {
-    struct arena *arena;
-    const struct share_input *input;
-    struct seat *seats;
-    struct vec segments; /* struct segment, who goes first first */
-    struct vec classes;  /* struct size_class */
-    struct vec deals;    /* struct deal */
-    int64_t (*free)[SHARE_DIMENSIONS];
-    struct share_party *parties;
-    /* Instances by tier and by host: those of tier t are members[member_first[t]] to [member_first[t + 1]].
-     */
-    size_t *members, *member_first;
-    size_t *tenants, *tenant_first;
-    bool *gone;           /* by instance */
-    struct giver *givers; /* all tiers, who gives first first */
-    int64_t moves;        /* from others that are left this time */
-};
 
 static void begin(struct sharing *sharing, struct arena *arena, const struct share_input *input);
 static void list_members(struct sharing *sharing);
@@ -77,24 +15,10 @@ static void add_segments(struct sharing *sharing, size_t tier, int64_t first, in
 static void serve(struct sharing *sharing, struct segment *segment);
 static bool serve_one(struct sharing *sharing, const struct segment *segment, bool is_granted);
 static bool take_idle(struct sharing *sharing, size_t tier);
-static bool take_from_others(struct sharing *sharing, const struct segment *segment);
-static bool take_one(struct sharing *sharing, const struct segment *segment, enum mercy mercy);
-static bool take_group(struct sharing *sharing, const struct segment *segment);
-static size_t find_group(const struct sharing *sharing, const struct segment *segment, size_t host,
-                         size_t *ret_group, enum mercy *ret_mercies);
-static int64_t allowance(const struct sharing *sharing, const struct segment *segment, size_t giver,
-                         enum mercy mercy);
-static void give(struct sharing *sharing, size_t instance, size_t taker, enum mercy mercy);
-static bool has_room(const struct sharing *sharing, size_t host, const int64_t *freed, const int64_t *size);
-static void occupy(struct sharing *sharing, size_t host, const int64_t *size, int sign);
-static bool quota_take(struct sharing *sharing, size_t tier);
-static void quota_return(struct sharing *sharing, size_t tier);
-static void quota_note(struct sharing *sharing, size_t tier, int sign);
 static void release(struct sharing *sharing);
 static struct share_result results(struct sharing *sharing);
+static const char *short_name(const char *name);
 static const char *reason_of(struct sharing *sharing, size_t tier);
-static struct size_class *class_of(struct sharing *sharing, size_t tier);
-static void size_of(const struct share_tier *tier, int64_t *ret_size);
 static int64_t clamp(const struct share_tier *tier, int64_t count);
 static int compare_segments(const void *a, const void *b);
 static int compare_givers(const void *a, const void *b);
@@ -124,6 +48,8 @@ static void begin(struct sharing *sharing, struct arena *arena, const struct sha
                                 .segments = VEC_OF(struct segment),
                                 .classes = VEC_OF(struct size_class),
                                 .deals = VEC_OF(struct deal),
+                                .given = VEC_OF(struct given),
+                                .apart_tier = SHARE_NONE,
                                 .moves = most > SHARE_MOVES_MIN ? most : SHARE_MOVES_MIN};
     sharing->seats = arena_alloc_array(arena, input->tiers_length, sizeof(*sharing->seats));
     sharing->free = arena_alloc_array(arena, input->hosts_length, sizeof(*sharing->free));
@@ -133,6 +59,7 @@ static void begin(struct sharing *sharing, struct arena *arena, const struct sha
     for (size_t p = 0; p < input->parties_length; p++)
         sharing->parties[p] = input->parties[p];
     sharing->gone = arena_alloc_array(arena, input->instances_length, sizeof(*sharing->gone));
+    sharing->stands = arena_alloc_array(arena, input->zones_length, sizeof(*sharing->stands));
     sharing->givers = arena_alloc_array(arena, input->tiers_length, sizeof(*sharing->givers));
     for (size_t t = 0; t < input->tiers_length; t++)
         sharing->givers[t] = (struct giver){&input->tiers[t], t};
@@ -181,10 +108,18 @@ static void seat_all(struct sharing *sharing)
         struct seat *seat = &sharing->seats[t];
         int64_t unplaced = 0;
 
-        *seat = (struct seat){.wanted = clamp(tier, tier->wanted), .leave = VEC_OF(const char *)};
+        *seat = (struct seat){
+            .wanted = clamp(tier, tier->wanted), .leave = VEC_OF(const char *), .seats = VEC_OF(size_t)};
         for (size_t m = sharing->member_first[t]; m < sharing->member_first[t + 1]; m++) {
             const struct share_instance *member = &sharing->input->instances[sharing->members[m]];
-            if (member->host == SHARE_NONE && !take_idle(sharing, t)) unplaced++;
+            seat->door += member->warm;
+            if (member->host != SHARE_NONE) continue;
+            if (member->unpaid && !share_quota_take(sharing, t)) {
+                seat->unpaid++;
+                unplaced++;
+            } else if (!take_idle(sharing, t)) {
+                unplaced++;
+            }
         }
         ask(sharing, t, unplaced);
     }
@@ -239,236 +174,118 @@ static void serve(struct sharing *sharing, struct segment *segment)
     }
 }
 
-/* One more member for the tier, or room for one that it has already. */
+/* One more member for the tier, or room for one that it has already. What does not lead to that is not taken.
+ */
 static bool serve_one(struct sharing *sharing, const struct segment *segment, bool is_granted)
 {
     struct seat *seat = &sharing->seats[segment->tier];
+    bool pays_now = !is_granted || seat->unpaid > 0;
+    size_t given_length = sharing->given.length;
 
-    if (!is_granted && seat->warm < segment->of->warm) {
+    if (!is_granted && seat->door > 0) {
+        seat->door--;
         seat->warm++;
-    } else if (!is_granted && !quota_take(sharing, segment->tier)) {
+    } else if (pays_now && !share_quota_make(sharing, segment)) {
+        share_take_back(sharing, given_length);
         seat->lacks_why = "the quota of its party is used up";
         return false;
     } else if (take_idle(sharing, segment->tier)) {
         seat->idle += !is_granted;
-    } else if (sharing->moves == 0 || !take_from_others(sharing, segment)) {
-        if (!is_granted) quota_return(sharing, segment->tier);
-        seat->lacks_why = sharing->moves == 0 ? "enough changes hands at once"
-                                              : "no host has room, and nobody else has more than it may keep";
+    } else if (sharing->moves == 0 || !share_take(sharing, segment)) {
+        if (pays_now) share_quota_return(sharing, segment->tier);
+        share_take_back(sharing, given_length);
+        seat->lacks_why =
+            sharing->moves == 0 ? "enough changes hands at once" : share_why_not(sharing, segment);
         return false;
     } else {
         sharing->moves--;
     }
+    if (is_granted && pays_now) seat->unpaid--;
     if (!is_granted) seat->wanted++;
     return true;
 }
 
-/* Most of the time of a decision is spent here. */
 static bool take_idle(struct sharing *sharing, size_t tier)
 {
-    struct size_class *class = class_of(sharing, tier);
+    struct size_class *class = share_class(sharing, tier);
+    size_t h = class->host = share_next_room(sharing, class->of, class->host);
+
+    share_look_apart(sharing, tier);
+    while (h < sharing->input->hosts_length && !share_may_stand(sharing, tier, h))
+        h = share_next_room(sharing, class->of, h + 1);
+    if (h == sharing->input->hosts_length) return false;
+    share_stand(sharing, tier, h);
+    return true;
+}
+
+/* The first host from this one on. Most of the time of a decision is spent here. */
+size_t share_next_room(const struct sharing *sharing, const int64_t *size, size_t host)
+{
     const int64_t(*free)[SHARE_DIMENSIONS] = (const int64_t(*)[SHARE_DIMENSIONS])sharing->free;
     int64_t least[SHARE_DIMENSIONS];
-    size_t h = class->host, length = sharing->input->hosts_length;
+    size_t h = host, length = sharing->input->hosts_length;
 
     for (size_t d = 0; d < SHARE_DIMENSIONS; d++)
-        least[d] = class->of[d] > 0 ? class->of[d] : INT64_MIN;
+        least[d] = size[d] > 0 ? size[d] : INT64_MIN;
+    if (PLANTED(room_unseen) && h + 1 < length) h = length - 1;
     while (h < length && (free[h][0] < least[0] || free[h][1] < least[1] || free[h][2] < least[2] ||
                           free[h][3] < least[3] || !sharing->input->hosts[h].usable))
         h++;
-    class->host = h;
-    if (h == length) return false;
-    occupy(sharing, h, class->of, 1);
-    return true;
+    return h;
 }
 
-static bool take_from_others(struct sharing *sharing, const struct segment *segment)
+/* What tells where the tier stands has to be of this tier. */
+void share_look_apart(struct sharing *sharing, size_t tier)
 {
-    const struct seat *seat = &sharing->seats[segment->tier];
+    const struct share_input *input = sharing->input;
+    const size_t *zones = input->tiers[tier].zones;
+    const struct vec *seats = &sharing->seats[tier].seats;
 
-    if (class_of(sharing, segment->tier)->barren) return false;
-    if (take_one(sharing, segment, MERCY_SPARE) || take_one(sharing, segment, MERCY_EXTENDED) ||
-        take_group(sharing, segment))
-        return true;
-    /* What it has itself it cannot take, but the next one may. */
-    if (seat->spare == 0 && seat->wanted <= segment->of->count.guaranteed)
-        class_of(sharing, segment->tier)->barren = true;
-    return false;
-}
-
-/* A member of another tier whose room suffices. */
-static bool take_one(struct sharing *sharing, const struct segment *segment, enum mercy mercy)
-{
-    int64_t size[SHARE_DIMENSIONS], freed[SHARE_DIMENSIONS];
-
-    size_of(segment->of, size);
-    for (size_t g = 0; g < sharing->input->tiers_length; g++) {
-        size_t giver = sharing->givers[g].tier;
-        if (allowance(sharing, segment, giver, mercy) == 0) continue;
-        size_of(&sharing->input->tiers[giver], freed);
-        /* The youngest first: they were the last that were needed. */
-        for (size_t m = sharing->member_first[giver + 1]; m > sharing->member_first[giver]; m--) {
-            size_t instance = sharing->members[m - 1], host = sharing->input->instances[instance].host;
-            if (sharing->gone[instance] || host == SHARE_NONE || !has_room(sharing, host, freed, size))
-                continue;
-            give(sharing, instance, segment->tier, mercy);
-            occupy(sharing, host, size, 1);
-            return true;
-        }
+    if (!zones || sharing->apart_tier == tier) return;
+    sharing->apart_tier = tier;
+    sharing->generation++;
+    for (size_t m = sharing->member_first[tier]; m < sharing->member_first[tier + 1]; m++) {
+        size_t host = input->instances[sharing->members[m]].host;
+        if (host != SHARE_NONE && !sharing->gone[sharing->members[m]])
+            sharing->stands[zones[host]] = sharing->generation;
     }
-    return false;
+    for (size_t i = 0; i < seats->length; i++)
+        sharing->stands[zones[*(const size_t *)vec_at(seats, i)]] = sharing->generation;
 }
 
-/* Several members on one host, of whatever tiers, that make room together: where the fewest do. */
-static bool take_group(struct sharing *sharing, const struct segment *segment)
+bool share_may_stand(const struct sharing *sharing, size_t tier, size_t host)
 {
-    size_t group[GROUP_MAX], best[GROUP_MAX], fewest = 0, host = 0;
-    enum mercy mercies[GROUP_MAX], best_mercies[GROUP_MAX];
+    const size_t *zones = sharing->input->tiers[tier].zones;
+    return !zones || sharing->stands[zones[host]] != sharing->generation;
+}
+
+void share_stand(struct sharing *sharing, size_t tier, size_t host)
+{
+    const size_t *zones = sharing->input->tiers[tier].zones;
     int64_t size[SHARE_DIMENSIONS];
 
-    for (size_t h = 0; h < sharing->input->hosts_length && fewest != 2; h++) {
-        size_t length = find_group(sharing, segment, h, group, mercies);
-        if (length == 0 || (fewest != 0 && length >= fewest)) continue;
-        memcpy(best, group, sizeof(best));
-        memcpy(best_mercies, mercies, sizeof(best_mercies));
-        fewest = length;
-        host = h;
-    }
-    if (fewest == 0) return false;
-    for (size_t i = 0; i < fewest; i++)
-        give(sharing, best[i], segment->tier, best_mercies[i]);
-    size_of(segment->of, size);
-    occupy(sharing, host, size, 1);
-    return true;
+    share_size(&sharing->input->tiers[tier], size);
+    share_occupy(sharing, host, size, 1);
+    *(size_t *)vec_push(&sharing->seats[tier].seats) = host;
+    if (zones) sharing->stands[zones[host]] = sharing->generation;
 }
 
-/* Returns how many members of the host make room together, by the gentlest way; 0: none do. */
-static size_t find_group(const struct sharing *sharing, const struct segment *segment, size_t host,
-                         size_t *ret_group, enum mercy *ret_mercies)
+/* The last one of the tier. */
+void share_unstand(struct sharing *sharing, size_t tier)
 {
-    int64_t size[SHARE_DIMENSIONS], one[SHARE_DIMENSIONS], freed[SHARE_DIMENSIONS] = {0};
-    size_t length = 0;
-
-    size_of(segment->of, size);
-    for (int mercy = 0; mercy < MERCIES; mercy++) {
-        for (size_t m = sharing->tenant_first[host + 1]; m > sharing->tenant_first[host]; m--) {
-            size_t instance = sharing->tenants[m - 1], giver = sharing->input->instances[instance].tier;
-            int64_t left =
-                sharing->gone[instance] ? 0 : allowance(sharing, segment, giver, (enum mercy)mercy);
-            for (size_t i = 0; i < length; i++) {
-                left -= sharing->input->instances[ret_group[i]].tier == giver && (int)ret_mercies[i] == mercy;
-                if (ret_group[i] == instance) left = 0;
-            }
-            if (left <= 0) continue;
-            size_of(&sharing->input->tiers[giver], one);
-            for (size_t d = 0; d < SHARE_DIMENSIONS; d++)
-                freed[d] += one[d];
-            ret_group[length] = instance;
-            ret_mercies[length++] = (enum mercy)mercy;
-            if (has_room(sharing, host, freed, size)) return length;
-            if (length == GROUP_MAX) return 0;
-        }
-    }
-    return 0;
-}
-
-/* How many members of the giver the segment's tier may take. What was called for within the guaranteed count
- * is nobody else's; beyond it a firmer level goes first, or a higher priority among equals. */
-static int64_t allowance(const struct sharing *sharing, const struct segment *segment, size_t giver,
-                         enum mercy mercy)
-{
-    const struct share_tier *of = &sharing->input->tiers[giver];
-    const struct seat *seat = &sharing->seats[giver];
-
-    if (giver == segment->tier) return 0;
-    if (mercy == MERCY_SPARE) return seat->spare;
-    bool rests = sharing->input->now_ms - of->given_ms >= SHARE_DWELL_MS;
-    int64_t beyond = seat->wanted - seat->spare - of->count.guaranteed;
-    if (beyond <= 0 || (segment->level == LEVEL_EXTENDED && of->priority >= segment->of->priority)) return 0;
-    return rests || segment->level == LEVEL_COMMITTED ? beyond : 0;
-}
-
-static void give(struct sharing *sharing, size_t instance, size_t taker, enum mercy mercy)
-{
-    const struct share_instance *member = &sharing->input->instances[instance];
-    struct seat *seat = &sharing->seats[member->tier];
+    struct vec *seats = &sharing->seats[tier].seats;
     int64_t size[SHARE_DIMENSIONS];
-    size_t d = 0;
 
-    size_of(&sharing->input->tiers[member->tier], size);
-    occupy(sharing, member->host, size, -1);
-    for (size_t c = 0; c < sharing->classes.length; c++) {
-        struct size_class *class = vec_at(&sharing->classes, c);
-        if (class->host > member->host) class->host = member->host;
-    }
-    quota_return(sharing, member->tier);
-    sharing->gone[instance] = true;
-    seat->wanted--;
-    if (mercy == MERCY_SPARE) seat->spare--;
-    *(const char **)vec_push(&seat->leave) = member->name;
-    for (; d < sharing->deals.length; d++) {
-        const struct deal *deal = vec_at(&sharing->deals, d);
-        if (deal->taker == taker && deal->giver == member->tier && deal->mercy == mercy) break;
-    }
-    if (d == sharing->deals.length)
-        *(struct deal *)vec_push(&sharing->deals) = (struct deal){taker, member->tier, mercy, 0};
-    ((struct deal *)vec_at(&sharing->deals, d))->count++;
+    share_size(&sharing->input->tiers[tier], size);
+    share_occupy(sharing, *(const size_t *)vec_at(seats, seats->length - 1), size, -1);
+    seats->length--;
+    if (sharing->apart_tier == tier) sharing->apart_tier = SHARE_NONE;
 }
 
-/* freed: what goes from there besides, or NULL. */
-static bool has_room(const struct sharing *sharing, size_t host, const int64_t *freed, const int64_t *size)
-{
-    if (!sharing->input->hosts[host].usable) return false;
-    for (size_t d = 0; d < SHARE_DIMENSIONS; d++)
-        if (size[d] > 0 && sharing->free[host][d] + (freed ? freed[d] : 0) < size[d]) return false;
-    return true;
-}
-
-static void occupy(struct sharing *sharing, size_t host, const int64_t *size, int sign)
+void share_occupy(struct sharing *sharing, size_t host, const int64_t *size, int sign)
 {
     for (size_t d = 0; d < SHARE_DIMENSIONS; d++)
         sharing->free[host][d] -= sign * size[d];
-}
-
-/* All that stand above it in the tree have to have it; they are checked first, so that nothing is half taken.
- * The tree is no deeper than there are parties, unless it is damaged. */
-static bool quota_take(struct sharing *sharing, size_t tier)
-{
-    const struct share_tier *of = &sharing->input->tiers[tier];
-    int64_t size[SHARE_DIMENSIONS];
-    size_t steps = 0;
-
-    size_of(of, size);
-    for (size_t p = of->party; p != SHARE_NONE && steps < sharing->input->parties_length; steps++) {
-        const struct share_party *party = &sharing->parties[p];
-        for (size_t d = 0; d < SHARE_DIMENSIONS; d++)
-            if (party->left[d] >= 0 && party->left[d] < size[d]) return false;
-        if (party->instances_left == 0) return false;
-        p = party->parent;
-    }
-    quota_note(sharing, tier, 1);
-    return true;
-}
-
-static void quota_return(struct sharing *sharing, size_t tier)
-{
-    quota_note(sharing, tier, -1);
-}
-
-static void quota_note(struct sharing *sharing, size_t tier, int sign)
-{
-    const struct share_tier *of = &sharing->input->tiers[tier];
-    int64_t size[SHARE_DIMENSIONS];
-    size_t steps = 0;
-
-    size_of(of, size);
-    for (size_t p = of->party; p != SHARE_NONE && steps < sharing->input->parties_length; steps++) {
-        struct share_party *party = &sharing->parties[p];
-        for (size_t d = 0; d < SHARE_DIMENSIONS; d++)
-            if (party->left[d] >= 0) party->left[d] -= sign * size[d];
-        if (party->instances_left >= 0) party->instances_left -= sign;
-        p = party->parent;
-    }
 }
 
 /* What nobody asked for goes to the idle pool. */
@@ -494,7 +311,7 @@ static struct share_result results(struct sharing *sharing)
         if (seat->wanted != input->tiers[t].wanted || seat->leave.length > 0) {
             const char **leave = arena_alloc_array(sharing->arena, seat->leave.length, sizeof(*leave));
             for (size_t i = 0; i < seat->leave.length; i++)
-                leave[i] = *(const char **)vec_at(&seat->leave, i);
+                leave[i] = short_name(*(const char **)vec_at(&seat->leave, i));
             changes[result.changes_length++] = (struct share_change){.tier = t,
                                                                      .wanted = seat->wanted,
                                                                      .leave = leave,
@@ -505,6 +322,13 @@ static struct share_result results(struct sharing *sharing)
             waits[result.waits_length++] = (struct share_wait){t, seat->lacks, seat->lacks_why};
     }
     return result;
+}
+
+/* Few of all names are asked for. */
+static const char *short_name(const char *name)
+{
+    const char *slash = strrchr(name, '/');
+    return slash ? slash + 1 : name;
 }
 
 static const char *reason_of(struct sharing *sharing, size_t tier)
@@ -520,13 +344,18 @@ static const char *reason_of(struct sharing *sharing, size_t tier)
         const struct deal *deal = vec_at(&sharing->deals, d);
         const struct share_tier *taker = &sharing->input->tiers[deal->taker];
         long long count = deal->count;
+        if (count == 0) continue; /* it was of no use */
         /* Who the others are is no tenant's business. */
         if (deal->taker == tier && deal->mercy == MERCY_SPARE)
             buf_printf(&text, "; the room of %lld that another farm offers", count);
+        else if (deal->taker == tier && deal->mercy == MERCY_WARM)
+            buf_printf(&text, "; the room of %lld that wait at another farm's door", count);
         else if (deal->taker == tier)
             buf_printf(&text, "; the room of %lld that another farm has beyond its guaranteed count", count);
         else if (deal->giver == tier && deal->mercy == MERCY_SPARE)
             buf_printf(&text, "; the room of %lld goes to another farm", count);
+        else if (deal->giver == tier && deal->mercy == MERCY_WARM)
+            buf_printf(&text, "; the room of %lld at its door goes to another farm", count);
         else if (deal->giver == tier)
             buf_printf(&text, "; the room of %lld beyond its guaranteed %lld goes to a farm that is %s",
                        count, (long long)of->count.guaranteed,
@@ -536,11 +365,11 @@ static const char *reason_of(struct sharing *sharing, size_t tier)
     return arena_strdup(sharing->arena, buf_text(&text));
 }
 
-static struct size_class *class_of(struct sharing *sharing, size_t tier)
+struct size_class *share_class(struct sharing *sharing, size_t tier)
 {
     int64_t size[SHARE_DIMENSIONS];
 
-    size_of(&sharing->input->tiers[tier], size);
+    share_size(&sharing->input->tiers[tier], size);
     for (size_t c = 0; c < sharing->classes.length; c++) {
         struct size_class *class = vec_at(&sharing->classes, c);
         if (memcmp(class->of, size, sizeof(size)) == 0) return class;
@@ -550,7 +379,7 @@ static struct size_class *class_of(struct sharing *sharing, size_t tier)
     return class;
 }
 
-static void size_of(const struct share_tier *tier, int64_t *ret_size)
+void share_size(const struct share_tier *tier, int64_t *ret_size)
 {
     ret_size[0] = tier->size.cpus_millis;
     ret_size[1] = tier->size.memory_bytes;
@@ -592,9 +421,12 @@ static int compare_givers(const void *a, const void *b)
 
 static void end(struct sharing *sharing)
 {
-    for (size_t t = 0; t < sharing->input->tiers_length; t++)
+    for (size_t t = 0; t < sharing->input->tiers_length; t++) {
         vec_free(&sharing->seats[t].leave);
+        vec_free(&sharing->seats[t].seats);
+    }
     vec_free(&sharing->segments);
     vec_free(&sharing->classes);
     vec_free(&sharing->deals);
+    vec_free(&sharing->given);
 }

@@ -20,11 +20,13 @@ struct share_host {
     int64_t free[SHARE_DIMENSIONS];
 };
 
-/* A member of a tier: it serves, or shall. Not those that wait at the door, nor those on their way out. */
+/* A member of a tier: it serves, or shall, or waits at the door. Not those on their way out. */
 struct share_instance {
-    const char *name; /* short: "web-3" */
+    const char *name; /* "acme/shop/web-3", or without what is before the last / */
     size_t tier;
     size_t host; /* SHARE_NONE: it waits for a place */
+    bool unpaid; /* it is in no quota yet: what parties have left does not know of it */
+    bool warm;   /* it waits at the door, and has a place */
 };
 
 /* What a party's quota leaves; -1: no limit. */
@@ -41,13 +43,14 @@ struct share_tier {
     struct resources size;
     struct count count;
     int64_t wanted; /* as decided last */
-    int64_t warm;   /* waiting at its door */
     int64_t calls;  /* how many its load calls for */
     double need;    /* -100 to 100 */
     double rate;    /* units a second: how much depends on it */
     enum sla_priority priority;
     int64_t waits_since_ms; /* wall clock since when it has called for more than it got; 0: it does not */
     int64_t given_ms;       /* when it was last given something */
+    const size_t *zones;    /* by host: no two of its instances stand in one; NULL: it may stand anywhere */
+    const char *apart;      /* what such a zone is: "rack" */
     const char *why;        /* one sentence, of need.h */
 };
 
@@ -60,6 +63,7 @@ struct share_input {
     size_t tiers_length;
     const struct share_instance *instances; /* all members of these tiers */
     size_t instances_length;
+    size_t zones_length; /* zones of tiers are below it */
     int64_t now_ms;
 };
 
@@ -67,7 +71,8 @@ struct share_input {
 struct share_change {
     size_t tier;
     int64_t wanted;
-    const char *const *leave; /* members whose room another tier gets: they go first */
+    const char *const
+        *leave; /* members whose room another tier gets, by short name, "web-3": they go first */
     size_t leave_length;
     const char *reason; /* one sentence: why, and from where or to whom */
 };
@@ -89,8 +94,11 @@ struct share_result {
 /* Decides once for all. What holds afterwards, for the input as given:
  * - every tier has at least its committed count and at most max;
  * - nobody gives below what is committed, or below what it calls for within its guaranteed count;
- * - work is conserved: where a tier waits, its party has no quota left, or no host has room, or as many as
- *   may be at a time were taken from others (what nobody has is given, and taken back, at once);
+ * - work is conserved: where a tier waits, its party has no quota left, or no host where it may stand has
+ *   room, or as many as may be at a time were taken from others (what nobody has is given, and taken back, at
+ *   once);
+ * - nothing is taken in vain: what goes, together with what is free, is room that the taker may use; what
+ *   only waits at another's door goes before what serves;
  * - who goes first: committed before guaranteed before extended; then priority, then need times rate, then
  *   who has waited longest, then name.
  * Cost: O(hosts · sizes + tiers · log tiers + instances), and O(hosts + instances) for a group that has to

@@ -11,7 +11,6 @@ enum { WIDTH = LEFT + RESPONSES * CELL + 110, HEIGHT = TOP + PROBABILITIES * CEL
 static double response_of(int nth);
 static double probability_of(int nth);
 static void add_text(struct buf *ret_svg, int x, int y, const char *anchor, const char *text);
-static void add_escaped(struct buf *ret_svg, const char *text);
 static void add_colour(struct buf *ret_svg, double need);
 static void add_legend(const struct scaling_rules *rules, struct buf *ret_svg);
 
@@ -37,9 +36,9 @@ void surface_svg(const struct scaling_rules *rules, enum sla_priority priority, 
                "font-family=\"system-ui, sans-serif\" font-size=\"12\">\n"
                "<style>text{fill:#333}@media(prefers-color-scheme:dark){text{fill:#ddd}}</style>\n<title>",
                WIDTH, HEIGHT, WIDTH, HEIGHT);
-    add_escaped(ret_svg, title);
+    buf_add_xml(ret_svg, title);
     buf_printf(ret_svg, "</title>\n<text x=\"%d\" y=\"24\" font-size=\"15\">", LEFT);
-    add_escaped(ret_svg, title);
+    buf_add_xml(ret_svg, title);
     buf_add_text(ret_svg, "</text>\n<g shape-rendering=\"crispEdges\">\n");
     for (int r = 0; r < RESPONSES; r++) {
         for (int p = 0; p < PROBABILITIES; p++) {
@@ -99,20 +98,8 @@ static void add_legend(const struct scaling_rules *rules, struct buf *ret_svg)
 static void add_text(struct buf *ret_svg, int x, int y, const char *anchor, const char *text)
 {
     buf_printf(ret_svg, "<text x=\"%d\" y=\"%d\" text-anchor=\"%s\">", x, y, anchor);
-    add_escaped(ret_svg, text);
+    buf_add_xml(ret_svg, text);
     buf_add_text(ret_svg, "</text>\n");
-}
-
-static void add_escaped(struct buf *ret_svg, const char *text)
-{
-    for (; *text; text++) {
-        if (*text == '<')
-            buf_add_text(ret_svg, "&lt;");
-        else if (*text == '&')
-            buf_add_text(ret_svg, "&amp;");
-        else
-            buf_add_char(ret_svg, *text);
-    }
 }
 
 /* Blue offers, red requests, between them grey: told apart by people who do not see red and green apart too.

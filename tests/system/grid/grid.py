@@ -109,6 +109,72 @@ def wait_until(what, condition, timeout_s=WAIT_S):
         time.sleep(0.02)
 
 
+# ---------------------------------------------------------------- callers
+
+class Callers:
+    """Callers who ask over HTTP while the block lasts. What every good answer took is kept, and what came instead of one.
+
+    Each has a connection that stays, and asks again when its answer is there and a moment has passed. With at(RATE) so many
+    requests begin a second, evenly, each over a connection of its own, as long as a caller is free."""
+
+    def __init__(self, address, path, callers=3, pause_s=0.01):
+        self.address, self.path, self.pause_s = address, path, pause_s
+        self.rate, self.next = None, time.monotonic()
+        self.times_s, self.bad = [], []
+        self.turn, self.stop = threading.Lock(), threading.Event()
+        self.threads = [threading.Thread(target=self.work, daemon=True) for _ in range(callers)]
+
+    def at(self, rate):
+        self.rate = rate
+        return self
+
+    def work(self):
+        host, port = self.address.split(':')
+        connection = http.client.HTTPConnection(host, int(port), timeout=30)
+        while not self.wait():
+            began = time.monotonic()
+            try:
+                connection.request('GET', self.path, headers={'Connection': 'close'} if self.rate else {})
+                answer = connection.getresponse()
+                took = time.monotonic() - began
+                answer.read()
+                if answer.status == 200:
+                    self.times_s.append(took)
+                else:
+                    self.bad.append((answer.status, round(time.time(), 3)))
+            except (OSError, http.client.HTTPException) as error:
+                self.bad.append((repr(error), round(time.time(), 3)))
+                connection.close()
+        connection.close()
+
+    def wait(self):
+        """Until it is the caller's turn; True: there is none any more."""
+        if not self.rate:
+            return self.stop.wait(self.pause_s)
+        with self.turn:
+            self.next = max(self.next + 1 / self.rate, time.monotonic())
+            return self.stop.wait(self.next - time.monotonic())
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop.set()
+        for thread in self.threads:
+            thread.join(timeout=40)
+
+    def more(self, count):
+        """Waits for so many more answers."""
+        wanted = len(self.times_s) + count
+        wait_until(f'{count} more answers', lambda: len(self.times_s) >= wanted)
+
+    @property
+    def asked(self):
+        return len(self.times_s) + len(self.bad)
+
+
 # ---------------------------------------------------------------- processes
 
 def start_ticks(pid):

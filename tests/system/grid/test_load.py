@@ -3,69 +3,20 @@
 usage: test_load.py CROFT"""
 
 import contextlib
-import http.client
+import json
 import os
 import pathlib
 import signal
 import socket
 import sys
 import threading
-import time
 
-from grid import Grid, Tap, equal, needs_root, wait_until
+from grid import Callers, Grid, Tap, equal, needs_root, wait_until
 
 tap = Tap()
 BALANCER = 'acme/shop/balance-1'
+WHO_PATH = '/cgi-bin/who'
 LINES = 300  # so many times are enough for a percentile
-
-
-class Steady:
-    """Callers, each over one connection, who ask again when the answer is there and a moment has passed; every time that
-    an answer took is kept."""
-
-    def __init__(self, address, threads=3, pause_s=0.01, path='/cgi-bin/who'):
-        self.address, self.pause_s, self.path = address, pause_s, path
-        self.times_s, self.bad = [], []
-        self.stop = threading.Event()
-        self.threads = [threading.Thread(target=self.work, daemon=True) for _ in range(threads)]
-
-    def work(self):
-        host, port = self.address.split(':')
-        connection = http.client.HTTPConnection(host, int(port), timeout=15)
-        while not self.stop.is_set():
-            began = time.monotonic()
-            try:
-                connection.request('GET', self.path)
-                answer = connection.getresponse()
-                took = time.monotonic() - began
-                answer.read()
-                if answer.status == 200:
-                    self.times_s.append(took)
-                else:
-                    self.bad.append(answer.status)
-            except (OSError, http.client.HTTPException) as error:
-                self.bad.append(repr(error))
-                connection.close()
-            self.stop.wait(self.pause_s)
-        connection.close()
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stop.set()
-        for thread in self.threads:
-            thread.join(timeout=20)
-
-    def more(self, count):
-        wanted = len(self.times_s) + count
-        wait_until(f'{count} more answers', lambda: len(self.times_s) >= wanted)
-
-    @property
-    def asked(self):
-        return len(self.times_s) + len(self.bad)
 
 
 def tier(grid):
@@ -93,7 +44,7 @@ def percentile(times, part):
 def agrees(grid):
     address = grid.publish()
     grid.apply(farm(grid, address), wait=True)
-    with Steady(address) as load:
+    with Callers(address, WHO_PATH) as load:
         load.more(LINES)
         wait_until('croft tells of times', lambda: tier(grid).get('response_ms'))
         # The window is of the last ten to twenty seconds: compare with what callers saw in that time.
@@ -118,7 +69,7 @@ def agent_killed(grid):
     address = grid.publish()
     grid.apply(farm(grid, address), wait=True)
     host = grid.get('instances', BALANCER)['host']
-    with Steady(address) as load:
+    with Callers(address, WHO_PATH) as load:
         wait_until('the rate is known', lambda: tier(grid).get('rate', 0) > 0)
         agent = grid.get('hosts', host)['agent_pid']
         os.kill(agent, signal.SIGKILL)
@@ -158,7 +109,7 @@ def flood(grid):
     pourer = threading.Thread(target=pour, daemon=True)
     pourer.start()
     try:
-        with Steady(address) as load:
+        with Callers(address, WHO_PATH) as load:
             wait_until('the flood is held up', lambda: sent[1] > 200)
             load.more(LINES)
             wait_until('the rate is known', lambda: tier(grid).get('rate', 0) > 0)
@@ -171,7 +122,7 @@ def flood(grid):
     equal(grid.get('hosts', instance['host'])['agent_pid'], agent, 'the agent')
     assert 'web-77' not in str(grid.api('GET', '/v1/top').json), grid.api('GET', '/v1/top').json
     # When it is over, times are told again.
-    with Steady(address) as load:
+    with Callers(address, WHO_PATH) as load:
         load.more(LINES)
         wait_until('times are known', lambda: tier(grid).get('response_ms'))
 
@@ -186,12 +137,34 @@ def refused(grid):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGSTOP)
 
-    with Steady(address, threads=2, pause_s=0.05) as load:
+    with Callers(address, WHO_PATH, callers=2, pause_s=0.05) as load:
         def seen():
             hang()  # again and again: their hosts mend them
             return total(grid, 'refused') > 0
         wait_until('requests are refused', seen)
     assert load.bad, 'nobody answered, and no caller was told so'
+
+
+@tap.case('how the target of the service level was kept in this period is shown with the farm')
+def kept(grid):
+    address = grid.publish()
+    # So slow that every answer is in time, however busy the machine is.
+    grid.apply(json.dumps({'kind': 'SLA', 'name': 'gold', 'period': 'month', 'target': {'response': '1m', 'percentile': 95},
+                           'levels': {'committed': {'rate': '1 EUR'}, 'guaranteed': {'rate': '2 EUR'}}}))
+    count = {'committed': 2, 'guaranteed': 3, 'max': 3}
+    grid.apply(grid.farm('shop', address, sla='gold', web={'count': count, 'capacity': 1000}), wait=True)
+    shown = grid.get('farms', 'acme/shop')
+    equal([shown[key] for key in ('sla', 'level', 'target_ms', 'percentile')], ['gold', 'committed', 60000, 95])
+    assert 'target_kept_percent' in shown, shown
+    with Callers(address, WHO_PATH, callers=1):
+        wait_until('a minute was measured', lambda: grid.get('farms', 'acme/shop')['target_minutes'], 180)
+    equal(grid.get('farms', 'acme/shop')['target_kept_percent'], 100)
+    title, row = grid.do('get', 'farms').splitlines()[:2]
+    assert 'TARGET' in title and 'KEPT' in title and '95 % in 60000 ms' in row and '100 %' in row, (title, row)
+    told = grid.do('describe', 'farm', 'acme/shop')
+    for line in ('level: committed', 'target_ms: 60000', 'percentile: 95', 'target_kept_percent: 100', 'committed: 2',
+                 'guaranteed: 3', 'max: 3', 'running: 2'):
+        assert line in ' '.join(told.split()), (line, told)
 
 
 if __name__ == '__main__':

@@ -295,7 +295,7 @@ static void load_chains(const struct bridged *pair, const struct filter *filters
     struct rules *rules = NULL;
     struct error err;
     buf_add_text(&text, "add table inet croft\ndelete table inet croft\n");
-    assert_good(rules_compile(&farm, 1, NULL, &rules, &err), &err);
+    assert_good(rules_compile(&farm, 1, NULL, NULL, &rules, &err), &err);
     rules_whole(rules, &none_left, &text);
     rules_free(rules);
     buf_add_text(&text, "delete table bridge croft\nflush chain inet croft forward\n");

@@ -127,6 +127,15 @@ static void numbers(void **state)
     }
 }
 
+static void xml_text(void **state)
+{
+    CLEANUP_BUF struct buf buf = {0};
+    buf_add_xml(&buf, "");
+    assert_string_equal(buf_text(&buf), "");
+    buf_add_xml(&buf, "a <b> & \"c\"\t\x01\r;\n\xc3\xa9 &amp;");
+    assert_string_equal(buf_text(&buf), "a &lt;b&gt; &amp; &quot;c&quot;\t??;\n\xc3\xa9 &amp;amp;");
+}
+
 static void truncates(void **state)
 {
     CLEANUP_BUF struct buf buf = {0};
@@ -146,6 +155,7 @@ int main(void)
         cmocka_unit_test(json_strings),  cmocka_unit_test(behaves_as_a_byte_string),
         cmocka_unit_test(misuse_aborts), cmocka_unit_test(json_mends_what_is_not_utf8),
         cmocka_unit_test(numbers),       cmocka_unit_test(truncates),
+        cmocka_unit_test(xml_text),
     };
     return cmocka_run_group_tests_name("buf", tests, NULL, NULL);
 }

@@ -44,7 +44,7 @@ static void test_parse(void **state)
         }
         assert_int_equal(money.micros, rows[i].micros);
         assert_string_equal(money_format(out, &money), rows[i].canonical);
-        assert_string_equal(money_format_cents(out, &money), rows[i].cents);
+        assert_string_equal(money_format_invoice(out, &money), rows[i].cents);
     }
 }
 
@@ -59,7 +59,15 @@ static void test_none_and_negative(void **state)
     assert_string_equal(money_format(out, &money), "");
     money = (struct money){.micros = -15000, .currency = "EUR"};
     assert_string_equal(money_format(out, &money), "-0.015 EUR");
-    assert_string_equal(money_format_cents(out, &money), "-0.02 EUR");
+    assert_string_equal(money_format_invoice(out, &money), "-0.02 EUR");
+    /* In the minor unit of the currency: whole yen, thousandths of a dinar. */
+    assert_string_equal(money_format_invoice(out, &(struct money){1500000, "JPY"}), "2 JPY");
+    assert_string_equal(money_format_invoice(out, &(struct money){-2500000, "KRW"}), "-2 KRW");
+    assert_string_equal(money_format_invoice(out, &(struct money){1234500, "KWD"}), "1.234 KWD");
+    assert_string_equal(money_format_invoice(out, &(struct money){1234560, "CLF"}), "1.2346 CLF");
+    assert_int_equal(money_decimals("EUR"), 2);
+    assert_int_equal(money_decimals("QQQ"), 2);
+    assert_int_equal(money_decimals("XPF"), 0);
     money.micros = INT64_MIN;
     assert_string_equal(money_format(out, &money), "-9223372036854.775808 EUR");
 }

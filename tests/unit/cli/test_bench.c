@@ -97,6 +97,29 @@ static void hosts_are_shared(void **state)
     assert_int_equal(node_int(&one, "given", 0), node_int(&other, "given", 1));
 }
 
+/* All kinds are judged, and those that cannot break the boundary do not. */
+static void filters_are_judged(void **state)
+{
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    struct node node = json(arena, "bench filter --rules 60 --seed 3 -o json");
+    const struct node *cases = node_get(&node, "cases");
+    size_t broken = 0;
+
+    assert_int_equal(node_int(&node, "rules", 0), 60);
+    assert_true(cases != NULL && cases->length == 30);
+    for (size_t i = 0; i < cases->length; i++) {
+        const struct node *item = &cases->items[i];
+        const char *name = node_text(item, "name", "");
+        bool good = strstr(name, "equal") || strstr(name, "denies more") || strstr(name, "in pieces");
+        if (good) assert_int_equal(node_int(item, "accepted", 0), node_int(item, "of", 1));
+        broken += node_int(item, "accepted", 0) < node_int(item, "of", 0);
+    }
+    assert_true(broken > 4);
+    char *text = run("bench filter --rules 5000", 2);
+    assert_string_equal(text, "croft: bench filter: --rules takes a number from 1 to 4096, not \"5000\"\n");
+    free(text);
+}
+
 static void wrong_numbers_are_told(void **state)
 {
     char *text = run("bench place --hosts 0", 2);
@@ -134,9 +157,10 @@ static void grids_are_whole(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(all_are_placed),         cmocka_unit_test(few_hosts_are_used),
-        cmocka_unit_test(a_rack_is_lost),         cmocka_unit_test(hosts_are_shared),
-        cmocka_unit_test(wrong_numbers_are_told), cmocka_unit_test(grids_are_whole),
+        cmocka_unit_test(all_are_placed),     cmocka_unit_test(few_hosts_are_used),
+        cmocka_unit_test(a_rack_is_lost),     cmocka_unit_test(hosts_are_shared),
+        cmocka_unit_test(filters_are_judged), cmocka_unit_test(wrong_numbers_are_told),
+        cmocka_unit_test(grids_are_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -104,6 +104,26 @@ static void every_policy_prints_what_the_contract_lists(void **state)
     }
 }
 
+static void what_gets_no_demand_is_said(void **state)
+{
+    struct room *room = *state;
+    char more[2048];
+
+    assert_int_equal(RUN(room, "replay", "--trace", room->trace, "--farms", room->farms), 0);
+    assert_string_equal(room->err, "");
+    snprintf(more, sizeof(more),
+             "%s  - {name: app, image: 'x:1', count: {committed: 1, max: 9}, capacity: 50}\n"
+             "  - {name: db, image: 'x:1', count: {committed: 1}}\n---\n"
+             "kind: Farm\nname: b\nparty: p\nsla: gold\nsubnet: 10.0.0.0/24\ntiers:\n"
+             "  - {name: web, image: 'x:1', count: {committed: 1, max: 9}, capacity: 50}\n",
+             farms);
+    assert_int_equal(write_text(room->bad, more), 0);
+    assert_int_equal(RUN(room, "replay", "--trace", room->trace, "--farms", room->bad, "-o", "json"), 0);
+    assert_true(text_ends(room->err, "; left out: p/a/app, p/b/web (no rows)\n"));
+    assert_ptr_equal(strchr(room->err, '\n'), room->err + strlen(room->err) - 1);
+    assert_true(text_starts(room->out, "{"));
+}
+
 static void a_table_and_a_picture(void **state)
 {
     struct room *room = *state;
@@ -180,6 +200,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(every_policy_prints_what_the_contract_lists),
+        CASE(what_gets_no_demand_is_said),
         CASE(a_table_and_a_picture),
         CASE(wrong_orders_are_told_in_one_line),
         CASE(bad_traces_are_told_with_their_place),

@@ -128,6 +128,23 @@ static void on_minute(void *ctx, const char *farm, const char *tier, int64_t min
     *(good ? &minutes->good : &minutes->bad) += 1;
 }
 
+/* However a minute's end falls between reports and ticks: none goes by untold. */
+static void test_every_minute(void **state)
+{
+    for (int64_t phase_ms = 0; phase_ms < 1000; phase_ms += 50) {
+        struct minutes minutes = {0};
+        struct world *world = loaded(&half);
+        world_stop_controller(world);
+        sim_machine_clock_jump(world->controller_clock, phase_ms);
+        start_controller(world);
+        load_on_minute(world->controller, on_minute, &minutes);
+        world_run_ms(world, 185000);
+        if (minutes.good + minutes.bad < 3)
+            fail_msg("%zu minutes at %lld ms", minutes.good + minutes.bad, (long long)phase_ms);
+        world_free(world);
+    }
+}
+
 /* At a mean of 20 ms an eighth is later than 50, at 12.5 ms a fiftieth; a tenth may be. */
 static void test_minutes(void **state)
 {
@@ -280,9 +297,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rate_and_times), cmocka_unit_test(test_too_much),
-        cmocka_unit_test(test_agent_away),     cmocka_unit_test(test_minutes),
-        cmocka_unit_test(test_lead),           cmocka_unit_test(test_strangers),
-        cmocka_unit_test(test_another_farm),   cmocka_unit_test(test_totals),
-        cmocka_unit_test(test_shown)};
+        cmocka_unit_test(test_agent_away),     cmocka_unit_test(test_every_minute),
+        cmocka_unit_test(test_minutes),        cmocka_unit_test(test_lead),
+        cmocka_unit_test(test_strangers),      cmocka_unit_test(test_another_farm),
+        cmocka_unit_test(test_totals),         cmocka_unit_test(test_shown)};
     return cmocka_run_group_tests_name("load", tests, NULL, NULL);
 }

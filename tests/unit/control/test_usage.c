@@ -80,6 +80,14 @@ static void run(struct bench *bench, int64_t ms)
     audited(bench);
 }
 
+/* The text with another part, to be freed. */
+static char *with(const char *text, const char *old, const char *new)
+{
+    const char *at = strstr(text, old);
+    assert_non_null(at);
+    return mem_printf("%.*s%s%s", (int)(at - text), text, new, at + strlen(old));
+}
+
 static const char *bill(struct world *world)
 {
     return expect(world, 200, landlord, "GET", "/v1/bill?from=1970-01-01", NULL);
@@ -195,6 +203,76 @@ static void test_lost_host(void **state)
     bench_free(&bench);
 }
 
+/* Milliseconds billed as committed. */
+static int64_t committed_ms(struct world *world)
+{
+    const char *at = strstr(bill(world), "\"use\":\"committed\"");
+    assert_non_null(at);
+    return atoll(strstr(at, "\"instance_ms\":") + strlen("\"instance_ms\":"));
+}
+
+/* All of the farm is on h1, which is about to go. */
+static struct bench bench_on_one(void)
+{
+    struct bench bench = bench_new(2);
+    struct world *world = bench.world;
+
+    run(&bench, 1000);
+    expect(world, 200, landlord, "POST", "/v1/hosts/h2/drain", "{}");
+    apply(world, shop);
+    wait_running(world, "acme/shop/web-", 3, 10000);
+    run(&bench, 130 * 1000);
+    world->power_fails = true; /* nothing of it starts elsewhere */
+    return bench;
+}
+
+/* A host that ends while no controller is there to see it is billed until the one before was known to hear it
+ * last: not for the hours until one is there again, be it that one ends on the way. */
+static void test_lost_unseen(void **state)
+{
+    for (int comes_back = 0; comes_back < 2; comes_back++) {
+        for (int crashes = 0; crashes < 3; crashes++) {
+            struct bench bench = bench_on_one();
+            struct world *world = bench.world;
+            int64_t before_ms = committed_ms(world);
+            world_stop_controller(world);
+            box_die(world_box(world, "h1"));
+            world_run_ms(world, 2 * HOUR);
+            for (int i = 0; i < crashes; i++) {
+                start_controller(world);
+                expect(world, 200, landlord, "POST", "/v1/farms/acme/shop/scale",
+                       i ? "{\"tier\":\"web\",\"count\":2}" : "{\"tier\":\"web\",\"count\":3}");
+                run(&bench, 500);
+                world_stop_controller(world);
+                world_run_ms(world, HOUR);
+            }
+            if (comes_back) boot(world_box(world, "h1"));
+            start_controller(world);
+            if (!comes_back) wait_host(world, "h1", HOST_DOWN, 15000);
+            run(&bench, comes_back ? 10 * 1000 : 1000);
+            int64_t more_ms = committed_ms(world) - before_ms;
+            /* Of two that serve; when they are back, for some of the last ten seconds. */
+            assert_in_range(more_ms + 2 * 61 * 1000, 1, 2 * (61 + (comes_back ? 10 : 0)) * 1000);
+            assert_non_null(strstr(bill(world), "\"proof\":{\"holds\":true"));
+            bench_free(&bench);
+        }
+    }
+}
+
+/* While one is there, to the beat. */
+static void test_lost_seen(void **state)
+{
+    struct bench bench = bench_on_one();
+    struct world *world = bench.world;
+    int64_t before_ms = committed_ms(world);
+
+    box_die(world_box(world, "h1"));
+    wait_host(world, "h1", HOST_DOWN, 15000);
+    run(&bench, 5000);
+    assert_in_range(before_ms - committed_ms(world), 0, 2 * 300); /* beats come four a second */
+    bench_free(&bench);
+}
+
 /* A store of a grid that had no books yet: they are opened with the first change, and are whole from then on.
  */
 static void test_opening(void **state)
@@ -258,6 +336,8 @@ static void test_service(void **state)
 
     apply(world, shop);
     run(&bench, 8000);
+    assert_non_null(strstr(expect(world, 200, landlord, "GET", "/v1/farms/acme/shop", NULL),
+                           "\"target_ms\":50,\"percentile\":99,\"target_kept_percent\":null"));
     int64_t now_ms = usage_now_ms(world->controller);
     for (int again = 0; again < 2; again++) {
         struct change *change = change_new(world->store);
@@ -274,6 +354,20 @@ static void test_service(void **state)
     assert_non_null(strstr(told, "\"charge\":\"credit\""));
     assert_non_null(strstr(told, "98.888 % of 90 minutes met the target in web, below 99.900 %: 10.000 % is "
                                  "paid back, as of now: the period is not over"));
+    assert_non_null(strstr(expect(world, 200, landlord, "GET", "/v1/farms/acme/shop", NULL),
+                           "\"target_kept_percent\":98.888,\"target_minutes\":90"));
+    /* Another period, of the same minutes: it is summed up anew with the next one. */
+    CLEANUP_MEM char *monthly = with(shop, "period: day", "period: month");
+    apply(world, monthly);
+    assert_non_null(strstr(expect(world, 200, landlord, "GET", "/v1/farms/acme/shop", NULL),
+                           "\"target_kept_percent\":null"));
+    struct change *change = change_new(world->store);
+    assert_true(
+        usage_note_service(world->controller, change, "acme/shop", "web", now_ms + 90 * 60000, true, &err));
+    assert_true(change_commit(change, NULL, &err));
+    change_free(change);
+    assert_non_null(strstr(expect(world, 200, landlord, "GET", "/v1/farms/acme/shop", NULL),
+                           "\"target_kept_percent\":98.901,\"target_minutes\":91"));
     bench_free(&bench);
 }
 
@@ -333,6 +427,8 @@ int main(void)
         cmocka_unit_test(test_clock_steps),
         cmocka_unit_test(test_clock_of_successor),
         cmocka_unit_test(test_lost_host),
+        cmocka_unit_test(test_lost_unseen),
+        cmocka_unit_test(test_lost_seen),
         cmocka_unit_test(test_opening),
         cmocka_unit_test(test_tampered),
         cmocka_unit_test(test_service),

@@ -127,6 +127,7 @@ static void test_farm_says_what_its_filters_say(void **state)
         {"db", "internet", PROTOCOL_ANY, 0, 65535}, {"cache", "internet", PROTOCOL_ANY, 0, 65535},
     };
     const struct rules_outside outside = {NULL, 0};
+    struct rules *before[2] = {NULL, NULL};
     uint64_t lot = 2;
     for (int round = 0; round < 1000; round++) {
         CLEANUP_ARENA struct arena *arena = arena_new();
@@ -152,7 +153,7 @@ static void test_farm_says_what_its_filters_say(void **state)
                                        .filters = filters,
                                        .filters_length = length};
         for (uint32_t h = 0; h < 2; h++)
-            assert_true(rules_compile(&farm, h, &outside, &hosts[h], &err));
+            assert_true(rules_compile(&farm, h, &outside, before[h], &hosts[h], &err));
         for (int i = 0; i < 100; i++) {
             enum filter_direction judge = FILTER_BOTH;
             const struct packet packet = made_packet(&lot, FAMILY_IPV4);
@@ -168,9 +169,47 @@ static void test_farm_says_what_its_filters_say(void **state)
             if (judge == FILTER_IN && from != to && !here)
                 fail_with(&packet, "judged for a port of another host", start);
         }
-        rules_free(hosts[0]);
-        rules_free(hosts[1]);
+        for (uint32_t h = 0; h < 2; h++) {
+            rules_free(before[h]);
+            before[h] = hosts[h];
+        }
     }
+    rules_free(before[0]);
+    rules_free(before[1]);
+}
+
+/* What is taken over from before is what still means the same: here two instances change addresses. */
+static void test_names_mean_who_is_there(void **state)
+{
+    static const struct farm_rule all[] = {{"web", "web", PROTOCOL_ANY, 0, 65535}};
+    struct member members[] = {made_members[0], made_members[1]};
+    const struct filter_rule rule = {.action = FILTER_DENY,
+                                     .direction = FILTER_OUT,
+                                     .from = {.kind = ENDPOINT_INSTANCE, .name = MADE_FARM "/web-1"},
+                                     .to = {.name = ""},
+                                     .protocol = FILTER_PROTOCOL_ANY};
+    const struct filter filter = {"one", "acme", "acme/one", MADE_FARM, FILTER_ALLOW, &rule, 1};
+    const struct host_farm farm = {.name = MADE_FARM,
+                                   .subnet = {0x0a000000U, 24},
+                                   .gateway = 0x0a000001U,
+                                   .members = members,
+                                   .members_length = LENGTH(members),
+                                   .rules = all,
+                                   .rules_length = 1,
+                                   .filters = &filter,
+                                   .filters_length = 1};
+    const struct rules_flow flow = {made_members[0].address, made_members[1].address, IP_TCP, 40000, 80};
+    struct rules *before = NULL, *after = NULL;
+    struct error err;
+    assert_true(rules_compile(&farm, 0, NULL, NULL, &before, &err));
+    members[0].address = made_members[1].address;
+    members[1].address = made_members[0].address;
+    assert_true(rules_compile(&farm, 0, NULL, before, &after, &err));
+    assert_false(rules_pass(before, &flow));
+    assert_true(rules_pass(after, &flow));
+    assert_true(rules_shrink(before, after));
+    rules_free(before);
+    rules_free(after);
 }
 
 int main(void)
@@ -178,6 +217,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_program_says_what_the_filter_says),
         cmocka_unit_test(test_farm_says_what_its_filters_say),
+        cmocka_unit_test(test_names_mean_who_is_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

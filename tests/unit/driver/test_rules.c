@@ -2,6 +2,7 @@
 #include "driver/net/rules.h"
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "model/denials.h"
 
 #include <netinet/in.h>
@@ -49,7 +50,7 @@ static struct rules *compile_for(size_t members_length, size_t rules_length,
                                    .rules_length = rules_length};
     struct rules *rules = NULL;
     struct error err;
-    if (!rules_compile(&farm, HERE, outside, &rules, &err)) fail_msg("%s", err.message);
+    if (!rules_compile(&farm, HERE, outside, NULL, &rules, &err)) fail_msg("%s", err.message);
     return rules;
 }
 
@@ -152,6 +153,89 @@ static void test_outside(void **state)
     assert_golden("outside_host", &host);
 }
 
+static struct rules *compile_filtered(const struct filter *filters, size_t length, const struct rules *before)
+{
+    const struct host_farm farm = {.name = "acme/shop",
+                                   .subnet = {0x0a000000U, 24},
+                                   .gateway = 0x0a000001U,
+                                   .members = members,
+                                   .members_length = LENGTH(members),
+                                   .rules = rules_list,
+                                   .rules_length = LENGTH(rules_list),
+                                   .filters = filters,
+                                   .filters_length = length};
+    struct rules *rules = NULL;
+    struct error err;
+    if (!rules_compile(&farm, HERE, NULL, before, &rules, &err)) fail_msg("%s", err.message);
+    return rules;
+}
+
+static struct filter_rule rule_for(enum filter_action action, enum filter_direction direction,
+                                   const char *from, int64_t protocol, const struct port_range *ports,
+                                   size_t length)
+{
+    struct filter_rule rule = {.action = action,
+                               .direction = direction,
+                               .from = {.name = ""},
+                               .to = {.name = ""},
+                               .protocol = protocol,
+                               .ports = ports,
+                               .ports_length = length};
+    if (from == NULL) return rule;
+    rule.from.kind = ENDPOINT_PREFIX;
+    if (address_parse(from, &rule.from.prefix)) return rule;
+    rule.from.kind = text_equal(from, "internet")    ? ENDPOINT_INTERNET
+                     : text_equal(from, "acme/shop") ? ENDPOINT_FARM
+                     : text_ends(from, "-1")         ? ENDPOINT_INSTANCE
+                                                     : ENDPOINT_TIER;
+    rule.from.name = from;
+    return rule;
+}
+
+/* Runs of one shape are one set, families and names are told apart, what overlaps lies in layers, what is
+ * covered is left out; and what does not change is not said again. */
+static void test_filters(void **state)
+{
+    const struct port_range web[] = {{80, 80}, {443, 443}}, wide[] = {{8000, 8099}, {8050, 8200}};
+    const struct filter_rule outer[] = {
+        rule_for(FILTER_DENY, FILTER_IN, "10.0.0.0/28", IPPROTO_TCP, web, 2),
+        rule_for(FILTER_DENY, FILTER_IN, "10.0.0.8/29", IPPROTO_TCP, web, 1),    /* covered */
+        rule_for(FILTER_DENY, FILTER_IN, "10.0.0.0/8", IPPROTO_TCP, &web[1], 1), /* covers */
+        rule_for(FILTER_DENY, FILTER_IN, "2001:db8::/32", IPPROTO_TCP, web, 2),
+        rule_for(FILTER_ALLOW, FILTER_BOTH, "acme/shop/web", IPPROTO_TCP, wide, 2),
+        rule_for(FILTER_ALLOW, FILTER_BOTH, "acme/shop/db-1", IPPROTO_UDP, NULL, 0),
+        rule_for(FILTER_ALLOW, FILTER_BOTH, "acme/shop/nobody", IPPROTO_UDP, NULL, 0),
+        rule_for(FILTER_REJECT, FILTER_OUT, NULL, IPPROTO_SCTP, NULL, 0),
+        rule_for(FILTER_DENY, FILTER_OUT, "internet", FILTER_PROTOCOL_ANY, NULL, 0),
+        rule_for(FILTER_ALLOW, FILTER_BOTH, NULL, FILTER_PROTOCOL_ANY, NULL, 0),
+        rule_for(FILTER_DENY, FILTER_BOTH, NULL, IPPROTO_ICMP, NULL, 0), /* never asked */
+    };
+    const struct filter_rule inner[] = {rule_for(FILTER_DENY, FILTER_IN, NULL, IPPROTO_TCP, web, 1)};
+    struct filter filters[] = {
+        {"outer", "landlord", "landlord/outer", "acme/shop", FILTER_DENY, outer, LENGTH(outer)},
+        {"inner", "acme", "acme/inner", "acme/shop/db", FILTER_ALLOW, inner, 1},
+    };
+    CLEANUP_BUF struct buf come = {0};
+    CLEANUP_BUF struct buf swap = {0};
+    CLEANUP_BUF struct buf end = {0};
+    struct rules *none = compile_filtered(filters, 0, NULL), *one = compile_filtered(filters, 1, none);
+    struct rules *both = compile_filtered(filters, 2, one);
+    rules_change(none, one, &come);
+    rules_change(one, both, &swap);
+    rules_change(both, none, &end);
+    assert_true(rules_shrink(none, one));
+    assert_true(rules_shrink(one, both));
+    assert_false(rules_shrink(both, none));
+    rules_free(one); /* what both took over from it stays */
+    const struct rules_flow flow = {0x0a000002U, 0x0a000004U, IPPROTO_TCP, 40000, 80};
+    assert_false(rules_pass(both, &flow));
+    rules_free(none);
+    rules_free(both);
+    assert_golden("filters_come", &come);
+    assert_golden("filters_swap", &swap);
+    assert_golden("filters_end", &end);
+}
+
 /* What a driver counts, people can read. */
 static void test_reasons_have_words(void **state)
 {
@@ -176,12 +260,12 @@ static void test_doubled(void **state)
     struct rules *rules = NULL;
     struct error err;
     twice[1].mac = twice[0].mac;
-    assert_false(rules_compile(&farm, HERE, NULL, &rules, &err));
+    assert_false(rules_compile(&farm, HERE, NULL, NULL, &rules, &err));
     assert_int_equal(err.code, ERROR_INVALID);
     assert_string_equal(err.message, "farm acme/shop has the MAC 02:cf:0a:00:00:02 twice");
     twice[1] = members[1];
     twice[1].address = farm.gateway;
-    assert_false(rules_compile(&farm, HERE, NULL, &rules, &err));
+    assert_false(rules_compile(&farm, HERE, NULL, NULL, &rules, &err));
     assert_string_equal(err.message, "farm acme/shop has the address 10.0.0.1 twice");
     assert_null(rules);
 }
@@ -200,7 +284,7 @@ int main(void)
         cmocka_unit_test(test_whole),    cmocka_unit_test(test_change),
         cmocka_unit_test(test_pass),     cmocka_unit_test(test_doubled),
         cmocka_unit_test(test_outside),  cmocka_unit_test(test_reasons_have_words),
-        cmocka_unit_test(test_underlay),
+        cmocka_unit_test(test_underlay), cmocka_unit_test(test_filters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

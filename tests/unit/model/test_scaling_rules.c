@@ -50,6 +50,7 @@ static void test_wrong(void **state)
         const char *rules, *field, *message;
     } cases[] = {
         {"'when priority is urgent then request'", "rules[0]", "goes wrong at \"when priority"},
+        {"'if priority is urgent'", "rules[0]", "goes wrong at its end"},
         {"'if price is urgent then request'", "rules[0]", "goes wrong at \"price"},
         {"'if priority is urgant then request'", "rules[0]",
          "no term \"urgant\" of priority, did you mean \"urgent\"?"},

@@ -385,7 +385,7 @@ struct small {
 /* Every way to place them is tried. */
 static bool can_be_placed(struct small *s, size_t member, size_t lost)
 {
-    if (member == s->members) return true;
+    if (member >= s->members || member >= SMALL) return true;
     for (size_t h = 0; h < s->hosts; h++) {
         bool stands =
             h != lost && s->cpus[h] >= s->asks_cpus[member] && s->memory[h] >= s->asks_memory[member];

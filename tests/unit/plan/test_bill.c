@@ -82,8 +82,8 @@ static struct stay *stay(struct desk *desk, const char *instance, enum usage_kin
 
 static void gave(struct desk *desk, int64_t had, int64_t given, int64_t from, int64_t to)
 {
-    desk->hosts[desk->books.hosts_length++] =
-        (struct host_usage){"h1", {had, 8 << 20, 0, 0}, {given, given / 500 << 20, 0, 0}, from, to};
+    desk->hosts[desk->books.hosts_length++] = (struct host_usage){
+        "h1", "east/b1/r1", {had, 8 << 20, 0, 0}, {given, given / 500 << 20, 0, 0}, from, to};
 }
 
 static struct bill bill_of(struct desk *desk, const char *party, int64_t from, int64_t to)
@@ -280,6 +280,45 @@ static void test_rounding(void **state)
         assert_int_equal(bill.invoices[0].amount.micros, rows[i].cents);
         arena_free(desk->arena);
     }
+}
+
+/* In the currency's minor unit: whole yen, thousandths of a dinar. */
+static void test_minor_units(void **state)
+{
+    static const struct {
+        const char *rate;
+        int64_t exact, amount;
+    } rows[] = {{"2.5 JPY", 2500000, 2000000}, {"0.0255 KWD", 25500, 26000}, {"0.025 EUR", 25000, 20000}};
+    for (size_t i = 0; i < LENGTH(rows); i++) {
+        struct desk *desk = desk_new();
+        desk->slas[0].sla.levels[LEVEL_COMMITTED].rate = money(rows[i].rate);
+        stay(desk, "acme/shop/web-1", USAGE_SERVING, NOV, NOV + HOUR);
+        struct bill bill = bill_of(desk, "landlord", NOV, NOV + DAY);
+        assert_int_equal(bill.invoices[0].exact.micros, rows[i].exact);
+        assert_int_equal(bill.invoices[0].amount.micros, rows[i].amount);
+        arena_free(desk->arena);
+    }
+}
+
+/* Where a tier served, when that was one site, by the newest word of its hosts. */
+static void test_sites(void **state)
+{
+    struct desk *desk = desk_new();
+
+    gave(desk, 8000, 500, NOV, LEDGER_OPEN);
+    stay(desk, "acme/shop/web-1", USAGE_SERVING, NOV, NOV + HOUR);
+    struct bill bill = bill_of(desk, "landlord", NOV, NOV + DAY);
+    assert_string_equal(line_of(&bill, CHARGE_USE, USE_COMMITTED, 0)->site, "east");
+    stay(desk, "acme/shop/web-2", USAGE_SERVING, NOV + 2 * HOUR, NOV + 3 * HOUR)->host = "h2";
+    bill = bill_of(desk, "landlord", NOV, NOV + DAY);
+    assert_string_equal(line_of(&bill, CHARGE_USE, USE_COMMITTED, 0)->site, "");
+    bill = bill_of(desk, "landlord", NOV, NOV + 2 * HOUR); /* before that */
+    assert_string_equal(line_of(&bill, CHARGE_USE, USE_COMMITTED, 0)->site, "east");
+    desk->hosts[desk->books.hosts_length++] =
+        (struct host_usage){.host = "h2", .zone = "east", .from_ms = NOV, .to_ms = LEDGER_OPEN};
+    bill = bill_of(desk, "landlord", NOV, NOV + DAY);
+    assert_string_equal(line_of(&bill, CHARGE_USE, USE_COMMITTED, 0)->site, "east");
+    arena_free(desk->arena);
 }
 
 /* One invoice for each party and currency, one total for each currency. */
@@ -549,7 +588,8 @@ int main(void)
         cmocka_unit_test(test_levels),       cmocka_unit_test(test_surplus),
         cmocka_unit_test(test_rates_change), cmocka_unit_test(test_fees),
         cmocka_unit_test(test_credits),      cmocka_unit_test(test_credit_of_worst_tier),
-        cmocka_unit_test(test_rounding),     cmocka_unit_test(test_currencies),
+        cmocka_unit_test(test_rounding),     cmocka_unit_test(test_minor_units),
+        cmocka_unit_test(test_sites),        cmocka_unit_test(test_currencies),
         cmocka_unit_test(test_parties),      cmocka_unit_test(test_proof),
         cmocka_unit_test(test_by_lot),       cmocka_unit_test(test_calendar),
         cmocka_unit_test(test_suggest),      cmocka_unit_test(test_suggest_refuses),

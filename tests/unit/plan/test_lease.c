@@ -10,7 +10,7 @@
 
 #include "base/text.h"
 #include "base/vec.h"
-#include "model/limits.h"
+#include "model/quotas.h"
 #include "model/schemas.h"
 #include "plan/lease/rights.h"
 

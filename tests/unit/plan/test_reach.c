@@ -202,6 +202,27 @@ static int told(const struct reach_row *rows, size_t length, const char *from, c
     return 0;
 }
 
+/* Does one of them name protocol 47? */
+static bool random_filters(struct grid *grid, uint64_t *seed)
+{
+    static const char *const filters[][2] = {
+        {"acme/a", "acme/shop"}, {"acme/b", "acme/shop/web-2"}, {"landlord/l", "all"}};
+    bool gre = false;
+
+    for (size_t f = 0; f < LENGTH(filters); f++) {
+        struct filter *filter = grid_filter(grid, filters[f][0], filters[f][1]);
+        struct filter_rule *rules = arena_alloc_array(grid->arena, RULES_MAX, sizeof(*rules));
+        filter->default_action = draw(seed, 4) ? FILTER_ALLOW : FILTER_DENY;
+        filter->rules_length = draw(seed, RULES_MAX + 1);
+        for (size_t r = 0; r < filter->rules_length; r++) {
+            rules[r] = random_rule(grid, seed);
+            gre |= rules[r].protocol == 47;
+        }
+        filter->rules = rules;
+    }
+    return gre;
+}
+
 static void is_what_every_packet_says(void **state)
 {
     static const char *const names[] = {"acme/shop/web-1", "acme/shop/web-2", "acme/shop/db-1",
@@ -214,7 +235,6 @@ static void is_what_every_packet_says(void **state)
         struct grid *grid = grid_new();
         uint64_t seed = round, open = 0;
         uint64_t questions = 0;
-        bool gre = false;
         struct farm *farm = shop(grid);
         static const struct allow allow[] = {{"web", "db", PROTOCOL_ANY, 0, UINT16_MAX},
                                              {"db", "web", PROTOCOL_TCP, 2, 9},
@@ -223,19 +243,7 @@ static void is_what_every_packet_says(void **state)
                                              {"web", "web", PROTOCOL_UDP, 5, 5}};
         farm->allow = allow;
         farm->allow_length = LENGTH(allow);
-        static const char *const filters[][2] = {
-            {"acme/a", "acme/shop"}, {"acme/b", "acme/shop/web-2"}, {"landlord/l", "all"}};
-        for (size_t f = 0; f < LENGTH(filters); f++) {
-            struct filter *filter = grid_filter(grid, filters[f][0], filters[f][1]);
-            struct filter_rule *rules = arena_alloc_array(grid->arena, RULES_MAX, sizeof(*rules));
-            filter->default_action = draw(&seed, 4) ? FILTER_ALLOW : FILTER_DENY;
-            filter->rules_length = draw(&seed, RULES_MAX + 1);
-            for (size_t r = 0; r < filter->rules_length; r++) {
-                rules[r] = random_rule(grid, &seed);
-                gre |= rules[r].protocol == 47;
-            }
-            filter->rules = rules;
-        }
+        bool gre = random_filters(grid, &seed);
         grid_settle(grid);
         struct judge *judge = judge_new(grid->arena, &grid->now, farm);
         const struct reach_row *rows = NULL;

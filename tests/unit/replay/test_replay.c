@@ -129,9 +129,9 @@ static void figures_are_those_of_last_time(void **state)
 {
     struct stage *stage = *state;
     static const char *const golden[] = {
-        "{\"total\": {\"server_hours\": 34.223, \"peak_instances\": 29, \"requests\": 4599000, "
-        "\"late_requests\": 6951, \"refused_requests\": 354, \"violation_minutes\": 6, "
-        "\"violation_requests\": 7280, \"moves\": 123, \"cost\": \"26.03 EUR + 0.04 USD\"}",
+        "{\"total\": {\"server_hours\": 33.175, \"peak_instances\": 31, \"requests\": 4599000, "
+        "\"late_requests\": 5878, \"refused_requests\": 567, \"violation_minutes\": 6, "
+        "\"violation_requests\": 6418, \"moves\": 139, \"cost\": \"25.97 EUR + 0.04 USD\"}",
         "{\"total\": {\"server_hours\": 39.694, \"peak_instances\": 25, \"requests\": 4599000, "
         "\"late_requests\": 109126, \"refused_requests\": 45652, \"violation_minutes\": 6, "
         "\"violation_requests\": 154739, \"moves\": 87, \"cost\": \"26.32 EUR + 0.04 USD\"}",

@@ -29,6 +29,18 @@ static void rows_are_read_by_farm(void **state)
     arena_free(arena);
 }
 
+static void a_byte_order_mark_is_passed_over(void **state)
+{
+    struct arena *arena = arena_new();
+    struct trace trace;
+    struct error err;
+    const char *text = "\xef\xbb\xbf" HEAD "0,a/x,1\n60,a/x,2\n";
+
+    if (!trace_read(arena, "t", text, strlen(text), &trace, &err)) fail_msg("%s", err.message);
+    assert_int_equal(trace.rows, 2);
+    arena_free(arena);
+}
+
 static void what_is_wrong_is_told_with_its_place(void **state)
 {
     static const struct {
@@ -56,6 +68,10 @@ static void what_is_wrong_is_told_with_its_place(void **state)
         {HEAD "60,a/x,1\n0,a/x,1\n", "disorder", 3, 1},
         {HEAD "0,a/x,1\n0,a/x,1\n", "twice the same time", 3, 1},
         {HEAD "0,a/x,1\n60,a/x,1\n90,a/x,1\n", "too early", 4, 1},
+        {HEAD "0,a/x,1\n0,a/x,1\n", "a row every so many seconds, at most 86400 s", 3, 1},
+        {HEAD "0,a/x,1\n90000,a/x,1\n", "a gap: 90000 s", 3, 1},
+        {HEAD "0,\"a/x\",1\n", "without quotes", 2, 3},
+        {HEAD "0,a/\033[x,1\n", "without quotes", 2, 3},
         {HEAD "0,a/x,1\n0,b/y,1\n60,a/x,1\n", "a gap: b/y ends at 0 s, a/x at 60 s", 3, 1},
         {HEAD "0,a/x,1\n60,a/x,1\n60,b/y,1\n", "a gap: b/y begins at 60 s", 4, 1},
         {HEAD "0,a/x,1\n", "one row a farm", 2, 1},
@@ -133,6 +149,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_are_read_by_farm),
+        cmocka_unit_test(a_byte_order_mark_is_passed_over),
         cmocka_unit_test(what_is_wrong_is_told_with_its_place),
         cmocka_unit_test(packed_or_not_is_the_same),
         cmocka_unit_test(damaged_packing_is_refused),

@@ -114,6 +114,24 @@ static void the_band_says_how_far_it_is_off(void **state)
     assert_true(apart(forecast_probability(&forecast, rate), 0.1) < 0.05);
 }
 
+/* A wild day, then a calm one: in three hours the band is what the calm one needs. */
+static void the_band_follows_when_it_calms_down(void **state)
+{
+    struct forecast forecast = {0};
+    uint64_t seed = 10;
+
+    for (int minute = 0; minute < 1440 + 180; minute++) {
+        int64_t at_ms = monday_ms + (int64_t)minute * MINUTE_MS;
+        double level = 500 * number_exp((minute < 1440 ? 0.6 : 0.05) * normal(&seed));
+        for (int s = 1; s <= 60; s++)
+            forecast_observe(&forecast, at_ms + s * 1000, 1000, level);
+        if (minute == 1439) assert_true(forecast_rate(&forecast, 0.05) > 800);
+    }
+    double median = forecast_rate(&forecast, 0.5), rare = forecast_rate(&forecast, 0.05);
+    if (rare > 1.25 * median) fail_msg("%g over %g", rare, median);
+    assert_true(rare > 1.03 * median);
+}
+
 /* With a lead of ten minutes, on the flanks of a day: the season knows where it goes. */
 static void the_season_is_learned(void **state)
 {
@@ -234,6 +252,7 @@ int main(void)
         cmocka_unit_test(a_steady_rate_is_known_at_once_and_well),
         cmocka_unit_test(a_jump_is_seen_in_a_second),
         cmocka_unit_test(the_band_says_how_far_it_is_off),
+        cmocka_unit_test(the_band_follows_when_it_calms_down),
         cmocka_unit_test(the_season_is_learned),
         cmocka_unit_test(a_crowd_poisons_neither_season_nor_the_next_hour),
         cmocka_unit_test(zeros_gaps_and_nonsense_do_no_harm),

@@ -179,7 +179,7 @@ static void an_instance_counts_for_no_more_than_its_capacity(void **state)
     struct need need = second(scene, 900);
     assert_true(need.change > 0 && need.wanted >= 18 && (double)need.wanted >= need.provided / 50);
     need_say(&scene->tier, &need, &text);
-    assert_non_null(strstr(buf_text(&text), "% of the capacity used against 100 %: "));
+    assert_non_null(strstr(buf_text(&text), "more arrives than "));
     for (int s = 0; s < 120; s++) {
         need = second(scene, 290);
         assert_true((double)need.wanted >= need.provided / 50);
@@ -219,14 +219,74 @@ static void the_sentence_tells_why(void **state)
     assert_true(text_ends(buf_text(&text), " more"));
 }
 
+/* Load that grows is there: nobody calls it rare. Load that may jump is. */
+static void what_is_there_is_abundant(void **state)
+{
+    struct scene *scene = *state;
+    CLEANUP_BUF struct buf text = {0};
+    struct need need = {0};
+    scene->tier.max = 4000;
+    for (int slope = 1; slope <= 64; slope *= 2) {
+        int requests = 0;
+        memset(&scene->forecast, 0, sizeof(scene->forecast));
+        scene->load.serving = 7;
+        for (int s = 0; s < 600; s++)
+            second(scene, 300 + s % 17);
+        for (int s = 0; s < 60; s++) {
+            need = second(scene, 300 + slope * s);
+            if (need.change <= 0) continue;
+            requests++;
+            buf_clear(&text);
+            need_say(&scene->tier, &need, &text);
+            if (!text_starts(buf_text(&text), "urgent, abundant, ")) fail_msg("%s", buf_text(&text));
+            assert_true(need.probability == 1);
+        }
+        assert_true(requests >= 1);
+    }
+    need = second(scene, 30000);
+    buf_clear(&text);
+    need_say(&scene->tier, &need, &text);
+    assert_true(text_starts(buf_text(&text), "urgent, abundant, more arrives than "));
+    assert_non_null(strstr(buf_text(&text), " instances can serve: "));
+    memset(&scene->forecast, 0, sizeof(scene->forecast));
+    for (int s = 0; s < 60 * 119; s++)
+        need = second(scene, s / 60 % 4 == 3 ? 800 : 300);
+    scene->load.serving = 9;
+    need = second(scene, 300);
+    assert_true(need.change > 0 && need.probability < 1);
+    buf_clear(&text);
+    need_say(&scene->tier, &need, &text);
+    assert_true(text_starts(buf_text(&text), "urgent, rare, more may arrive than 9 instances can serve: "));
+    scene->load.serving = 9;
+    need = second(scene, 1500);
+    buf_clear(&text);
+    need_say(&scene->tier, &need, &text);
+    assert_true(text_starts(buf_text(&text), "urgent, abundant, more arrives than 9 instances can serve: "));
+}
+
+/* What would pile up within the target until more serve is not held ready: a wait that nobody notices. */
+static void who_can_wait_is_not_provided_for(void **state)
+{
+    struct scene *scene = *state;
+    double provided[2];
+    for (int s = 0; s < 7200; s++)
+        second(scene, s / 60 % 2 ? 500 : 600);
+    for (int i = 0; i < 2; i++) {
+        scene->sla.target.response_ms = i ? 1500 : 100;
+        struct need need = need_of(&scene->tier, &scene->forecast, &scene->load, &scene->memory);
+        provided[i] = need.provided;
+    }
+    assert_true(provided[1] < 0.95 * provided[0]);
+}
+
 /* With a longer lead less probable loads are provided for, but the words are of what the rules looked at. */
 static void a_long_lead_does_not_change_the_words(void **state)
 {
     struct scene *scene = *state;
     CLEANUP_BUF struct buf quick = {0}, slow = {0};
-    for (int s = 0; s < 600; s++)
-        second(scene, s % 2 ? 300 : 340);
-    scene->load.serving = scene->tier.committed;
+    for (int s = 0; s < 60 * 119; s++)
+        second(scene, s / 60 % 4 == 3 ? 800 : 300);
+    scene->load.serving = 9;
     scene->load.lead_ms = 100;
     struct need need = need_of(&scene->tier, &scene->forecast, &scene->load, &scene->memory);
     assert_true(need.probability < 1);
@@ -270,6 +330,8 @@ int main(void)
         CASE(an_instance_counts_for_no_more_than_its_capacity),
         CASE(without_a_target_use_of_capacity_counts),
         CASE(the_sentence_tells_why),
+        CASE(what_is_there_is_abundant),
+        CASE(who_can_wait_is_not_provided_for),
         CASE(a_long_lead_does_not_change_the_words),
         CASE(a_lost_memory_delays_an_offer),
     };

@@ -1,4 +1,4 @@
-#include "model/limits.h"
+#include "model/quotas.h"
 
 static int64_t sum_of(int64_t a, int64_t b);
 static int64_t least_of(int64_t a, int64_t b);

@@ -1,6 +1,6 @@
 /* Sums and bounds of what parties may use. */
-#ifndef CROFT_MODEL_LIMITS_H
-#define CROFT_MODEL_LIMITS_H
+#ifndef CROFT_MODEL_QUOTAS_H
+#define CROFT_MODEL_QUOTAS_H
 
 #include "model/intent.h"
 

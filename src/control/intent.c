@@ -141,6 +141,7 @@ bool controller_delete(struct controller *controller, const struct caller *calle
 
     if (!record || !caller_may_see(controller, caller, kind, record))
         return refuse_missing(controller, caller, kind, name, err);
+    if (kind == RECORD_LEASE && !leases_may_undo(controller, caller, record->object, err)) return false;
     if (!may_delete(controller, caller, record, &right, err) || !check_delete(controller, kind, name, err))
         return false;
     if (if_revision != UINT64_MAX) change_expect(change, kind, name, if_revision);
@@ -501,7 +502,7 @@ static bool check_all(struct intent *intent, const char *file, const char *const
 
     return check_caller(intent, ret_rights, err) &&
            spec_check(mirror_snapshot(controller->mirror), documents, file, err) &&
-           leases_check(controller, intent->tree, documents, file, err) &&
+           leases_check(controller, intent->caller, intent->tree, documents, file, err) &&
            check_images(controller, intent->caller, documents, file, err) &&
            filters_check(controller, intent->arena, documents, file, err) &&
            check_promises(controller, intent->arena, documents, file, err);

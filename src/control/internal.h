@@ -174,8 +174,12 @@ void leases_stop(struct controller *controller);
 /* To be called when the mirror has taken it in. */
 void leases_changed(struct controller *controller, enum record_kind kind, const char *name);
 /* Whoever leases has what he gives. then: what parties will hold. */
-MUST_CHECK bool leases_check(struct controller *controller, const struct lease_tree *then,
-                             const struct documents *documents, const char *file, struct error *err);
+MUST_CHECK bool leases_check(struct controller *controller, const struct caller *caller,
+                             const struct lease_tree *then, const struct documents *documents,
+                             const char *file, struct error *err);
+/* May the caller make nothing of the fact that somebody ended the lease? */
+MUST_CHECK bool leases_may_undo(struct controller *controller, const struct caller *caller,
+                                const struct lease *lease, struct error *err);
 /* Into the change: which farms are repossessed, or may run again, when the grid's parties and leases are as
  * `then`. */
 void leases_follow(struct controller *controller, struct arena *arena, struct change *change,

@@ -12,8 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A farm writes its fact, its levels and rows of the books. */
-enum { FARMS_MAX = STORE_OPS_LENGTH_MAX / 400 };
+/* So much of a transaction, of at most what a farm writes: its fact, rows of the books, events of levels. */
+enum { STAGED_MAX = STORE_OPS_LENGTH_MAX / 4, FARM_WRITES = 8, TIER_WRITES = 2 };
 enum { LOOK_US = 1000 * 1000 }; /* the wall's clock may jump */
 
 static void settle_soon(struct controller *controller);
@@ -26,6 +26,8 @@ static void stage_farm(struct controller *controller, struct arena *arena, struc
 static const char *ended_of(const struct lease_tree *tree, const struct farm *farm);
 static bool is_settled(const struct farm_fact *fact, const char *ended);
 static bool check_kept(struct controller *controller, const struct lease *lease, struct error *err);
+static bool check_severed(struct controller *controller, const struct caller *caller,
+                          const struct lease *lease, struct error *err);
 static const char *end_reason(struct arena *arena, const struct caller *caller, const char *reason);
 
 void leases_start(struct controller *controller)
@@ -63,7 +65,7 @@ void leases_changed(struct controller *controller, enum record_kind kind, const 
     }
 }
 
-bool leases_check(struct controller *controller, const struct lease_tree *then,
+bool leases_check(struct controller *controller, const struct caller *caller, const struct lease_tree *then,
                   const struct documents *documents, const char *file, struct error *err)
 {
     for (size_t i = 0; i < documents->length; i++) {
@@ -75,6 +77,7 @@ bool leases_check(struct controller *controller, const struct lease_tree *then,
         schema_write(&schema_lease, "Lease", document->lease, &json);
         if (record && text_equal(record->json, buf_text(&json))) continue; /* it says nothing new */
         if (check_kept(controller, document->lease, err) &&
+            check_severed(controller, caller, document->lease, err) &&
             lease_check(then, document->lease, control_now_ms(controller), err))
             continue;
         snprintf(field, sizeof(field), "%s", err->field);
@@ -94,13 +97,13 @@ void leases_follow(struct controller *controller, struct arena *arena, struct ch
     struct lease_tree *tree = lease_tree_new(then);
     size_t staged = 0;
 
-    for (size_t i = 0; i < then->farms_length && staged < FARMS_MAX; i++) {
+    for (size_t i = 0; i < then->farms_length && staged < STAGED_MAX; i++) {
         const struct farm *farm = &then->farms[i];
         const struct record *record = mirror_get(controller->mirror, RECORD_FARM_FACT, farm->full_name);
         const char *ended = ended_of(tree, farm);
         if (is_settled(record ? record->object : NULL, ended)) continue;
         stage_farm(controller, arena, change, farm, record ? record->object : NULL, ended);
-        staged++;
+        staged += FARM_WRITES + TIER_WRITES * farm->tiers_length;
     }
     lease_tree_free(tree);
 }
@@ -125,6 +128,8 @@ bool controller_lease_end(struct controller *controller, const struct caller *ca
         return error_set(err, ERROR_REFUSED, "lease %s has ended already: %s", name, lease.reason);
     lease.state = LEASE_ENDED;
     lease.reason = end_reason(arena, caller, reason);
+    if (!text_equal(caller->party, lease.to) && !text_equal(caller->party, lease.from))
+        lease.severed_by = caller->party;
     struct snapshot then = with_lease(arena, mirror_snapshot(controller->mirror), &lease);
     change_put(change, RECORD_LEASE, name, &lease);
     change_right(change, right);
@@ -216,20 +221,24 @@ static bool stage_ends(struct controller *controller, struct arena *arena, struc
                        struct snapshot *then)
 {
     int64_t now_ms = control_now_ms(controller);
+    struct lease *leases = NULL;
     char time[32];
-    bool any = false;
 
     for (size_t i = 0; i < then->leases_length; i++) {
-        struct lease lease = then->leases[i];
-        if (lease.state != LEASE_ACTIVE || lease.until_ms == 0 || lease.until_ms > now_ms) continue;
-        lease.state = LEASE_ENDED;
-        lease.reason = arena_printf(arena, "its time was over at %s", text_format_time(time, lease.until_ms));
-        change_put(change, RECORD_LEASE, lease.name, &lease);
-        change_event(change, now_ms, "croft", "lease", lease.name, "ended", lease.reason);
-        *then = with_lease(arena, then, &lease);
-        any = true;
+        const struct lease *lease = &then->leases[i];
+        if (lease->state != LEASE_ACTIVE || lease->until_ms == 0 || lease->until_ms > now_ms) continue;
+        if (!leases) {
+            leases = arena_alloc_array(arena, then->leases_length, sizeof(*leases));
+            memcpy(leases, then->leases, then->leases_length * sizeof(*leases));
+            then->leases = leases;
+        }
+        leases[i].state = LEASE_ENDED;
+        leases[i].reason =
+            arena_printf(arena, "its time was over at %s", text_format_time(time, leases[i].until_ms));
+        change_put(change, RECORD_LEASE, leases[i].name, &leases[i]);
+        change_event(change, now_ms, "croft", "lease", leases[i].name, "ended", leases[i].reason);
     }
-    return any;
+    return leases != NULL;
 }
 
 static struct snapshot with_lease(struct arena *arena, const struct snapshot *now, const struct lease *lease)
@@ -282,4 +291,37 @@ static bool check_kept(struct controller *controller, const struct lease *lease,
               was->from, was->to);
     snprintf(err->field, sizeof(err->field), "%s", text_equal(was->to, lease->to) ? "from" : "to");
     return false;
+}
+
+bool leases_may_undo(struct controller *controller, const struct caller *caller, const struct lease *lease,
+                     struct error *err)
+{
+    if (lease->severed_by[0] == '\0' ||
+        lease_is_within(leases_tree(controller), lease->severed_by, caller->party) ||
+        text_equal(caller->party, PARTY_LANDLORD))
+        return true;
+    return error_set(err, ERROR_DENIED, "lease %s from %s to %s was ended by %s: that has to say so",
+                     lease->name, lease->from, lease->to, lease->severed_by);
+}
+
+/* What somebody above the giver ended, the giver does not give again by another lease. */
+static bool check_severed(struct controller *controller, const struct caller *caller,
+                          const struct lease *lease, struct error *err)
+{
+    const struct snapshot *snapshot = mirror_snapshot(controller->mirror);
+
+    if (lease->severed_by[0]) {
+        error_set(err, ERROR_REFUSED, "croft writes that itself: leave it out");
+        snprintf(err->field, sizeof(err->field), "severed_by");
+        return false;
+    }
+    for (size_t i = 0; i < snapshot->leases_length; i++) {
+        const struct lease *other = &snapshot->leases[i];
+        bool same = text_equal(other->from, lease->from) && text_equal(other->to, lease->to);
+        bool undone = text_equal(other->name, lease->name) || lease->state == LEASE_ACTIVE;
+        if (!same || !undone || leases_may_undo(controller, caller, other, err)) continue;
+        snprintf(err->field, sizeof(err->field), "to");
+        return false;
+    }
+    return true;
 }

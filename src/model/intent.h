@@ -338,6 +338,9 @@ struct lease {
     int64_t until_ms; /* wall clock; 0: as long as the giver has it */
     enum lease_state state;
     const char *reason; /* why it ended; "" */
+    /* A party above the giver that ended it: until that, or one above it, says so the giver gives the taker
+     * nothing; "". The controller writes it. */
+    const char *severed_by;
 };
 
 /* Written by `croft image import`, not by hand. */

@@ -43,6 +43,8 @@ static const struct field lease_fields[] = {
            .hidden_default = true),
     ENUM(struct lease, state, "state", lease_state_names, "whether it still holds", .fallback = "active"),
     SCALAR(struct lease, reason, "reason", scalar_text, "why it ended", .hidden_default = true),
+    SCALAR(struct lease, severed_by, "severed_by", scalar_text,
+           "a party above the giver that ended it; croft writes that", .hidden_default = true),
 };
 const struct schema schema_lease = SCHEMA(struct lease, "Lease", lease_fields, .finish = finish_lease);
 

@@ -240,6 +240,39 @@ static void test_what_ended_stays(void **state)
     world_free(world);
 }
 
+/* Whoever is above the giver severs whatever the giver says; either side by itself takes nothing from the
+ * other's word. */
+static void test_severed_stays_severed(void **state)
+{
+    static const char again[] = "kind: Lease\nname: sub\nfrom: acme\nto: sub\nrights: [software]\n",
+                      more[] = "kind: Lease\nname: more\nfrom: acme\nto: sub\nrights: [software]\n",
+                      other[] = "kind: Lease\nname: other\nfrom: acme\nto: new\nrights: [software]\n";
+    struct world *world = world_started(1);
+    char acme[128], sub[128];
+    apply(world, LEASE "---\nkind: Party\nname: sub\nparent: acme\n---\n"
+                       "kind: Party\nname: new\nparent: acme\n---\n"
+                       "kind: Lease\nname: sub\nfrom: acme\nto: sub\nrights: [software, lease]\n");
+    make_token(world, "acme", acme);
+    make_token(world, "sub", sub);
+    expect(world, 200, sub, "POST", "/v1/leases/sub/end", "{\"reason\":\"\"}");
+    expect(world, 200, acme, "POST", "/v1/apply", again);
+    expect(world, 200, acme, "POST", "/v1/leases/sub/end", "{\"reason\":\"\"}");
+    expect(world, 200, acme, "POST", "/v1/apply", again);
+    expect(world, 200, landlord, "POST", "/v1/leases/sub/end", "{\"reason\":\"\"}");
+    has(expect(world, 200, acme, "GET", "/v1/leases/sub", NULL), "\"severed_by\":\"landlord\"");
+    has(expect(world, 403, acme, "POST", "/v1/apply", again),
+        "lease sub from acme to sub was ended by landlord: that has to say so");
+    expect(world, 403, acme, "POST", "/v1/apply", more);
+    expect(world, 403, acme, "DELETE", "/v1/leases/sub", NULL);
+    expect(world, 200, acme, "POST", "/v1/apply", other);
+    has(expect(world, 409, landlord, "POST", "/v1/apply",
+               "kind: Lease\nname: x\nto: acme\nrights: [read]\nsevered_by: acme\n"),
+        "croft writes that itself");
+    apply(world, again);
+    expect(world, 200, acme, "POST", "/v1/apply", more);
+    world_free(world);
+}
+
 /* A farm whose party loses its lease before anything of it was decided: nothing of it ever starts, and its
  * facts go with it. */
 static void test_ends_before_it_began(void **state)
@@ -285,6 +318,7 @@ int main(void)
         cmocka_unit_test(test_each_side_ends),
         cmocka_unit_test(test_inner_leases_follow),
         cmocka_unit_test(test_what_ended_stays),
+        cmocka_unit_test(test_severed_stays_severed),
         cmocka_unit_test(test_ends_before_it_began),
         cmocka_unit_test(test_refusals_are_told),
     };

@@ -27,7 +27,7 @@ static const struct {
     {&schema_lease,
      "{'name':'x','from':'a','to':'b','capacity':{'cpus':8,'memory':'16Gi','disk':'1Ti','network':'1G',"
      "'instances':5,'farms':2},'rights':['lease','hardware'],'until':'2027-01-01T00:00:00.000Z',"
-     "'state':'ended','reason':'not paid'}"},
+     "'state':'ended','reason':'not paid','severed_by':'c'}"},
     {&schema_pool, "{'name':'p','survive':'2','oversubscription':1.5}"},
     {&schema_sla, "{'name':'gold','metric':'cpu','period':'week','priority':'urgent',"
                   "'target':{'response':'50ms','percentile':99.9},'levels':{'committed':{'rate':'0.02 EUR'},"

@@ -128,6 +128,7 @@ bool controller_diff(struct controller *controller, struct arena *arena, const s
     if (!good) return false;
     struct snapshot *then = arena_alloc(arena, sizeof(*then));
     *then = intent_with_documents(arena, now, documents);
+    if (intent.then) leases_foretell(arena, then);
     *ret_plan = plan_make(arena, then, wall_ms(controller));
     return true;
 }

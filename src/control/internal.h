@@ -177,6 +177,8 @@ void leases_changed(struct controller *controller, enum record_kind kind, const 
 MUST_CHECK bool leases_check(struct controller *controller, const struct caller *caller,
                              const struct lease_tree *then, const struct documents *documents,
                              const char *file, struct error *err);
+/* The same in the snapshot itself. */
+void leases_foretell(struct arena *arena, struct snapshot *then);
 /* May the caller make nothing of the fact that somebody ended the lease? */
 MUST_CHECK bool leases_may_undo(struct controller *controller, const struct caller *caller,
                                 const struct lease *lease, struct error *err);

@@ -7,6 +7,7 @@
  * the last instance of the party has left it. */
 #include "base/text.h"
 #include "control/internal.h"
+#include "plan/document/find.h"
 #include "plan/lease/lease.h"
 
 #include <stdio.h>
@@ -105,6 +106,20 @@ void leases_follow(struct controller *controller, struct arena *arena, struct ch
         stage_farm(controller, arena, change, farm, record ? record->object : NULL, ended);
         staged += FARM_WRITES + TIER_WRITES * farm->tiers_length;
     }
+    lease_tree_free(tree);
+}
+
+void leases_foretell(struct arena *arena, struct snapshot *then)
+{
+    struct lease_tree *tree = lease_tree_new(then);
+    struct farm_fact *facts = arena_alloc_array(arena, then->farm_facts_length + 1, sizeof(*facts));
+
+    for (size_t i = 0; i < then->farm_facts_length; i++) {
+        const struct farm *farm = find_farm(then, then->farm_facts[i].name);
+        facts[i] = then->farm_facts[i];
+        if (farm) facts[i].repossessed = arena_strdup(arena, ended_of(tree, farm));
+    }
+    then->farm_facts = facts;
     lease_tree_free(tree);
 }
 

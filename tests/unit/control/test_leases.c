@@ -141,6 +141,18 @@ static void test_controller_dies_at_the_end(void **state)
     }
 }
 
+/* Of the event in which it stands. */
+static unsigned long long revision_of(const char *log, const char *part)
+{
+    static const char begin[] = "{\"revision\":";
+    const char *at = strstr(log, part);
+
+    assert_non_null(at);
+    while (!text_starts(at, begin))
+        at--;
+    return strtoull(at + strlen(begin), NULL, 10);
+}
+
 static void test_each_side_ends(void **state)
 {
     for (int who = 0; who < 2; who++) {
@@ -152,6 +164,10 @@ static void test_each_side_ends(void **state)
         expect(world, 404, beta, "POST", "/v1/leases/acme/end", "{\"reason\":\"\"}");
         expect(world, 200, who ? acme : landlord, "POST", "/v1/leases/acme/end",
                "{\"reason\":\"not\\npaid\"}");
+        /* In one transaction: nobody ever sees one without the other. */
+        const char *log = expect(world, 200, landlord, "GET", "/v1/events", NULL);
+        assert_int_equal(revision_of(log, "\"what\":\"ended\""),
+                         revision_of(log, "\"what\":\"repossessed\""));
         has(expect(world, 409, landlord, "POST", "/v1/leases/acme/end", "{\"reason\":\"\"}"),
             who ? "has ended already: by acme: not paid" : "has ended already: by landlord: not paid");
         assert_wiped(world, "acme/shop");
@@ -209,6 +225,19 @@ static void test_inner_leases_follow(void **state)
     wait_running(world, "sub/two/", 4, 20000);
     wait_running(world, "plain/three/", 4, 20000);
     world_run_ms(world, 5000);
+    world_free(world);
+}
+
+/* `croft diff` says what would stop. */
+static void test_an_end_is_foretold(void **state)
+{
+    struct world *world = two_parties(LEASE);
+    const char *text = expect(world, 200, landlord, "POST", "/v1/diff", LEASE "state: ended\nreason: soon\n");
+    has(text, "\"kind\":\"stop\",\"name\":\"acme/shop/web-1\"");
+    has(text, "repossessed: lease acme of party acme from landlord ended: soon");
+    assert_null(strstr(text, "beta/"));
+    world_run_ms(world, 5000);
+    assert_int_equal(truly_running(world, "acme/shop/"), 4);
     world_free(world);
 }
 
@@ -317,6 +346,7 @@ int main(void)
         cmocka_unit_test(test_controller_dies_at_the_end),
         cmocka_unit_test(test_each_side_ends),
         cmocka_unit_test(test_inner_leases_follow),
+        cmocka_unit_test(test_an_end_is_foretold),
         cmocka_unit_test(test_what_ended_stays),
         cmocka_unit_test(test_severed_stays_severed),
         cmocka_unit_test(test_ends_before_it_began),

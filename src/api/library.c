@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { TOKENS_MAX = 100 }; /* of a party */
+
 static const char token_prefix[] = TOKEN_PREFIX;
 
 /* A layer that is being verified. */
@@ -220,11 +222,15 @@ static bool token_name_free(struct asked *asked, const char *party, const char *
     struct store *store = controller_store(asked->api->options.controller);
     struct vec items = VEC_OF(struct store_item);
     bool good = store_list(store, token_prefix, NULL, 0, &items, err);
+    size_t length = 0;
 
     for (size_t i = 0; good && i < items.length; i++) {
         const struct store_item *item = vec_at(&items, i);
         struct node token;
         good = node_from_json(asked->arena, item->value, strlen(item->value), &token, err);
+        if (good && text_equal(node_text(&token, "party", ""), party) && ++length == TOKENS_MAX)
+            good = error_set(err, ERROR_TOO_LARGE, "party %s has %d tokens: delete one first", party,
+                             TOKENS_MAX);
         if (good && text_equal(node_text(&token, "party", ""), party) &&
             text_equal(node_text(&token, "name", ""), name))
             good = error_set(err, ERROR_REFUSED,

@@ -503,6 +503,7 @@ static bool check_all(struct intent *intent, const char *file, const char *const
 
     return check_caller(intent, ret_rights, err) &&
            spec_check(mirror_snapshot(controller->mirror), documents, file, err) &&
+           leases_bound(intent->caller, intent->tree, intent->then, err) &&
            leases_check(controller, intent->caller, intent->tree, documents, file, err) &&
            check_images(controller, intent->caller, documents, file, err) &&
            filters_check(controller, intent->arena, documents, file, err) &&

@@ -179,6 +179,9 @@ MUST_CHECK bool leases_check(struct controller *controller, const struct caller 
                              const char *file, struct error *err);
 /* The same in the snapshot itself. */
 void leases_foretell(struct arena *arena, struct snapshot *then);
+/* A party has so many parties and leases below it; then: NULL, none is new. ERROR_TOO_LARGE. */
+MUST_CHECK bool leases_bound(const struct caller *caller, const struct lease_tree *tree,
+                             const struct snapshot *then, struct error *err);
 /* May the caller make nothing of the fact that somebody ended the lease? */
 MUST_CHECK bool leases_may_undo(struct controller *controller, const struct caller *caller,
                                 const struct lease *lease, struct error *err);

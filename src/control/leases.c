@@ -15,6 +15,7 @@
 
 /* So much of a transaction, of at most what a farm writes: its fact, rows of the books, events of levels. */
 enum { STAGED_MAX = STORE_OPS_LENGTH_MAX / 4, FARM_WRITES = 8, TIER_WRITES = 2 };
+enum { BELOW_MAX = 1000 };
 enum { LOOK_US = 1000 * 1000 }; /* the wall's clock may jump */
 
 static void settle_soon(struct controller *controller);
@@ -107,6 +108,23 @@ void leases_follow(struct controller *controller, struct arena *arena, struct ch
         staged += FARM_WRITES + TIER_WRITES * farm->tiers_length;
     }
     lease_tree_free(tree);
+}
+
+bool leases_bound(const struct caller *caller, const struct lease_tree *tree, const struct snapshot *then,
+                  struct error *err)
+{
+    size_t parties = 0, leases = 0;
+
+    if (then == NULL || text_equal(caller->party, PARTY_LANDLORD)) return true;
+    for (size_t i = 0; i < then->parties_length; i++)
+        parties += lease_is_within(tree, then->parties[i].name, caller->party);
+    for (size_t i = 0; i < then->leases_length; i++)
+        leases += lease_is_within(tree, then->leases[i].from, caller->party);
+    if (parties <= BELOW_MAX + 1 && leases <= BELOW_MAX) return true;
+    return error_set(err, ERROR_TOO_LARGE,
+                     "%s would have more than %d %s: delete some first, or ask the landlord", caller->party,
+                     BELOW_MAX,
+                     leases > BELOW_MAX ? "leases given, by itself and below" : "parties below it");
 }
 
 void leases_foretell(struct arena *arena, struct snapshot *then)

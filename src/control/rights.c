@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* Refusals of a caller that go into the log: so many a minute. */
-enum { TOLD_MAX = 10 };
+enum { TOLD_MAX = 10, REFUSED_MAX = 4096 };
 #define TOLD_US (INT64_C(60) * 1000 * 1000)
 
 struct refused {
@@ -130,6 +130,10 @@ void controller_note_refusal(struct controller *controller, const struct caller 
     const char *reason = arena_printf(arena, "%.100s: %s", what, why->message);
     struct error err;
 
+    if (!refused && map_length(controller->refused) == REFUSED_MAX) { /* tokens come and go */
+        rights_free(controller->refused);
+        controller->refused = map_new();
+    }
     if (!refused) {
         refused = mem_alloc(sizeof(*refused));
         refused->since_us = now_us;

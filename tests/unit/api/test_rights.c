@@ -244,13 +244,37 @@ static void nobody_reaches_beyond_himself(void **state)
     assert_null(strstr(list, "\"party\":\"beta\""));
 }
 
+/* What a party may make without its landlord has an end. */
+static void what_is_below_is_bounded(void **state)
+{
+    struct fixture *fixture = *state;
+    CLEANUP_BUF struct buf parties = {0};
+
+    for (int i = 0; i < 999; i++)
+        buf_printf(&parties, "{kind: Party, name: many-%d, parent: ho}\n---\n", i);
+    expect(fixture->world, 413, fixture->tokens[HO], "POST", "/v1/apply", buf_text(&parties));
+    expect(fixture->world, 200, landlord, "POST", "/v1/apply", buf_text(&parties));
+    expect(fixture->world, 413, fixture->tokens[HO], "POST", "/v1/apply",
+           "{kind: Party, name: one, parent: so}");
+    expect(fixture->world, 200, fixture->tokens[SO], "POST", "/v1/apply",
+           "{kind: Party, name: one, parent: so}");
+    int status = 201, made = 0;
+    for (; status == 201 && made < 200; made++) {
+        CLEANUP_MEM char *body = mem_printf("{\"party\":\"user\",\"name\":\"n%d\"}", made);
+        struct reply reply = ask(fixture->world, fixture->tokens[SO], "POST", "/v1/tokens", NULL, body);
+        status = reply.status;
+        reply_free(&reply);
+    }
+    assert_int_equal(status, 413);
+    assert_true(made > 80);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_operation_of_everybody),
-        cmocka_unit_test(what_is_inside_is_not_shown),
-        cmocka_unit_test(the_log_says_by_which_right),
-        cmocka_unit_test(nobody_reaches_beyond_himself),
+        cmocka_unit_test(every_operation_of_everybody), cmocka_unit_test(what_is_inside_is_not_shown),
+        cmocka_unit_test(the_log_says_by_which_right),  cmocka_unit_test(nobody_reaches_beyond_himself),
+        cmocka_unit_test(what_is_below_is_bounded),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

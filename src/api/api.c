@@ -127,10 +127,14 @@ void answer_error(struct asked *asked, const struct error *err)
     const struct header authenticate = {"WWW-Authenticate", "Bearer"};
 
     /* RFC 9110, 15.5.2: 401 when it is not known who asks, 403 when it is. */
-    if (err->code == ERROR_DENIED && !asked->caller.party)
+    if (err->code == ERROR_DENIED && !asked->caller.party) {
         answer_problem(asked, err, 401, &authenticate);
-    else
-        answer_problem(asked, err, error_http_status(err->code), NULL);
+        return;
+    }
+    if (err->code == ERROR_DENIED)
+        controller_note_refusal(asked->api->options.controller, &asked->caller,
+                                arena_printf(asked->arena, "%s %s", asked->method, asked->path), err);
+    answer_problem(asked, err, error_http_status(err->code), NULL);
 }
 
 /* RFC 9110, 15.5.6: 405 with what is possible, where only the method is wrong. */
@@ -179,12 +183,6 @@ void asked_later(struct asked *asked, void (*cancel)(struct asked *asked))
     asked->cancel = cancel;
     *(struct asked **)vec_push(&asked->api->later) = asked;
     net->on_gone(net->self, asked->exchange, asker_gone, asked);
-}
-
-bool caller_owns(const struct caller *caller, const char *name)
-{
-    if (text_equal(caller->party, "landlord")) return true;
-    return text_starts(name, caller->party) && name[strlen(caller->party)] == '/';
 }
 
 bool asked_is_over(struct asked *asked)
@@ -249,7 +247,8 @@ bool asked_matches(const struct asked *asked, enum record_kind kind, const char 
     const struct record *record = mirror_get(controller_mirror(asked->api->options.controller), kind, name);
 
     /* What one may not see, one does not get to know by its revision. */
-    if (record && !caller_may_see(&asked->caller, kind, record)) record = NULL;
+    if (record && !caller_may_see(asked->api->options.controller, &asked->caller, kind, record))
+        record = NULL;
     if (asked->if_exists && !record)
         return error_set(err, ERROR_CONFLICT, "there is no %s, and it should be there already", name);
     uint64_t wanted = asked_revision(asked, kind, name);
@@ -318,7 +317,7 @@ static bool identify(struct asked *asked, const struct sender *sender, struct er
                          "who asks? send a token: --token, CROFT_TOKEN, or \"Authorization: "
                          "Bearer TOKEN\"");
     if (text_equal_secret(asked->api->options.landlord_token, sender->token)) {
-        asked->caller = (struct caller){"landlord", "landlord"};
+        asked->caller = (struct caller){.name = PARTY_LANDLORD, .party = PARTY_LANDLORD};
         return true;
     }
     return token_caller(asked->api, asked->arena, sender->token, &asked->caller, err);

@@ -1,5 +1,6 @@
 /* `bill`: what the books of a time come to. */
 #include "api/internal.h"
+#include "base/moment.h"
 #include "base/text.h"
 #include "control/usage.h"
 #include "plan/bill/calendar.h"
@@ -62,7 +63,9 @@ static void bill(struct asked *asked)
     billing.request = (struct bill_request){.party = party ? party : asked->caller.party,
                                             .now_ms = usage_now_ms(asked->api->options.controller),
                                             .intervals = query_text(asked, "intervals") != NULL};
-    if (!read_times(asked, &billing.request, &err)) {
+    if (!controller_allows(asked->api->options.controller, &asked->caller, DEED_LOOK, asked->caller.party,
+                           NULL, &err) ||
+        !read_times(asked, &billing.request, &err)) {
         answer_error(asked, &err);
         return;
     }
@@ -76,7 +79,7 @@ static void suggest(struct asked *asked, const char *farm)
     const struct billing billing = {.answer = answer_suggestion, .farm = farm};
     struct error err;
 
-    if (!record || !caller_may_see(&asked->caller, RECORD_FARM, record)) {
+    if (!record || !caller_may_see(asked->api->options.controller, &asked->caller, RECORD_FARM, record)) {
         error_set(&err, ERROR_NOT_FOUND, "there is no farm %s", farm);
         answer_error(asked, &err);
         return;

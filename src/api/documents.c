@@ -61,6 +61,7 @@ bool record_kind_of_path(const char *path, enum record_kind *ret_kind, const cha
                  {"sla", "slas", RECORD_SLA},
                  {"scaling-rules", "scaling-rules", RECORD_SCALING_RULES},
                  {"filter", "filters", RECORD_FILTER},
+                 {"lease", "leases", RECORD_LEASE},
                  {"instance", "instances", RECORD_INSTANCE}};
     size_t size = strcspn(path, "/");
 
@@ -96,10 +97,10 @@ static void list(struct asked *asked, enum record_kind kind)
     }
     const struct record *const *records =
         shown_list(asked->arena, asked->api->options.controller, kind, &length);
-    struct view *view = view_new(asked->arena, asked->api->options.controller);
+    struct view *view = view_new(asked->arena, asked->api->options.controller, &asked->caller);
     buf_add_char(&json, '[');
     for (size_t i = 0; i < length; i++) {
-        if (!caller_may_see(&asked->caller, kind, records[i])) continue;
+        if (!caller_may_see(asked->api->options.controller, &asked->caller, kind, records[i])) continue;
         if (after && text_compare_natural(records[i]->name, after) <= 0) continue;
         if ((int64_t)shown == limit) {
             next = last; /* not the one before this: it may be another party's */
@@ -126,7 +127,7 @@ static void get(struct asked *asked, enum record_kind kind, const char *name)
     struct error err;
     char revision[40];
 
-    if (!record || !caller_may_see(&asked->caller, kind, record)) {
+    if (!record || !caller_may_see(asked->api->options.controller, &asked->caller, kind, record)) {
         static const char *const words[RECORD_KINDS] = {[RECORD_HOST] = "host",
                                                         [RECORD_PARTY] = "party",
                                                         [RECORD_FARM] = "farm",
@@ -135,12 +136,13 @@ static void get(struct asked *asked, enum record_kind kind, const char *name)
                                                         [RECORD_SLA] = "service level",
                                                         [RECORD_SCALING_RULES] = "set of rules",
                                                         [RECORD_FILTER] = "filter",
+                                                        [RECORD_LEASE] = "lease",
                                                         [RECORD_INSTANCE] = "instance"};
         error_set(&err, ERROR_NOT_FOUND, "there is no %s %s", words[kind], name);
         answer_error(asked, &err);
         return;
     }
-    struct view *view = view_new(asked->arena, asked->api->options.controller);
+    struct view *view = view_new(asked->arena, asked->api->options.controller, &asked->caller);
     view_record(view, record, &json);
     view_free(view);
     snprintf(revision, sizeof(revision), "\"%" PRIu64 "\"", record->revision);
@@ -245,7 +247,9 @@ static void diff(struct asked *asked)
     bool first = true;
     for (size_t i = 0; i < plan.actions_length; i++) {
         const struct action *action = &plan.actions[i];
-        if (!caller_owns(&asked->caller, action->name)) continue; /* the plan is for the whole grid */
+        const char *of = action->kind == ACTION_FENCE ? "host" : "instance";
+        if (!caller_may_see_event(controller, &asked->caller, of, action->name))
+            continue; /* the plan is for the whole grid */
         buf_printf(&json, "%s{\"kind\":\"%s\",\"name\":", first ? "" : ",", action_kind_names[action->kind]);
         first = false;
         buf_add_json_string(&json, action->name);
@@ -270,8 +274,11 @@ static void export(struct asked *asked)
         size_t length = 0;
         const struct record *const *records = mirror_list(mirror, (enum record_kind)kind, &length);
         for (size_t i = 0; i < length; i++) {
-            if (!caller_may_see(&asked->caller, (enum record_kind)kind, records[i])) continue;
-            buf_add_text(&lines, records[i]->json);
+            if (!caller_may_see(asked->api->options.controller, &asked->caller, (enum record_kind)kind,
+                                records[i]))
+                continue;
+            buf_add_text(&lines, view_document(asked->arena, asked->api->options.controller, &asked->caller,
+                                               records[i]));
             buf_add_char(&lines, '\n');
         }
     }

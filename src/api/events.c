@@ -42,15 +42,10 @@ bool route_events(struct asked *asked)
     return true;
 }
 
-bool event_visible(const struct caller *caller, const struct node *event)
+bool event_visible(const struct asked *asked, const struct node *event)
 {
-    const char *name = node_text(event, "name", "");
-    size_t size = strlen(caller->party);
-
-    if (text_equal(caller->party, "landlord")) return true;
-    /* A host may have a party's name. */
-    if (text_equal(name, caller->party)) return text_equal(node_text(event, "kind", ""), "party");
-    return text_starts(name, caller->party) && name[size] == '/';
+    return caller_may_see_event(asked->api->options.controller, &asked->caller, node_text(event, "kind", ""),
+                                node_text(event, "name", ""));
 }
 
 static void list(struct asked *asked)
@@ -92,9 +87,9 @@ static void list(struct asked *asked)
 
 static void explain(struct asked *asked, const char *name)
 {
-    static const enum record_kind order[] = {RECORD_INSTANCE, RECORD_FARM,          RECORD_HOST,
-                                             RECORD_PARTY,    RECORD_IMAGE,         RECORD_POOL,
-                                             RECORD_SLA,      RECORD_SCALING_RULES, RECORD_FILTER};
+    static const enum record_kind order[] = {RECORD_INSTANCE, RECORD_FARM, RECORD_HOST, RECORD_PARTY,
+                                             RECORD_IMAGE,    RECORD_POOL, RECORD_SLA,  RECORD_SCALING_RULES,
+                                             RECORD_FILTER,   RECORD_LEASE};
     struct controller *controller = asked->api->options.controller;
     CLEANUP_BUF struct buf json = {0}, item = {0};
     const struct record *record = NULL;
@@ -103,10 +98,11 @@ static void explain(struct asked *asked, const char *name)
 
     for (size_t i = 0; i < LENGTH(order) && !record; i++) {
         record = shown_get(asked->arena, controller, order[i], name);
-        if (record && !caller_may_see(&asked->caller, order[i], record)) record = NULL;
+        if (record && !caller_may_see(asked->api->options.controller, &asked->caller, order[i], record))
+            record = NULL;
     }
     if (record) {
-        struct view *view = view_new(asked->arena, controller);
+        struct view *view = view_new(asked->arena, controller, &asked->caller);
         view_record(view, record, &item);
         view_free(view);
         ASSERT(node_from_json(asked->arena, buf_text(&item), item.size, &node, &err));
@@ -205,7 +201,7 @@ static bool add_item(struct asked *asked, const struct store_item *item, const c
     struct error err;
 
     ASSERT(node_from_json(arena, item->value, strlen(item->value), &node, &err));
-    if (!event_visible(&asked->caller, &node)) return false;
+    if (!event_visible(asked, &node)) return false;
     if (name && !concerns(node_text(&node, "name", ""), name)) return false;
     /* RFC 3339 in one zone with one width: order of text is order of time. */
     if (strcmp(node_text(&node, "time", ""), from) < 0) return false;

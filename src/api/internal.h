@@ -46,8 +46,6 @@ void answer_error(struct asked *asked, const struct error *err);
 void answer_raw(struct asked *asked, int status, const struct header *headers, size_t headers_length,
                 const void *data, size_t size);
 void asked_free(struct asked *asked);
-/* Whose a thing is stands in its name: "acme/shop/web-1". All are the landlord's. */
-bool caller_owns(const struct caller *caller, const char *name);
 /* The answer comes later: until then its asker may leave, and the API may end. cancel (or NULL) makes sure
  * that nothing comes any more. A route that gives none asks asked_is_over() before it answers. */
 void asked_later(struct asked *asked, void (*cancel)(struct asked *asked));
@@ -91,7 +89,7 @@ MUST_CHECK bool token_caller(struct api *api, struct arena *arena, const char *t
                              struct caller *ret_caller, struct error *err);
 /* events.c */
 bool route_events(struct asked *asked);
-bool event_visible(const struct caller *caller, const struct node *event);
+bool event_visible(const struct asked *asked, const struct node *event);
 /* watch.c: turns the asked into a stream */
 void watch_start(struct asked *asked, const char *prefix, uint64_t revision);
 void watch_free_all(struct api *api);
@@ -126,11 +124,15 @@ void metrics(struct asked *asked);
 
 /* view.c: one item as GET shows it, as JSON */
 struct view;
-struct view *view_new(struct arena *arena,
-                      struct controller *controller); /* sums over the whole grid, once */
+/* Sums over the whole grid, once. caller: to whom it is shown; stays the caller's. */
+struct view *view_new(struct arena *arena, struct controller *controller, const struct caller *caller);
 void view_free(struct view *view);
 void view_record(struct view *view, const struct record *record, struct buf *ret_json);
 
+/* The document as the caller may read it: the record's own text, or one in the arena without what is inside.
+ */
+const char *view_document(struct arena *arena, struct controller *controller, const struct caller *caller,
+                          const struct record *record);
 void view_resources(struct buf *ret_json, const struct resources *resources);
 
 /* pools.c: what is shown of a kind: what the mirror has (mirror_list(), mirror_get()), and of pools also

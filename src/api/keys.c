@@ -101,7 +101,8 @@ static bool find_subject(struct asked *asked, const char *name, struct error *er
     if (has_key(asked, name, asked->caller.party)) return true;
     for (size_t i = 0; i < LENGTH(kinds_of); i++) {
         const struct record *record = mirror_get(mirror, kinds_of[i], name);
-        if (record && caller_may_see(&asked->caller, kinds_of[i], record)) return true;
+        if (record && caller_may_see(asked->api->options.controller, &asked->caller, kinds_of[i], record))
+            return true;
     }
     return error_set(err, ERROR_NOT_FOUND, "there is no host, farm or instance %s", name);
 }

@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char token_prefix[] = "token/";
+enum { TOKENS_MAX = 100 }; /* of a party */
+
+static const char token_prefix[] = TOKEN_PREFIX;
 
 /* A layer that is being verified. */
 struct finishing {
@@ -25,7 +27,9 @@ static void token_make(struct asked *asked);
 static void token_list(struct asked *asked);
 static void token_delete(struct asked *asked, const char *id);
 static bool token_name_free(struct asked *asked, const char *party, const char *name, struct error *err);
-static bool landlord_only(struct asked *asked);
+static bool handles_token(struct asked *asked, const char *party, enum console console,
+                          const char **ret_right, struct error *err);
+static bool console_of(const char *name, enum console *ret_console, struct error *err);
 
 bool route_library(struct asked *asked)
 {
@@ -73,7 +77,7 @@ bool token_caller(struct api *api, struct arena *arena, const char *token, struc
     if (!good) return false;
     ret_caller->party = node_text(&node, "party", "");
     ret_caller->name = arena_printf(arena, "%s/%s", ret_caller->party, node_text(&node, "name", ""));
-    return true;
+    return console_of(node_text(&node, "console", ""), &ret_caller->console, err);
 }
 
 static void blob_show(struct asked *asked, const char *digest)
@@ -167,12 +171,18 @@ static void token_make(struct asked *asked)
     struct node body;
     struct error err;
 
-    if (!landlord_only(asked)) return;
+    enum console console = CONSOLE_ANY;
+    const char *right = NULL;
     if (!asked_body(asked, &body, &err)) {
         answer_error(asked, &err);
         return;
     }
     const char *party = node_text(&body, "party", ""), *name = node_text(&body, "name", "default");
+    if (!console_of(node_text(&body, "console", ""), &console, &err) ||
+        !handles_token(asked, party, console, &right, &err)) {
+        answer_error(asked, &err);
+        return;
+    }
     if (!text_equal(party, "landlord") && !mirror_get(controller_mirror(controller), RECORD_PARTY, party)) {
         error_set(&err, ERROR_NOT_FOUND, "there is no party \"%s\"", party);
         answer_error(asked, &err);
@@ -190,9 +200,14 @@ static void token_make(struct asked *asked)
     buf_add_json_string(&record, party);
     buf_add_text(&record, ",\"name\":");
     buf_add_json_string(&record, name);
+    if (console != CONSOLE_ANY) buf_printf(&record, ",\"console\":\"%s\"", console_names[console]);
     buf_printf(&record, ",\"created\":\"%s\"}", text_format_time(created, clock->wall_ms(clock->self)));
     change_put_text(change, arena_printf(asked->arena, "%s%s", token_prefix, digest), buf_text(&record));
-    change_event(change, clock->wall_ms(clock->self), asked->caller.name, "party", party, "token made", name);
+    change_right(change, right);
+    change_event(change, clock->wall_ms(clock->self), asked->caller.name, "party", party, "token made",
+                 console == CONSOLE_ANY
+                     ? name
+                     : arena_printf(asked->arena, "%s, for the %s console", name, console_names[console]));
     if (!change_commit(change, NULL, &err)) {
         answer_error(asked, &err);
         return;
@@ -207,11 +222,15 @@ static bool token_name_free(struct asked *asked, const char *party, const char *
     struct store *store = controller_store(asked->api->options.controller);
     struct vec items = VEC_OF(struct store_item);
     bool good = store_list(store, token_prefix, NULL, 0, &items, err);
+    size_t length = 0;
 
     for (size_t i = 0; good && i < items.length; i++) {
         const struct store_item *item = vec_at(&items, i);
         struct node token;
         good = node_from_json(asked->arena, item->value, strlen(item->value), &token, err);
+        if (good && text_equal(node_text(&token, "party", ""), party) && ++length == TOKENS_MAX)
+            good = error_set(err, ERROR_TOO_LARGE, "party %s has %d tokens: delete one first", party,
+                             TOKENS_MAX);
         if (good && text_equal(node_text(&token, "party", ""), party) &&
             text_equal(node_text(&token, "name", ""), name))
             good = error_set(err, ERROR_REFUSED,
@@ -227,17 +246,24 @@ static void token_list(struct asked *asked)
 {
     CLEANUP_BUF struct buf json = {0};
     struct vec items = VEC_OF(struct store_item);
-    struct error err;
+    struct controller *controller = asked->api->options.controller;
+    struct error err, ignored;
+    size_t shown = 0;
 
-    if (!landlord_only(asked)) return;
-    if (!store_list(controller_store(asked->api->options.controller), token_prefix, NULL, 0, &items, &err)) {
+    if (!controller_allows(controller, &asked->caller, DEED_TOKEN, asked->caller.party, NULL, &err) ||
+        !store_list(controller_store(controller), token_prefix, NULL, 0, &items, &err)) {
         answer_error(asked, &err);
         return;
     }
     buf_add_char(&json, '[');
     for (size_t i = 0; i < items.length; i++) {
         const struct store_item *item = vec_at(&items, i);
-        buf_printf(&json, "%s{\"id\":\"%s\",%s", i ? "," : "", item->key + strlen(token_prefix),
+        struct node token;
+        if (!node_from_json(asked->arena, item->value, strlen(item->value), &token, &ignored) ||
+            !controller_allows(controller, &asked->caller, DEED_TOKEN, node_text(&token, "party", ""), NULL,
+                               &ignored))
+            continue;
+        buf_printf(&json, "%s{\"id\":\"%s\",%s", shown++ ? "," : "", item->key + strlen(token_prefix),
                    item->value + 1);
     }
     buf_add_char(&json, ']');
@@ -254,15 +280,29 @@ static void token_delete(struct asked *asked, const char *id)
     struct store_item item = {0};
     struct error err;
     char *key = arena_printf(asked->arena, "%s%s", token_prefix, id);
+    const char *right = NULL;
+    enum console console = CONSOLE_ANY;
+    struct node token;
 
-    if (!landlord_only(asked)) return;
+    if (!controller_allows(controller, &asked->caller, DEED_TOKEN, asked->caller.party, NULL, &err)) {
+        answer_error(asked, &err);
+        return;
+    }
     if (!store_get(controller_store(controller), key, &item, &err)) {
         error_set(&err, ERROR_NOT_FOUND, "there is no token %s", id);
         answer_error(asked, &err);
         return;
     }
+    bool good = node_from_json(asked->arena, item.value, strlen(item.value), &token, &err) &&
+                console_of(node_text(&token, "console", ""), &console, &err) &&
+                handles_token(asked, node_text(&token, "party", ""), console, &right, &err);
     store_item_free(&item);
+    if (!good) {
+        answer_error(asked, &err);
+        return;
+    }
     change_delete_key(change, key);
+    change_right(change, right);
     change_event(change, clock->wall_ms(clock->self), asked->caller.name, "token", id, "deleted", "as asked");
     if (!change_commit(change, NULL, &err)) {
         answer_error(asked, &err);
@@ -272,11 +312,30 @@ static void token_delete(struct asked *asked, const char *id)
     answer_json(asked, 200, &json);
 }
 
-static bool landlord_only(struct asked *asked)
+/* Nobody makes a token, or takes one away, that may more than his own. */
+static bool handles_token(struct asked *asked, const char *party, enum console console,
+                          const char **ret_right, struct error *err)
 {
-    struct error err;
-    if (text_equal(asked->caller.party, "landlord")) return true;
-    error_set(&err, ERROR_DENIED, "only the landlord handles tokens");
-    answer_error(asked, &err);
-    return false;
+    struct controller *controller = asked->api->options.controller;
+    const struct caller *caller = &asked->caller;
+
+    if (!controller_allows(controller, caller, DEED_TOKEN, party, ret_right, err)) return false;
+    const struct lease_tree *tree = leases_tree(controller);
+    unsigned more =
+        rights_at_hand(tree, party, console) & ~rights_at_hand(tree, caller->party, caller->console);
+    /* What a party holds today it may have more of tomorrow. */
+    if (caller->console != CONSOLE_ANY) more |= console_rights(console) & ~console_rights(caller->console);
+    if (more == 0) return true;
+    return error_set(err, ERROR_DENIED, "a token of %s that has %s: %s has not that itself", party,
+                     rights_text(asked->arena, more), caller->name);
+}
+
+static bool console_of(const char *name, enum console *ret_console, struct error *err)
+{
+    for (enum console i = 0; i < CONSOLES; i++) {
+        if (!text_equal(console_names[i], name)) continue;
+        *ret_console = i;
+        return true;
+    }
+    return error_set(err, ERROR_INVALID, "a console is hardware, software or development, not \"%s\"", name);
 }

@@ -13,6 +13,7 @@ static void scale(struct asked *asked, const char *farm);
 static void move(struct asked *asked, const char *instance);
 static void host_state(struct asked *asked, const char *host, enum host_intent_state state);
 static void power(struct asked *asked, const char *host);
+static void lease_end(struct asked *asked, const char *lease);
 static void power_done(void *ctx, const struct error *err);
 static void relay(struct asked *asked, const char *instance, const char *rest);
 static bool note_exec(struct asked *asked, const char *instance, struct error *err);
@@ -45,6 +46,8 @@ bool route_objects(struct asked *asked)
         host_state(asked, name, HOST_ACTIVE);
     else if ((name = path_between(asked, "host", "/power")))
         power(asked, name);
+    else if ((name = path_between(asked, "lease", "/end")))
+        lease_end(asked, name);
     return name != NULL;
 }
 
@@ -116,6 +119,21 @@ static void power(struct asked *asked, const char *host)
     answer_error(asked, &err);
 }
 
+static void lease_end(struct asked *asked, const char *lease)
+{
+    struct node body;
+    struct error err;
+
+    bool good = asked_body(asked, &body, &err) && asked_matches(asked, RECORD_LEASE, lease, &err);
+    const struct node *reason = good ? node_get(&body, "reason") : NULL;
+    if (good && (!reason || reason->kind != NODE_STRING))
+        good = error_set(&err, ERROR_INVALID, "\"reason\" has to be a text, if an empty one");
+    done(asked,
+         good &&
+             controller_lease_end(asked->api->options.controller, &asked->caller, lease, reason->text, &err),
+         &err);
+}
+
 static void power_done(void *ctx, const struct error *err)
 {
     if (asked_is_over(ctx)) return;
@@ -132,17 +150,18 @@ static void relay(struct asked *asked, const char *instance, const char *rest)
     struct error err;
     const char *path = NULL;
 
-    if (!record || !caller_may_see(&asked->caller, RECORD_INSTANCE, record)) {
+    if (!record || !caller_may_see(asked->api->options.controller, &asked->caller, RECORD_INSTANCE, record)) {
         error_set(&err, ERROR_NOT_FOUND, "there is no instance %s", instance);
         answer_error(asked, &err);
         return;
     }
     int64_t ignored = 0;
-    if (!query_number(asked, "after", 0, &ignored, &err)) {
+    object = record->object;
+    if (!controller_allows(controller, &asked->caller, DEED_INSTANCE, object->party, NULL, &err) ||
+        !query_number(asked, "after", 0, &ignored, &err)) {
         answer_error(asked, &err);
         return;
     }
-    object = record->object;
     if (!object->host[0]) {
         error_set(&err, ERROR_REFUSED, "%s runs nowhere: %s", instance, object->reason);
         answer_error(asked, &err);

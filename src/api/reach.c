@@ -52,7 +52,7 @@ static void reach(struct asked *asked)
     buf_add_char(&json, '[');
     if (one) good = add_rows(asked, one, &questions, &json, &err);
     for (size_t i = 0; good && !one && i < length; i++)
-        if (caller_may_see(&asked->caller, RECORD_FARM, records[i]))
+        if (caller_may_see(asked->api->options.controller, &asked->caller, RECORD_FARM, records[i]))
             good = add_rows(asked, records[i]->object, &questions, &json, &err);
     buf_add_char(&json, ']');
     if (good)
@@ -143,7 +143,7 @@ static const struct farm *find_governed(struct asked *asked, const char *on, str
     const char *name = end ? arena_strndup(asked->arena, on, (size_t)(end - on)) : on;
     const struct record *record = mirror_get(mirror, RECORD_FARM, name);
 
-    if (record && caller_may_see(&asked->caller, RECORD_FARM, record) &&
+    if (record && caller_may_see(asked->api->options.controller, &asked->caller, RECORD_FARM, record) &&
         is_there(record->object, mirror_snapshot(mirror), on))
         return record->object;
     error_set(err, ERROR_NOT_FOUND,

@@ -130,7 +130,9 @@ static void note(struct top *top, const struct node *usage, int64_t steady_us)
     struct use *use = map_get(top->uses, name);
     int64_t cpu_us = node_int(usage, "cpu_us", 0);
 
-    if (!record || !caller_may_see(&top->asked->caller, RECORD_INSTANCE, record)) return;
+    if (!record ||
+        !caller_may_see(top->asked->api->options.controller, &top->asked->caller, RECORD_INSTANCE, record))
+        return;
     if (!use) {
         const struct instance *instance = record->object;
         use = arena_alloc(top->arena, sizeof(*use));
@@ -208,7 +210,8 @@ static void write_sums(const struct top *top, bool by_host, struct buf *ret_json
         const char *name = *(const char **)vec_at(&top->hosts, i);
         const struct record *record =
             mirror_get(controller_mirror(top->api->options.controller), RECORD_HOST, name);
-        if (record && caller_may_see(&top->asked->caller, RECORD_HOST, record))
+        if (record &&
+            caller_may_see(top->asked->api->options.controller, &top->asked->caller, RECORD_HOST, record))
             sum_of(arena, by_name, name, &sums);
     }
     for (size_t i = 0; i < top->order.length; i++) {

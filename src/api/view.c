@@ -8,6 +8,7 @@
 struct view {
     struct arena *arena;
     struct controller *controller;
+    const struct caller *caller;
     const struct snapshot *snapshot;
     struct map *host_sums;       /* host -> struct sum */
     struct map *party_sums;      /* party -> struct sum */
@@ -37,13 +38,20 @@ static void view_instance(struct view *view, const struct record *record, struct
 static void write_text(struct buf *ret_json, const char *key, const char *value);
 static void write_time(struct buf *ret_json, const char *key, int64_t wall_ms);
 static void write_number(struct buf *ret_json, const char *key, int64_t value);
+static void view_lease(struct view *view, const struct record *record, struct buf *ret_json);
+static void add_sum(struct sum *sum, const struct sum *more);
+static void write_rights(struct buf *ret_json, const char *key, unsigned rights);
+static const char *view_host_fact(struct arena *arena, struct controller *controller,
+                                  const struct caller *caller, const struct record *record);
 static void open_status(const struct record *record, struct buf *ret_json);
+static void open_text(const char *document, struct buf *ret_json);
 
-struct view *view_new(struct arena *arena, struct controller *controller)
+struct view *view_new(struct arena *arena, struct controller *controller, const struct caller *caller)
 {
     struct view *view = arena_alloc(arena, sizeof(*view));
     view->arena = arena;
     view->controller = controller;
+    view->caller = caller;
     view->snapshot = mirror_snapshot(controller_mirror(controller));
     view->host_sums = map_new();
     view->party_sums = map_new();
@@ -86,6 +94,9 @@ void view_record(struct view *view, const struct record *record, struct buf *ret
         return;
     case RECORD_FILTER:
         view_filter(view, record, ret_json);
+        return;
+    case RECORD_LEASE:
+        view_lease(view, record, ret_json);
         return;
     case RECORD_INSTANCE:
         view_instance(view, record, ret_json);
@@ -193,7 +204,7 @@ static void view_farm(struct view *view, const struct record *record, struct buf
     static const struct tier balancer = {.name = TIER_BALANCE, .count = {1, 1, 1}};
     enum level level = LEVEL_COMMITTED;
 
-    open_status(record, ret_json);
+    open_text(view_document(view->arena, view->controller, view->caller, record), ret_json);
     buf_add_text(ret_json, "\"name\":");
     buf_add_json_string(ret_json, farm->full_name);
     write_text(ret_json, "party", farm->party);
@@ -205,7 +216,7 @@ static void view_farm(struct view *view, const struct record *record, struct buf
         if (here > level) level = here;
     }
     if (farm->balance_length > 0)
-        view_tier(view, farm, &balancer, farm->state == FARM_RUNNING, farm->tiers_length == 0, ret_json);
+        view_tier(view, farm, &balancer, farm_runs(farm, fact), farm->tiers_length == 0, ret_json);
     buf_add_text(ret_json, "],\"endpoints\":[");
     for (size_t i = 0; fact && i < fact->endpoints_length; i++) {
         buf_add_text(ret_json, i ? ",{\"name\":" : "{\"name\":");
@@ -255,7 +266,68 @@ static void view_party(struct view *view, const struct record *record, struct bu
     buf_add_text(ret_json, ",\"used\":");
     view_resources(ret_json, &sum->used);
     write_number(ret_json, "instances", sum->instances);
+    const struct holding *holding = lease_holding(leases_tree(view->controller), party->name);
+    write_rights(ret_json, "rights", holding ? holding->rights : 0);
+    write_text(ret_json, "reason", holding && holding->ended ? holding->ended : "");
     buf_add_text(ret_json, "}}");
+}
+
+/* Used is what its holder has, with those below. */
+static void view_lease(struct view *view, const struct record *record, struct buf *ret_json)
+{
+    const struct lease *lease = record->object;
+    const struct lease_tree *tree = leases_tree(view->controller);
+    const struct holding *giver = lease_holding(tree, lease->from);
+    bool holds = lease->state == LEASE_ACTIVE && giver && !giver->ended && giver->rights & RIGHT_LEASE;
+    struct sum used = {0};
+    const char *party = NULL;
+    size_t cursor = 0;
+    void *value = NULL;
+    char time[32];
+
+    while (map_next(view->party_sums, &cursor, &party, &value))
+        if (lease_is_within(tree, party, lease->to)) add_sum(&used, value);
+    open_status(record, ret_json);
+    buf_add_text(ret_json, "\"name\":");
+    buf_add_json_string(ret_json, lease->name);
+    write_text(ret_json, "from", lease->from);
+    write_text(ret_json, "to", lease->to);
+    write_text(ret_json, "state", lease_state_names[lease->state]);
+    write_rights(ret_json, "rights", lease->rights);
+    write_rights(ret_json, "in_force", holds ? lease->rights & giver->rights : 0);
+    write_text(ret_json, "until", lease->until_ms ? text_format_time(time, lease->until_ms) : "");
+    buf_add_text(ret_json, ",\"capacity\":");
+    schema_write(&schema_quota, NULL, &lease->capacity, ret_json);
+    buf_add_text(ret_json, ",\"used\":");
+    view_resources(ret_json, &used.used);
+    write_number(ret_json, "instances", used.instances);
+    write_text(ret_json, "reason",
+               lease->reason[0]        ? lease->reason
+               : giver && giver->ended ? giver->ended
+                                       : "");
+    buf_add_text(ret_json, "}}");
+}
+
+static void add_sum(struct sum *sum, const struct sum *more)
+{
+    sum->used.cpus_millis += more->used.cpus_millis;
+    sum->used.memory_bytes += more->used.memory_bytes;
+    sum->used.disk_bytes += more->used.disk_bytes;
+    sum->used.network_bits_per_s += more->used.network_bits_per_s;
+    sum->instances += more->instances;
+}
+
+static void write_rights(struct buf *ret_json, const char *key, unsigned rights)
+{
+    bool first = true;
+
+    buf_printf(ret_json, ",\"%s\":[", key);
+    for (unsigned i = 0; i < RIGHTS_LENGTH; i++) {
+        if (!(rights >> i & 1)) continue;
+        buf_printf(ret_json, "%s\"%s\"", first ? "" : ",", right_names[i]);
+        first = false;
+    }
+    buf_add_char(ret_json, ']');
 }
 
 static void view_image(const struct record *record, struct buf *ret_json)
@@ -386,8 +458,55 @@ static void write_number(struct buf *ret_json, const char *key, int64_t value)
 /* The stored document, left open, and the beginning of its status. */
 static void open_status(const struct record *record, struct buf *ret_json)
 {
-    buf_add_text(ret_json, record->json);
+    open_text(record->json, ret_json);
+}
+
+static void open_text(const char *document, struct buf *ret_json)
+{
+    buf_add_text(ret_json, document);
     ASSERT(ret_json->data[ret_json->size - 1] == '}');
     ret_json->size--;
     buf_add_text(ret_json, ",\"status\":{");
+}
+
+/* Without the pairs of those of whom the caller may know nothing. */
+static const char *view_host_fact(struct arena *arena, struct controller *controller,
+                                  const struct caller *caller, const struct record *record)
+{
+    struct host_fact fact = *(const struct host_fact *)record->object;
+    struct host_key *keys = arena_alloc_array(arena, fact.keys_length + 1, sizeof(*keys));
+    CLEANUP_BUF struct buf json = {0};
+    struct error ignored;
+    size_t length = 0;
+
+    for (size_t i = 0; i < fact.keys_length; i++)
+        if (controller_allows(controller, caller, DEED_LOOK, fact.keys[i].party, NULL, &ignored))
+            keys[length++] = fact.keys[i];
+    if (length == fact.keys_length) return record->json;
+    fact.keys = keys;
+    fact.keys_length = length;
+    schema_write(&schema_host_fact, "HostFact", &fact, &json);
+    return arena_strdup(arena, buf_text(&json));
+}
+
+/* Who may look, but not inside, does not learn what is often secret. */
+const char *view_document(struct arena *arena, struct controller *controller, const struct caller *caller,
+                          const struct record *record)
+{
+    CLEANUP_BUF struct buf json = {0};
+    struct error ignored;
+
+    if (record->kind == RECORD_HOST_FACT) return view_host_fact(arena, controller, caller, record);
+    if (record->kind != RECORD_FARM) return record->json;
+    struct farm farm = *(const struct farm *)record->object;
+    if (controller_allows(controller, caller, DEED_LOOK_INSIDE, farm.party, NULL, &ignored))
+        return record->json;
+    struct tier *tiers = arena_alloc_array(arena, farm.tiers_length + 1, sizeof(*tiers));
+    for (size_t i = 0; i < farm.tiers_length; i++) {
+        tiers[i] = farm.tiers[i];
+        tiers[i].env_length = tiers[i].files_length = tiers[i].command_length = 0;
+    }
+    farm.tiers = tiers;
+    schema_write(&schema_farm, "Farm", &farm, &json);
+    return arena_strdup(arena, buf_text(&json));
 }

@@ -118,7 +118,7 @@ static void tell_event(struct watcher *watcher, const struct store_item *item)
     struct error err;
 
     if (!item->value || !node_from_json(parsed, item->value, strlen(item->value), &event, &err) ||
-        !event_visible(&watcher->asked->caller, &event))
+        !event_visible(watcher->asked, &event))
         return;
     buf_printf(&json, "{\"revision\":%" PRIu64 ",%s", item->revision, item->value + 1);
     send(watcher, "put", item->revision, buf_text(&json));
@@ -165,6 +165,7 @@ static void mark_touched(struct watcher *watcher, const char *key)
     case RECORD_SLA:
     case RECORD_SCALING_RULES:
     case RECORD_FILTER:
+    case RECORD_LEASE:
     case RECORD_HOST_FACT:
     case RECORD_FARM_FACT:
     case RECORD_KINDS:
@@ -222,7 +223,7 @@ static void flush(void *ctx)
     while (map_next(watcher->marked, &cursor, &name, NULL))
         *(const char **)vec_push(&names) = name;
     vec_sort(&names, compare_names);
-    struct view *view = view_new(arena, controller);
+    struct view *view = view_new(arena, controller, &watcher->asked->caller);
     for (size_t i = 0; i < names.length; i++) {
         name = *(const char **)vec_at(&names, i);
         bool silent = quietly && !all && !map_get(watcher->marked, name);
@@ -253,8 +254,13 @@ static void show(struct watcher *watcher, struct arena *arena, struct view *view
 
     if (!record) {
         CLEANUP_MEM char *before = map_remove(watcher->told, name);
-        if (!before && map_get(watcher->marked, name) != watcher) return;
-        if (!caller_owns(&asked->caller, name)) return;
+        const char *kind = watcher->kind == RECORD_HOST || watcher->kind == RECORD_POOL ? "host"
+                           : watcher->kind == RECORD_PARTY                              ? "party"
+                           : watcher->kind == RECORD_LEASE                              ? "lease"
+                                                                                        : "";
+        if (!before && (map_get(watcher->marked, name) != watcher ||
+                        !caller_may_see_event(asked->api->options.controller, &asked->caller, kind, name)))
+            return;
         buf_add_text(&json, "{\"name\":");
         buf_add_json_string(&json, name);
         buf_add_char(&json, '}');
@@ -262,7 +268,7 @@ static void show(struct watcher *watcher, struct arena *arena, struct view *view
             (struct event){"delete", arena_strdup(arena, buf_text(&json))};
         return;
     }
-    if (!caller_may_see(&asked->caller, watcher->kind, record)) return;
+    if (!caller_may_see(asked->api->options.controller, &asked->caller, watcher->kind, record)) return;
     view_record(view, record, &json);
     const char *before = map_get(watcher->told, name);
     if (before && text_equal(before, buf_text(&json))) return;

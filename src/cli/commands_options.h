@@ -19,6 +19,7 @@ static const char *const sim_formats[] = {"table", "json", NULL};
 static const char *const replay_formats[] = {"table", "json", "yaml", NULL};
 static const char *const orders[] = {"on", "off", "cycle", NULL};
 static const char *const top_kinds[] = {"hosts", "farms", "instances", NULL};
+static const char *const consoles[] = {"hardware", "software", "development", NULL};
 static const char *const shells[] = {"bash", "zsh", NULL};
 
 static const struct option shared[] = {
@@ -199,6 +200,36 @@ static const struct option key_rotate_options[] = {
 };
 static const struct option token_options[] = {
     {.name = "party", .argument = "PARTY", .fallback = "landlord", .help = "in whose name its bearer acts"},
+    {.name = "console",
+     .argument = "CONSOLE",
+     .fallback = "all of the party's rights",
+     .choices = consoles,
+     .help = "hardware (and lease), software (and lease) or development; all may look"},
+};
+static const struct option grant_options[] = {
+    {.name = "to", .argument = "PARTY", .help = "who gets it"},
+    {.name = "from", .argument = "PARTY", .fallback = "its parent", .help = "who gives it"},
+    {.name = "rights",
+     .argument = "RIGHTS",
+     .help = "hardware,software,develop,lease,read: what it lets its holder do"},
+    {.name = "cpus", .argument = "N", .fallback = "all of the giver's", .help = "most cores"},
+    {.name = "memory", .argument = "BYTES", .fallback = "all", .help = "most memory"},
+    {.name = "disk", .argument = "BYTES", .fallback = "all", .help = "most disk"},
+    {.name = "network", .argument = "RATE", .fallback = "all", .help = "most network"},
+    {.name = "instances", .argument = "N", .fallback = "all", .help = "most instances"},
+    {.name = "farms", .argument = "N", .fallback = "all", .help = "most farms"},
+    {.name = "until",
+     .argument = "TIME",
+     .fallback = "as long as the giver has it",
+     .help = "when it ends: 2027-01-01, or 2027-01-01T12:00:00Z"},
+    {.name = "name",
+     .argument = "NAME",
+     .fallback = "the party's, or with a number",
+     .help = "the lease's name"},
+};
+static const struct option end_options[] = {
+    {.name = "reason", .argument = "TEXT", .help = "why, for all whom it concerns"},
+    {.name = "yes", .help = "do not ask"},
 };
 static const struct option fit_options[] = {
     {.name = "grid",
@@ -394,6 +425,7 @@ static const struct positional image[] = {{.name = "NAME:TAG"}};
 static const struct positional key_what[] = {{.name = "HOST|PARTY/FARM"}};
 static const struct positional key_optional[] = {{.name = "HOST|PARTY/FARM", .optional = true}};
 static const struct positional token_name[] = {{.name = "NAME", .optional = true}};
+static const struct positional lease_name[] = {{.name = "NAME"}};
 static const struct positional token_id[] = {{.name = "ID"}};
 static const struct positional shell[] = {{.name = "SHELL", .choices = shells, .strict = true}};
 

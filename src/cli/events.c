@@ -108,7 +108,8 @@ static void show(struct cli *cli, struct arena *arena, struct span event)
 {
     struct node node;
     struct error err;
-    const char *reason = span_get_text(arena, event, "reason"), *who = span_get_text(arena, event, "who");
+    const char *reason = span_get_text(arena, event, "reason"), *who = span_get_text(arena, event, "who"),
+               *right = span_get_text(arena, event, "right");
 
     switch (cli->format) {
     case OUTPUT_JSON:
@@ -129,7 +130,8 @@ static void show(struct cli *cli, struct arena *arena, struct span event)
                span_get_text(arena, event, "kind"), span_get_text(arena, event, "name"),
                span_get_text(arena, event, "what"));
     if (reason[0]) buf_printf(&line, ": %s", reason);
-    if (who[0] && !text_equal(who, "croft")) buf_printf(&line, " (%s)", who);
+    if (who[0] && !text_equal(who, "croft"))
+        buf_printf(&line, " (%s%s%s)", who, right[0] ? " by " : "", right);
     text_add_shown(&text, buf_text(&line));
     fprintf(cli->out, "%s\n", buf_text(&text));
 }

@@ -35,6 +35,10 @@ int token_create_run(struct cli *cli)
     buf_add_json_string(&body, party ? party : "landlord");
     buf_add_text(&body, ",\"name\":");
     buf_add_json_string(&body, name ? name : "default");
+    if (arguments_text(cli->arguments, "console")) {
+        buf_add_text(&body, ",\"console\":");
+        buf_add_json_string(&body, arguments_text(cli->arguments, "console"));
+    }
     buf_add_char(&body, '}');
     if (!cli_ask(cli, "POST", "/v1/tokens", buf_text(&body), &answer, &err)) return cli_fail(cli, &err);
     if (!cli_print_node(cli, &answer)) fprintf(cli->out, "%s\n", node_text(&answer, "token", ""));
@@ -46,6 +50,7 @@ int token_list_run(struct cli *cli)
     static const struct column columns[] = {{"ID", COLUMN_TEXT, 0},
                                             {"PARTY", COLUMN_TEXT, 0},
                                             {"NAME", COLUMN_TEXT, 0},
+                                            {"CONSOLE", COLUMN_TEXT, 0},
                                             {"CREATED", COLUMN_TEXT, 1}};
     CLEANUP_BUF struct buf text = {0};
     struct node answer;
@@ -57,7 +62,8 @@ int token_list_run(struct cli *cli)
     for (size_t i = 0; i < answer.length; i++) {
         const struct node *token = &answer.items[i];
         const char *const cells[] = {node_text(token, "id", ""), node_text(token, "party", ""),
-                                     node_text(token, "name", ""), node_text(token, "created", "")};
+                                     node_text(token, "name", ""), node_text(token, "console", "all"),
+                                     node_text(token, "created", "")};
         if (cli->format == OUTPUT_NAME)
             fprintf(cli->out, "%s\n", cells[0]);
         else

@@ -33,6 +33,9 @@ static void fill_pool(struct row *row);
 static void fill_sla(struct row *row);
 static void fill_scaling_rules(struct row *row);
 static void fill_filter(struct row *row);
+static void fill_lease(struct row *row);
+static const char *in_force(struct row *row);
+static const char *of_leased(struct row *row, const char *key);
 static void fill_event(struct row *row);
 static const char *get(struct row *row, const char *key);
 static const char *of_total(struct row *row, const char *key);
@@ -76,6 +79,11 @@ static const struct column scaling_rules_columns[] = {
 static const struct column filter_columns[] = {{"NAME", COLUMN_TEXT, 0},    {"ON", COLUMN_TEXT, 0},
                                                {"DEFAULT", COLUMN_TEXT, 1}, {"RULES", COLUMN_NUMBER, 1},
                                                {"FITS", COLUMN_TEXT, 1},    {"REASON", COLUMN_PROSE, 2}};
+static const struct column lease_columns[] = {{"NAME", COLUMN_TEXT, 0},        {"FROM", COLUMN_TEXT, 0},
+                                              {"TO", COLUMN_TEXT, 0},          {"STATE", COLUMN_STATE, 0},
+                                              {"RIGHTS", COLUMN_TEXT, 1},      {"UNTIL", COLUMN_TEXT, 2},
+                                              {"INSTANCES", COLUMN_NUMBER, 4}, {"CPUS", COLUMN_NUMBER, 3},
+                                              {"MEMORY", COLUMN_NUMBER, 3},    {"REASON", COLUMN_PROSE, 2}};
 static const struct column event_columns[] = {{"TIME", COLUMN_TEXT, 2},    {"KIND", COLUMN_TEXT, 1},
                                               {"NAME", COLUMN_TEXT, 0},    {"WHAT", COLUMN_PROSE, 0},
                                               {"REASON", COLUMN_PROSE, 4}, {"WHO", COLUMN_TEXT, 1}};
@@ -90,6 +98,7 @@ static const struct listing listings[] = {
     {"slas", sla_columns, LENGTH(sla_columns), fill_sla},
     {"scaling-rules", scaling_rules_columns, LENGTH(scaling_rules_columns), fill_scaling_rules},
     {"filters", filter_columns, LENGTH(filter_columns), fill_filter},
+    {"leases", lease_columns, LENGTH(lease_columns), fill_lease},
     {"events", event_columns, LENGTH(event_columns), fill_event},
 };
 
@@ -262,10 +271,43 @@ static void fill_filter(struct row *row)
     memcpy(row->cells, cells, sizeof(cells));
 }
 
+static void fill_lease(struct row *row)
+{
+    const char *const cells[] = {get(row, "name"),      get(row, "from"),       get(row, "to"),
+                                 get(row, "state"),     in_force(row),          get(row, "until"),
+                                 get(row, "instances"), of_leased(row, "cpus"), of_leased(row, "memory"),
+                                 get(row, "reason")};
+    _Static_assert(LENGTH(cells) == LENGTH(lease_columns), "a cell a column");
+    memcpy(row->cells, cells, sizeof(cells));
+}
+
+/* "0.5/8", or "0.5" of all that the giver has */
+static const char *of_leased(struct row *row, const char *key)
+{
+    const char *used = span_get_text(row->arena, span_get(row->flat, "used"), key);
+    bool all = span_get(span_get(row->flat, "capacity"), key).size == 0;
+    return all ? listing_amount(row->arena, used) : of_total(row, key);
+}
+
+/* "software, develop" */
+static const char *in_force(struct row *row)
+{
+    CLEANUP_BUF struct buf text = {0};
+    struct span item;
+    size_t cursor = 0;
+
+    for (struct span list = span_get(row->flat, "in_force"); span_next(list, &cursor, &item);)
+        buf_printf(&text, "%s%s", text.size ? ", " : "", span_text(row->arena, item));
+    return arena_strdup(row->arena, buf_text(&text));
+}
+
 static void fill_event(struct row *row)
 {
+    const char *right = get(row, "right");
+    const char *who =
+        right[0] ? arena_printf(row->arena, "%s by %s", get(row, "who"), right) : get(row, "who");
     const char *const cells[] = {get(row, "time"), get(row, "kind"),   get(row, "name"),
-                                 get(row, "what"), get(row, "reason"), get(row, "who")};
+                                 get(row, "what"), get(row, "reason"), who};
     _Static_assert(LENGTH(cells) == LENGTH(event_columns), "a cell a column");
     memcpy(row->cells, cells, sizeof(cells));
 }

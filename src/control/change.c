@@ -15,6 +15,7 @@ struct change {
     struct map *by_key; /* key -> its index in ops plus one, as a pointer */
     struct vec events;  /* const char * JSON without the key, which is known at commit */
     struct vec records; /* struct noted: what of the ops are records */
+    const char *right;
     bool (*follow)(void *ctx, struct change *change, struct error *err);
     void *ctx;
 };
@@ -95,16 +96,22 @@ void change_event(struct change *change, int64_t wall_ms, const char *who, const
 {
     CLEANUP_BUF struct buf json = {0};
     char time[32];
-    const char *const keys[] = {"kind", "name", "what", "reason", "who"};
-    const char *const values[] = {kind, name, what, reason, who};
+    const char *const keys[] = {"kind", "name", "what", "reason", "who", "right"};
+    const char *const values[] = {kind, name, what, reason, who, change->right};
 
     buf_printf(&json, "{\"time\":\"%s\"", text_format_time(time, wall_ms));
     for (size_t i = 0; i < LENGTH(keys); i++) {
+        if (values[i] == NULL) continue;
         buf_printf(&json, ",\"%s\":", keys[i]);
         buf_add_json_string(&json, values[i]);
     }
     buf_add_char(&json, '}');
     *(const char **)vec_push(&change->events) = arena_strdup(change->arena, buf_text(&json));
+}
+
+void change_right(struct change *change, const char *right)
+{
+    change->right = right;
 }
 
 bool change_is_empty(const struct change *change)
@@ -176,7 +183,8 @@ static void note(struct change *change, enum record_kind kind, const char *name,
     size_t op = add(change, record_key(change->arena, kind, name), json);
     struct noted *noted = NULL;
 
-    if (kind == RECORD_IMAGE || kind == RECORD_POOL || kind == RECORD_SCALING_RULES || kind == RECORD_FILTER)
+    if (kind == RECORD_IMAGE || kind == RECORD_POOL || kind == RECORD_SCALING_RULES ||
+        kind == RECORD_FILTER || kind == RECORD_LEASE)
         return;
     for (size_t i = change->records.length; op < known && i > 0 && !noted; i--) {
         struct noted *other = vec_at(&change->records, i - 1);

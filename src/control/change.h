@@ -23,6 +23,8 @@ void change_expect(struct change *change, enum record_kind kind, const char *nam
 /* `what` happened to the thing, for this reason: "created", "placed on h3", …; who: author or "croft". */
 void change_event(struct change *change, int64_t wall_ms, const char *who, const char *kind, const char *name,
                   const char *what, const char *reason);
+/* By which right the author did what is told from here on: "software"; NULL: by none in particular. */
+void change_right(struct change *change, const char *right);
 bool change_is_empty(const struct change *change);
 size_t change_length(const struct change *change); /* operations, without events */
 /* What the store will hold of a key once this is committed, as far as the change says; NULL: it says nothing,

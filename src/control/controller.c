@@ -23,6 +23,7 @@ bool controller_new(const struct controller_options *options, struct controller 
     controller->orders = VEC_OF(struct order *);
     controller->denied = map_new();
     controller->idle = map_new();
+    controller->refused = map_new();
     controller->load = load_new();
     controller->planner = planner_new();
     controller->news_farms = map_new();
@@ -41,6 +42,7 @@ bool controller_new(const struct controller_options *options, struct controller 
     keep_start(controller);
     sizing_start(controller);
     filters_start(controller);
+    leases_start(controller);
     think_soon(controller);
     *ret_controller = controller;
     return true;
@@ -60,6 +62,8 @@ void controller_free(struct controller *controller)
     clock->cancel(clock->self, controller->keep);
     sizing_stop(controller);
     filters_stop(controller);
+    leases_stop(controller);
+    rights_free(controller->refused);
     while (map_next(controller->sessions, &cursor, NULL, &session))
         session_free(session);
     map_free(controller->sessions);
@@ -144,6 +148,7 @@ static void changed(void *ctx, enum record_kind kind, const char *name, const st
     if (kind == RECORD_FARM && !record) load_farm_gone(controller, name);
     if (kind == RECORD_INSTANCE) load_instance_changed(controller, name, record ? record->object : NULL);
     filters_changed(controller, kind, name, record ? record->object : NULL);
+    leases_changed(controller, kind, name);
     if (!record || record->revision != controller->decided_revision)
         news_of(controller, kind, name, record ? record->object : NULL);
     if (record)

@@ -4,6 +4,7 @@
 #define CROFT_CONTROL_CONTROLLER_H
 
 #include "control/change.h"
+#include "plan/lease/rights.h"
 #include "plan/plan.h"
 #include "port/blob.h"
 #include "port/clock.h"
@@ -42,10 +43,14 @@ struct mirror *controller_mirror(struct controller *controller);
 struct store *controller_store(struct controller *controller);
 const struct controller_options *controller_options_of(struct controller *controller);
 
+/* Where tokens are kept: behind it is a token's digest. */
+#define TOKEN_PREFIX "token/"
+
 /* Who asks: what a token or certificate stands for. */
 struct caller {
-    const char *name;  /* for the audit log */
-    const char *party; /* "landlord": everything; else only that party's own */
+    const char *name; /* for the audit log */
+    const char *party;
+    enum console console; /* what of the party's rights is at hand */
 };
 
 enum apply_result { APPLY_CREATED, APPLY_UPDATED, APPLY_UNCHANGED };
@@ -107,8 +112,24 @@ struct denied_total {
 };
 void controller_denied(struct controller *controller,
                        void (*each)(void *ctx, const struct denied_total *total), void *ctx);
-/* May this caller see (or change) this thing? */
-bool caller_may_see(const struct caller *caller, enum record_kind kind, const struct record *record);
+/* May this caller know of this thing? */
+bool caller_may_see(struct controller *controller, const struct caller *caller, enum record_kind kind,
+                    const struct record *record);
+/* The same of what an event is about: "farm", "acme/shop". */
+bool caller_may_see_event(struct controller *controller, const struct caller *caller, const char *kind,
+                          const char *name);
+/* May this caller do this to something of the target party? By which right (ret_right: or NULL); else
+ * ERROR_DENIED. */
+MUST_CHECK bool controller_allows(struct controller *controller, const struct caller *caller, enum deed deed,
+                                  const char *target, const char **ret_right, struct error *err);
+/* Into the audit log: the caller was denied what it asked for. what: "PUT hosts/h1". */
+void controller_note_refusal(struct controller *controller, const struct caller *caller, const char *what,
+                             const struct error *why);
+/* What parties hold; valid until the next store_dispatch(). */
+const struct lease_tree *leases_tree(struct controller *controller);
+/* reason: "" or more than that either side ended it. */
+MUST_CHECK bool controller_lease_end(struct controller *controller, const struct caller *caller,
+                                     const char *name, const char *reason, struct error *err);
 
 /* Asks the agent that has the instance; done gets its answer. ERROR_… as an answer with status 0. */
 void controller_ask_agent(struct controller *controller, const char *host, const struct request *request,

@@ -11,11 +11,34 @@
 
 enum { EXEC_WORD_MAX = 255 }; /* bytes of a command's first word that are kept */
 
+/* Documents on their way in. */
+struct intent {
+    struct controller *controller;
+    struct arena *arena;
+    const struct caller *caller;
+    const struct documents *documents;
+    struct snapshot *then;         /* with them; NULL: no party and no lease changes */
+    const struct lease_tree *tree; /* what parties will hold */
+    struct lease_tree *own;        /* the same, to be freed; NULL: it is the controller's */
+};
+
 static const char *kind_word(enum record_kind kind);
 static enum record_kind record_kind_of(enum document_kind kind);
-static const char *party_of(const struct document *document);
 static const void *object_of(const struct document *document);
-static bool check_caller(const struct caller *caller, const struct documents *documents, struct error *err);
+static void intent_begin(struct intent *intent);
+static bool check_all(struct intent *intent, const char *file, const char *const **ret_rights,
+                      struct error *err);
+static bool check_caller(struct intent *intent, const char *const **ret_rights, struct error *err);
+static bool check_author(struct intent *intent, const struct document *document, const char **ret_right,
+                         struct error *err);
+static bool allows(struct intent *intent, enum deed deed, const char *target, const char **ret_right,
+                   struct error *err);
+static bool check_farm_author(struct intent *intent, const struct farm *farm, const char **ret_right,
+                              struct error *err);
+static bool differs_in_images(struct arena *arena, const struct record *record, const struct farm *is);
+static bool may_delete(struct controller *controller, const struct caller *caller,
+                       const struct record *record, const char **ret_right, struct error *err);
+static bool check_delete_lease(struct controller *controller, const struct lease *lease, struct error *err);
 static bool check_images(struct controller *controller, const struct caller *caller,
                          const struct documents *documents, const char *file, struct error *err);
 static bool check_image(struct controller *controller, const struct caller *caller,
@@ -35,7 +58,7 @@ static void note_levels(struct controller *controller, struct change *change, co
                         const struct farm *farm);
 static bool commit(struct controller *controller, struct change *change, struct error *err);
 static bool note_power(struct controller *controller, const struct caller *caller, const char *host,
-                       enum power_order order, struct error *err);
+                       enum power_order order, const char *right, struct error *err);
 static void power_done(void *ctx, const struct error *err);
 static int64_t wall_ms(struct controller *controller);
 
@@ -46,13 +69,14 @@ bool controller_apply(struct controller *controller, struct arena *arena, const 
     CLEANUP_CHANGE struct change *change = control_change(controller);
     struct vec applied = VEC_OF(struct applied);
     uint64_t revision = store_revision(controller->options.store);
+    struct intent intent = {
+        .controller = controller, .arena = arena, .caller = caller, .documents = documents};
+    const char *const *rights = NULL;
 
-    if (!check_caller(caller, documents, err) ||
-        !spec_check(mirror_snapshot(controller->mirror), documents, file, err) ||
-        !check_images(controller, caller, documents, file, err) ||
-        !filters_check(controller, arena, documents, file, err) ||
-        !check_promises(controller, arena, documents, file, err))
-        return false;
+    intent_begin(&intent);
+    bool good = check_all(&intent, file, &rights, err);
+    lease_tree_free(intent.own);
+    if (!good) return false;
     for (size_t i = 0; i < documents->length; i++) {
         const struct document *document = &documents->items[i];
         enum record_kind kind = record_kind_of(document->kind->kind);
@@ -69,11 +93,14 @@ bool controller_apply(struct controller *controller, struct arena *arena, const 
         if (if_revision != UINT64_MAX) change_expect(change, kind, name, if_revision);
         if (item->result == APPLY_UNCHANGED) continue;
         change_put(change, kind, name, object_of(document));
+        change_right(change, rights[i]);
         change_event(change, wall_ms(controller), caller->name, item->kind, name,
                      item->result == APPLY_CREATED ? "created" : "updated", "a document was applied");
+        change_right(change, NULL);
         if (kind == RECORD_FARM) note_levels(controller, change, name, document->farm);
     }
-    bool good = dry_run || change_is_empty(change) || change_commit(change, &revision, err);
+    if (intent.then && !change_is_empty(change)) leases_follow(controller, arena, change, intent.then);
+    good = dry_run || change_is_empty(change) || change_commit(change, &revision, err);
     if (good) {
         for (size_t i = 0; i < applied.length; i++) {
             struct applied *item = vec_at(&applied, i);
@@ -91,13 +118,17 @@ bool controller_diff(struct controller *controller, struct arena *arena, const s
                      struct error *err)
 {
     const struct snapshot *now = mirror_snapshot(controller->mirror);
+    struct intent intent = {
+        .controller = controller, .arena = arena, .caller = caller, .documents = documents};
+    const char *const *rights = NULL;
 
-    if (!check_caller(caller, documents, err) || !spec_check(now, documents, file, err) ||
-        !filters_check(controller, arena, documents, file, err) ||
-        !check_promises(controller, arena, documents, file, err))
-        return false;
+    intent_begin(&intent);
+    bool good = check_all(&intent, file, &rights, err);
+    lease_tree_free(intent.own);
+    if (!good) return false;
     struct snapshot *then = arena_alloc(arena, sizeof(*then));
     *then = intent_with_documents(arena, now, documents);
+    if (intent.then) leases_foretell(arena, then);
     *ret_plan = plan_make(arena, then, wall_ms(controller));
     return true;
 }
@@ -107,19 +138,58 @@ bool controller_delete(struct controller *controller, const struct caller *calle
 {
     const struct record *record = mirror_get(controller->mirror, kind, name);
     CLEANUP_CHANGE struct change *change = control_change(controller);
+    const char *right = NULL;
 
-    if (!record || !caller_may_see(caller, kind, record))
+    if (!record || !caller_may_see(controller, caller, kind, record))
         return refuse_missing(controller, caller, kind, name, err);
-    if (!text_equal(caller->party, "landlord") && kind != RECORD_FARM && kind != RECORD_IMAGE &&
-        kind != RECORD_FILTER)
-        return error_set(err, ERROR_DENIED, "only the landlord deletes a %s", kind_word(kind));
-    if (!check_delete(controller, kind, name, err)) return false;
+    if (kind == RECORD_LEASE && !leases_may_undo(controller, caller, record->object, err)) return false;
+    if (!may_delete(controller, caller, record, &right, err) || !check_delete(controller, kind, name, err))
+        return false;
     if (if_revision != UINT64_MAX) change_expect(change, kind, name, if_revision);
     change_delete(change, kind, name);
     if (kind == RECORD_HOST) change_delete(change, RECORD_HOST_FACT, name);
+    change_right(change, right);
     change_event(change, wall_ms(controller), caller->name, kind_word(kind), name, "deleted", "as asked");
+    if (kind == RECORD_PARTY && !leases_party_goes(controller, change, name, err)) return false;
+    change_right(change, NULL);
     if (kind == RECORD_FARM) note_levels(controller, change, name, NULL);
     return commit(controller, change, err);
+}
+
+static bool may_delete(struct controller *controller, const struct caller *caller,
+                       const struct record *record, const char **ret_right, struct error *err)
+{
+    static const enum deed deeds[RECORD_KINDS] = {
+        [RECORD_HOST] = DEED_HOST,   [RECORD_POOL] = DEED_HOST,     [RECORD_FARM] = DEED_FARM,
+        [RECORD_IMAGE] = DEED_IMAGE, [RECORD_FILTER] = DEED_FILTER, [RECORD_PARTY] = DEED_PARTY,
+        [RECORD_LEASE] = DEED_LEASE, [RECORD_SLA] = DEED_SERVICE,   [RECORD_SCALING_RULES] = DEED_SERVICE,
+    };
+    const void *object = record->object;
+    const char *party = record->kind == RECORD_FARM     ? ((const struct farm *)object)->party
+                        : record->kind == RECORD_IMAGE  ? ((const struct image *)object)->party
+                        : record->kind == RECORD_FILTER ? ((const struct filter *)object)->party
+                        : record->kind == RECORD_PARTY  ? ((const struct party *)object)->name
+                        : record->kind == RECORD_LEASE  ? ((const struct lease *)object)->from
+                                                        : PARTY_LANDLORD;
+
+    return controller_allows(controller, caller, deeds[record->kind], party, ret_right, err);
+}
+
+/* What ended stays, or its party would hold what one without leases holds. */
+static bool check_delete_lease(struct controller *controller, const struct lease *lease, struct error *err)
+{
+    const struct snapshot *snapshot = mirror_snapshot(controller->mirror);
+
+    for (size_t i = 0; i < snapshot->leases_length; i++) {
+        const struct lease *other = &snapshot->leases[i];
+        if (text_equal(other->to, lease->to) && other->state == LEASE_ACTIVE &&
+            !text_equal(other->name, lease->name))
+            return true;
+    }
+    return error_set(err, ERROR_REFUSED,
+                     "lease %s is all that says what party %s holds: %s, or delete it with the party",
+                     lease->name, lease->to,
+                     lease->state == LEASE_ACTIVE ? "end it (croft lease end)" : "grant another first");
 }
 
 bool controller_scale(struct controller *controller, const struct caller *caller, const char *farm,
@@ -128,7 +198,7 @@ bool controller_scale(struct controller *controller, const struct caller *caller
     const struct record *record = mirror_get(controller->mirror, RECORD_FARM, farm);
     CLEANUP_ARENA struct arena *arena = arena_new();
 
-    if (!record || !caller_may_see(caller, RECORD_FARM, record))
+    if (!record || !caller_may_see(controller, caller, RECORD_FARM, record))
         return error_set(err, ERROR_NOT_FOUND, "there is no farm %s", farm);
     struct farm copy = *(const struct farm *)record->object;
     struct tier *tiers = arena_alloc_array(arena, copy.tiers_length, sizeof(*tiers));
@@ -168,11 +238,13 @@ bool controller_move(struct controller *controller, const struct caller *caller,
     const struct record *record = mirror_get(controller->mirror, RECORD_INSTANCE, instance);
     const struct record *target = mirror_get(controller->mirror, RECORD_HOST_FACT, host);
     CLEANUP_CHANGE struct change *change = control_change(controller);
+    const char *right = NULL;
 
-    if (!record || !caller_may_see(caller, RECORD_INSTANCE, record))
+    if (!record || !caller_may_see(controller, caller, RECORD_INSTANCE, record))
         return error_set(err, ERROR_NOT_FOUND, "there is no instance %s", instance);
-    if (!text_equal(caller->party, "landlord"))
-        return error_set(err, ERROR_DENIED, "only the landlord chooses hosts");
+    if (!controller_allows(controller, caller, DEED_INSTANCE,
+                           ((const struct instance *)record->object)->party, &right, err))
+        return false;
     if (!target) return error_set(err, ERROR_NOT_FOUND, "there is no host %s", host);
     if (((const struct host_fact *)target->object)->state != HOST_UP)
         return error_set(err, ERROR_REFUSED, "host %s is not up", host);
@@ -183,6 +255,7 @@ bool controller_move(struct controller *controller, const struct caller *caller,
         return error_set(err, ERROR_REFUSED, "%s is on its way out", instance);
     copy.move_to = host;
     change_put(change, RECORD_INSTANCE, instance, &copy);
+    change_right(change, right);
     change_event(change, wall_ms(controller), caller->name, "instance", instance, "move asked for", host);
     return commit(controller, change, err);
 }
@@ -194,14 +267,15 @@ bool controller_host_state(struct controller *controller, const struct caller *c
         [HOST_ACTIVE] = "activated", [HOST_DRAINING] = "drained", [HOST_OFF] = "switched off"};
     const struct record *record = mirror_get(controller->mirror, RECORD_HOST, host);
     CLEANUP_CHANGE struct change *change = control_change(controller);
+    const char *right = NULL;
 
-    if (!text_equal(caller->party, "landlord"))
-        return error_set(err, ERROR_DENIED, "only the landlord changes hosts");
+    if (!controller_allows(controller, caller, DEED_HOST, PARTY_LANDLORD, &right, err)) return false;
     if (!record) return error_set(err, ERROR_NOT_FOUND, "there is no host %s", host);
     struct host copy = *(const struct host *)record->object;
     if (copy.state == state) return true;
     copy.state = state;
     change_put(change, RECORD_HOST, host, &copy);
+    change_right(change, right);
     change_event(change, wall_ms(controller), caller->name, "host", host, whats[state], "as asked");
     return commit(controller, change, err);
 }
@@ -212,24 +286,29 @@ bool controller_note_exec(struct controller *controller, const struct caller *ca
     CLEANUP_CHANGE struct change *change = control_change(controller);
     size_t size = strcspn(word, " \t\n");
     char shown[EXEC_WORD_MAX + 1];
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    const char *party = arena_strndup(arena, instance, strcspn(instance, "/")), *right = NULL;
 
+    if (!controller_allows(controller, caller, DEED_INSTANCE, party, &right, err)) return false;
     if (size > EXEC_WORD_MAX)
         for (size = EXEC_WORD_MAX; size > 0 && ((unsigned char)word[size] & 0xc0) == 0x80;)
             size--; /* not within a character */
     snprintf(shown, sizeof(shown), "%.*s", (int)size, word);
+    change_right(change, right);
     change_event(change, wall_ms(controller), caller->name, "instance", instance, "exec asked for", shown);
     return commit(controller, change, err);
 }
 
 /* What comes of the order is told by others; who gave it, here. */
 static bool note_power(struct controller *controller, const struct caller *caller, const char *host,
-                       enum power_order order, struct error *err)
+                       enum power_order order, const char *right, struct error *err)
 {
     static const char *const whats[] = {[POWER_ON] = "power on asked for",
                                         [POWER_OFF] = "power off asked for",
                                         [POWER_CYCLE] = "power cycle asked for"};
     CLEANUP_CHANGE struct change *change = control_change(controller);
 
+    change_right(change, right);
     change_event(change, wall_ms(controller), caller->name, "host", host, whats[order], "as asked");
     return commit(controller, change, err);
 }
@@ -239,16 +318,17 @@ void controller_power(struct controller *controller, const struct caller *caller
 {
     const struct power_port *power = controller->options.power;
     struct order *wait = NULL;
+    const char *right = NULL;
     struct error err;
     bool good = true;
 
-    if (!text_equal(caller->party, "landlord"))
-        good = error_set(&err, ERROR_DENIED, "only the landlord switches hosts");
+    if (!controller_allows(controller, caller, DEED_HOST, PARTY_LANDLORD, &right, &err))
+        good = false;
     else if (!mirror_get(controller->mirror, RECORD_HOST_FACT, host))
         good = error_set(&err, ERROR_NOT_FOUND, "there is no host %s", host);
     else if (!power && order != POWER_OFF)
         good = error_set(&err, ERROR_REFUSED, "no way to switch hosts is set up: use the switch on %s", host);
-    if (good) good = note_power(controller, caller, host, order, &err);
+    if (good) good = note_power(controller, caller, host, order, right, &err);
     /* Without a power driver "off" is the landlord's word that the host is off: fencing by hand. */
     if (good && !power)
         good = hosts_set_state(controller, host, HOST_STATE_OFF, true, "off, says the landlord", &err);
@@ -260,34 +340,6 @@ void controller_power(struct controller *controller, const struct caller *caller
     wait->done = done;
     wait->ctx = ctx;
     power->order(power->self, host, order, power_done, wait);
-}
-
-bool caller_may_see(const struct caller *caller, enum record_kind kind, const struct record *record)
-{
-    if (text_equal(caller->party, "landlord")) return true;
-    switch (kind) {
-    case RECORD_FARM:
-        return text_equal(((const struct farm *)record->object)->party, caller->party);
-    case RECORD_INSTANCE:
-        return text_equal(((const struct instance *)record->object)->party, caller->party);
-    case RECORD_PARTY:
-        return text_equal(((const struct party *)record->object)->name, caller->party);
-    case RECORD_IMAGE:
-        return text_equal(((const struct image *)record->object)->party, caller->party) ||
-               text_equal(((const struct image *)record->object)->party, "landlord");
-    case RECORD_FILTER:
-        return text_equal(((const struct filter *)record->object)->party, caller->party);
-    case RECORD_SLA: /* the price list, and what the promises are worth */
-    case RECORD_SCALING_RULES:
-        return true;
-    case RECORD_HOST:
-    case RECORD_POOL:
-    case RECORD_HOST_FACT:
-    case RECORD_FARM_FACT:
-    case RECORD_KINDS:
-        return false;
-    }
-    UNREACHABLE();
 }
 
 /* As people and events write it: "farm". */
@@ -309,29 +361,9 @@ static enum record_kind record_kind_of(enum document_kind kind)
         [KIND_SLA] = RECORD_SLA,
         [KIND_SCALING_RULES] = RECORD_SCALING_RULES,
         [KIND_FILTER] = RECORD_FILTER,
+        [KIND_LEASE] = RECORD_LEASE,
     };
     return record_kinds[kind];
-}
-
-/* Whose document it is: who may write it, besides the landlord. */
-static const char *party_of(const struct document *document)
-{
-    switch (document->kind->kind) {
-    case KIND_FARM:
-        return document->farm->party;
-    case KIND_IMAGE:
-        return document->image->party;
-    case KIND_FILTER:
-        return document->filter->party;
-    case KIND_HOST:
-    case KIND_PARTY:
-    case KIND_POOL:
-    case KIND_SLA:
-    case KIND_SCALING_RULES:
-    case KIND_COUNT:
-        return "landlord";
-    }
-    UNREACHABLE();
 }
 
 static const void *object_of(const struct document *document)
@@ -353,22 +385,129 @@ static const void *object_of(const struct document *document)
         return document->scaling_rules;
     case KIND_FILTER:
         return document->filter;
+    case KIND_LEASE:
+        return document->lease;
     case KIND_COUNT:
         break;
     }
     UNREACHABLE();
 }
 
-static bool check_caller(const struct caller *caller, const struct documents *documents, struct error *err)
+/* The caller may write them all. ret_rights: by which right each; in the arena. */
+static bool check_caller(struct intent *intent, const char *const **ret_rights, struct error *err)
 {
-    if (text_equal(caller->party, "landlord")) return true;
-    for (size_t i = 0; i < documents->length; i++) {
-        const struct document *document = &documents->items[i];
-        if (text_equal(party_of(document), caller->party)) continue;
-        return error_set(err, ERROR_DENIED, "%s %s is not %s's to change", document->kind->singular,
-                         document->name, caller->party);
-    }
+    const struct documents *documents = intent->documents;
+    const char **rights = arena_alloc_array(intent->arena, documents->length + 1, sizeof(*rights));
+
+    for (size_t i = 0; i < documents->length; i++)
+        if (!check_author(intent, &documents->items[i], &rights[i], err))
+            return error_wrap(err, "%s %s is not %s's to change", documents->items[i].kind->singular,
+                              documents->items[i].name, intent->caller->party);
+    *ret_rights = rights;
     return true;
+}
+
+static bool check_author(struct intent *intent, const struct document *document, const char **ret_right,
+                         struct error *err)
+{
+    switch (document->kind->kind) {
+    case KIND_FARM:
+        return check_farm_author(intent, document->farm, ret_right, err);
+    case KIND_IMAGE:
+        return allows(intent, DEED_IMAGE, document->image->party, ret_right, err);
+    case KIND_FILTER:
+        return allows(intent, DEED_FILTER, document->filter->party, ret_right, err);
+    case KIND_PARTY:
+        return allows(intent, DEED_PARTY, document->party->name, ret_right, err);
+    case KIND_LEASE:
+        return allows(intent, DEED_LEASE, document->lease->from, ret_right, err);
+    case KIND_HOST:
+    case KIND_POOL:
+        return allows(intent, DEED_HOST, PARTY_LANDLORD, ret_right, err);
+    case KIND_SLA:
+    case KIND_SCALING_RULES:
+        return allows(intent, DEED_SERVICE, PARTY_LANDLORD, ret_right, err);
+    case KIND_COUNT:
+        break;
+    }
+    UNREACHABLE();
+}
+
+/* By what parties hold now and by what they will: nobody takes a party into his hands by the same text. What
+ * is new is judged by what will be. */
+static bool allows(struct intent *intent, enum deed deed, const char *target, const char **ret_right,
+                   struct error *err)
+{
+    const struct lease_tree *now = leases_tree(intent->controller);
+
+    if ((intent->tree == now || lease_holding(now, target) != NULL) &&
+        !rights_allowed(now, intent->caller, deed, target, ret_right, err))
+        return false;
+    return intent->tree == now || rights_allowed(intent->tree, intent->caller, deed, target, ret_right, err);
+}
+
+/* Who develops names the next version of a tier, and changes nothing else. */
+static bool check_farm_author(struct intent *intent, const struct farm *farm, const char **ret_right,
+                              struct error *err)
+{
+    const struct record *record = mirror_get(intent->controller->mirror, RECORD_FARM, farm->full_name);
+
+    if (allows(intent, DEED_FARM, farm->party, ret_right, err)) return true;
+    struct error ignored;
+    if (!allows(intent, DEED_VERSION, farm->party, ret_right, &ignored)) return false;
+    if (record && differs_in_images(intent->arena, record, farm)) return true;
+    return error_set(err, ERROR_DENIED,
+                     "%s may name other images for its tiers, and change nothing else of it",
+                     intent->caller->name);
+}
+
+/* In nothing else. */
+static bool differs_in_images(struct arena *arena, const struct record *record, const struct farm *is)
+{
+    const struct farm *was = record->object;
+    struct farm like_was = *is;
+    struct tier *tiers = arena_alloc_array(arena, is->tiers_length + 1, sizeof(*tiers));
+    CLEANUP_BUF struct buf json = {0};
+
+    if (is->tiers_length != was->tiers_length) return false;
+    for (size_t i = 0; i < is->tiers_length; i++) {
+        tiers[i] = is->tiers[i];
+        tiers[i].image = was->tiers[i].image;
+    }
+    like_was.tiers = tiers;
+    schema_write(&schema_farm, "Farm", &like_was, &json);
+    return text_equal(record->json, buf_text(&json));
+}
+
+/* What parties will hold by the documents. */
+static void intent_begin(struct intent *intent)
+{
+    const struct documents *documents = intent->documents;
+    bool moves = false;
+
+    for (size_t i = 0; i < documents->length; i++)
+        moves |= documents->items[i].kind->kind == KIND_PARTY || documents->items[i].kind->kind == KIND_LEASE;
+    intent->tree = leases_tree(intent->controller);
+    if (!moves) return;
+    intent->then = arena_alloc(intent->arena, sizeof(*intent->then));
+    *intent->then =
+        intent_with_documents(intent->arena, mirror_snapshot(intent->controller->mirror), documents);
+    intent->tree = intent->own = lease_tree_new(intent->then);
+}
+
+static bool check_all(struct intent *intent, const char *file, const char *const **ret_rights,
+                      struct error *err)
+{
+    struct controller *controller = intent->controller;
+    const struct documents *documents = intent->documents;
+
+    return check_caller(intent, ret_rights, err) &&
+           spec_check(mirror_snapshot(controller->mirror), documents, file, err) &&
+           leases_bound(intent->caller, intent->tree, intent->then, err) &&
+           leases_check(controller, intent->caller, intent->tree, documents, file, err) &&
+           check_images(controller, intent->caller, documents, file, err) &&
+           filters_check(controller, intent->arena, documents, file, err) &&
+           check_promises(controller, intent->arena, documents, file, err);
 }
 
 /* Hosts keep what they fetched under the image's digest and ask no more whose it was: so a digest has to be
@@ -453,6 +592,7 @@ struct snapshot intent_with_documents(struct arena *arena, const struct snapshot
         merge(arena, then.rules, then.rules_length, documents, KIND_SCALING_RULES, &then.rules_length);
     then.filters =
         merge(arena, then.filters, then.filters_length, documents, KIND_FILTER, &then.filters_length);
+    then.leases = merge(arena, then.leases, then.leases_length, documents, KIND_LEASE, &then.leases_length);
     return then;
 }
 
@@ -511,6 +651,8 @@ static const char *object_name(struct arena *arena, enum document_kind kind, con
         return ((const struct scaling_rules *)object)->name;
     case KIND_FILTER:
         return ((const struct filter *)object)->full_name;
+    case KIND_LEASE:
+        return ((const struct lease *)object)->name;
     case KIND_COUNT:
         break;
     }
@@ -530,6 +672,8 @@ static bool check_delete(struct controller *controller, enum record_kind kind, c
 {
     const struct snapshot *snapshot = mirror_snapshot(controller->mirror);
 
+    if (kind == RECORD_LEASE)
+        return check_delete_lease(controller, mirror_get(controller->mirror, kind, name)->object, err);
     for (size_t i = 0; i < snapshot->farms_length; i++) {
         const struct farm *farm = &snapshot->farms[i];
         if (kind == RECORD_PARTY && text_equal(farm->party, name))
@@ -573,7 +717,9 @@ static bool refuse_missing(struct controller *controller, const struct caller *c
     const struct snapshot *snapshot = mirror_snapshot(controller->mirror);
 
     for (size_t i = 0; kind == RECORD_POOL && i < snapshot->hosts_length; i++) {
-        if (!text_equal(caller->party, "landlord") || !text_equal(snapshot->hosts[i].pool, name)) continue;
+        if (!text_equal(snapshot->hosts[i].pool, name) ||
+            !controller_allows(controller, caller, DEED_HOST, PARTY_LANDLORD, NULL, err))
+            continue;
         return error_set(err, ERROR_NOT_FOUND,
                          "pool %s has no document to delete: it is there while host %s names it", name,
                          snapshot->hosts[i].name);

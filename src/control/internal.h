@@ -56,7 +56,10 @@ struct controller {
     const struct scaling_rules *builtin; /* … the built-in rules; NULL: nobody needed them yet */
     struct map *filters_due;             /* filters.c: full names of those to be judged */
     struct map *filters_words;           /* full name -> in what it does not fit, "" when it does */
-    struct timer *think_soon, *think_later, *tick, *keep, *sizing, *filters_turn;
+    struct lease_tree *lease_tree;       /* leases.c: what parties hold; NULL: to be made again */
+    bool leases_started, leases_moved;
+    struct map *refused; /* rights.c: caller -> struct refused */
+    struct timer *think_soon, *think_later, *tick, *keep, *sizing, *filters_turn, *leases_turn;
     uint64_t decided_revision; /* of the last decision: the documents that follow from it went with it */
     uint64_t thought_revision; /* of the store after the last decision */
     /* Documents are compared with what is to be only when something changed that may stand in one. */
@@ -164,6 +167,37 @@ MUST_CHECK bool filters_check(struct controller *controller, struct arena *arena
 /* To be called before the planner is told. object: what it is now, NULL: gone. */
 void filters_changed(struct controller *controller, enum record_kind kind, const char *name,
                      const void *object);
+
+/* leases.c */
+void leases_start(struct controller *controller);
+void leases_stop(struct controller *controller);
+/* To be called when the mirror has taken it in. */
+void leases_changed(struct controller *controller, enum record_kind kind, const char *name);
+/* Whoever leases has what he gives. then: what parties will hold. */
+MUST_CHECK bool leases_check(struct controller *controller, const struct caller *caller,
+                             const struct lease_tree *then, const struct documents *documents,
+                             const char *file, struct error *err);
+/* The same in the snapshot itself. */
+void leases_foretell(struct arena *arena, struct snapshot *then);
+/* A party has so many parties and leases below it; then: NULL, none is new. ERROR_TOO_LARGE. */
+MUST_CHECK bool leases_bound(const struct caller *caller, const struct lease_tree *tree,
+                             const struct snapshot *then, struct error *err);
+/* May the caller make nothing of the fact that somebody ended the lease? */
+MUST_CHECK bool leases_may_undo(struct controller *controller, const struct caller *caller,
+                                const struct lease *lease, struct error *err);
+/* Into the change: which farms are repossessed, or may run again, when the grid's parties and leases are as
+ * `then`. */
+void leases_follow(struct controller *controller, struct arena *arena, struct change *change,
+                   const struct snapshot *then);
+/* Into the change: with a party go the leases it holds and its tokens, or another of its name would have
+ * them. */
+MUST_CHECK bool leases_party_goes(struct controller *controller, struct change *change, const char *party,
+                                  struct error *err);
+
+/* rights.c */
+MUST_CHECK bool rights_allowed(const struct lease_tree *tree, const struct caller *caller, enum deed deed,
+                               const char *target, const char **ret_right, struct error *err);
+void rights_free(struct map *refused);
 
 /* sizing.c */
 void sizing_start(struct controller *controller);

@@ -46,8 +46,8 @@ static bool get_usage(struct controller *controller, struct usage *usage, struct
 static void count_unfinished(void *ctx, const struct blob_item *item);
 static bool check_limits(struct controller *controller, const struct caller *caller, const char *digest,
                          int64_t offset, size_t size, struct error *err);
-static bool note_layer(struct controller *controller, const struct caller *caller, const char *digest,
-                       struct error *err);
+static bool note_layer(struct controller *controller, const struct caller *caller, const char *right,
+                       const char *digest, struct error *err);
 static void stays(struct controller *controller, const char *party, const char *digest);
 static void note_named(struct round *round);
 static void judge_blob(void *ctx, const struct blob_item *item);
@@ -82,6 +82,7 @@ bool controller_layer_size(struct controller *controller, const struct caller *c
 {
     const struct blob_port *blobs = controller->options.blobs;
 
+    if (!controller_allows(controller, caller, DEED_IMAGE, caller->party, NULL, err)) return false;
     if (!blobs->size(blobs->self, digest, ret_bytes, err)) return false;
     if (!library_may_name(controller, caller->party, digest))
         return error_set(err, ERROR_NOT_FOUND, "no blob %s here", digest);
@@ -100,7 +101,8 @@ bool controller_layer_append(struct controller *controller, const struct caller 
                              int64_t offset, const void *data, size_t size, struct error *err)
 {
     const struct blob_port *blobs = controller->options.blobs;
-    return check_limits(controller, caller, digest, offset, size, err) &&
+    return controller_allows(controller, caller, DEED_IMAGE, caller->party, NULL, err) &&
+           check_limits(controller, caller, digest, offset, size, err) &&
            blobs->append(blobs->self, caller->party, digest, offset, data, size, err);
 }
 
@@ -109,9 +111,11 @@ bool controller_layer_finish(struct controller *controller, const struct caller 
 {
     const struct blob_port *blobs = controller->options.blobs;
     int64_t size = 0;
+    const char *right = NULL;
     bool done = false;
     struct error ignored;
 
+    if (!controller_allows(controller, caller, DEED_IMAGE, caller->party, &right, err)) return false;
     /* The answer to an earlier request was lost. */
     if (blobs->partial(blobs->self, caller->party, digest) == 0 &&
         controller_layer_size(controller, caller, digest, &size, &ignored)) {
@@ -119,7 +123,7 @@ bool controller_layer_finish(struct controller *controller, const struct caller 
         return true;
     }
     if (!blobs->finish(blobs->self, caller->party, digest, &done, err)) return false;
-    if (done && !note_layer(controller, caller, digest, err)) return false;
+    if (done && !note_layer(controller, caller, right, digest, err)) return false;
     *ret_done = done;
     return true;
 }
@@ -209,8 +213,8 @@ static void count_unfinished(void *ctx, const struct blob_item *item)
     usage->bytes += item->bytes;
 }
 
-static bool note_layer(struct controller *controller, const struct caller *caller, const char *digest,
-                       struct error *err)
+static bool note_layer(struct controller *controller, const struct caller *caller, const char *right,
+                       const char *digest, struct error *err)
 {
     const struct clock_port *clock = controller->options.clock;
     CLEANUP_CHANGE struct change *change = control_change(controller);
@@ -218,6 +222,7 @@ static bool note_layer(struct controller *controller, const struct caller *calle
                      *key = mem_printf("%s%s", layer_prefix, name);
 
     change_put_text(change, key, "{}");
+    change_right(change, right);
     change_event(change, clock->wall_ms(clock->self), caller->name, "layer", name, "sent", "for an image");
     if (!change_commit(change, NULL, err)) return false;
     control_dispatch(controller);

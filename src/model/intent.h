@@ -19,6 +19,7 @@ enum document_kind {
     KIND_SLA,
     KIND_SCALING_RULES,
     KIND_FILTER,
+    KIND_LEASE,
     KIND_COUNT
 };
 
@@ -312,6 +313,35 @@ struct filter {
     size_t rules_length;
 };
 #define FILTER_ON_ALL "all"
+
+/* What a lease lets its holder do, of itself and the parties below it; bits. tenancy.md says what each is. */
+enum right {
+    RIGHT_HARDWARE = 1,
+    RIGHT_SOFTWARE = 2,
+    RIGHT_DEVELOP = 4,
+    RIGHT_LEASE = 8,
+    RIGHT_READ = 16,
+    RIGHTS_ALL = 31,
+};
+enum { RIGHTS_LENGTH = 5 };
+enum lease_state { LEASE_ACTIVE, LEASE_ENDED };
+
+/* What a party gives one right below it, for a time. A party that has no lease document holds what its parent
+ * holds but hardware (plan/lease). */
+struct lease {
+    const char *name;
+    const char *from, *to;
+    struct quota capacity; /* -1: as much as the giver has */
+    const char *const *right_names;
+    size_t right_names_length;
+    unsigned rights;  /* the names, read; made by the reader, not in the document */
+    int64_t until_ms; /* wall clock; 0: as long as the giver has it */
+    enum lease_state state;
+    const char *reason; /* why it ended; "" */
+    /* A party above the giver that ended it: until that, or one above it, says so the giver gives the taker
+     * nothing; "". The controller writes it. */
+    const char *severed_by;
+};
 
 /* Written by `croft image import`, not by hand. */
 struct image {

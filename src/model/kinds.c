@@ -24,6 +24,9 @@ const char *const scaling_variable_names[] = {"expected response time", "probabi
 const char *const filter_action_names[] = {"deny", "allow", "reject", NULL};
 const char *const filter_direction_names[] = {"in", "out", "both", NULL};
 
+const char *const right_names[] = {"hardware", "software", "develop", "lease", "read", NULL};
+const char *const lease_state_names[] = {"active", "ended", NULL};
+
 const struct kind kinds[KIND_COUNT] = {
     [KIND_HOST] = {KIND_HOST, "Host", "host", "hosts", &schema_host},
     [KIND_PARTY] = {KIND_PARTY, "Party", "party", "parties", &schema_party},
@@ -34,6 +37,7 @@ const struct kind kinds[KIND_COUNT] = {
     [KIND_SCALING_RULES] = {KIND_SCALING_RULES, "ScalingRules", "scaling-rules", "scaling-rules",
                             &schema_scaling_rules},
     [KIND_FILTER] = {KIND_FILTER, "Filter", "filter", "filters", &schema_filter},
+    [KIND_LEASE] = {KIND_LEASE, "Lease", "lease", "leases", &schema_lease},
 };
 
 const struct kind *kind_by_name(const char *name)

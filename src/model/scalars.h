@@ -44,6 +44,9 @@ extern const struct scalar scalar_filter_protocol; /* int64_t: IANA's number, FI
 extern const struct scalar scalar_endpoint;        /* struct endpoint */
 extern const struct scalar scalar_port_range;      /* struct port_range: 22, "8000-8099" */
 
+extern const struct scalar scalar_right;  /* const char *: hardware, software, … */
+extern const struct scalar scalar_moment; /* int64_t: milliseconds since 1970; 0: never */
+
 /* Those of more than one member stand at offset 0 of the struct that they fill a part of. */
 extern const struct scalar scalar_allow_port; /* struct allow: "5432/tcp", "8000-8099/tcp", "icmp", "all" */
 extern const struct scalar scalar_balance_to; /* struct balance: "web:8080" */

@@ -18,6 +18,8 @@ extern const struct schema schema_pool;
 extern const struct schema schema_sla;
 extern const struct schema schema_scaling_rules;
 extern const struct schema schema_filter;
+extern const struct schema schema_lease;
+extern const struct schema schema_quota;
 extern const struct schema schema_filter_rule;
 extern const struct schema schema_tier;
 extern const struct schema schema_size; /* struct resources of a tier */
@@ -54,6 +56,10 @@ extern const char *const level_names[]; /* committed guaranteed extended */
 extern const char *const scaling_variable_names[];
 extern const char *const filter_action_names[];    /* deny allow reject */
 extern const char *const filter_direction_names[]; /* in out both */
+extern const char *const right_names[];            /* hardware software develop lease read */
+extern const char *const lease_state_names[];      /* active ended */
+/* "software, develop"; in the arena. rights: bits of enum right. */
+const char *rights_text(struct arena *arena, unsigned rights);
 /* tcp, udp, icmp, icmpv6, any; NULL: it has a number only. */
 const char *filter_protocol_name(int64_t number);
 

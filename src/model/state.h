@@ -6,7 +6,7 @@
 #include "model/intent.h"
 #include "model/keys.h"
 
-/* Kinds of what the store holds, intent and facts; the first eight are documents of people. */
+/* Kinds of what the store holds, intent and facts; the first nine are documents of people. */
 enum record_kind {
     RECORD_HOST,
     RECORD_PARTY,
@@ -16,6 +16,7 @@ enum record_kind {
     RECORD_SLA,
     RECORD_SCALING_RULES,
     RECORD_FILTER,
+    RECORD_LEASE,
     RECORD_INSTANCE,
     RECORD_HOST_FACT,
     RECORD_FARM_FACT,
@@ -134,7 +135,19 @@ struct farm_fact {
     size_t scales_length;
     const struct pair *endpoints; /* balance name -> "ADDR:PORT" chosen or asked for */
     size_t endpoints_length;
+    const char *repossessed; /* why its party may run nothing any more; "" (or NULL): it may */
 };
+
+static inline bool farm_is_repossessed(const struct farm_fact *fact)
+{
+    return fact != NULL && fact->repossessed != NULL && fact->repossessed[0] != '\0';
+}
+
+/* Whether anything of it is to run. fact: NULL, none yet. */
+static inline bool farm_runs(const struct farm *farm, const struct farm_fact *fact)
+{
+    return farm->state == FARM_RUNNING && !farm_is_repossessed(fact);
+}
 
 /* Everything that a decision may depend on. Each array is sorted by name (text_compare_natural), so that no
  * result depends on the order in which documents came. A fact may lack its intent (deleted) and the other
@@ -156,6 +169,8 @@ struct snapshot {
     size_t rules_length;
     const struct filter *filters;
     size_t filters_length;
+    const struct lease *leases;
+    size_t leases_length;
     const struct farm *farms;
     size_t farms_length;
     const struct farm_fact *farm_facts;

@@ -60,7 +60,7 @@ static const struct field quota_fields[] = {
     SCALAR(struct quota, farms, "farms", scalar_quota_int, "most farms", .fallback = "unlimited",
            .hidden_default = true),
 };
-static const struct schema schema_quota = SCHEMA(struct quota, "quota", quota_fields);
+const struct schema schema_quota = SCHEMA(struct quota, "quota", quota_fields);
 
 static const struct field party_fields[] = {
     SCALAR(struct party, name, "name", scalar_name, "the party's name", .required = true),

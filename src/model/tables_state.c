@@ -96,5 +96,7 @@ static const struct field farm_fact_fields[] = {
     OBJECTS(struct farm_fact, scales, "scales", schema_tier_scale, "what its load calls for",
             .hidden_default = true),
     PAIRS(struct farm_fact, endpoints, "endpoints", "where the outside reaches what is published"),
+    SCALAR(struct farm_fact, repossessed, "repossessed", scalar_text,
+           "why its party may run nothing any more", .hidden_default = true),
 };
 const struct schema schema_farm_fact = SCHEMA(struct farm_fact, "FarmFact", farm_fact_fields);

@@ -222,7 +222,7 @@ static void open_tier(struct work *work, size_t farm, const struct tier *tier, b
 {
     struct work_farm *f = &work->farms[farm];
     struct work_tier *t = &work->tiers[f->tier_first + f->tiers_length++];
-    bool runs = f->intent->state == FARM_RUNNING;
+    bool runs = farm_runs(f->intent, &f->fact);
     *t = (struct work_tier){.farm = farm,
                             .intent = tier,
                             .is_balance = is_balance,

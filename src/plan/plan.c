@@ -18,6 +18,7 @@ void planner_put_all(struct planner *planner, const struct snapshot *s)
     put_all(planner, RECORD_HOST_FACT, s->host_facts, s->host_facts_length, sizeof(*s->host_facts));
     put_all(planner, RECORD_PARTY, s->parties, s->parties_length, sizeof(*s->parties));
     put_all(planner, RECORD_IMAGE, s->images, s->images_length, sizeof(*s->images));
+    put_all(planner, RECORD_LEASE, s->leases, s->leases_length, sizeof(*s->leases));
     put_all(planner, RECORD_FILTER, s->filters, s->filters_length, sizeof(*s->filters));
     put_all(planner, RECORD_POOL, s->pools, s->pools_length, sizeof(*s->pools));
     put_all(planner, RECORD_FARM, s->farms, s->farms_length, sizeof(*s->farms));

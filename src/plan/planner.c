@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/text.h"
 #include "base/vec.h"
+#include "model/quotas.h"
 #include "plan/filter/govern.h"
 #include "plan/order/act.h"
 #include "plan/place/keep.h"
@@ -29,6 +30,9 @@ static void put_image(struct planner *planner, const char *key, const struct ima
 static void put_party(struct planner *planner, const char *name, const struct party *party);
 static void put_pool(struct planner *planner, const char *name, const struct pool *pool);
 static void put_filter(struct planner *planner, const char *name, const struct filter *filter);
+static void put_lease(struct planner *planner, const char *name, const struct lease *lease);
+static void tell_leased(struct work *work, const char *party);
+static void list(struct map *lists, const char *key, const void *item, bool there);
 static void delete_instance(struct planner *planner, const char *name);
 static size_t find_instance(const struct planner *planner, const char *name);
 static void note_filter(struct planner *planner, const struct filter *filter, bool there);
@@ -107,6 +111,9 @@ static void put(struct planner *planner, enum record_kind kind, const void *obje
     case RECORD_FILTER:
         put_filter(planner, ((const struct filter *)object)->full_name, object);
         return;
+    case RECORD_LEASE:
+        put_lease(planner, ((const struct lease *)object)->name, object);
+        return;
     case RECORD_SLA:
     case RECORD_SCALING_RULES:
         return; /* what follows from them comes as a farm's scales */
@@ -156,6 +163,9 @@ static void delete (struct planner *planner, enum record_kind kind, const char *
     case RECORD_FILTER:
         put_filter(planner, name, NULL);
         return;
+    case RECORD_LEASE:
+        put_lease(planner, name, NULL);
+        return;
     case RECORD_SLA:
     case RECORD_SCALING_RULES:
     case RECORD_KINDS:
@@ -192,6 +202,8 @@ const void *planner_get(const struct planner *planner, enum record_kind kind, co
         return map_get(work->pool_by_name, name);
     case RECORD_FILTER:
         return map_get(work->filter_by_name, name);
+    case RECORD_LEASE:
+        return map_get(work->lease_by_name, name);
     case RECORD_SLA:
     case RECORD_SCALING_RULES:
         return NULL;
@@ -212,13 +224,14 @@ const void *planner_next(const struct planner *planner, enum record_kind kind, s
     bool is_host = kind == RECORD_HOST || kind == RECORD_HOST_FACT;
     bool is_farm = kind == RECORD_FARM || kind == RECORD_FARM_FACT;
 
-    if (kind == RECORD_PARTY || kind == RECORD_IMAGE || kind == RECORD_POOL || kind == RECORD_FILTER) {
+    const struct map *maps[RECORD_KINDS] = {[RECORD_PARTY] = work->party_by_name,
+                                            [RECORD_IMAGE] = work->image_by_name,
+                                            [RECORD_POOL] = work->pool_by_name,
+                                            [RECORD_FILTER] = work->filter_by_name,
+                                            [RECORD_LEASE] = work->lease_by_name};
+    if (maps[kind]) {
         void *object = NULL;
-        const struct map *map = kind == RECORD_PARTY   ? work->party_by_name
-                                : kind == RECORD_IMAGE ? work->image_by_name
-                                : kind == RECORD_POOL  ? work->pool_by_name
-                                                       : work->filter_by_name;
-        return map_next(map, cursor, NULL, &object) ? object : NULL;
+        return map_next(maps[kind], cursor, NULL, &object) ? object : NULL;
     }
     size_t length = is_host ? work->hosts_length : is_farm ? work->farms_length : work->instances_length;
     while (*cursor < length) {
@@ -453,26 +466,58 @@ static void put_filter(struct planner *planner, const char *name, const struct f
 static void note_filter(struct planner *planner, const struct filter *filter, bool there)
 {
     CLEANUP_ARENA struct arena *arena = arena_new();
-    struct map *filters = planner->work.filters_by_key;
-    const char *key = govern_key(arena, filter->on);
-    struct vec *on = map_get(filters, key);
+    list(planner->work.filters_by_key, govern_key(arena, filter->on), filter, there);
+}
+
+/* Who runs goes on whatever is leased, as with quotas; what is repossessed a farm's fact says. */
+static void put_lease(struct planner *planner, const char *name, const struct lease *lease)
+{
+    struct work *work = &planner->work;
+    const struct lease *old = map_get(work->lease_by_name, name);
+
+    if (old) list(work->leases_by_party, old->to, old, false);
+    if (lease) list(work->leases_by_party, lease->to, lease, true);
+    if (old) tell_leased(work, old->to);
+    if (lease) tell_leased(work, lease->to);
+    if (lease)
+        map_put(work->lease_by_name, name, (void *)(uintptr_t)lease);
+    else
+        map_remove(work->lease_by_name, name);
+    planner->lengths[RECORD_LEASE] = map_length(work->lease_by_name);
+}
+
+static void tell_leased(struct work *work, const char *party)
+{
+    const struct vec *leases = map_get(work->leases_by_party, party);
+    struct quota sum = {0};
+
+    for (size_t i = 0; i < leases->length; i++) {
+        const struct lease *lease = *(const struct lease **)vec_at(leases, i);
+        if (lease->state == LEASE_ACTIVE) limits_add(&sum, &lease->capacity);
+    }
+    quota_tell_leased(work, party, leases->length ? &sum : &limits_none);
+}
+
+/* Into the list under the key, or out of it. */
+static void list(struct map *lists, const char *key, const void *item, bool there)
+{
+    struct vec *items = map_get(lists, key);
 
     if (there) {
-        if (on == NULL) {
-            on = mem_alloc(sizeof(*on));
-            *on = VEC_OF(const struct filter *);
-            map_put(filters, key, on);
+        if (items == NULL) {
+            items = mem_alloc(sizeof(*items));
+            *items = VEC_OF(const void *);
+            map_put(lists, key, items);
         }
-        *(const struct filter **)vec_push(on) = filter;
+        *(const void **)vec_push(items) = item;
         return;
     }
     size_t at = 0;
-    while (*(const struct filter **)vec_at(on, at) != filter)
+    while (*(const void **)vec_at(items, at) != item)
         at++;
-    vec_remove(on, at);
+    vec_remove(items, at);
 }
 
-static void note_filter(struct planner *planner, const struct filter *filter, bool there);
 static bool is_made_from(const struct farm *farm, const char *image)
 {
     for (size_t t = 0; t < farm->tiers_length; t++)

@@ -11,7 +11,7 @@
 #include "plan/place/room.h"
 #include "plan/scale/claims.h"
 
-static void free_filters(struct map *filters);
+static void free_lists(struct map *lists);
 static void *grow(void *items, size_t length, size_t *capacity, size_t size);
 static void host_means(struct work_host *host);
 static enum standing standing_of(const struct work_host *host);
@@ -32,6 +32,8 @@ void work_open(struct work *work, struct arena *names)
     work->pool_by_name = map_new();
     work->filter_by_name = map_new();
     work->filters_by_key = map_new();
+    work->lease_by_name = map_new();
+    work->leases_by_party = map_new();
     work->image_by_name = map_new();
     work->zone_numbers = map_new();
     work->room = room_new();
@@ -71,7 +73,9 @@ void work_close(struct work *work)
     map_free(work->party_by_name);
     map_free(work->pool_by_name);
     map_free(work->filter_by_name);
-    free_filters(work->filters_by_key);
+    free_lists(work->filters_by_key);
+    map_free(work->lease_by_name);
+    free_lists(work->leases_by_party);
     map_free(work->image_by_name);
     map_free(work->zone_numbers);
     room_free(work->room);
@@ -423,16 +427,16 @@ struct tier balance_tier_of(const struct farm *farm)
 }
 
 /* Room for one more behind length. */
-static void free_filters(struct map *filters)
+static void free_lists(struct map *lists)
 {
     size_t cursor = 0;
-    void *on = NULL;
+    void *list = NULL;
 
-    while (map_next(filters, &cursor, NULL, &on)) {
-        vec_free(on);
-        mem_free(on);
+    while (map_next(lists, &cursor, NULL, &list)) {
+        vec_free(list);
+        mem_free(list);
     }
-    map_free(filters);
+    map_free(lists);
 }
 
 static void *grow(void *items, size_t length, size_t *capacity, size_t size)

@@ -162,6 +162,8 @@ struct work {
     struct map *pool_by_name;                /* const struct pool */
     struct map *filter_by_name;              /* const struct filter, by full name */
     struct map *filters_by_key;              /* struct vec of const struct filter *, by govern_key() */
+    struct map *lease_by_name;               /* const struct lease */
+    struct map *leases_by_party;             /* to -> struct vec of const struct lease * */
     struct map *image_by_name;               /* "party/name" -> const struct image */
     struct map *zone_numbers;                /* path -> number + 1 */
     size_t zones_length, zones_capacity;

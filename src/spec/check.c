@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "base/vec.h"
+#include "model/quotas.h"
 #include "spec/document.h"
 #include "spec/service.h"
 
@@ -20,6 +21,9 @@ struct seat {
     const struct document *document; /* that says so, or NULL: the snapshot did */
     const struct document *cause;    /* the last document that has to do with its use, or NULL */
     struct usage usage;
+    const struct lease *leased; /* one of its leases, an active one if there is one; NULL: it has none */
+    struct quota capacity;      /* of the active ones together */
+    bool active;                /* one of them is */
 };
 
 struct holding {
@@ -34,8 +38,14 @@ struct grid {
     struct map *farms;   /* full name to struct holding */
     struct map *images;  /* "party name:tag" to the same text */
     struct vec image_names;
+    struct map *leases;       /* name to struct title */
     struct map *slas, *rules; /* name to struct sla, and to anything */
     const struct snapshot *before;
+};
+
+struct title {
+    const struct lease *lease;
+    const struct document *document; /* that says so, or NULL: the snapshot did */
 };
 
 struct measure {
@@ -62,6 +72,12 @@ static bool refuse_party(struct grid *grid, const struct document *document, con
                          const char *field, struct error *err);
 static bool check_governed(struct grid *grid, const struct document *document, struct error *err);
 static const char *parent_of(const struct grid *grid, const char *party);
+static void add_lease(struct grid *grid, const struct lease *lease, const struct document *document);
+static void seat_leases(struct grid *grid);
+static bool check_sides(struct grid *grid, const struct document *document, struct error *err);
+static bool check_given(struct grid *grid, const struct document *document, struct error *err);
+static bool check_tenure(struct grid *grid, const struct document *document, struct error *err);
+static bool is_repossessed(const struct grid *grid, const char *party);
 static bool check_images(struct grid *grid, const struct document *document, struct error *err);
 static bool refuse_image(struct grid *grid, const struct document *document, size_t tier, struct error *err);
 static bool has_image(const struct grid *grid, const char *party, const char *name);
@@ -69,6 +85,8 @@ static bool check_quotas(struct grid *grid, struct error *err);
 static struct usage usage_of(const struct farm *farm);
 static void use(struct grid *grid, const struct holding *holding);
 static bool check_quota(const struct seat *seat, struct error *err);
+static bool check_limit(const struct seat *seat, const struct quota *quota, const char *words,
+                        struct error *err);
 static char *format_number(char *out, int64_t value);
 static void add_usage(struct usage *sum, const struct usage *more);
 static int64_t sum_of(int64_t a, int64_t b);
@@ -86,6 +104,7 @@ bool spec_check(const struct snapshot *snapshot, const struct documents *documen
                         .farms = map_new(),
                         .images = map_new(),
                         .image_names = VEC_OF(const char *),
+                        .leases = map_new(),
                         .slas = map_new(),
                         .rules = map_new()};
     gather(&grid, snapshot, documents);
@@ -94,6 +113,7 @@ bool spec_check(const struct snapshot *snapshot, const struct documents *documen
         done = check_references(&grid, &documents->items[i], err);
     done = done && check_quotas(&grid, err);
     vec_free(&grid.image_names);
+    map_free(grid.leases);
     map_free(grid.rules);
     map_free(grid.slas);
     map_free(grid.images);
@@ -115,14 +135,18 @@ static void gather(struct grid *grid, const struct snapshot *snapshot, const str
         map_put(grid->slas, snapshot->slas[i].name, (void *)(uintptr_t)&snapshot->slas[i]);
     for (size_t i = 0; i < snapshot->rules_length; i++)
         map_put(grid->rules, snapshot->rules[i].name, grid);
+    for (size_t i = 0; i < snapshot->leases_length; i++)
+        add_lease(grid, &snapshot->leases[i], NULL);
     for (size_t i = 0; i < documents->length; i++) {
         const struct document *document = &documents->items[i];
+        if (document->kind->kind == KIND_LEASE) add_lease(grid, document->lease, document);
         if (document->kind->kind == KIND_PARTY) add_party(grid, document->party, document);
         if (document->kind->kind == KIND_FARM) add_farm(grid, document->farm, document);
         if (document->kind->kind == KIND_IMAGE) add_image(grid, document->image);
         if (document->kind->kind == KIND_SLA) map_put(grid->slas, document->name, document->sla);
         if (document->kind->kind == KIND_SCALING_RULES) map_put(grid->rules, document->name, grid);
     }
+    seat_leases(grid);
 }
 
 static void add_party(struct grid *grid, const struct party *party, const struct document *document)
@@ -163,9 +187,12 @@ static bool check_references(struct grid *grid, const struct document *document,
         return check_named(grid, document, grid->rules, "rules", document->sla->rules, err) &&
                check_users(grid, document, err);
     case KIND_PARTY:
-        return check_parents(grid, document, err);
+        return check_parents(grid, document, err) && check_given(grid, document, err);
+    case KIND_LEASE:
+        return check_sides(grid, document, err);
     case KIND_FARM:
-        return check_owner(grid, document, document->farm->party, err) && check_images(grid, document, err) &&
+        return check_owner(grid, document, document->farm->party, err) && check_tenure(grid, document, err) &&
+               check_images(grid, document, err) &&
                check_named(grid, document, grid->slas, "sla", document->farm->sla, err) &&
                check_service(grid, document, err);
     case KIND_IMAGE:
@@ -329,6 +356,98 @@ static const char *parent_of(const struct grid *grid, const char *party)
     return seat == NULL ? PARTY_LANDLORD : seat->party->parent;
 }
 
+static void add_lease(struct grid *grid, const struct lease *lease, const struct document *document)
+{
+    struct title *title = map_get(grid->leases, lease->name);
+    if (title == NULL) {
+        title = arena_alloc(grid->arena, sizeof(*title));
+        map_put(grid->leases, lease->name, title);
+    }
+    *title = (struct title){.lease = lease, .document = document};
+}
+
+/* What each party has by its leases. One from somebody else than its parent gives nothing. */
+static void seat_leases(struct grid *grid)
+{
+    size_t cursor = 0;
+    void *value = NULL;
+
+    while (map_next(grid->leases, &cursor, NULL, &value)) {
+        const struct title *title = value;
+        const struct lease *lease = title->lease;
+        struct seat *seat = map_get(grid->parties, lease->to);
+        if (seat == NULL) continue;
+        bool active = lease->state == LEASE_ACTIVE && text_equal(lease->from, seat->party->parent);
+        if (seat->leased == NULL || active) seat->leased = lease;
+        if (active) limits_add(&seat->capacity, &lease->capacity);
+        seat->active |= active;
+        if (title->document != NULL && seat->cause == NULL) seat->cause = title->document;
+    }
+}
+
+/* A lease goes one step down the tree of parties. */
+static bool check_sides(struct grid *grid, const struct document *document, struct error *err)
+{
+    const struct lease *lease = document->lease;
+    const struct seat *to = map_get(grid->parties, lease->to);
+
+    if (!text_equal(lease->from, PARTY_LANDLORD) && map_get(grid->parties, lease->from) == NULL)
+        return refuse_party(grid, document, lease->from, "from", err);
+    if (to == NULL) return refuse_party(grid, document, lease->to, "to", err);
+    if (text_equal(to->party->parent, lease->from)) return true;
+    error_set(err, ERROR_INVALID, "%s is not the parent of %s, which is %s", lease->from, lease->to,
+              to->party->parent);
+    return refuse_at(document, node_get(document->node, "from"), "from", err);
+}
+
+/* Whoever changes its parent has ended what the old one gave it. */
+static bool check_given(struct grid *grid, const struct document *document, struct error *err)
+{
+    const struct party *party = document->party;
+    const struct lease *given = NULL;
+    size_t cursor = 0;
+    void *value = NULL;
+
+    while (map_next(grid->leases, &cursor, NULL, &value)) {
+        const struct title *title = value;
+        const struct lease *lease = title->lease;
+        if (title->document != NULL || lease->state != LEASE_ACTIVE || !text_equal(lease->to, party->name) ||
+            text_equal(lease->from, party->parent))
+            continue;
+        if (given == NULL || text_compare_natural(lease->name, given->name) < 0) given = lease;
+    }
+    if (given == NULL) return true;
+    error_set(err, ERROR_REFUSED, "party %s holds lease %s from %s: end it first", party->name, given->name,
+              given->from);
+    return refuse_at(document, node_get(document->node, "parent"), "parent", err);
+}
+
+/* Those that are there wait for another lease; none is added to them. */
+static bool check_tenure(struct grid *grid, const struct document *document, struct error *err)
+{
+    const struct farm *farm = document->farm;
+
+    if (!is_repossessed(grid, farm->party)) return true;
+    for (size_t i = 0; i < grid->before->farms_length; i++)
+        if (text_equal(grid->before->farms[i].full_name, farm->full_name)) return true;
+    error_set(err, ERROR_REFUSED,
+              "party %s may run nothing: its lease, or one of a party above it, ended; croft lease list",
+              farm->party);
+    return refuse_at(document, node_get(document->node, "party"), "party", err);
+}
+
+/* Nothing of it, nor of those below it, runs. */
+static bool is_repossessed(const struct grid *grid, const char *party)
+{
+    for (size_t steps = 0; steps <= map_length(grid->parties); steps++) {
+        const struct seat *seat = map_get(grid->parties, party);
+        if (seat == NULL) return false;
+        if (seat->leased != NULL && !seat->active) return true;
+        party = seat->party->parent;
+    }
+    return false;
+}
+
 static bool check_images(struct grid *grid, const struct document *document, struct error *err)
 {
     const struct farm *farm = document->farm;
@@ -387,6 +506,7 @@ static void use(struct grid *grid, const struct holding *holding)
 {
     struct usage usage = usage_of(holding->farm);
     const char *name = holding->farm->party;
+    if (is_repossessed(grid, name)) return;
     for (size_t steps = 0; steps <= map_length(grid->parties); steps++) {
         struct seat *seat = map_get(grid->parties, name);
         if (seat == NULL) return;
@@ -423,8 +543,14 @@ static struct usage usage_of(const struct farm *farm)
 static bool check_quota(const struct seat *seat, struct error *err)
 {
     if (seat->cause == NULL) return true;
+    return check_limit(seat, &seat->party->quota, "its quota is", err) &&
+           (seat->leased == NULL || check_limit(seat, &seat->capacity, "its leases give", err));
+}
+
+static bool check_limit(const struct seat *seat, const struct quota *quota, const char *words,
+                        struct error *err)
+{
     const struct usage *usage = &seat->usage;
-    const struct quota *quota = &seat->party->quota;
     const struct measure measures[] = {
         {"cpus", usage->resources.cpus_millis, quota->resources.cpus_millis, text_format_cpus},
         {"memory", usage->resources.memory_bytes, quota->resources.memory_bytes, text_format_bytes},
@@ -439,12 +565,13 @@ static bool check_quota(const struct seat *seat, struct error *err)
         if (measure->allowed < 0 || measure->used <= measure->allowed) continue;
         char used[32];
         char allowed[32];
-        error_set(err, ERROR_REFUSED, "party %s would use %s %s, its quota is %s", seat->party->name,
-                  measure->format(used, measure->used), measure->name,
+        error_set(err, ERROR_REFUSED, "party %s would use %s %s, %s %s", seat->party->name,
+                  measure->format(used, measure->used), measure->name, words,
                   measure->format(allowed, measure->allowed));
-        bool is_farm = seat->cause->kind->kind == KIND_FARM;
-        const struct node *node = node_get(seat->cause->node, is_farm ? "tiers" : "quota");
-        return refuse_at(seat->cause, node, is_farm ? "tiers" : "quota", err);
+        const char *field = seat->cause->kind->kind == KIND_FARM    ? "tiers"
+                            : seat->cause->kind->kind == KIND_LEASE ? "capacity"
+                                                                    : "quota";
+        return refuse_at(seat->cause, node_get(seat->cause->node, field), field, err);
     }
     return true;
 }

@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* Kinds of model.md that this version knows by name only. */
-static const char *const later_kinds[] = {"Lease", "Key", "Volume", "Site"};
+static const char *const later_kinds[] = {"Key", "Volume", "Site"};
 
 struct reading {
     struct arena *arena;
@@ -202,6 +202,9 @@ static const char *name_document(struct arena *arena, struct document *document,
     case KIND_FILTER:
         document->filter = object;
         return document->filter->full_name;
+    case KIND_LEASE:
+        document->lease = object;
+        return document->lease->name;
     case KIND_COUNT:
         break;
     }

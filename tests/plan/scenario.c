@@ -15,7 +15,7 @@ static const char expect_mark[] = "---\nkind: Expect\n";
 
 struct reading {
     struct arena *arena;
-    struct vec hosts, pools, parties, host_facts, farms, farm_facts, images, instances;
+    struct vec hosts, pools, parties, leases, host_facts, farms, farm_facts, images, instances;
     const struct node *scenario;
 };
 
@@ -38,6 +38,7 @@ bool scenario_read(struct arena *arena, const char *text, size_t size, struct sc
                         .hosts = VEC_OF(struct host),
                         .pools = VEC_OF(struct pool),
                         .parties = VEC_OF(struct party),
+                        .leases = VEC_OF(struct lease),
                         .host_facts = VEC_OF(struct host_fact),
                         .farms = VEC_OF(struct farm),
                         .farm_facts = VEC_OF(struct farm_fact),
@@ -64,6 +65,8 @@ bool scenario_read(struct arena *arena, const char *text, size_t size, struct sc
                          .pools_length = r.pools.length,
                          .parties = kept(arena, &r.parties),
                          .parties_length = r.parties.length,
+                         .leases = kept(arena, &r.leases),
+                         .leases_length = r.leases.length,
                          .host_facts = kept(arena, &r.host_facts),
                          .host_facts_length = r.host_facts.length,
                          .images = kept(arena, &r.images),
@@ -77,7 +80,7 @@ bool scenario_read(struct arena *arena, const char *text, size_t size, struct sc
         };
         serve_members(arena, &ret_scenario->snapshot);
     }
-    struct vec *const all[] = {&r.hosts, &r.parties,    &r.pools,  &r.host_facts,
+    struct vec *const all[] = {&r.hosts, &r.parties,    &r.leases, &r.pools,    &r.host_facts,
                                &r.farms, &r.farm_facts, &r.images, &r.instances};
     for (size_t n = 0; n < LENGTH(all); n++)
         vec_free(all[n]);
@@ -108,6 +111,7 @@ static bool read_one(struct reading *reading, const struct node *node, struct er
         {"Host", &schema_host, &reading->hosts},
         {"Pool", &schema_pool, &reading->pools},
         {"Party", &schema_party, &reading->parties},
+        {"Lease", &schema_lease, &reading->leases},
         {"HostFact", &schema_host_fact, &reading->host_facts},
         {"Farm", &schema_farm, &reading->farms},
         {"FarmFact", &schema_farm_fact, &reading->farm_facts},

@@ -1,4 +1,5 @@
 #include "plan/admit/admit.h"
+#include "plan/document/find.h"
 
 #include "base/text.h"
 #include "base/vec.h"
@@ -119,8 +120,10 @@ static void ask_all(struct asked *asked, struct arena *arena, const struct snaps
     CLEANUP(map_freep) struct map *known = map_new();
 
     asked->items = VEC_OF(struct pack_item);
-    for (size_t f = 0; f < snapshot->farms_length; f++)
-        if (snapshot->farms[f].state == FARM_RUNNING) ask(asked, arena, known, &snapshot->farms[f]);
+    for (size_t f = 0; f < snapshot->farms_length; f++) {
+        const struct farm *farm = &snapshot->farms[f];
+        if (farm_runs(farm, find_farm_fact(snapshot, farm->full_name))) ask(asked, arena, known, farm);
+    }
 }
 
 static void ask(struct asked *asked, struct arena *arena, struct map *known, const struct farm *farm)

@@ -26,8 +26,15 @@ const char *plan_farm_state(struct arena *arena, const struct snapshot *snapshot
     size_t length = 0, tiers = farm->tiers_length + (farm->balance_length > 0 ? 1 : 0);
     find_instances(arena, snapshot, farm->full_name, &length);
     const char *state = "ready", *reason = "every tier has what it wants", *older = NULL;
+    const struct farm_fact *fact = find_farm_fact(snapshot, farm->full_name);
     if (farm->state == FARM_STOPPED) {
         *ret_reason = length == 0 ? "it is stopped on request" : "it is being stopped and wiped";
+        return length == 0 ? "stopped" : "changing";
+    }
+    if (farm_is_repossessed(fact)) {
+        *ret_reason = length == 0
+                          ? fact->repossessed
+                          : arena_printf(arena, "it is being stopped and wiped: %s", fact->repossessed);
         return length == 0 ? "stopped" : "changing";
     }
     for (size_t t = 0; t < tiers; t++) {
@@ -67,7 +74,7 @@ const char *plan_farm_state(struct arena *arena, const struct snapshot *snapshot
 int64_t plan_wanted(const struct farm *farm, const struct farm_fact *fact, const struct tier *tier)
 {
     const struct tier_scale *scale = plan_scale(fact, tier->name);
-    if (farm->state == FARM_STOPPED) return 0;
+    if (!farm_runs(farm, fact)) return 0;
     if (scale == NULL || scale->wanted < tier->count.committed) return tier->count.committed;
     return scale->wanted > tier->count.max ? tier->count.max : scale->wanted;
 }

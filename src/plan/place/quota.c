@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/text.h"
+#include "model/quotas.h"
 #include "plan/place/place.h"
 
 #define PROMISE_MAX (1LL << 50)
@@ -20,6 +21,8 @@ struct share {
 struct account {
     const char *name;
     const struct party *party; /* NULL: no document, so no limits and nobody known above it */
+    struct quota leased;       /* what its leases give together */
+    struct quota limit;        /* the least of its quota and of that */
     size_t parent;             /* account; NONE: the landlord, who has no limits */
     struct share own, all;     /* all: with the parties below it; right when quotas->settled */
     bool overdrawn;            /* its warm ones hold up what is promised: in quota_settle() */
@@ -36,6 +39,7 @@ struct quotas {
 };
 
 static size_t account_get(struct work *work, const char *name);
+static void find_limit(struct account *account);
 static void add_up(struct work *work);
 static void climb(struct quotas *quotas, size_t from, const struct share *share, int sign);
 static void change(struct quotas *quotas, size_t account, const struct share *share, int sign);
@@ -72,7 +76,22 @@ void quota_tell(struct work *work, const char *name, const struct party *party)
 {
     size_t account = account_get(work, name);
     work->quotas->accounts[account].party = party;
+    find_limit(&work->quotas->accounts[account]);
     work->quotas->settled = work->quotas->weighed = false;
+}
+
+void quota_tell_leased(struct work *work, const char *name, const struct quota *leased)
+{
+    size_t account = account_get(work, name);
+    work->quotas->accounts[account].leased = *leased;
+    find_limit(&work->quotas->accounts[account]);
+    work->quotas->weighed = false;
+}
+
+static void find_limit(struct account *account)
+{
+    account->limit = account->leased;
+    if (account->party) limits_least(&account->limit, &account->party->quota);
 }
 
 void quota_promise(struct work *work, const struct farm *farm, int sign)
@@ -148,7 +167,7 @@ const char *quota_refusal(struct work *work, size_t tier, size_t instance, bool 
         struct account *account = &quotas->accounts[a];
         account->seen = quotas->climbs;
         if (account->party == NULL) continue;
-        struct amount limit = amount_of(&account->party->quota.resources);
+        struct amount limit = amount_of(&account->limit.resources);
         for (size_t d = 0; d < DIMENSIONS; d++) {
             /* What stays the same, or shrinks, is never refused: nothing ends because a quota did. */
             if (limit.of[d] < 0 || size.of[d] == 0 || (!replaces && size.of[d] <= was.amount.of[d])) continue;
@@ -156,7 +175,7 @@ const char *quota_refusal(struct work *work, size_t tier, size_t instance, bool 
             if (used - was.amount.of[d] + size.of[d] > limit.of[d])
                 return refuse(work, payer, a, d, &size, used);
         }
-        int64_t most = account->party->quota.instances;
+        int64_t most = account->limit.instances;
         if (most < 0 || (!replaces && was.instances == 1)) continue;
         int64_t used = taken(account, DIMENSIONS, is_warm);
         if (used - was.instances + 1 > most) return refuse(work, payer, a, DIMENSIONS, &size, used);
@@ -188,8 +207,8 @@ void quota_view(struct work *work, struct arena *arena, const struct share_party
     for (size_t a = 0; a < quotas->length; a++) {
         const struct account *account = &quotas->accounts[a];
         struct amount limit = {{-1, -1, -1, -1}};
-        if (account->party) limit = amount_of(&account->party->quota.resources);
-        int64_t most = account->party ? account->party->quota.instances : -1;
+        if (account->party) limit = amount_of(&account->limit.resources);
+        int64_t most = account->party ? account->limit.instances : -1;
         parties[a].parent = account->parent;
         for (size_t d = 0; d < DIMENSIONS; d++)
             parties[a].left[d] = left(limit.of[d], account->all.used.amount.of[d]);
@@ -231,8 +250,8 @@ static size_t account_get(struct work *work, const char *name)
         quotas->capacity = quotas->capacity ? 2 * quotas->capacity : 8;
         quotas->accounts = mem_realloc_array(quotas->accounts, quotas->capacity, sizeof(*quotas->accounts));
     }
-    quotas->accounts[quotas->length++] =
-        (struct account){.name = arena_strdup(work->names, name), .parent = NONE};
+    quotas->accounts[quotas->length++] = (struct account){
+        .name = arena_strdup(work->names, name), .parent = NONE, .leased = limits_none, .limit = limits_none};
     map_put(quotas->by_name, name, (void *)quotas->length);
     return quotas->length - 1;
 }
@@ -315,13 +334,13 @@ static void call_warm(struct work *work)
 /* Dimension (DIMENSIONS: instances) of `of` in which promise and warm ones are over the limit, or NONE. */
 static size_t overdraft(const struct account *account, const struct use *of)
 {
-    struct amount limit = amount_of(&account->party->quota.resources);
+    struct amount limit = amount_of(&account->limit.resources);
     const struct share *all = &account->all;
     for (size_t d = 0; d < DIMENSIONS; d++)
         if (limit.of[d] >= 0 && of->amount.of[d] > 0 &&
             all->promised.amount.of[d] + all->warm.amount.of[d] > limit.of[d])
             return d;
-    int64_t most = account->party->quota.instances;
+    int64_t most = account->limit.instances;
     bool over = most >= 0 && of->instances > 0 && all->promised.instances + all->warm.instances > most;
     return over ? DIMENSIONS : NONE;
 }
@@ -362,12 +381,12 @@ static const char *refuse(struct work *work, size_t payer, size_t at, size_t dim
 static void say_own(struct buf *text, const struct account *account, size_t dimension, int64_t used)
 {
     if (dimension == DIMENSIONS) {
-        buf_printf(text, ": of its %lld instances %lld are taken", (long long)account->party->quota.instances,
+        buf_printf(text, ": of its %lld instances %lld are taken", (long long)account->limit.instances,
                    (long long)used);
         return;
     }
     buf_add_text(text, ": of its ");
-    place_say(text, dimension, amount_of(&account->party->quota.resources).of[dimension]);
+    place_say(text, dimension, amount_of(&account->limit.resources).of[dimension]);
     buf_printf(text, "%s %s ", dimension == 0 ? "" : " of", place_dimension(dimension));
     place_say(text, dimension, used);
     buf_add_text(text, dimension == 0 ? " are taken" : " is taken");

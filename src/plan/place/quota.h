@@ -13,7 +13,9 @@
 struct quotas *quotas_new(void);
 void quotas_free(struct quotas *quotas);
 void quota_tell(struct work *work, const char *name, const struct party *party); /* NULL: it has none */
-void quota_promise(struct work *work, const struct farm *farm, int sign);        /* NULL: nothing */
+/* What its active leases give it together, beside its quota. */
+void quota_tell_leased(struct work *work, const char *name, const struct quota *leased);
+void quota_promise(struct work *work, const struct farm *farm, int sign); /* NULL: nothing */
 /* To be called before the first question of a plan: parents may have changed. */
 void quota_settle(struct work *work);
 /* Around every change of whether the record counts, or of its size: not counted any more, counted again if

@@ -69,6 +69,7 @@ static void give_network(struct work *work, size_t farm)
 static void claim_asked(struct work *work, size_t farm)
 {
     const struct farm *intent = work->farms[farm].intent;
+    if (farm_is_repossessed(&work->farms[farm].fact)) return;
     for (size_t b = 0; b < intent->balance_length; b++) {
         const char *address = intent->balance[b].publish;
         if (address == NULL || address[0] == '\0' || text_equal(address, "auto")) continue;
@@ -83,7 +84,8 @@ static bool settle_endpoints(struct work *work, size_t farm)
     struct pair *endpoints =
         arena_alloc_array(work->arena, f->intent->balance_length + 1, sizeof(*endpoints));
     f->conflict = NULL;
-    for (size_t b = 0; b < f->intent->balance_length; b++) {
+    size_t published = farm_is_repossessed(&f->fact) ? 0 : f->intent->balance_length;
+    for (size_t b = 0; b < published; b++) {
         const struct balance *balance = &f->intent->balance[b];
         if (balance->publish == NULL || balance->publish[0] == '\0') continue;
         const char *address = choose(work, farm, balance);

@@ -77,7 +77,7 @@ void scale_remove(struct work *work, size_t instance, const char *reason)
     const struct work_farm *farm = &work->farms[i->farm];
     bool serves = i->tier != NONE && work->tiers[i->tier].is_balanced &&
                   i->record->state == INSTANCE_RUNNING && i->record->wanted == WANTED_RUN &&
-                  !work_is_down(work, i) && farm->intent->state == FARM_RUNNING;
+                  !work_is_down(work, i) && farm_runs(farm->intent, &farm->fact);
     if ((serves && scale_balancer_runs(work, i->farm)) || has_successor(work, i))
         act_drain(work, instance, reason);
     else if (i->record->wanted != WANTED_DRAIN || i->tier == NONE)
@@ -121,8 +121,10 @@ static void fewer(struct work *work, size_t tier)
     }
     count_crowds(work, victims, length);
     array_sort(victims, length, sizeof(*victims), compare_victims);
-    bool stopped = work->farms[t->farm].intent->state == FARM_STOPPED;
-    const char *reason = stopped ? "the farm is stopped" : wants(work, t);
+    const struct work_farm *farm = &work->farms[t->farm];
+    const char *reason = farm->intent->state == FARM_STOPPED ? "the farm is stopped"
+                         : farm_is_repossessed(&farm->fact)  ? farm->fact.repossessed
+                                                             : wants(work, t);
     for (size_t v = 0; v < length && t->surplus > 0; v++, t->surplus--) {
         if (work->instances[victims[v].instance].outdated)
             t->outdated--;

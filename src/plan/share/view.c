@@ -113,8 +113,8 @@ static void add_ask(struct viewing *viewing, const struct share_ask *ask)
 {
     size_t farm = work_farm(viewing->work, ask->farm);
     if (farm == NONE || viewing->work->farms[farm].intent == NULL) return;
-    const struct farm *intent = viewing->work->farms[farm].intent;
-    const struct tier *tier = intent->state == FARM_RUNNING ? tier_named(intent, ask->tier) : NULL;
+    const struct work_farm *f = &viewing->work->farms[farm];
+    const struct tier *tier = farm_runs(f->intent, f->told) ? tier_named(f->intent, ask->tier) : NULL;
     if (tier) add_tier(viewing, farm, tier, ask);
 }
 
@@ -123,7 +123,7 @@ static void add_waiting(struct viewing *viewing, size_t farm, const struct share
                         size_t asks_length)
 {
     const struct work_farm *f = &viewing->work->farms[farm];
-    if (f->intent == NULL || f->intent->state != FARM_RUNNING) return;
+    if (f->intent == NULL || !farm_runs(f->intent, f->told)) return;
     for (size_t t = 0; t < f->intent->tiers_length; t++) {
         const struct tier *tier = &f->intent->tiers[t];
         bool waits = false;

@@ -446,6 +446,8 @@ class Grid:
         wait_until('the grid is empty', lambda: not self.get('farms') and not self.get('instances'))
         for host in self.get('hosts'):
             self.cli('activate', host['name'])
+        for item in self.get('filters'):
+            self.api('DELETE', '/v1/filters/' + item['name'])
         for party in self.get('parties'):
             if party['name'] not in ('landlord', *self.kept_parties):
                 self.api('DELETE', '/v1/parties/' + party['name'])

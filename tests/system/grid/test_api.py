@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import urllib.parse
 
 from grid import Grid, Tap, equal, needs_root, wait_until
 
@@ -138,12 +139,14 @@ def tokens(grid):
         equal(answer.status, 404, f'{method} {path}: {answer.text}')
     for method, path, body in (
             ('POST', '/v1/apply', party('acme', quota={'cpus': 100})), ('POST', '/v1/apply', party('cova')),
-            ('POST', '/v1/apply', grid.farm('more', party='brio').split('\n')[1]), ('POST', '/v1/tokens', {'party': 'acme', 'name': 'x'}),
-            ('POST', '/v1/hosts/h1/drain', None), ('POST', '/v1/hosts/h1/power', {'order': 'off'}), ('GET', '/v1/tokens', None),
+            ('POST', '/v1/apply', grid.farm('more', party='brio').split('\n')[1]), ('POST', '/v1/tokens', {'party': 'brio', 'name': 'x'}),
+            ('POST', '/v1/hosts/h1/drain', None), ('POST', '/v1/hosts/h1/power', {'order': 'off'}),
             ('PUT', '/v1/parties/acme', party('acme')), ('DELETE', '/v1/hosts/h1', None), ('DELETE', '/v1/parties/brio', None)):
         answer = ask(method, path, body)
         assert answer.status in (403, 404), f'{method} {path}: {answer.status} {answer.text}'
-    for text in ask('GET', '/v1/events?since=3600').text, ask('GET', '/v1/top').text, ask('GET', '/v1/export').text:
+    # What it was denied it hears of in its own words.
+    events = [event for event in ask('GET', '/v1/events?since=3600').json if event['what'] != 'denied']
+    for text in json.dumps(events), ask('GET', '/v1/top').text, ask('GET', '/v1/export').text:
         assert 'brio' not in text, text[:600]
     equal(ask('POST', '/v1/farms/acme/shop/scale', {'tier': 'web', 'count': 2}).status, 200)
     wait_until('two run', lambda: len(grid.instances('acme/shop', 'web')) == 2)
@@ -159,6 +162,7 @@ def openapi(grid):
                'rules: [if priority is any then keep]\n')
     grid.apply(grid.farm('shop', web={'count': 1}, sla='gold'), wait=True)
     grid.apply('kind: Filter\nname: inner\nparty: acme\non: acme/shop\nrules: [{action: allow}]\n')
+    grid.apply('{kind: Lease, name: acme, to: acme, rights: [software]}\n')
     answer = grid.api('GET', '/v1/openapi.json', token='')
     equal(answer.status, 200)
     about = answer.json
@@ -166,13 +170,15 @@ def openapi(grid):
     values = {'/v1/hosts': 'h1', '/v1/parties': 'acme', '/v1/pools': 'general', '/v1/farms': 'acme/shop', '/v1/images': 'landlord/hello:1',
               '/v1/instances': 'acme/shop/web-1', '/v1/explain': 'acme/shop', '/v1/blobs': grid.api('GET', '/v1/images/landlord/hello:1').json['layers'][0],
               '/v1/slas': 'gold', '/v1/scaling-rules': 'plain', '/v1/tokens': 'none',
-              '/v1/filters': 'acme/inner', '/v1/sealed': 'h1/acme'}
+              '/v1/filters': 'acme/inner', '/v1/leases': 'acme', '/v1/sealed': 'h1/acme'}
     for path, methods in about['paths'].items():
         begin = '/'.join(path.split('/')[:3])
         parts = iter(values.get(begin, '').split('/'))
         real = re.sub(r'\{session\}', 'none', path)
         if path.startswith('/v1/explain'):
             real = '/v1/explain/acme/shop'
+        if path == '/v1/judge':
+            real += '?on=acme/shop&packet=' + urllib.parse.quote('in tcp 10.0.0.9:40000 > 10.0.0.4:22')
         real = re.sub(r'\{\w+\}', lambda _: next(parts), real)
         for method in methods:
             if method == 'parameters':

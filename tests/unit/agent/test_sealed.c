@@ -13,7 +13,7 @@ static const char *const one[] = {"web-1", NULL};
 enum { AHEAD_MS = 60 * 1000 };
 
 /* A person's console, and what is known of the host's pairs. */
-struct console {
+struct key_console {
     struct desk *desk;
     struct sim_disk *disk;
     struct sim_random *random;
@@ -28,11 +28,11 @@ struct console {
     int64_t told_counter;
 };
 
-static void open_console(struct console *console, struct desk *desk, const char *party, uint64_t seed)
+static void open_console(struct key_console *console, struct desk *desk, const char *party, uint64_t seed)
 {
     struct error err;
 
-    *console = (struct console){.desk = desk, .ahead_ms = AHEAD_MS};
+    *console = (struct key_console){.desk = desk, .ahead_ms = AHEAD_MS};
     snprintf(console->party, sizeof(console->party), "%s", party);
     console->disk = sim_disk_new();
     console->random = sim_random_new(seed);
@@ -43,7 +43,7 @@ static void open_console(struct console *console, struct desk *desk, const char 
     assert_true(console->port->make(console->port->self, "answer", &console->answer_to, &err));
 }
 
-static void close_console(struct console *console)
+static void close_console(struct key_console *console)
 {
     sim_vault_free(console->vault);
     sim_random_free(console->random);
@@ -83,14 +83,14 @@ static const char *told(struct desk *desk, const char *party)
 
 static void answered(void *ctx, const struct answer *answer)
 {
-    struct console *console = ctx;
+    struct key_console *console = ctx;
     console->status = answer->status ? answer->status : -1;
     buf_clear(&console->body);
     buf_add(&console->body, answer->body, answer->body_size);
 }
 
 /* As a controller carries them: any bytes at all. */
-static void carry(struct console *console, const void *data, size_t size)
+static void carry(struct key_console *console, const void *data, size_t size)
 {
     const struct net_port *net = sim_machine_port(console->desk->world->controller_machine);
     const struct peer peer = {.role = ROLE_HOST,
@@ -108,7 +108,7 @@ static void carry(struct console *console, const void *data, size_t size)
         world_run_ms(console->desk->world, 1);
 }
 
-static void open_answer(struct console *console)
+static void open_answer(struct key_console *console)
 {
     CLEANUP_BUF struct buf plain = {0}, text = {0};
     const unsigned char *signature = NULL;
@@ -134,7 +134,7 @@ static void open_answer(struct console *console)
     if (answer.body_size > 0) buf_add(&console->body, answer.body, answer.body_size);
 }
 
-static void seal(struct console *console, const char *host, const char *method, const char *path,
+static void seal(struct key_console *console, const char *host, const char *method, const char *path,
                  const char *body)
 {
     const struct clock_port *time = sim_machine_clock_port(console->desk->box->clock);
@@ -165,7 +165,7 @@ static void seal(struct console *console, const char *host, const char *method, 
                                     &console->sent, &err));
 }
 
-static int command(struct console *console, const char *method, const char *path, const char *body)
+static int command(struct key_console *console, const char *method, const char *path, const char *body)
 {
     console->counter++;
     seal(console, "h1", method, path, body);
@@ -174,20 +174,20 @@ static int command(struct console *console, const char *method, const char *path
     return console->status;
 }
 
-static bool body_has(const struct console *console, const char *text)
+static bool body_has(const struct key_console *console, const char *text)
 {
     return memmem(console->body.data, console->body.size, text, strlen(text)) != NULL;
 }
 
 /* The last bytes again, as they were. */
-static int replay(struct console *console)
+static int replay(struct key_console *console)
 {
     carry(console, console->sent.data, console->sent.size);
     open_answer(console);
     return console->status;
 }
 
-static void take(struct console *console)
+static void take(struct key_console *console)
 {
     world_run_ms(console->desk->world, 1000);
     read_pair(told(console->desk, console->party), &console->pair);
@@ -197,7 +197,7 @@ static void take(struct console *console)
     assert_true(body_has(console, "\"generation\":2"));
 }
 
-static int plain(struct console *console, const char *method, const char *path, const char *body)
+static int plain(struct key_console *console, const char *method, const char *path, const char *body)
 {
     const struct net_port *net = sim_machine_port(console->desk->world->controller_machine);
     const struct peer peer = {.role = ROLE_HOST,
@@ -225,7 +225,7 @@ static const char echo[] = "{\"command\":[\"true\"]}";
 static void test_take(void **state)
 {
     struct desk *desk = desk_new();
-    struct console console;
+    struct key_console console;
 
     boot(desk->box);
     world_run_ms(desk->world, 2000);
@@ -274,7 +274,7 @@ static void test_take(void **state)
     desk_free(desk);
 }
 
-static void refused(struct console *console, int status, const char *why)
+static void refused(struct key_console *console, int status, const char *why)
 {
     carry(console, console->sent.data, console->sent.size);
     if (console->status != status || !body_has(console, why))
@@ -285,7 +285,7 @@ static void refused(struct console *console, int status, const char *why)
 static void test_refusals(void **state)
 {
     struct desk *desk = running(one);
-    struct console acme, thief;
+    struct key_console acme, thief;
 
     open_console(&acme, desk, "acme", 1);
     open_console(&thief, desk, "acme", 2);
@@ -344,12 +344,12 @@ static void test_refusals(void **state)
 static void test_replay(void **state)
 {
     struct desk *desk = running(one);
-    struct console acme;
+    struct key_console acme;
 
     open_console(&acme, desk, "acme", 1);
     take(&acme);
     assert_int_equal(command(&acme, "POST", exec_path, echo), 200);
-    const struct console kept = acme;
+    const struct key_console kept = acme;
     CLEANUP_BUF struct buf bytes = {0};
     buf_add(&bytes, kept.sent.data, kept.sent.size);
     assert_int_equal(replay(&acme), SEALED_AGAIN);
@@ -382,7 +382,7 @@ static void test_replay(void **state)
 static void test_rotate(void **state)
 {
     struct desk *desk = running(one);
-    struct console acme;
+    struct key_console acme;
 
     open_console(&acme, desk, "acme", 1);
     take(&acme);
@@ -414,7 +414,7 @@ static void test_rotate(void **state)
 static void test_shut_out(void **state)
 {
     struct desk *desk = running(one);
-    struct console acme, owner;
+    struct key_console acme, owner;
 
     open_console(&acme, desk, "acme", 1);
     open_console(&owner, desk, "landlord", 2);
@@ -446,7 +446,7 @@ static void test_end(void **state)
 {
     static const char *const none[] = {NULL};
     struct desk *desk = running(one);
-    struct console acme;
+    struct key_console acme;
 
     open_console(&acme, desk, "acme", 1);
     take(&acme);
@@ -472,7 +472,7 @@ static void test_end(void **state)
 static void test_damage(void **state)
 {
     struct desk *desk = running(one);
-    struct console acme, owner;
+    struct key_console acme, owner;
     const struct disk_port *disk = sim_disk_port(desk->box->disk);
     struct error err;
 

@@ -10,7 +10,10 @@
 #include <string.h>
 
 static const char documents[] =
-    "kind: Party\nname: beta\n---\nkind: Pool\nname: general\nsurvive: host\n---\n"
+    "kind: Party\nname: beta\n---\nkind: Party\nname: gamma\n---\n"
+    "kind: Lease\nname: gamma\nto: gamma\nrights: [software]\n---\n"
+    "kind: Lease\nname: gamma-2\nto: gamma\nrights: [read]\n---\nkind: Pool\nname: general\nsurvive: "
+    "host\n---\n"
     "kind: ScalingRules\nname: plain\nterms: [{of: need, name: keep, shape: [-10, 0, 10]}, "
     "{of: priority, name: any, shape: [0, 0, 1, 1]}]\nrules: [if priority is any then keep]\n---\n"
     "kind: SLA\nname: gold\nrules: plain\nlevels: {committed: {rate: 0.02 EUR}}\n---\n"
@@ -149,6 +152,7 @@ static char *real_path(const struct fixture *fixture, const char *path, bool the
         {"parties/{name}", "parties/beta", "parties/none"},
         {"pools/{name}", "pools/general", "pools/none"},
         {"filters/{party}/{name}", "filters/acme/inner", "filters/acme/none"},
+        {"leases/{name}", "leases/gamma", "leases/none"},
         {"slas/{name}", "slas/gold", "slas/none"},
         {"scaling-rules/{name}", "scaling-rules/plain", "scaling-rules/none"},
         {"farms/{party}/{name}", "farms/acme/shop", "farms/acme/none"},
@@ -179,6 +183,7 @@ static char *right_body(struct fixture *fixture, const struct operation *operati
     static const char *const bodies[][2] = {{"Power", "{\"order\":\"off\"}"},
                                             {"Scale", "{\"tier\":\"web\",\"count\":2}"},
                                             {"Move", "{\"host\":\"h2\"}"},
+                                            {"End", "{\"reason\":\"not paid\"}"},
                                             {"Exec", "{\"command\":[\"sleep\",\"100000\"]}"},
                                             {"NewToken", "{\"party\":\"acme\",\"name\":\"ci\"}"}};
     const struct node *content = node_get(node_get(operation->node, "requestBody"), "content");

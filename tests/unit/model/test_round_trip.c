@@ -24,6 +24,10 @@ static const struct {
      "web','protocol':'tcp','from_port':'1024-65535','port':[22,'80-81',443]},"
      "{'action':'deny','direction':'out','from':'instance:a/f/web-1','to':'internet','protocol':47},"
      "{'action':'allow','from':'2001:db8::/32','to':'farm:a/f','protocol':'icmpv6'},{'action':'deny'}]}"},
+    {&schema_lease,
+     "{'name':'x','from':'a','to':'b','capacity':{'cpus':8,'memory':'16Gi','disk':'1Ti','network':'1G',"
+     "'instances':5,'farms':2},'rights':['lease','hardware'],'until':'2027-01-01T00:00:00.000Z',"
+     "'state':'ended','reason':'not paid','severed_by':'c'}"},
     {&schema_pool, "{'name':'p','survive':'2','oversubscription':1.5}"},
     {&schema_sla, "{'name':'gold','metric':'cpu','period':'week','priority':'urgent',"
                   "'target':{'response':'50ms','percentile':99.9},'levels':{'committed':{'rate':'0.02 EUR'},"
@@ -70,7 +74,7 @@ static const struct {
      "'r'}"},
     {&schema_farm_fact, "{'name':'a/f','vni':77,'counters':[{'tier':'t','next':4}],"
                         "'scales':[{'tier':'t','wanted':3,'since_ms':9,'leave':['t-2'],'reason':'r'}],"
-                        "'endpoints':{'www':'127.0.0.1:80'}}"},
+                        "'endpoints':{'www':'127.0.0.1:80'},'repossessed':'why'}"},
     {&schema_host_document,
      "{'host':'h','version':9,'images':[{'name':'hello:1','party':'landlord','digest':'" DIGEST "',"
      "'layers':[],'size':'0','directory':'/','user':'0'}],'farms':[{'name':'a/f','vni':5,"

@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "base/moment.h"
 #include "base/text.h"
 #include "plan/bill/bill.h"
 #include "plan/bill/calendar.h"

@@ -52,21 +52,21 @@ static const struct bad bad_documents[] = {
     {"[[{kind: Party, name: p}]]\n",
      "f:1:2: expected a document (a map that begins with its kind), found a list"},
     {"name: x\n", "f:1:1: kind: missing: what the document is, Host, Party, Farm, Image, Pool, SLA, "
-                  "ScalingRules or Filter"},
+                  "ScalingRules, Filter or Lease"},
     {"kind: Hots\n",
-     "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules or Filter, found "
+     "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter or Lease, found "
      "\"Hots\", did you mean \"Host\"?"},
     {"kind: farm\n",
-     "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules or Filter, found "
+     "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter or Lease, found "
      "\"farm\", did you mean \"Farm\"?"},
-    {"kind: Zebra\n",
-     "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules or Filter, found \"Zebra\""},
-    {"kind: 5\n",
-     "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules or Filter, found the number 5"},
-    {"kind: [Host]\n",
-     "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules or Filter, found a list"},
-    {"kind:\n",
-     "f:1:6: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules or Filter, found nothing"},
+    {"kind: Zebra\n", "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter or "
+                      "Lease, found \"Zebra\""},
+    {"kind: 5\n", "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter or Lease, "
+                  "found the number 5"},
+    {"kind: [Host]\n", "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter or "
+                       "Lease, found a list"},
+    {"kind:\n", "f:1:6: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter or Lease, "
+                "found nothing"},
     {"kind: SLA\nname: g\nlevels: {committed: {rate: -1 EUR}}\n",
      "f:3:28: levels.committed.rate: expected an amount and its currency such as 0.020 EUR, not negative, "
      "found \"-1 EUR\""},
@@ -115,12 +115,29 @@ static const struct bad bad_documents[] = {
      "f:5:46: rules[0].to: one of from and to is IPv4, the other IPv6: no packet is both"},
     {"kind: Filter\nname: x\nparty: p\non: p/f\n---\nkind: Filter\nname: x\nparty: p\non: p/f\n",
      "f:7:7: name: another document is for filter \"p/x\" already"},
-    {"kind: Lease\n", "f:1:7: kind: kind Lease is not supported yet by this version"},
+    {"kind: Lease\nname: x\nto: p\n", "f:1:1: rights: missing: what its holder may do"},
+    {"kind: Lease\nname: x\nrights: [read]\n", "f:1:1: to: missing: who gets"},
+    {"kind: Lease\nname: x\nto: p\nrights: []\n", "f:4:9: rights: expected at least 1, found 0"},
+    {"kind: Lease\nname: x\nto: p\nrights: software\n", "f:4:9: rights: expected a list, found \"software\""},
+    {"kind: Lease\nname: x\nto: p\nrights: [read, sofware]\n",
+     "f:4:16: rights[1]: expected hardware, software, develop, lease or read, found \"sofware\""},
+    {"kind: Lease\nname: x\nto: p\nrights: [read, lease, read]\n", "f:4:23: rights[2]: read is there twice"},
+    {"kind: Lease\nname: x\nto: landlord\nrights: [read]\n", "f:3:5: to: the landlord leases from nobody"},
+    {"kind: Lease\nname: x\nto: p\nrights: [read]\nuntil: tomorrow\n",
+     "f:5:8: until: expected a date or time such as 2027-01-01 or 2027-01-01T00:00:00Z, or never, found "
+     "\"tomorrow\""},
+    {"kind: Lease\nname: x\nto: p\nrights: [read]\nuntil: 2027-02-30\n",
+     "f:5:8: until: expected a date or time such as 2027-01-01 or 2027-01-01T00:00:00Z, or never, found "
+     "\"2027-02-30\""},
+    {"kind: Lease\nname: x\nto: p\nrights: [read]\ncapacity: {cpus: -1}\n",
+     "f:5:18: capacity.cpus: expected a number of cores such as 0.5 or 8, or unlimited, found the number -1"},
+    {"kind: Lease\nname: x\nto: p\nrights: [read]\nstate: over\n",
+     "f:5:8: state: expected active or ended, found \"over\""},
     {"kind: Key\n", "f:1:7: kind: kind Key is not supported yet by this version"},
     {"kind: Volume\n", "f:1:7: kind: kind Volume is not supported yet by this version"},
     {"kind: Site\n", "f:1:7: kind: kind Site is not supported yet by this version"},
     {"kind: Filtr\n",
-     "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules or Filter, found "
+     "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter or Lease, found "
      "\"Filtr\", did you mean \"Filter\"?"},
     {"kind: Party\nname: p\n---\nkind: Party\nname: p\n",
      "f:5:7: name: another document is for party \"p\" already"},

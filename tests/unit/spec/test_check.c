@@ -19,17 +19,21 @@ static const char *check(struct arena *arena, const char *before, const char *te
         struct party *parties = arena_alloc_array(arena, old.length, sizeof(*parties));
         struct farm *farms = arena_alloc_array(arena, old.length, sizeof(*farms));
         struct sla *slas = arena_alloc_array(arena, old.length, sizeof(*slas));
+        struct lease *leases = arena_alloc_array(arena, old.length, sizeof(*leases));
         for (size_t i = 0; i < old.length; i++) {
             if (old.items[i].kind->kind == KIND_PARTY)
                 parties[snapshot.parties_length++] = *old.items[i].party;
             else if (old.items[i].kind->kind == KIND_SLA)
                 slas[snapshot.slas_length++] = *old.items[i].sla;
+            else if (old.items[i].kind->kind == KIND_LEASE)
+                leases[snapshot.leases_length++] = *old.items[i].lease;
             else
                 farms[snapshot.farms_length++] = *old.items[i].farm;
         }
         snapshot.parties = parties;
         snapshot.farms = farms;
         snapshot.slas = slas;
+        snapshot.leases = leases;
     }
     struct documents documents = check_read(arena, text);
     struct error err;
@@ -294,6 +298,72 @@ static void judges_only_what_changes(void **state)
                         "f:1:1: tiers: party full would use 2 farms, its quota is 0");
 }
 
+#define LEASE(name, to, rest) "kind: Lease\nname: " name "\nto: " to "\nrights: [software]\n" rest
+
+/* One step down the tree, and nobody's parent changes under what he holds. */
+static void leases_go_down_the_tree(void **state)
+{
+    static const struct {
+        const char *before, *text, *found;
+    } rows[] = {
+        {PARTIES, LEASE("x", "acme", ""), ""},
+        {PARTIES, LEASE("x", "sub", "from: acme\n"), ""},
+        {PARTIES, LEASE("x", "sub", ""), "f:1:1: from: landlord is not the parent of sub, which is acme"},
+        {PARTIES, LEASE("x", "acme", "from: sub\n"),
+         "f:5:7: from: sub is not the parent of acme, which is landlord"},
+        {PARTIES, LEASE("x", "acmee", ""), "f:3:5: to: there is no party \"acmee\", did you mean \"acme\"?"},
+        {PARTIES, LEASE("x", "acme", "from: sup\n"),
+         "f:5:7: from: there is no party \"sup\", did you mean \"sub\"?"},
+        {PARTIES LEASE("x", "sub", "from: acme\n"), "kind: Party\nname: sub\n",
+         "f:1:1: parent: party sub holds lease x from acme: end it first"},
+        {PARTIES LEASE("x", "sub", "from: acme\nstate: ended\n"), "kind: Party\nname: sub\n", ""},
+    };
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    for (size_t i = 0; i < LENGTH(rows); i++)
+        assert_string_equal(check(arena, rows[i].before, rows[i].text), rows[i].found);
+}
+
+/* Leases hold as quotas do, together; at every level; and what is repossessed counts nowhere. */
+static void holds_leases(void **state)
+{
+#define HELD PARTIES LEASE("x", "acme", "capacity: {cpus: 2}\n")
+#define MORE "---\n" LEASE("y", "acme", "capacity: {cpus: 1}\n")
+#define OLD "---\nkind: Farm\nname: old\nparty: acme\nsubnet: 10.0.0.0/24\n" WEB
+    static const struct {
+        const char *before, *text, *found;
+    } rows[] = {
+        {HELD, FARM("acme") WEB, ""},
+        {HELD, FARM("acme") WEB BALANCE, "f:6:1: tiers: party acme would use 2.5 cpus, its leases give 2"},
+        {HELD, FARM("sub") WEB BALANCE, "f:6:1: tiers: party acme would use 2.5 cpus, its leases give 2"},
+        {HELD MORE, FARM("acme") WEB BALANCE, ""},
+        {HELD "---\n" LEASE("y", "acme", ""), FARM("acme") WEB BALANCE, ""},
+        {HELD "---\n" LEASE("y", "acme", "state: ended\n"), FARM("acme") WEB BALANCE,
+         "f:6:1: tiers: party acme would use 2.5 cpus, its leases give 2"},
+        {HELD, "kind: Party\nname: acme\nquota: {cpus: 1}\n---\n" FARM("acme") WEB,
+         "f:10:1: tiers: party acme would use 2 cpus, its quota is 1"},
+        {HELD OLD, LEASE("x", "acme", "capacity: {cpus: 1}\n"),
+         "f:5:11: capacity: party acme would use 2 cpus, its leases give 1"},
+        {HELD OLD, LEASE("x", "acme", "capacity: {cpus: 1}\nstate: ended\n"), ""},
+        {PARTIES LEASE("x", "acme", "state: ended\n"), FARM("acme") WEB,
+         "f:3:8: party: party acme may run nothing: its lease, or one of a party above it, ended; croft "
+         "lease "
+         "list"},
+        {PARTIES LEASE("x", "acme", "state: ended\n"), FARM("sub") WEB,
+         "f:3:8: party: party sub may run nothing: its lease, or one of a party above it, ended; croft lease "
+         "list"},
+        {PARTIES LEASE("x", "acme", "state: ended\n"), FARM("acme") WEB "---\n" LEASE("y", "acme", ""), ""},
+        /* Of the two below it one lost its lease: its room is the other's. */
+        {"kind: Party\nname: acme\nquota: {cpus: 2}\n---\nkind: Party\nname: sub\nparent: acme\n---\n"
+         "kind: Party\nname: gone\nparent: acme\n---\n" LEASE(
+             "x", "gone", "from: acme\nstate: ended\n") "---\nkind: Farm\nname: old\nparty: gone\nsubnet: "
+                                                        "10.0.0.0/24\n" WEB,
+         FARM("sub") WEB, ""},
+    };
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    for (size_t i = 0; i < LENGTH(rows); i++)
+        assert_string_equal(check(arena, rows[i].before, rows[i].text), rows[i].found);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -309,6 +379,8 @@ int main(void)
         cmocka_unit_test(holds_quotas),
         cmocka_unit_test(holds_quotas_of_those_above),
         cmocka_unit_test(judges_only_what_changes),
+        cmocka_unit_test(leases_go_down_the_tree),
+        cmocka_unit_test(holds_leases),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

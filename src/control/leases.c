@@ -285,7 +285,8 @@ static struct snapshot with_lease(struct arena *arena, const struct snapshot *no
     return then;
 }
 
-/* A farm that has no network yet gets a fact without one: nothing of it may start meanwhile. */
+/* A farm that has no network yet gets a fact without one: nothing of it may start meanwhile. What its load
+ * called for is forgotten: it begins again with what is committed. */
 static void stage_farm(struct controller *controller, struct arena *arena, struct change *change,
                        const struct farm *farm, const struct farm_fact *fact, const char *ended)
 {
@@ -293,6 +294,7 @@ static void stage_farm(struct controller *controller, struct arena *arena, struc
     int64_t now_ms = control_now_ms(controller);
 
     then.repossessed = arena_strdup(arena, ended);
+    if (ended[0]) then.scales_length = 0;
     change_put(change, RECORD_FARM_FACT, farm->full_name, &then);
     if (ended[0])
         change_event(change, now_ms, "croft", "farm", farm->full_name, "repossessed", ended);

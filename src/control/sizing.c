@@ -102,9 +102,11 @@ const struct sized *sizing_get(const struct controller *controller, const char *
     return map_get(controller->sized, name);
 }
 
-bool sizing_applies(const struct farm *farm, const struct tier *tier)
+bool sizing_applies(const struct controller *controller, const struct farm *farm, const struct tier *tier)
 {
-    return farm->sla[0] && farm->state == FARM_RUNNING && tier->capacity > 0 &&
+    const struct record *fact = mirror_get(controller->mirror, RECORD_FARM_FACT, farm->full_name);
+
+    return farm->sla[0] && farm_runs(farm, fact ? fact->object : NULL) && tier->capacity > 0 &&
            tier->count.max > tier->count.committed;
 }
 
@@ -223,7 +225,8 @@ static void size_farm(struct sizing *sizing, const struct farm *farm, const stru
                       uint64_t revision)
 {
     for (size_t t = 0; t < farm->tiers_length; t++)
-        if (sizing_applies(farm, &farm->tiers[t])) size_tier(sizing, farm, &farm->tiers[t], sla, revision);
+        if (sizing_applies(sizing->controller, farm, &farm->tiers[t]))
+            size_tier(sizing, farm, &farm->tiers[t], sla, revision);
 }
 
 static void size_tier(struct sizing *sizing, const struct farm *farm, const struct tier *tier,

@@ -24,8 +24,8 @@ struct sized {
 
 /* NULL: it is not sized by its load. Valid until the next turn of the loop. */
 const struct sized *sizing_get(const struct controller *controller, const char *farm, const char *tier);
-/* Whether a tier of the farm is: it has a service level, says what an instance serves, and may have more than
- * is committed. */
-bool sizing_applies(const struct farm *farm, const struct tier *tier);
+/* Whether a tier of the farm is: the farm runs and has a service level, the tier says what an instance
+ * serves, and may have more than is committed. */
+bool sizing_applies(const struct controller *controller, const struct farm *farm, const struct tier *tier);
 
 #endif

@@ -2,6 +2,7 @@
  * he was promised. What was acknowledged stays in the store until he changes it himself; what he does not
  * know the end of (no answer came) may have happened, or happen late. */
 #include "base/text.h"
+#include "model/quotas.h"
 #include "simulate/inside.h"
 
 #include <inttypes.h>
@@ -215,6 +216,42 @@ bool clerk_levels(struct run *run, struct trouble *trouble)
     run_tell(run, "the landlord makes %s %s, of %" PRId64 " ms", swarm_level_name(n),
              sla_priority_names[level.priority], level.response_ms);
     request(clerk, clerk->levels[n], landlord, "POST", "/v1/apply", buf_text(&yaml));
+    return true;
+}
+
+/* A party that has none gets a lease, of as much as it has without; one that has loses it, or gets it back.
+ */
+bool clerk_leases(struct run *run, struct trouble *trouble)
+{
+    static const char *const rights[] = {"software", "develop", "lease", "read"};
+    struct clerk *clerk = run->clerk;
+    size_t n = (size_t)run_draw(run, 1, (int64_t)run->swarm->parties_length);
+    CLEANUP_MEM char *name = mem_printf("p%zu", n), *key = mem_printf("lease/%s", name),
+                     *path = mem_printf("/v1/leases/%s", name), *end = mem_printf("%s/end", path);
+    struct promise *promise = promise_get(clerk, key);
+    struct lease lease = {.name = name,
+                          .from = PARTY_LANDLORD,
+                          .to = name,
+                          .capacity = limits_none,
+                          .right_names = rights,
+                          .right_names_length = LENGTH(rights),
+                          .reason = "",
+                          .severed_by = ""};
+    CLEANUP_BUF struct buf granted = {0};
+    struct buf maybe = {0};
+
+    if (open_ended(promise)) return false;
+    schema_write(&schema_lease, "Lease", &lease, &granted);
+    bool ends = text_equal(promise->value, buf_text(&granted));
+    lease.state = ends ? LEASE_ENDED : LEASE_ACTIVE;
+    lease.reason = ends ? "by landlord" : "";
+    schema_write(&schema_lease, "Lease", &lease, &maybe);
+    promise->maybe = buf_take(&maybe);
+    run_tell(run, "the landlord %s the lease of %s", ends ? "ends" : "grants", name);
+    if (ends)
+        request(clerk, promise, landlord, "POST", end, "{\"reason\":\"\"}");
+    else
+        request(clerk, promise, landlord, "PUT", path, buf_text(&granted));
     return true;
 }
 

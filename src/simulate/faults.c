@@ -51,6 +51,8 @@ const struct fault fault_table[] = {
      10 * MINUTE, 50, 2 * SECOND, host_dies, host_dies_end},
     {"service-levels", "service levels change, farms get others, and other counts", 10 * SECOND, 10 * MINUTE,
      0, 0, clerk_levels, NULL},
+    {"leases", "a party's lease is granted, ends, is granted again", 20 * SECOND, 10 * MINUTE, 0, 0,
+     clerk_leases, NULL},
 };
 const size_t fault_table_length = LENGTH(fault_table);
 _Static_assert(LENGTH(fault_table) <= (size_t)SIMULATE_FAULTS_MAX, "the report has room for them");

@@ -120,6 +120,7 @@ void clerk_free(struct clerk *clerk);
 bool clerk_found(struct run *run); /* asks for all that the seed drew; false: not everything was accepted */
 bool clerk_act(struct run *run, struct trouble *trouble);    /* a row of the table: operator */
 bool clerk_levels(struct run *run, struct trouble *trouble); /* the same: service-levels */
+bool clerk_leases(struct run *run, struct trouble *trouble); /* the same: leases */
 bool clerk_waits(const struct run *run); /* for an answer, or to know what became of one */
 void clerk_calm(struct run *run);        /* puts back what he drained */
 void clerk_stored(struct run *run, const struct store_item *item);

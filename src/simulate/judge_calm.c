@@ -1,6 +1,7 @@
 /* Judged when nothing goes wrong any more: does everybody have what he was promised? */
 #include "base/text.h"
 
+#include "plan/lease/lease.h"
 #include "plan/plan.h"
 #include "simulate/judges.h"
 #include <string.h>
@@ -24,9 +25,44 @@ void committed_look(struct run *run)
     const struct snapshot *snapshot = mirror_snapshot(controller_mirror(run->world->controller));
     for (size_t i = 0; i < snapshot->farms_length; i++) {
         const struct farm *farm = &snapshot->farms[i];
-        for (size_t j = 0; farm->state == FARM_RUNNING && j < farm->tiers_length; j++)
+        for (size_t j = 0; runs_at_all(run, farm) && j < farm->tiers_length; j++)
             judge_tier(run, snapshot, farm, &farm->tiers[j]);
     }
+}
+
+bool runs_at_all(const struct run *run, const struct farm *farm)
+{
+    const struct record *fact =
+        mirror_get(controller_mirror(run->world->controller), RECORD_FARM_FACT, farm->full_name);
+    return farm_runs(farm, fact ? fact->object : NULL);
+}
+
+/* Of who has no lease in force any more nothing runs; of all others nothing is held back for one. */
+void repossessed_look(struct run *run)
+{
+    if (run_now(run) - run->calm_since_us < COMMITTED_US || !run->world->controller) return;
+    const struct snapshot *snapshot = mirror_snapshot(controller_mirror(run->world->controller));
+    struct lease_tree *tree = lease_tree_new(snapshot);
+    struct vec list = VEC_OF(struct fake_instance);
+
+    fake_world_list(run->world->truth, &list);
+    for (size_t i = 0; i < list.length; i++) {
+        const struct fake_instance *instance = vec_at(&list, i);
+        CLEANUP_MEM char *party = mem_strndup(instance->name, strcspn(instance->name, "/"));
+        const struct holding *holding = lease_holding(tree, party);
+        if (holding && holding->ended)
+            run_violated(run, "repossessed", "%s is on %s: %s", instance->name, instance->host,
+                         holding->ended);
+    }
+    vec_free(&list);
+    for (size_t i = 0; i < snapshot->farms_length; i++) {
+        const struct farm *farm = &snapshot->farms[i];
+        const struct holding *holding = lease_holding(tree, farm->party);
+        bool held = farm->state == FARM_RUNNING && !runs_at_all(run, farm);
+        if (holding && held != (holding->ended != NULL) && farm->state == FARM_RUNNING)
+            run_violated(run, "repossessed", "farm %s is %sheld back", farm->full_name, held ? "" : "not ");
+    }
+    lease_tree_free(tree);
 }
 
 /* Of what serves. Those at the door are nobody's promise, and in no quota (spec/check.c). */

@@ -33,7 +33,7 @@ static void judge_scale(struct run *run, const struct farm *farm, const struct t
 static void judge_fall(struct run *run, const struct farm *farm, const struct tier *tier,
                        const struct tier_scale *scale, const struct scaled *before);
 static void note_turn(struct run *run, struct scaled *scaled, const char *name);
-static bool is_promise_open(const struct snapshot *snapshot);
+static bool is_promise_open(const struct run *run, const struct snapshot *snapshot);
 
 void share_forget(struct judges *judges)
 {
@@ -62,7 +62,7 @@ void share_stored(struct run *run, const struct store_item *item)
     for (size_t t = 0; farm && t < farm->tiers_length; t++) {
         const struct tier *tier = &farm->tiers[t];
         const struct tier_scale *scale = plan_scale(&fact, tier->name);
-        if (scale && sizing_applies(farm, tier))
+        if (scale && sizing_applies(run->world->controller, farm, tier))
             judge_scale(run, farm, tier, scale);
         else
             mem_free(map_remove(run->judges->scales, arena_printf(arena, "%s/%s", name, tier->name)));
@@ -90,7 +90,7 @@ static void judge_scale(struct run *run, const struct farm *farm, const struct t
     if (scale->wanted < before) {
         judge_fall(run, farm, tier, scale, scaled);
         /* What goes to a promise that is open may go again and again: as long as that has no place. */
-        if (scaled->rose && !is_promise_open(mirror_snapshot(controller_mirror(run->world->controller))))
+        if (scaled->rose && !is_promise_open(run, mirror_snapshot(controller_mirror(run->world->controller))))
             note_turn(run, scaled, name);
     } else if (scale->wanted > before) {
         scaled->raised_ms = scale->since_ms;
@@ -118,7 +118,7 @@ static void judge_fall(struct run *run, const struct farm *farm, const struct ti
                      tier->name, farm->full_name, scale->wanted, calls, tier->count.guaranteed);
     int64_t rest_ms = scale->since_ms - before->raised_ms;
     if (before->raised_ms && rest_ms < SHARE_DWELL_MS &&
-        !is_promise_open(mirror_snapshot(controller_mirror(controller))))
+        !is_promise_open(run, mirror_snapshot(controller_mirror(controller))))
         run_violated(run, "no-flapping",
                      "%s of %s loses to another what it was given %" PRId64 " ms before, not %d", tier->name,
                      farm->full_name, rest_ms, SHARE_DWELL_MS);
@@ -136,11 +136,11 @@ static void note_turn(struct run *run, struct scaled *scaled, const char *name)
 }
 
 /* Somebody has no place for a member that is committed. */
-static bool is_promise_open(const struct snapshot *snapshot)
+static bool is_promise_open(const struct run *run, const struct snapshot *snapshot)
 {
     for (size_t f = 0; f < snapshot->farms_length; f++) {
         const struct farm *farm = &snapshot->farms[f];
-        for (size_t t = 0; farm->state == FARM_RUNNING && t < farm->tiers_length; t++) {
+        for (size_t t = 0; runs_at_all(run, farm) && t < farm->tiers_length; t++) {
             int64_t placed = 0;
             for (size_t i = 0; i < snapshot->instances_length; i++) {
                 const struct instance *instance = &snapshot->instances[i];
@@ -176,7 +176,7 @@ void conserved_look(struct run *run)
         for (size_t t = 0; farm && t < farm->tiers_length; t++)
             if (text_equal(farm->tiers[t].name, tier_name)) tier = &farm->tiers[t];
         bool waits = sized && sized->lacks_why && tier && !tier->spread.strict &&
-                     sizing_applies(farm, tier) && has_quota(snapshot, farm, tier) &&
+                     sizing_applies(controller, farm, tier) && has_quota(snapshot, farm, tier) &&
                      (host = host_with_room(run, snapshot, &tier->size));
         if (!waits) scaled->waits_since_us = 0;
         if (!waits) continue;

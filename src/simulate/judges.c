@@ -18,6 +18,7 @@ static void no_leak_step(struct run *run);
 static void quota_step(struct run *run);
 static void committed_step(struct run *run);
 static void conserved_step(struct run *run);
+static void repossessed_step(struct run *run);
 static void converges_step(struct run *run);
 static void changed(void *ctx, const struct fake_change *change);
 static void stored(void *ctx, const struct store_item *item);
@@ -37,6 +38,7 @@ static const struct invariant invariants[] = {
     {"entitled", NULL, share_stored, NULL}, /* and no-flapping: both follow from decisions */
     {"no-flapping", NULL, NULL, NULL},
     {"conserved", NULL, NULL, conserved_step},
+    {"repossessed", NULL, NULL, repossessed_step},
     {"converges", NULL, NULL, converges_step},
 };
 
@@ -194,6 +196,12 @@ static void conserved_step(struct run *run)
 {
     if (!look_is_due(run)) return;
     if (!run->storm && run->calm_since_us) conserved_look(run);
+}
+
+static void repossessed_step(struct run *run)
+{
+    if (!look_is_due(run)) return;
+    if (!run->storm && run->calm_since_us) repossessed_look(run);
 }
 
 /* The last of the table: the second is over with it. */

@@ -77,6 +77,8 @@ void believed_watch(struct held *held);
 /* judge_calm.c */
 void quota_look(struct run *run);
 void committed_look(struct run *run);
+void repossessed_look(struct run *run);
+bool runs_at_all(const struct run *run, const struct farm *farm); /* as its fact says, too */
 void converges_look(struct run *run);
 /* By a first fit over the records; NULL: none has. */
 const char *host_with_room(const struct run *run, const struct snapshot *snapshot,

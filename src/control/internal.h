@@ -53,6 +53,7 @@ struct controller {
     struct vec minutes;                  /* sizing.c: struct minute, not written down yet */
     struct map *sized;                   /* sizing.c: "acme/shop/web" -> struct sized */
     struct arena *rules_arena;           /* sizing.c: for … */
+    struct map *took;                    /* sizing.c: "acme/shop/web" -> struct took */
     const struct scaling_rules *builtin; /* … the built-in rules; NULL: nobody needed them yet */
     struct map *filters_due;             /* filters.c: full names of those to be judged */
     struct map *filters_words;           /* full name -> in what it does not fit, "" when it does */

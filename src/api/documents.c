@@ -61,6 +61,7 @@ bool record_kind_of_path(const char *path, enum record_kind *ret_kind, const cha
                  {"sla", "slas", RECORD_SLA},
                  {"scaling-rules", "scaling-rules", RECORD_SCALING_RULES},
                  {"filter", "filters", RECORD_FILTER},
+                 {"contact", "contacts", RECORD_CONTACT},
                  {"instance", "instances", RECORD_INSTANCE}};
     size_t size = strcspn(path, "/");
 
@@ -135,6 +136,7 @@ static void get(struct asked *asked, enum record_kind kind, const char *name)
                                                         [RECORD_SLA] = "service level",
                                                         [RECORD_SCALING_RULES] = "set of rules",
                                                         [RECORD_FILTER] = "filter",
+                                                        [RECORD_CONTACT] = "contact",
                                                         [RECORD_INSTANCE] = "instance"};
         error_set(&err, ERROR_NOT_FOUND, "there is no %s %s", words[kind], name);
         answer_error(asked, &err);

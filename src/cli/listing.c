@@ -33,6 +33,7 @@ static void fill_pool(struct row *row);
 static void fill_sla(struct row *row);
 static void fill_scaling_rules(struct row *row);
 static void fill_filter(struct row *row);
+static void fill_contact(struct row *row);
 static void fill_event(struct row *row);
 static const char *get(struct row *row, const char *key);
 static const char *of_total(struct row *row, const char *key);
@@ -76,6 +77,10 @@ static const struct column scaling_rules_columns[] = {
 static const struct column filter_columns[] = {{"NAME", COLUMN_TEXT, 0},    {"ON", COLUMN_TEXT, 0},
                                                {"DEFAULT", COLUMN_TEXT, 1}, {"RULES", COLUMN_NUMBER, 1},
                                                {"FITS", COLUMN_TEXT, 1},    {"REASON", COLUMN_PROSE, 2}};
+static const struct column contact_columns[] = {{"NAME", COLUMN_TEXT, 0},      {"MAIL", COLUMN_NUMBER, 1},
+                                                {"WEBHOOK", COLUMN_TEXT, 2},   {"COMMAND", COLUMN_TEXT, 3},
+                                                {"WAITING", COLUMN_NUMBER, 0}, {"SENT", COLUMN_NUMBER, 0},
+                                                {"REASON", COLUMN_PROSE, 4}};
 static const struct column event_columns[] = {{"TIME", COLUMN_TEXT, 2},    {"KIND", COLUMN_TEXT, 1},
                                               {"NAME", COLUMN_TEXT, 0},    {"WHAT", COLUMN_PROSE, 0},
                                               {"REASON", COLUMN_PROSE, 4}, {"WHO", COLUMN_TEXT, 1}};
@@ -90,6 +95,7 @@ static const struct listing listings[] = {
     {"slas", sla_columns, LENGTH(sla_columns), fill_sla},
     {"scaling-rules", scaling_rules_columns, LENGTH(scaling_rules_columns), fill_scaling_rules},
     {"filters", filter_columns, LENGTH(filter_columns), fill_filter},
+    {"contacts", contact_columns, LENGTH(contact_columns), fill_contact},
     {"events", event_columns, LENGTH(event_columns), fill_event},
 };
 
@@ -259,6 +265,15 @@ static void fill_filter(struct row *row)
                                                                          : "",
                                  get(row, "reason")};
     _Static_assert(LENGTH(cells) == LENGTH(filter_columns), "a cell a column");
+    memcpy(row->cells, cells, sizeof(cells));
+}
+
+static void fill_contact(struct row *row)
+{
+    const char *const cells[] = {get(row, "name"),    get(row, "mail"),    get(row, "webhook"),
+                                 get(row, "command"), get(row, "waiting"), get(row, "sent"),
+                                 get(row, "reason")};
+    _Static_assert(LENGTH(cells) == LENGTH(contact_columns), "a cell a column");
     memcpy(row->cells, cells, sizeof(cells));
 }
 

@@ -27,6 +27,8 @@ static const void *merge(struct arena *arena, const void *old, size_t old_length
 static int compare_documents(const void *a, const void *b);
 static const char *object_name(struct arena *arena, enum document_kind kind, const void *object);
 static const char *image_name(struct arena *arena, const struct image *image);
+static bool tells(const struct snapshot *snapshot, const struct farm *farm, const struct tier *tier,
+                  const char *full_name);
 static bool check_delete(struct controller *controller, enum record_kind kind, const char *name,
                          struct error *err);
 static bool refuse_missing(struct controller *controller, const struct caller *caller, enum record_kind kind,
@@ -111,7 +113,7 @@ bool controller_delete(struct controller *controller, const struct caller *calle
     if (!record || !caller_may_see(caller, kind, record))
         return refuse_missing(controller, caller, kind, name, err);
     if (!text_equal(caller->party, "landlord") && kind != RECORD_FARM && kind != RECORD_IMAGE &&
-        kind != RECORD_FILTER)
+        kind != RECORD_FILTER && kind != RECORD_CONTACT)
         return error_set(err, ERROR_DENIED, "only the landlord deletes a %s", kind_word(kind));
     if (!check_delete(controller, kind, name, err)) return false;
     if (if_revision != UINT64_MAX) change_expect(change, kind, name, if_revision);
@@ -277,6 +279,8 @@ bool caller_may_see(const struct caller *caller, enum record_kind kind, const st
                text_equal(((const struct image *)record->object)->party, "landlord");
     case RECORD_FILTER:
         return text_equal(((const struct filter *)record->object)->party, caller->party);
+    case RECORD_CONTACT:
+        return text_equal(((const struct contact *)record->object)->party, caller->party);
     case RECORD_SLA: /* the price list, and what the promises are worth */
     case RECORD_SCALING_RULES:
         return true;
@@ -309,6 +313,7 @@ static enum record_kind record_kind_of(enum document_kind kind)
         [KIND_SLA] = RECORD_SLA,
         [KIND_SCALING_RULES] = RECORD_SCALING_RULES,
         [KIND_FILTER] = RECORD_FILTER,
+        [KIND_CONTACT] = RECORD_CONTACT,
     };
     return record_kinds[kind];
 }
@@ -323,6 +328,8 @@ static const char *party_of(const struct document *document)
         return document->image->party;
     case KIND_FILTER:
         return document->filter->party;
+    case KIND_CONTACT:
+        return document->contact->party;
     case KIND_HOST:
     case KIND_PARTY:
     case KIND_POOL:
@@ -353,6 +360,8 @@ static const void *object_of(const struct document *document)
         return document->scaling_rules;
     case KIND_FILTER:
         return document->filter;
+    case KIND_CONTACT:
+        return document->contact;
     case KIND_COUNT:
         break;
     }
@@ -453,6 +462,8 @@ struct snapshot intent_with_documents(struct arena *arena, const struct snapshot
         merge(arena, then.rules, then.rules_length, documents, KIND_SCALING_RULES, &then.rules_length);
     then.filters =
         merge(arena, then.filters, then.filters_length, documents, KIND_FILTER, &then.filters_length);
+    then.contacts =
+        merge(arena, then.contacts, then.contacts_length, documents, KIND_CONTACT, &then.contacts_length);
     return then;
 }
 
@@ -511,6 +522,8 @@ static const char *object_name(struct arena *arena, enum document_kind kind, con
         return ((const struct scaling_rules *)object)->name;
     case KIND_FILTER:
         return ((const struct filter *)object)->full_name;
+    case KIND_CONTACT:
+        return ((const struct contact *)object)->full_name;
     case KIND_COUNT:
         break;
     }
@@ -538,6 +551,12 @@ static bool check_delete(struct controller *controller, enum record_kind kind, c
         if (kind == RECORD_SLA && text_equal(farm->sla, name))
             return error_set(err, ERROR_REFUSED, "farm %s has service level %s: give it another first",
                              farm->full_name, name);
+        for (size_t j = 0; kind == RECORD_CONTACT && j < farm->tiers_length; j++) {
+            if (!tells(snapshot, farm, &farm->tiers[j], name)) continue;
+            return error_set(err, ERROR_REFUSED,
+                             "tier %s of farm %s tells contact %s: change its on_failure first",
+                             farm->tiers[j].name, farm->full_name, name);
+        }
         for (size_t j = 0; kind == RECORD_IMAGE && j < farm->tiers_length; j++) {
             const struct record *image = mirror_get(controller->mirror, kind, name);
             const struct image *object = image->object;
@@ -555,6 +574,10 @@ static bool check_delete(struct controller *controller, enum record_kind kind, c
         if (text_equal(snapshot->filters[i].party, name) || text_equal(snapshot->filters[i].on, name))
             return error_set(err, ERROR_REFUSED, "filter %s is of or on party %s: delete that first",
                              snapshot->filters[i].full_name, name);
+    for (size_t i = 0; kind == RECORD_PARTY && i < snapshot->contacts_length; i++)
+        if (text_equal(snapshot->contacts[i].party, name))
+            return error_set(err, ERROR_REFUSED, "party %s has contact %s: delete that first", name,
+                             snapshot->contacts[i].full_name);
     for (size_t i = 0; kind == RECORD_PARTY && i < snapshot->parties_length; i++)
         if (text_equal(snapshot->parties[i].parent, name))
             return error_set(err, ERROR_REFUSED, "party %s is the parent of %s: delete that first", name,
@@ -564,6 +587,18 @@ static bool check_delete(struct controller *controller, enum record_kind kind, c
             return error_set(err, ERROR_REFUSED, "host %s has instance %s: drain it first", name,
                              snapshot->instances[i].name);
     return true;
+}
+
+/* Does a step of the tier tell this contact, of all that there are? */
+static bool tells(const struct snapshot *snapshot, const struct farm *farm, const struct tier *tier,
+                  const char *full_name)
+{
+    for (size_t i = 0; i < tier->on_failure_length; i++) {
+        const struct contact *contact =
+            contact_find(snapshot->contacts, snapshot->contacts_length, farm->party, tier->on_failure[i].to);
+        if (contact && text_equal(contact->full_name, full_name)) return true;
+    }
+    return false;
 }
 
 /* A pool is shown without a document, too: hosts name it. */

@@ -56,6 +56,8 @@ struct controller {
     const struct scaling_rules *builtin; /* … the built-in rules; NULL: nobody needed them yet */
     struct map *filters_due;             /* filters.c: full names of those to be judged */
     struct map *filters_words;           /* full name -> in what it does not fit, "" when it does */
+    struct map *outboxes;                /* notices.c: contact -> struct outbox */
+    struct store_watch *outboxes_watch;
     struct timer *think_soon, *think_later, *tick, *keep, *sizing, *filters_turn;
     uint64_t decided_revision; /* of the last decision: the documents that follow from it went with it */
     uint64_t thought_revision; /* of the store after the last decision */
@@ -154,6 +156,9 @@ MUST_CHECK bool usage_forget_begin(struct controller *controller, struct error *
 /* intent.c: the snapshot as it would be with the documents; shares what they do not touch. */
 struct snapshot intent_with_documents(struct arena *arena, const struct snapshot *snapshot,
                                       const struct documents *documents);
+
+/* notices.c: a contact's document changed, or is gone */
+void notices_contact_changed(struct controller *controller, const char *contact);
 
 /* filters.c */
 void filters_start(struct controller *controller);

@@ -18,6 +18,7 @@ extern const struct schema schema_sla;
 extern const struct schema schema_scaling_rules;
 extern const struct schema schema_filter;
 extern const struct schema schema_filter_rule;
+extern const struct schema schema_contact;
 extern const struct schema schema_tier;
 extern const struct schema schema_size; /* struct resources of a tier */
 extern const struct schema schema_instance;
@@ -51,9 +52,14 @@ extern const char *const sla_priority_names[];
 extern const char *const level_names[]; /* committed guaranteed extended */
 extern const char *const scaling_variable_names[];
 extern const char *const filter_action_names[];    /* deny allow reject */
+extern const char *const mend_what_names[];        /* restart reload replace notify */
 extern const char *const filter_direction_names[]; /* in out both */
 /* tcp, udp, icmp, icmpv6, any; NULL: it has a number only. */
 const char *filter_protocol_name(int64_t number);
+
+/* The contact that `to` means for a party: its own, else the landlord's; NULL: there is none. */
+const struct contact *contact_find(const struct contact *contacts, size_t length, const char *party,
+                                   const char *to);
 
 /* A kind as documents name it ("Farm"), as commands and the API do ("farm", "farms"), and its schema. */
 struct kind {

@@ -35,6 +35,7 @@ struct grid {
     struct map *images;  /* "party name:tag" to the same text */
     struct vec image_names;
     struct map *slas, *rules; /* name to struct sla, and to anything */
+    struct map *contacts;     /* full name to anything */
     const struct snapshot *before;
 };
 
@@ -50,6 +51,7 @@ static void add_farm(struct grid *grid, const struct farm *farm, const struct do
 static bool check_named(struct grid *grid, const struct document *document, const struct map *named,
                         const char *field, const char *name, struct error *err);
 static bool check_service(struct grid *grid, const struct document *document, struct error *err);
+static bool check_told(struct grid *grid, const struct document *document, struct error *err);
 static bool check_users(struct grid *grid, const struct document *document, struct error *err);
 static bool uses_what_goes(struct grid *grid, const struct sla *sla, const struct holding *holding,
                            struct service_fault *ret_fault);
@@ -87,13 +89,15 @@ bool spec_check(const struct snapshot *snapshot, const struct documents *documen
                         .images = map_new(),
                         .image_names = VEC_OF(const char *),
                         .slas = map_new(),
-                        .rules = map_new()};
+                        .rules = map_new(),
+                        .contacts = map_new()};
     gather(&grid, snapshot, documents);
     bool done = true;
     for (size_t i = 0; i < documents->length && done; i++)
         done = check_references(&grid, &documents->items[i], err);
     done = done && check_quotas(&grid, err);
     vec_free(&grid.image_names);
+    map_free(grid.contacts);
     map_free(grid.rules);
     map_free(grid.slas);
     map_free(grid.images);
@@ -115,6 +119,8 @@ static void gather(struct grid *grid, const struct snapshot *snapshot, const str
         map_put(grid->slas, snapshot->slas[i].name, (void *)(uintptr_t)&snapshot->slas[i]);
     for (size_t i = 0; i < snapshot->rules_length; i++)
         map_put(grid->rules, snapshot->rules[i].name, grid);
+    for (size_t i = 0; i < snapshot->contacts_length; i++)
+        map_put(grid->contacts, snapshot->contacts[i].full_name, grid);
     for (size_t i = 0; i < documents->length; i++) {
         const struct document *document = &documents->items[i];
         if (document->kind->kind == KIND_PARTY) add_party(grid, document->party, document);
@@ -122,6 +128,7 @@ static void gather(struct grid *grid, const struct snapshot *snapshot, const str
         if (document->kind->kind == KIND_IMAGE) add_image(grid, document->image);
         if (document->kind->kind == KIND_SLA) map_put(grid->slas, document->name, document->sla);
         if (document->kind->kind == KIND_SCALING_RULES) map_put(grid->rules, document->name, grid);
+        if (document->kind->kind == KIND_CONTACT) map_put(grid->contacts, document->name, grid);
     }
 }
 
@@ -167,9 +174,11 @@ static bool check_references(struct grid *grid, const struct document *document,
     case KIND_FARM:
         return check_owner(grid, document, document->farm->party, err) && check_images(grid, document, err) &&
                check_named(grid, document, grid->slas, "sla", document->farm->sla, err) &&
-               check_service(grid, document, err);
+               check_service(grid, document, err) && check_told(grid, document, err);
     case KIND_IMAGE:
         return check_owner(grid, document, document->image->party, err);
+    case KIND_CONTACT:
+        return check_owner(grid, document, document->contact->party, err);
     case KIND_FILTER:
         return check_owner(grid, document, document->filter->party, err) &&
                check_governed(grid, document, err);
@@ -212,6 +221,29 @@ static bool check_service(struct grid *grid, const struct document *document, st
     error_set(err, ERROR_INVALID, "%s", fault.why);
     return refuse_at(document, node == NULL ? tier : node,
                      arena_printf(grid->arena, "tiers[%zu].%s", fault.tier, field), err);
+}
+
+/* Contacts that its tiers tell are there: the party's own, or the landlord's. */
+static bool check_told(struct grid *grid, const struct document *document, struct error *err)
+{
+    const struct farm *farm = document->farm;
+    const struct node *tiers = node_get(document->node, "tiers");
+
+    for (size_t t = 0; t < farm->tiers_length; t++) {
+        const struct node *steps = tiers == NULL ? NULL : node_get(&tiers->items[t], "on_failure");
+        for (size_t s = 0; s < farm->tiers[t].on_failure_length; s++) {
+            const char *to = farm->tiers[t].on_failure[s].to;
+            if (to[0] == '\0' ||
+                map_get(grid->contacts, arena_printf(grid->arena, "%s/%s", farm->party, to)) != NULL ||
+                map_get(grid->contacts, arena_printf(grid->arena, PARTY_LANDLORD "/%s", to)) != NULL)
+                continue;
+            error_set(err, ERROR_INVALID,
+                      "there is no contact \"%s\" of %s or of the landlord: apply it first", to, farm->party);
+            return refuse_at(document, steps == NULL ? NULL : node_get(&steps->items[s], "to"),
+                             arena_printf(grid->arena, "tiers[%zu].on_failure[%zu].to", t, s), err);
+        }
+    }
+    return true;
 }
 
 /* No farm is left with what its service level does not give any more; the first by name is told. */

@@ -22,6 +22,8 @@ void grid_file_write(const struct snapshot *snapshot, struct buf *ret_lines)
         add_line(RECORD_SCALING_RULES, &snapshot->rules[i], ret_lines);
     for (size_t i = 0; i < snapshot->filters_length; i++)
         add_line(RECORD_FILTER, &snapshot->filters[i], ret_lines);
+    for (size_t i = 0; i < snapshot->contacts_length; i++)
+        add_line(RECORD_CONTACT, &snapshot->contacts[i], ret_lines);
     for (size_t i = 0; i < snapshot->instances_length; i++)
         add_line(RECORD_INSTANCE, &snapshot->instances[i], ret_lines);
     for (size_t i = 0; i < snapshot->host_facts_length; i++)

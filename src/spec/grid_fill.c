@@ -69,6 +69,8 @@ bool grid_finish(struct grid *grid, struct grid_file *ret_grid, struct error *er
                      .rules_length = t[RECORD_SCALING_RULES].length,
                      .filters = t[RECORD_FILTER].items,
                      .filters_length = t[RECORD_FILTER].length,
+                     .contacts = t[RECORD_CONTACT].items,
+                     .contacts_length = t[RECORD_CONTACT].length,
                      .farms = t[RECORD_FARM].items,
                      .farms_length = t[RECORD_FARM].length,
                      .farm_facts = t[RECORD_FARM_FACT].items,

@@ -202,6 +202,9 @@ static const char *name_document(struct arena *arena, struct document *document,
     case KIND_FILTER:
         document->filter = object;
         return document->filter->full_name;
+    case KIND_CONTACT:
+        document->contact = object;
+        return document->contact->full_name;
     case KIND_COUNT:
         break;
     }

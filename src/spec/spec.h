@@ -18,6 +18,7 @@ struct document {
         struct sla *sla;
         struct scaling_rules *scaling_rules;
         struct filter *filter;
+        struct contact *contact;
     };
 };
 

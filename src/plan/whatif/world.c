@@ -317,6 +317,8 @@ static const char *name_of(const struct world *world, enum record_kind kind, con
         return ((const struct scaling_rules *)object)->name;
     case RECORD_FILTER:
         return ((const struct filter *)object)->full_name;
+    case RECORD_CONTACT:
+        return ((const struct contact *)object)->full_name;
     case RECORD_FARM:
         return ((const struct farm *)object)->full_name;
     case RECORD_IMAGE: {

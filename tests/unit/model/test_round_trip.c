@@ -24,6 +24,10 @@ static const struct {
      "web','protocol':'tcp','from_port':'1024-65535','port':[22,'80-81',443]},"
      "{'action':'deny','direction':'out','from':'instance:a/f/web-1','to':'internet','protocol':47},"
      "{'action':'allow','from':'2001:db8::/32','to':'farm:a/f','protocol':'icmpv6'},{'action':'deny'}]}"},
+    {&schema_contact,
+     "{'name':'ops','party':'landlord','mail':['a@b.example','c@d.example'],"
+     "'smtp':'smtp://mail.example:25','from':'croft@b.example','webhook':'https://h.example/x',"
+     "'command':['page','ops'],'group':'5s','hourly':3}"},
     {&schema_pool, "{'name':'p','survive':'2','oversubscription':1.5}"},
     {&schema_sla, "{'name':'gold','metric':'cpu','period':'week','priority':'urgent',"
                   "'target':{'response':'50ms','percentile':99.9},'levels':{'committed':{'rate':'0.02 EUR'},"
@@ -42,7 +46,10 @@ static const struct {
      "'env':{'A':'b'},'files':[{'path':'/a','content':'b','mode':'0755'}],"
      "'health':{'http':'/h','port':80,'every':'2s','timeout':'100ms','fails':4},'warm':2,"
      "'spread':{'by':'rack','strict':true},'priority':60,'needs':['u'],'volumes':[{'name':'v','size':'1Gi',"
-     "'copies':'2+1','mode':'async','mount':'/v'}]},{'name':'u','image':'i:1','driver':'host',"
+     "'copies':'2+1','mode':'async','mount':'/"
+     "v'}],'on_failure':[{'do':'restart','within':'5s','times':3},{'do':'reload','within':'30s'},"
+     "{'do':'replace','within':'1m'},{'do':'notify','within':'0s','to':'ops'}]},{'name':'u','image':'i:1','"
+     "driver':'host',"
      "'count':{'committed':0,'guaranteed':0,'max':0},'size':{'cpus':0.1,'memory':'64Mi','disk':'64Mi'},"
      "'health':{'exec':['x','y'],'every':'1s','timeout':'500ms','fails':3},'spread':{'by':'3'},"
      "'priority':50},{'name':'w','image':'i:1','driver':'container',"
@@ -56,7 +63,8 @@ static const struct {
      "'host':'h','move_to':'i','last_host':'k','room_on':'l','incarnation':3,'address':'10.0.0.5','mac':'02:"
      "0a:00:00:00:ff','image':'i:1',"
      "'digest':'d','personality':'q','size':{'cpus':1,'memory':'2','disk':'3','network':'4'},'priority':7,"
-     "'state':'wiping','health':'bad','since_ms':123456789012,'restarts':5,'wanders':2,'publish_taken':'1.2."
+     "'state':'wiping','health':'bad','since_ms':123456789012,'restarts':5,'wanders':2,'failures':3,'failed_"
+     "ms':4,'mend_step':2,'mend_tries':1,'mend_since_ms':5,'mend_failures':1,'publish_taken':'1.2."
      "3.4:5',"
      "'drained':true,'frontends_hash':'f00d','reason':'r \\n "
      "\\\"'}"},

@@ -52,21 +52,21 @@ static const struct bad bad_documents[] = {
     {"[[{kind: Party, name: p}]]\n",
      "f:1:2: expected a document (a map that begins with its kind), found a list"},
     {"name: x\n", "f:1:1: kind: missing: what the document is, Host, Party, Farm, Image, Pool, SLA, "
-                  "ScalingRules or Filter"},
+                  "ScalingRules, Filter or Contact"},
     {"kind: Hots\n",
-     "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules or Filter, found "
+     "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter or Contact, found "
      "\"Hots\", did you mean \"Host\"?"},
     {"kind: farm\n",
-     "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules or Filter, found "
+     "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter or Contact, found "
      "\"farm\", did you mean \"Farm\"?"},
-    {"kind: Zebra\n",
-     "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules or Filter, found \"Zebra\""},
-    {"kind: 5\n",
-     "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules or Filter, found the number 5"},
-    {"kind: [Host]\n",
-     "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules or Filter, found a list"},
-    {"kind:\n",
-     "f:1:6: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules or Filter, found nothing"},
+    {"kind: Zebra\n", "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter or "
+                      "Contact, found \"Zebra\""},
+    {"kind: 5\n", "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter or "
+                  "Contact, found the number 5"},
+    {"kind: [Host]\n", "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter or "
+                       "Contact, found a list"},
+    {"kind:\n", "f:1:6: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter or Contact, "
+                "found nothing"},
     {"kind: SLA\nname: g\nlevels: {committed: {rate: -1 EUR}}\n",
      "f:3:28: levels.committed.rate: expected an amount and its currency such as 0.020 EUR, not negative, "
      "found \"-1 EUR\""},
@@ -120,7 +120,7 @@ static const struct bad bad_documents[] = {
     {"kind: Volume\n", "f:1:7: kind: kind Volume is not supported yet by this version"},
     {"kind: Site\n", "f:1:7: kind: kind Site is not supported yet by this version"},
     {"kind: Filtr\n",
-     "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules or Filter, found "
+     "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter or Contact, found "
      "\"Filtr\", did you mean \"Filter\"?"},
     {"kind: Party\nname: p\n---\nkind: Party\nname: p\n",
      "f:5:7: name: another document is for party \"p\" already"},

@@ -22,15 +22,15 @@ static const struct {
     {"{kind: Host}\n", "f:1:5: not valid JSON: string or '}' expected near 'kind'"},
     {HOST "[1,2]\n", "f:2:1: expected a document (a map that begins with its kind), found a list"},
     {HOST "7\n", "f:2:1: expected a document (a map that begins with its kind), found the number 7"},
-    {"{\"name\":\"h1\"}\n",
-     "f:1:1: kind: missing: what the document is, Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter, "
-     "Instance, HostFact or FarmFact"},
-    {"{\"kind\":\"Instnce\"}\n",
-     "f:1:9: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter, Instance, HostFact or "
-     "FarmFact, found \"Instnce\", did you mean \"Instance\"?"},
+    {"{\"name\":\"h1\"}\n", "f:1:1: kind: missing: what the document is, Host, Party, Farm, Image, Pool, "
+                            "SLA, ScalingRules, Filter, Contact, "
+                            "Instance, HostFact or FarmFact"},
+    {"{\"kind\":\"Instnce\"}\n", "f:1:9: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, "
+                                 "Filter, Contact, Instance, HostFact or "
+                                 "FarmFact, found \"Instnce\", did you mean \"Instance\"?"},
     {"{\"kind\":\"Lease\"}\n", "f:1:9: kind: kind Lease is not supported yet by this version"},
     {"{\"kind\":[\"Host\"]}\n",
-     "f:1:9: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter, "
+     "f:1:9: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter, Contact, "
      "Instance, HostFact or FarmFact, found a list"},
     {HOST HOST, "f:2:23: name: line 1 is for Host \"h1\" already"},
     {HOST WEB "}\n"

@@ -566,6 +566,12 @@ static bool check_delete(struct controller *controller, enum record_kind kind, c
                              farm->full_name, object->name);
         }
     }
+    for (size_t i = 0; kind == RECORD_CONTACT && i < snapshot->pools_length; i++)
+        for (size_t j = 0; j < snapshot->pools[i].on_failure_length; j++)
+            if (text_starts(name, PARTY_LANDLORD "/") &&
+                text_equal(snapshot->pools[i].on_failure[j].to, name + strlen(PARTY_LANDLORD "/")))
+                return error_set(err, ERROR_REFUSED, "pool %s tells contact %s: change its on_failure first",
+                                 snapshot->pools[i].name, name);
     for (size_t i = 0; kind == RECORD_SCALING_RULES && i < snapshot->slas_length; i++)
         if (text_equal(snapshot->slas[i].rules, name))
             return error_set(err, ERROR_REFUSED, "service level %s has rules %s: give it others first",

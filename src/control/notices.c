@@ -132,6 +132,30 @@ void notices_follow(struct controller *controller, struct change *change, const 
     }
 }
 
+void notices_host(struct controller *controller, struct change *change, const struct host_fact *before,
+                  const struct host_fact *after, int64_t now_ms)
+{
+    bool fails = before->state != HOST_DOWN && after->state == HOST_DOWN;
+    bool heals = before->state == HOST_DOWN && after->state == HOST_UP;
+    const struct record *host =
+        fails || heals ? mirror_get(controller->mirror, RECORD_HOST, after->name) : NULL;
+    const struct record *record =
+        host ? mirror_get(controller->mirror, RECORD_POOL, ((const struct host *)host->object)->pool) : NULL;
+    const struct pool *pool = record ? record->object : NULL;
+    CLEANUP_ARENA struct arena *arena = arena_new();
+
+    for (size_t s = 0; pool && s < pool->on_failure_length; s++) {
+        const char *contact = arena_printf(arena, PARTY_LANDLORD "/%s", pool->on_failure[s].to);
+        const struct notice_line line = {
+            .subject = arena_printf(arena, "host/%s", after->name),
+            .state = fails ? NOTICE_FAILED : NOTICE_HEALED,
+            .text = arena_printf(arena, "%s: %s", fails ? "down" : "up again", after->reason),
+            .at_ms = now_ms};
+        if (mirror_get(controller->mirror, RECORD_CONTACT, contact))
+            notices_add(controller, change, contact, &line);
+    }
+}
+
 void notices_add(struct controller *controller, struct change *change, const char *contact,
                  const struct notice_line *line)
 {

@@ -14,6 +14,9 @@ void notices_stop(struct controller *controller);
  * instance as it was; NULL: it is new. */
 void notices_follow(struct controller *controller, struct change *change, const struct action *action,
                     const struct instance *before, int64_t now_ms);
+/* The same from a host's new state; before: what it was. */
+void notices_host(struct controller *controller, struct change *change, const struct host_fact *before,
+                  const struct host_fact *after, int64_t now_ms);
 /* Adds that a contact (full name) is told of a subject. The opposite of what still waits only takes that
  * back. */
 void notices_add(struct controller *controller, struct change *change, const char *contact,

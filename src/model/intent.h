@@ -198,6 +198,8 @@ struct pool {
     /* Of what it has free of committed counts, how much is promised as guaranteed, in thousandths: 1,000 is
      * all of it once; more is oversubscription, for not all tenants call for it at once. */
     int64_t oversubscription_millis;
+    const struct mend_step *on_failure; /* of a host; notify only: it is looked at and fenced in any case */
+    size_t on_failure_length;
 };
 
 /* What a service level counts, and a tier's `capacity` is in. */

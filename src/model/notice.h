@@ -8,7 +8,7 @@ enum notice_state { NOTICE_FAILED, NOTICE_HEALED };
 
 /* One thing to tell, until it is in a message. */
 struct notice_line {
-    const char *subject; /* an instance or "host h3" */
+    const char *subject; /* an instance or "host/h3" */
     enum notice_state state;
     const char *text;
     int64_t at_ms;

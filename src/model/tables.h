@@ -12,5 +12,6 @@
 extern const struct schema schema_resources; /* nothing is required, what is missing is zero */
 extern const struct schema schema_file;
 extern const struct schema schema_health;
+extern const struct schema schema_mend_step;
 
 #endif

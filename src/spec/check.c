@@ -52,6 +52,9 @@ static bool check_named(struct grid *grid, const struct document *document, cons
                         const char *field, const char *name, struct error *err);
 static bool check_service(struct grid *grid, const struct document *document, struct error *err);
 static bool check_told(struct grid *grid, const struct document *document, struct error *err);
+static bool check_steps(struct grid *grid, const struct document *document, const char *party,
+                        const struct node *holder, const struct mend_step *steps, size_t length,
+                        const char *path, struct error *err);
 static bool check_users(struct grid *grid, const struct document *document, struct error *err);
 static bool uses_what_goes(struct grid *grid, const struct sla *sla, const struct holding *holding,
                            struct service_fault *ret_fault);
@@ -163,9 +166,11 @@ static bool check_references(struct grid *grid, const struct document *document,
 {
     switch (document->kind->kind) {
     case KIND_HOST:
-    case KIND_POOL: /* its hosts may come later */
     case KIND_SCALING_RULES:
         return true;
+    case KIND_POOL: /* its hosts may come later */
+        return check_steps(grid, document, PARTY_LANDLORD, document->node, document->pool->on_failure,
+                           document->pool->on_failure_length, "", err);
     case KIND_SLA:
         return check_named(grid, document, grid->rules, "rules", document->sla->rules, err) &&
                check_users(grid, document, err);
@@ -229,19 +234,33 @@ static bool check_told(struct grid *grid, const struct document *document, struc
     const struct farm *farm = document->farm;
     const struct node *tiers = node_get(document->node, "tiers");
 
-    for (size_t t = 0; t < farm->tiers_length; t++) {
-        const struct node *steps = tiers == NULL ? NULL : node_get(&tiers->items[t], "on_failure");
-        for (size_t s = 0; s < farm->tiers[t].on_failure_length; s++) {
-            const char *to = farm->tiers[t].on_failure[s].to;
-            if (to[0] == '\0' ||
-                map_get(grid->contacts, arena_printf(grid->arena, "%s/%s", farm->party, to)) != NULL ||
-                map_get(grid->contacts, arena_printf(grid->arena, PARTY_LANDLORD "/%s", to)) != NULL)
-                continue;
+    for (size_t t = 0; t < farm->tiers_length; t++)
+        if (!check_steps(grid, document, farm->party, tiers == NULL ? NULL : &tiers->items[t],
+                         farm->tiers[t].on_failure, farm->tiers[t].on_failure_length,
+                         arena_printf(grid->arena, "tiers[%zu].", t), err))
+            return false;
+    return true;
+}
+
+/* holder: the node that has the steps, or NULL; path: of its fields. */
+static bool check_steps(struct grid *grid, const struct document *document, const char *party,
+                        const struct node *holder, const struct mend_step *steps, size_t length,
+                        const char *path, struct error *err)
+{
+    const struct node *list = holder == NULL ? NULL : node_get(holder, "on_failure");
+
+    for (size_t s = 0; s < length; s++) {
+        const char *to = steps[s].to;
+        if (to[0] == '\0' || map_get(grid->contacts, arena_printf(grid->arena, "%s/%s", party, to)) != NULL ||
+            map_get(grid->contacts, arena_printf(grid->arena, PARTY_LANDLORD "/%s", to)) != NULL)
+            continue;
+        if (text_equal(party, PARTY_LANDLORD))
+            error_set(err, ERROR_INVALID, "there is no contact \"%s\" of the landlord: apply it first", to);
+        else
             error_set(err, ERROR_INVALID,
-                      "there is no contact \"%s\" of %s or of the landlord: apply it first", to, farm->party);
-            return refuse_at(document, steps == NULL ? NULL : node_get(&steps->items[s], "to"),
-                             arena_printf(grid->arena, "tiers[%zu].on_failure[%zu].to", t, s), err);
-        }
+                      "there is no contact \"%s\" of %s or of the landlord: apply it first", to, party);
+        return refuse_at(document, list == NULL ? NULL : node_get(&list->items[s], "to"),
+                         arena_printf(grid->arena, "%son_failure[%zu].to", path, s), err);
     }
     return true;
 }

@@ -67,6 +67,23 @@ static const struct bad bad_documents[] = {
                        "Contact, found a list"},
     {"kind:\n", "f:1:6: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter or Contact, "
                 "found nothing"},
+    {"kind: Contact\nname: ops\nparty: landlord\n",
+     "f:1:1: expected at least one of mail, webhook and command"},
+    {"kind: Contact\nname: ops\nparty: landlord\nmail: a@b\n",
+     "f:1:1: smtp: mail and smtp go together: to whom, and by which server"},
+    {"kind: Contact\nname: ops\nparty: landlord\nmail: \"a@b> x\"\nsmtp: smtp://m:25\n",
+     "f:4:7: mail: expected an address such as ops@example.com"},
+    {"kind: Contact\nname: ops\nparty: landlord\nmail: a@b\nfrom: \"x@y\\r\\nBcc: z\"\nsmtp: smtp://m:25\n",
+     "f:5:7: from: expected an address such as croft@example.com"},
+    {"kind: Contact\nname: ops\nparty: landlord\nmail: a@b\nsmtp: file:///etc/passwd\n",
+     "f:5:7: smtp: expected smtp://HOST:PORT or smtps://HOST:PORT"},
+    {"kind: Contact\nname: ops\nparty: landlord\nwebhook: gopher://h/\n",
+     "f:4:10: webhook: expected http://… or https://…"},
+    {"kind: Contact\nname: ops\nparty: acme\ncommand: [sh]\n",
+     "f:4:10: command: a command runs on the controller's machine: only the landlord has one"},
+    {"kind: Pool\nname: p\non_failure: [{do: restart}]\n",
+     "f:3:14: on_failure[0]: expected {do: notify, to: CONTACT}: a host that is down is looked at by others, "
+     "fenced and replaced in any case"},
     {"kind: SLA\nname: g\nlevels: {committed: {rate: -1 EUR}}\n",
      "f:3:28: levels.committed.rate: expected an amount and its currency such as 0.020 EUR, not negative, "
      "found \"-1 EUR\""},

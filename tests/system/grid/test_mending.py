@@ -242,6 +242,21 @@ def commands(grid):
     assert refused.returncode != 0 and 'tells contact acme/ops' in refused.stderr, refused
 
 
+@tap.case('a host that is down is told to the contact of its pool, and that it is up again')
+def host(grid):
+    contact(grid, group='0s')
+    grid.apply('{kind: Pool, name: general, on_failure: [{do: notify, to: ops}]}')
+    kill(grid.host('h3')['pid'])
+    wait_until('it is told', lambda: HOOK.messages)
+    equal(lines(), [('host/h3', 'failed')])
+    wait_until('it is fenced', lambda: any(event['what'] == 'fenced' for event in grid.events('h3')))
+    grid.do('power', 'h3', 'on')
+    wait_until('it is told as up again', lambda: len(HOOK.messages) > 1)
+    equal(lines(), [('host/h3', 'failed'), ('host/h3', 'healed')])
+    refused = grid.cli('delete', 'contact', 'landlord/ops')
+    assert refused.returncode != 0 and 'pool general tells contact landlord/ops' in refused.stderr, refused
+
+
 if __name__ == '__main__':
     needs_root()
     sys.exit(tap.run(Grid(sys.argv[1], hosts=3, racks=3)))

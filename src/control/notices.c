@@ -47,6 +47,9 @@ struct outbox {
     char *trouble; /* NULL: none */
 };
 
+static const struct tier *tier_of(struct controller *controller, const struct instance *instance);
+static const struct contact *contact_by(struct controller *controller, struct arena *arena, const char *party,
+                                        const char *to);
 static struct outbox *outbox_get(struct controller *controller, const char *contact);
 static void outbox_free(struct outbox *outbox);
 static void take_in(void *ctx, const struct store_item *item);
@@ -104,32 +107,50 @@ void notices_follow(struct controller *controller, struct change *change, const 
                     const struct instance *before, int64_t now_ms)
 {
     bool begins = action->kind == ACTION_MEND && action->instance->mend_step > 0;
-    bool ends = action->kind == ACTION_FORGET || (action->kind == ACTION_MEND && !begins);
-    const struct record *record =
-        before && (begins || ends) ? mirror_get(controller->mirror, RECORD_FARM, before->farm) : NULL;
-    const struct farm *farm = record ? record->object : NULL;
-    const struct snapshot *grid = farm ? mirror_snapshot(controller->mirror) : NULL;
-    const struct tier *tier = NULL;
+    bool ends = before && before->mend_step > 0 &&
+                (action->kind == ACTION_FORGET || (action->kind == ACTION_MEND && !begins));
+    const struct tier *tier = before && (begins || ends) ? tier_of(controller, before) : NULL;
     CLEANUP_ARENA struct arena *arena = arena_new();
 
-    for (size_t t = 0; farm && t < farm->tiers_length; t++)
-        if (text_equal(farm->tiers[t].name, before->tier)) tier = &farm->tiers[t];
-    if (!tier) return;
-    for (size_t s = 0; s < tier->on_failure_length; s++) {
-        bool now = (int64_t)s + 1 == (begins ? action->instance->mend_step : 0);
+    for (size_t s = 0; tier && s < tier->on_failure_length; s++) {
+        bool now = begins && (int64_t)s + 1 == action->instance->mend_step;
         bool told = ends && (int64_t)s < before->mend_step;
-        const struct contact *contact =
-            contact_find(grid->contacts, grid->contacts_length, farm->party, tier->on_failure[s].to);
-        if (!contact || (!now && !told)) continue;
-        const char *last = begins && before->reason[0] ? before->reason : "";
-        struct notice_line line = {.subject = before->name,
-                                   .state = begins ? NOTICE_FAILED : NOTICE_HEALED,
-                                   .text = arena_printf(arena, "on %s: %s%s%s",
-                                                        before->host[0] ? before->host : "no host",
-                                                        action->reason, last[0] ? "; before: " : "", last),
-                                   .at_ms = now_ms};
+        if (!now && !told) continue;
+        const struct contact *contact = contact_by(controller, arena, before->party, tier->on_failure[s].to);
+        if (!contact) continue;
+        const struct notice_line line = {
+            .subject = before->name,
+            .state = begins ? NOTICE_FAILED : NOTICE_HEALED,
+            .text = arena_printf(arena, "on %s: %s%s%s", before->host[0] ? before->host : "no host",
+                                 action->reason, begins && before->reason[0] ? "; before: " : "",
+                                 begins ? before->reason : ""),
+            .at_ms = now_ms};
         notices_add(controller, change, contact->full_name, &line);
     }
+}
+
+/* NULL: its farm, or its tier, is not wanted any more. */
+static const struct tier *tier_of(struct controller *controller, const struct instance *instance)
+{
+    const struct record *record = mirror_get(controller->mirror, RECORD_FARM, instance->farm);
+    const struct farm *farm = record ? record->object : NULL;
+
+    for (size_t t = 0; farm && t < farm->tiers_length; t++)
+        if (text_equal(farm->tiers[t].name, instance->tier)) return &farm->tiers[t];
+    return NULL;
+}
+
+/* As contact_find(), without all that there are. */
+static const struct contact *contact_by(struct controller *controller, struct arena *arena, const char *party,
+                                        const char *to)
+{
+    const struct record *record =
+        mirror_get(controller->mirror, RECORD_CONTACT, arena_printf(arena, "%s/%s", party, to));
+
+    if (!record)
+        record =
+            mirror_get(controller->mirror, RECORD_CONTACT, arena_printf(arena, PARTY_LANDLORD "/%s", to));
+    return record ? record->object : NULL;
 }
 
 void notices_host(struct controller *controller, struct change *change, const struct host_fact *before,

@@ -308,6 +308,8 @@ struct port_range {
 
 /* Fields that were left out match everything. */
 enum { FILTER_PROTOCOL_ANY = -1, FILTER_RULES_MAX = 4096, FILTER_PORTS_MAX = 256 };
+/* Of all rules together, pairs of from_port and port: each is an element of a set in the kernel. */
+enum { FILTER_PORT_PAIRS_MAX = 16384 };
 struct filter_rule {
     enum filter_action action;
     enum filter_direction direction;

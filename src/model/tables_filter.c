@@ -67,6 +67,19 @@ static bool finish_filter(struct arena *arena, const struct node *node, void *ob
                   "expected deny or allow, found reject: end the rules with {action: reject}");
         return schema_error_at(err, node_get(node, "default"), "default");
     }
+    size_t pairs = 0;
+    for (size_t i = 0; i < filter->rules_length; i++) {
+        const struct filter_rule *rule = &filter->rules[i];
+        pairs += (rule->from_ports_length ? rule->from_ports_length : 1) *
+                 (rule->ports_length ? rule->ports_length : 1);
+        if (pairs <= FILTER_PORT_PAIRS_MAX) continue;
+        error_set(err, ERROR_TOO_LARGE,
+                  "past the limit of %d ports (times ports of the sender) in all rules of a filter",
+                  FILTER_PORT_PAIRS_MAX);
+        const struct node *rules = node_get(node, "rules");
+        return schema_error_at(err, rules == NULL ? node : &rules->items[i],
+                               arena_printf(arena, "rules[%zu]", i));
+    }
     filter->full_name = arena_printf(arena, "%s/%s", filter->party, filter->name);
     return true;
 }

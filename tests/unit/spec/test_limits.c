@@ -95,6 +95,32 @@ static void holds_the_tiers_of_a_farm(void **state)
 }
 
 /* Linear in the text: what looks back for each document takes hours here, and the test runs out of time. */
+static void holds_the_ports_of_a_filter(void **state)
+{
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    CLEANUP_BUF struct buf text = {0};
+    struct documents documents;
+    struct error err;
+
+    buf_add_text(&text, "kind: Filter\nname: x\nparty: p\non: p/f\nrules:\n");
+    for (int rule = 0; rule < 2; rule++) {
+        buf_add_text(&text, "- {action: deny, protocol: tcp, from_port: [");
+        for (int i = 0; i < 128; i++)
+            buf_printf(&text, "%s%d", i ? ", " : "", 2 * i + 1);
+        buf_add_text(&text, "], port: [");
+        for (int i = 0; i < 128; i++)
+            buf_printf(&text, "%s%d", i ? ", " : "", 2 * i + 1);
+        buf_add_text(&text, "]}\n");
+        bool good = spec_read(arena, "f", text.data, text.size, &documents, &err);
+        assert_int_equal(good, rule == 0);
+    }
+    CLEANUP_BUF struct buf line = {0};
+    spec_format_error(&err, &line);
+    assert_string_equal(buf_text(&line),
+                        "f:7:3: rules[1]: past the limit of 16384 ports (times ports of the sender) "
+                        "in all rules of a filter");
+}
+
 static void skips_many_empty_documents(void **state)
 {
     CLEANUP_ARENA struct arena *arena = arena_new();
@@ -112,6 +138,7 @@ int main(void)
         cmocka_unit_test(lets_files_be_larger),          cmocka_unit_test(holds_the_documents_of_a_file),
         cmocka_unit_test(holds_the_documents_of_a_list), cmocka_unit_test(holds_the_depth),
         cmocka_unit_test(holds_the_tiers_of_a_farm),     cmocka_unit_test(skips_many_empty_documents),
+        cmocka_unit_test(holds_the_ports_of_a_filter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -321,7 +321,8 @@ static void report_unit(const struct unit *unit, struct instance_report *ret_rep
 
     *ret_report = (struct instance_report){
         .name = unit->name,
-        .incarnation = personality->incarnation,
+        /* A rest is of what failed, also when another is wanted by now. */
+        .incarnation = unit->state == UNIT_RESTING ? unit->failed_incarnation : personality->incarnation,
         .state = failing    ? INSTANCE_FAILED
                  : starting ? INSTANCE_BOOTING
                             : states[unit->state],

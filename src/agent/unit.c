@@ -106,6 +106,10 @@ void unit_want(struct unit *unit, const struct personality *personality)
 
     unit->wanted_arena = NULL;
     unit->wanted = NULL;
+    if (personality && personality->incarnation != unit->failed_incarnation) {
+        unit->restarts = 0; /* they were another's */
+        unit->tries = 0;
+    }
     if (personality) {
         unit->wanted_arena = arena_new();
         unit->wanted = copy_personality(unit->wanted_arena, personality);
@@ -127,6 +131,7 @@ void unit_adopt(struct unit *unit, const struct compute_found *found)
     unit->frozen = found->frozen;
     unit->started_us = clock->steady_us(clock->self);
     unit->have = have;
+    unit->failed_incarnation = found->incarnation; /* if it did */
     if (!model_read_json(&schema_personality, unit->have_arena, found->personality_json,
                          strlen(found->personality_json), have, &err)) {
         *have = (struct personality){.instance = unit->name, .farm = "", .incarnation = found->incarnation};
@@ -556,7 +561,7 @@ static void leave_ports(void *ctx)
 static void leave_port(struct unit *unit)
 {
     const struct net_driver *network = unit->agent->options.network;
-    bool failed = unit->stop_asked;
+    bool failed = unit->stop_asked && unit->wanted && unit->wanted->incarnation == unit->have->incarnation;
     struct error err;
 
     if (!network->port_remove(network->self, unit->have->farm, unit_farm_short(unit->name), &err)) {
@@ -571,7 +576,7 @@ static void leave_port(struct unit *unit)
     unit->frozen = false;
     unit->stop_asked = false;
     unit->last = LAST_NOT;
-    if (failed && unit->wanted) {
+    if (failed) {
         turn(unit, UNIT_RESTING);
         rest(unit);
     } else {

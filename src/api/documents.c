@@ -62,6 +62,7 @@ bool record_kind_of_path(const char *path, enum record_kind *ret_kind, const cha
                  {"scaling-rules", "scaling-rules", RECORD_SCALING_RULES},
                  {"filter", "filters", RECORD_FILTER},
                  {"lease", "leases", RECORD_LEASE},
+                 {"contact", "contacts", RECORD_CONTACT},
                  {"instance", "instances", RECORD_INSTANCE}};
     size_t size = strcspn(path, "/");
 
@@ -137,6 +138,7 @@ static void get(struct asked *asked, enum record_kind kind, const char *name)
                                                         [RECORD_SCALING_RULES] = "set of rules",
                                                         [RECORD_FILTER] = "filter",
                                                         [RECORD_LEASE] = "lease",
+                                                        [RECORD_CONTACT] = "contact",
                                                         [RECORD_INSTANCE] = "instance"};
         error_set(&err, ERROR_NOT_FOUND, "there is no %s %s", words[kind], name);
         answer_error(asked, &err);

@@ -34,6 +34,7 @@ static void view_pool(struct view *view, const struct record *record, struct buf
 static void view_sla(const struct record *record, struct buf *ret_json);
 static void view_scaling_rules(const struct record *record, struct buf *ret_json);
 static void view_filter(const struct view *view, const struct record *record, struct buf *ret_json);
+static void view_contact(struct view *view, const struct record *record, struct buf *ret_json);
 static void view_instance(struct view *view, const struct record *record, struct buf *ret_json);
 static void write_text(struct buf *ret_json, const char *key, const char *value);
 static void write_time(struct buf *ret_json, const char *key, int64_t wall_ms);
@@ -97,6 +98,9 @@ void view_record(struct view *view, const struct record *record, struct buf *ret
         return;
     case RECORD_LEASE:
         view_lease(view, record, ret_json);
+        return;
+    case RECORD_CONTACT:
+        view_contact(view, record, ret_json);
         return;
     case RECORD_INSTANCE:
         view_instance(view, record, ret_json);
@@ -402,6 +406,24 @@ static void view_filter(const struct view *view, const struct record *record, st
     const char *misfit = filters_misfit(view->controller, filter->full_name);
     if (misfit) buf_printf(ret_json, ",\"fits\":%s", misfit[0] ? "false" : "true");
     write_text(ret_json, "reason", misfit ? misfit : "");
+    buf_add_text(ret_json, "}}");
+}
+
+static void view_contact(struct view *view, const struct record *record, struct buf *ret_json)
+{
+    const struct contact *contact = record->object;
+    struct notice_standing standing = notices_standing(view->controller, contact->full_name);
+
+    open_status(record, ret_json);
+    buf_add_text(ret_json, "\"name\":");
+    buf_add_json_string(ret_json, contact->full_name);
+    write_text(ret_json, "party", contact->party);
+    write_number(ret_json, "mail", (int64_t)contact->mail_length);
+    buf_printf(ret_json, ",\"webhook\":%s,\"command\":%s", contact->webhook[0] ? "true" : "false",
+               contact->command_length > 0 ? "true" : "false");
+    write_number(ret_json, "waiting", standing.waiting);
+    write_number(ret_json, "sent", standing.sent);
+    write_text(ret_json, "reason", standing.trouble);
     buf_add_text(ret_json, "}}");
 }
 

@@ -14,7 +14,9 @@
 #include "os/identity.h"
 #include "os/loop.h"
 #include "os/pki.h"
+#include "os/post.h"
 #include "os/power.h"
+#include "os/process.h"
 #include "os/random.h"
 #include "os/tls.h"
 
@@ -34,6 +36,8 @@ struct running {
     struct os_blobs *blobs;
     struct os_identity *identity;
     struct os_power *power;
+    struct os_process *processes;
+    struct os_post *post;
     struct store *store;
     struct tls *tls;
     struct http *http;
@@ -92,12 +96,16 @@ static bool start(struct running *running, struct error *err)
     if (!tls_new(buf_text(&running->authority), buf_text(&running->certificate), buf_text(&running->key),
                  &running->tls, err))
         return false;
+    running->processes = os_process_new(running->loop);
+    running->post =
+        os_post_new(running->loop, os_clock_port(running->clock), os_process_port(running->processes));
     running->http = http_new(running->loop, running->tls);
     options = (struct controller_options){
         .clock = os_clock_port(running->clock),
         .net = http_port(running->http),
         .identity = os_identity_port(running->identity),
         .blobs = os_blobs_port(running->blobs),
+        .post = os_post_port(running->post),
         .power = running->power ? os_power_port(running->power) : NULL,
         .store = running->store,
         .join_token = buf_text(&running->join_secret),
@@ -266,6 +274,8 @@ static void stop(struct running *running)
     controller_free(running->controller);
     http_free(running->http);
     tls_free(running->tls);
+    os_post_free(running->post);
+    os_process_free(running->processes);
     os_power_free(running->power);
     os_identity_free(running->identity);
     os_clock_free(running->clock);

@@ -36,6 +36,7 @@ static void fill_filter(struct row *row);
 static void fill_lease(struct row *row);
 static const char *in_force(struct row *row);
 static const char *of_leased(struct row *row, const char *key);
+static void fill_contact(struct row *row);
 static void fill_event(struct row *row);
 static const char *get(struct row *row, const char *key);
 static const char *of_total(struct row *row, const char *key);
@@ -84,6 +85,10 @@ static const struct column lease_columns[] = {{"NAME", COLUMN_TEXT, 0},        {
                                               {"RIGHTS", COLUMN_TEXT, 1},      {"UNTIL", COLUMN_TEXT, 2},
                                               {"INSTANCES", COLUMN_NUMBER, 4}, {"CPUS", COLUMN_NUMBER, 3},
                                               {"MEMORY", COLUMN_NUMBER, 3},    {"REASON", COLUMN_PROSE, 2}};
+static const struct column contact_columns[] = {{"NAME", COLUMN_TEXT, 0},      {"MAIL", COLUMN_NUMBER, 1},
+                                                {"WEBHOOK", COLUMN_TEXT, 2},   {"COMMAND", COLUMN_TEXT, 3},
+                                                {"WAITING", COLUMN_NUMBER, 0}, {"SENT", COLUMN_NUMBER, 0},
+                                                {"REASON", COLUMN_PROSE, 4}};
 static const struct column event_columns[] = {{"TIME", COLUMN_TEXT, 2},    {"KIND", COLUMN_TEXT, 1},
                                               {"NAME", COLUMN_TEXT, 0},    {"WHAT", COLUMN_PROSE, 0},
                                               {"REASON", COLUMN_PROSE, 4}, {"WHO", COLUMN_TEXT, 1}};
@@ -99,6 +104,7 @@ static const struct listing listings[] = {
     {"scaling-rules", scaling_rules_columns, LENGTH(scaling_rules_columns), fill_scaling_rules},
     {"filters", filter_columns, LENGTH(filter_columns), fill_filter},
     {"leases", lease_columns, LENGTH(lease_columns), fill_lease},
+    {"contacts", contact_columns, LENGTH(contact_columns), fill_contact},
     {"events", event_columns, LENGTH(event_columns), fill_event},
 };
 
@@ -299,6 +305,15 @@ static const char *in_force(struct row *row)
     for (struct span list = span_get(row->flat, "in_force"); span_next(list, &cursor, &item);)
         buf_printf(&text, "%s%s", text.size ? ", " : "", span_text(row->arena, item));
     return arena_strdup(row->arena, buf_text(&text));
+}
+
+static void fill_contact(struct row *row)
+{
+    const char *const cells[] = {get(row, "name"),    get(row, "mail"),    get(row, "webhook"),
+                                 get(row, "command"), get(row, "waiting"), get(row, "sent"),
+                                 get(row, "reason")};
+    _Static_assert(LENGTH(cells) == LENGTH(contact_columns), "a cell a column");
+    memcpy(row->cells, cells, sizeof(cells));
 }
 
 static void fill_event(struct row *row)

@@ -1,4 +1,5 @@
 #include "control/internal.h"
+#include "control/notices.h"
 
 #include "base/text.h"
 
@@ -43,6 +44,10 @@ bool controller_new(const struct controller_options *options, struct controller 
     sizing_start(controller);
     filters_start(controller);
     leases_start(controller);
+    if (!notices_start(controller, err)) {
+        controller_free(controller);
+        return false;
+    }
     think_soon(controller);
     *ret_controller = controller;
     return true;
@@ -64,6 +69,7 @@ void controller_free(struct controller *controller)
     filters_stop(controller);
     leases_stop(controller);
     rights_free(controller->refused);
+    notices_stop(controller);
     while (map_next(controller->sessions, &cursor, NULL, &session))
         session_free(session);
     map_free(controller->sessions);
@@ -147,6 +153,7 @@ static void changed(void *ctx, enum record_kind kind, const char *name, const st
     struct controller *controller = ctx;
     if (kind == RECORD_FARM && !record) load_farm_gone(controller, name);
     if (kind == RECORD_INSTANCE) load_instance_changed(controller, name, record ? record->object : NULL);
+    if (kind == RECORD_CONTACT) notices_contact_changed(controller, name);
     filters_changed(controller, kind, name, record ? record->object : NULL);
     leases_changed(controller, kind, name);
     if (!record || record->revision != controller->decided_revision)

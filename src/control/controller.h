@@ -10,6 +10,7 @@
 #include "port/clock.h"
 #include "port/identity.h"
 #include "port/net.h"
+#include "port/post.h"
 #include "port/power.h"
 #include "port/random.h"
 #include "spec/spec.h"
@@ -19,6 +20,7 @@ struct controller_options {
     const struct net_port *net;
     const struct identity_port *identity;
     const struct blob_port *blobs;
+    const struct post_port *post;   /* NULL: nobody is told */
     const struct power_port *power; /* NULL: hosts cannot be switched */
     struct store *store;            /* stays the caller's */
     const char *join_token;         /* what a new agent has to know */
@@ -84,6 +86,13 @@ MUST_CHECK bool controller_host_state(struct controller *controller, const struc
 /* In what the filter does not stay inside those of the parties above it: one clause; "" when it does; NULL:
  * not judged yet. */
 const char *filters_misfit(const struct controller *controller, const char *full_name);
+/* How it stands with the messages to a contact. */
+struct notice_standing {
+    int64_t waiting;     /* lines that were not sent yet */
+    int64_t sent;        /* messages of the last hour */
+    const char *trouble; /* why the message that is under way did not get through yet, or "" */
+};
+struct notice_standing notices_standing(struct controller *controller, const char *contact);
 /* Into the audit log: the caller runs a command in the instance. word: its first one; what follows may be
  * secret. */
 MUST_CHECK bool controller_note_exec(struct controller *controller, const struct caller *caller,

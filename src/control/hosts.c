@@ -2,6 +2,7 @@
 #include "base/planted.h"
 #include "base/text.h"
 #include "control/internal.h"
+#include "control/notices.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -221,6 +222,7 @@ bool hosts_set_state(struct controller *controller, const char *host, enum host_
     if (is_fenced) give_up_run(&fact);
     fact.reason = reason;
     change_put(change, RECORD_HOST_FACT, host, &fact);
+    notices_host(controller, change, record->object, &fact, now_ms);
     change_event(change, now_ms, "croft", "host", host, is_fenced ? "fenced" : whats[state], reason);
     if (!change_commit(change, NULL, err)) return false;
     control_dispatch(controller);

@@ -24,7 +24,6 @@ struct intent {
 
 static const char *kind_word(enum record_kind kind);
 static enum record_kind record_kind_of(enum document_kind kind);
-static const void *object_of(const struct document *document);
 static void intent_begin(struct intent *intent);
 static bool check_all(struct intent *intent, const char *file, const char *const **ret_rights,
                       struct error *err);
@@ -45,11 +44,8 @@ static bool check_image(struct controller *controller, const struct caller *call
                         const struct document *document, struct error *err);
 static bool check_promises(struct controller *controller, struct arena *arena,
                            const struct documents *documents, const char *file, struct error *err);
-static const void *merge(struct arena *arena, const void *old, size_t old_length,
-                         const struct documents *documents, enum document_kind kind, size_t *ret_length);
-static int compare_documents(const void *a, const void *b);
-static const char *object_name(struct arena *arena, enum document_kind kind, const void *object);
-static const char *image_name(struct arena *arena, const struct image *image);
+static bool tells(const struct snapshot *snapshot, const struct farm *farm, const struct tier *tier,
+                  const char *full_name);
 static bool check_delete(struct controller *controller, enum record_kind kind, const char *name,
                          struct error *err);
 static bool refuse_missing(struct controller *controller, const struct caller *caller, enum record_kind kind,
@@ -85,14 +81,14 @@ bool controller_apply(struct controller *controller, struct arena *arena, const 
         struct applied *item = vec_push(&applied);
         CLEANUP_BUF struct buf json = {0};
 
-        schema_write(document->kind->schema, document->kind->name, object_of(document), &json);
+        schema_write(document->kind->schema, document->kind->name, intent_object(document), &json);
         *item =
             (struct applied){document->kind->singular, name, APPLY_CREATED, record ? record->revision : 0};
         if (record)
             item->result = text_equal(record->json, buf_text(&json)) ? APPLY_UNCHANGED : APPLY_UPDATED;
         if (if_revision != UINT64_MAX) change_expect(change, kind, name, if_revision);
         if (item->result == APPLY_UNCHANGED) continue;
-        change_put(change, kind, name, object_of(document));
+        change_put(change, kind, name, intent_object(document));
         change_right(change, rights[i]);
         change_event(change, wall_ms(controller), caller->name, item->kind, name,
                      item->result == APPLY_CREATED ? "created" : "updated", "a document was applied");
@@ -160,17 +156,20 @@ static bool may_delete(struct controller *controller, const struct caller *calle
                        const struct record *record, const char **ret_right, struct error *err)
 {
     static const enum deed deeds[RECORD_KINDS] = {
-        [RECORD_HOST] = DEED_HOST,   [RECORD_POOL] = DEED_HOST,     [RECORD_FARM] = DEED_FARM,
-        [RECORD_IMAGE] = DEED_IMAGE, [RECORD_FILTER] = DEED_FILTER, [RECORD_PARTY] = DEED_PARTY,
-        [RECORD_LEASE] = DEED_LEASE, [RECORD_SLA] = DEED_SERVICE,   [RECORD_SCALING_RULES] = DEED_SERVICE,
+        [RECORD_HOST] = DEED_HOST,     [RECORD_POOL] = DEED_HOST,
+        [RECORD_FARM] = DEED_FARM,     [RECORD_IMAGE] = DEED_IMAGE,
+        [RECORD_FILTER] = DEED_FILTER, [RECORD_CONTACT] = DEED_CONTACT,
+        [RECORD_PARTY] = DEED_PARTY,   [RECORD_LEASE] = DEED_LEASE,
+        [RECORD_SLA] = DEED_SERVICE,   [RECORD_SCALING_RULES] = DEED_SERVICE,
     };
     const void *object = record->object;
-    const char *party = record->kind == RECORD_FARM     ? ((const struct farm *)object)->party
-                        : record->kind == RECORD_IMAGE  ? ((const struct image *)object)->party
-                        : record->kind == RECORD_FILTER ? ((const struct filter *)object)->party
-                        : record->kind == RECORD_PARTY  ? ((const struct party *)object)->name
-                        : record->kind == RECORD_LEASE  ? ((const struct lease *)object)->from
-                                                        : PARTY_LANDLORD;
+    const char *party = record->kind == RECORD_FARM      ? ((const struct farm *)object)->party
+                        : record->kind == RECORD_IMAGE   ? ((const struct image *)object)->party
+                        : record->kind == RECORD_FILTER  ? ((const struct filter *)object)->party
+                        : record->kind == RECORD_CONTACT ? ((const struct contact *)object)->party
+                        : record->kind == RECORD_PARTY   ? ((const struct party *)object)->name
+                        : record->kind == RECORD_LEASE   ? ((const struct lease *)object)->from
+                                                         : PARTY_LANDLORD;
 
     return controller_allows(controller, caller, deeds[record->kind], party, ret_right, err);
 }
@@ -362,35 +361,9 @@ static enum record_kind record_kind_of(enum document_kind kind)
         [KIND_SCALING_RULES] = RECORD_SCALING_RULES,
         [KIND_FILTER] = RECORD_FILTER,
         [KIND_LEASE] = RECORD_LEASE,
+        [KIND_CONTACT] = RECORD_CONTACT,
     };
     return record_kinds[kind];
-}
-
-static const void *object_of(const struct document *document)
-{
-    switch (document->kind->kind) {
-    case KIND_HOST:
-        return document->host;
-    case KIND_PARTY:
-        return document->party;
-    case KIND_FARM:
-        return document->farm;
-    case KIND_IMAGE:
-        return document->image;
-    case KIND_POOL:
-        return document->pool;
-    case KIND_SLA:
-        return document->sla;
-    case KIND_SCALING_RULES:
-        return document->scaling_rules;
-    case KIND_FILTER:
-        return document->filter;
-    case KIND_LEASE:
-        return document->lease;
-    case KIND_COUNT:
-        break;
-    }
-    UNREACHABLE();
 }
 
 /* The caller may write them all. ret_rights: by which right each; in the arena. */
@@ -417,6 +390,8 @@ static bool check_author(struct intent *intent, const struct document *document,
         return allows(intent, DEED_IMAGE, document->image->party, ret_right, err);
     case KIND_FILTER:
         return allows(intent, DEED_FILTER, document->filter->party, ret_right, err);
+    case KIND_CONTACT:
+        return allows(intent, DEED_CONTACT, document->contact->party, ret_right, err);
     case KIND_PARTY:
         return allows(intent, DEED_PARTY, document->party->name, ret_right, err);
     case KIND_LEASE:
@@ -577,95 +552,6 @@ static bool check_promises(struct controller *controller, struct arena *arena,
     return schema_error_at(err, tiers != NULL ? tiers : &start, "tiers");
 }
 
-struct snapshot intent_with_documents(struct arena *arena, const struct snapshot *snapshot,
-                                      const struct documents *documents)
-{
-    struct snapshot then = *snapshot;
-    then.hosts = merge(arena, then.hosts, then.hosts_length, documents, KIND_HOST, &then.hosts_length);
-    then.parties =
-        merge(arena, then.parties, then.parties_length, documents, KIND_PARTY, &then.parties_length);
-    then.farms = merge(arena, then.farms, then.farms_length, documents, KIND_FARM, &then.farms_length);
-    then.images = merge(arena, then.images, then.images_length, documents, KIND_IMAGE, &then.images_length);
-    then.pools = merge(arena, then.pools, then.pools_length, documents, KIND_POOL, &then.pools_length);
-    then.slas = merge(arena, then.slas, then.slas_length, documents, KIND_SLA, &then.slas_length);
-    then.rules =
-        merge(arena, then.rules, then.rules_length, documents, KIND_SCALING_RULES, &then.rules_length);
-    then.filters =
-        merge(arena, then.filters, then.filters_length, documents, KIND_FILTER, &then.filters_length);
-    then.leases = merge(arena, then.leases, then.leases_length, documents, KIND_LEASE, &then.leases_length);
-    return then;
-}
-
-/* Both in order of names; a document replaces what has its name. */
-static const void *merge(struct arena *arena, const void *old, size_t old_length,
-                         const struct documents *documents, enum document_kind kind, size_t *ret_length)
-{
-    size_t size = kinds[kind].schema->size, news_length = 0, length = 0, o = 0;
-    const struct document **news = arena_alloc_array(arena, documents->length + 1, sizeof(*news));
-
-    for (size_t i = 0; i < documents->length; i++)
-        if (documents->items[i].kind->kind == kind) news[news_length++] = &documents->items[i];
-    if (news_length == 0) return old; /* its length is *ret_length */
-    array_sort(news, news_length, sizeof(*news), compare_documents);
-    const char *olds = old;
-    char *items = arena_alloc_array(arena, old_length + news_length, size);
-    for (size_t n = 0; n <= news_length; n++) {
-        size_t from = o;
-        int order = 1;
-        while (o < old_length &&
-               (n == news_length ||
-                (order = text_compare_natural(object_name(arena, kind, olds + o * size), news[n]->name)) < 0))
-            o++;
-        if (o > from) memcpy(items + length * size, olds + from * size, (o - from) * size);
-        length += o - from;
-        if (n == news_length) break;
-        if (o < old_length && order == 0) o++;
-        memcpy(items + length++ * size, object_of(news[n]), size);
-    }
-    *ret_length = length;
-    return items;
-}
-
-static int compare_documents(const void *a, const void *b)
-{
-    const struct document *const *left = a, *const *right = b;
-    return text_compare_natural((*left)->name, (*right)->name);
-}
-
-static const char *object_name(struct arena *arena, enum document_kind kind, const void *object)
-{
-    switch (kind) {
-    case KIND_HOST:
-        return ((const struct host *)object)->name;
-    case KIND_PARTY:
-        return ((const struct party *)object)->name;
-    case KIND_FARM:
-        return ((const struct farm *)object)->full_name;
-    case KIND_IMAGE:
-        return image_name(arena, object);
-    case KIND_POOL:
-        return ((const struct pool *)object)->name;
-    case KIND_SLA:
-        return ((const struct sla *)object)->name;
-    case KIND_SCALING_RULES:
-        return ((const struct scaling_rules *)object)->name;
-    case KIND_FILTER:
-        return ((const struct filter *)object)->full_name;
-    case KIND_LEASE:
-        return ((const struct lease *)object)->name;
-    case KIND_COUNT:
-        break;
-    }
-    UNREACHABLE();
-}
-
-/* As its document is called (spec/read.c). */
-static const char *image_name(struct arena *arena, const struct image *image)
-{
-    if (text_equal(image->party, PARTY_LANDLORD)) return image->name;
-    return arena_printf(arena, "%s/%s", image->party, image->name);
-}
-
 /* Nothing that something else stands on is deleted. */
 static bool check_delete(struct controller *controller, enum record_kind kind, const char *name,
                          struct error *err)
@@ -682,6 +568,12 @@ static bool check_delete(struct controller *controller, enum record_kind kind, c
         if (kind == RECORD_SLA && text_equal(farm->sla, name))
             return error_set(err, ERROR_REFUSED, "farm %s has service level %s: give it another first",
                              farm->full_name, name);
+        for (size_t j = 0; kind == RECORD_CONTACT && j < farm->tiers_length; j++) {
+            if (!tells(snapshot, farm, &farm->tiers[j], name)) continue;
+            return error_set(err, ERROR_REFUSED,
+                             "tier %s of farm %s tells contact %s: change its on_failure first",
+                             farm->tiers[j].name, farm->full_name, name);
+        }
         for (size_t j = 0; kind == RECORD_IMAGE && j < farm->tiers_length; j++) {
             const struct record *image = mirror_get(controller->mirror, kind, name);
             const struct image *object = image->object;
@@ -691,6 +583,12 @@ static bool check_delete(struct controller *controller, enum record_kind kind, c
                              farm->full_name, object->name);
         }
     }
+    for (size_t i = 0; kind == RECORD_CONTACT && i < snapshot->pools_length; i++)
+        for (size_t j = 0; j < snapshot->pools[i].on_failure_length; j++)
+            if (text_starts(name, PARTY_LANDLORD "/") &&
+                text_equal(snapshot->pools[i].on_failure[j].to, name + strlen(PARTY_LANDLORD "/")))
+                return error_set(err, ERROR_REFUSED, "pool %s tells contact %s: change its on_failure first",
+                                 snapshot->pools[i].name, name);
     for (size_t i = 0; kind == RECORD_SCALING_RULES && i < snapshot->slas_length; i++)
         if (text_equal(snapshot->slas[i].rules, name))
             return error_set(err, ERROR_REFUSED, "service level %s has rules %s: give it others first",
@@ -699,6 +597,10 @@ static bool check_delete(struct controller *controller, enum record_kind kind, c
         if (text_equal(snapshot->filters[i].party, name) || text_equal(snapshot->filters[i].on, name))
             return error_set(err, ERROR_REFUSED, "filter %s is of or on party %s: delete that first",
                              snapshot->filters[i].full_name, name);
+    for (size_t i = 0; kind == RECORD_PARTY && i < snapshot->contacts_length; i++)
+        if (text_equal(snapshot->contacts[i].party, name))
+            return error_set(err, ERROR_REFUSED, "party %s has contact %s: delete that first", name,
+                             snapshot->contacts[i].full_name);
     for (size_t i = 0; kind == RECORD_PARTY && i < snapshot->parties_length; i++)
         if (text_equal(snapshot->parties[i].parent, name))
             return error_set(err, ERROR_REFUSED, "party %s is the parent of %s: delete that first", name,
@@ -708,6 +610,18 @@ static bool check_delete(struct controller *controller, enum record_kind kind, c
             return error_set(err, ERROR_REFUSED, "host %s has instance %s: drain it first", name,
                              snapshot->instances[i].name);
     return true;
+}
+
+/* Does a step of the tier tell this contact, of all that there are? */
+static bool tells(const struct snapshot *snapshot, const struct farm *farm, const struct tier *tier,
+                  const char *full_name)
+{
+    for (size_t i = 0; i < tier->on_failure_length; i++) {
+        const struct contact *contact =
+            contact_find(snapshot->contacts, snapshot->contacts_length, farm->party, tier->on_failure[i].to);
+        if (contact && text_equal(contact->full_name, full_name)) return true;
+    }
+    return false;
 }
 
 /* A pool is shown without a document, too: hosts name it. */

@@ -53,12 +53,15 @@ struct controller {
     struct vec minutes;                  /* sizing.c: struct minute, not written down yet */
     struct map *sized;                   /* sizing.c: "acme/shop/web" -> struct sized */
     struct arena *rules_arena;           /* sizing.c: for … */
+    struct map *took;                    /* sizing.c: "acme/shop/web" -> struct took */
     const struct scaling_rules *builtin; /* … the built-in rules; NULL: nobody needed them yet */
     struct map *filters_due;             /* filters.c: full names of those to be judged */
     struct map *filters_words;           /* full name -> in what it does not fit, "" when it does */
     struct lease_tree *lease_tree;       /* leases.c: what parties hold; NULL: to be made again */
     bool leases_started, leases_moved;
-    struct map *refused; /* rights.c: caller -> struct refused */
+    struct map *refused;  /* rights.c: caller -> struct refused */
+    struct map *outboxes; /* notices.c: contact -> struct outbox */
+    struct store_watch *outboxes_watch;
     struct timer *think_soon, *think_later, *tick, *keep, *sizing, *filters_turn, *leases_turn;
     uint64_t decided_revision; /* of the last decision: the documents that follow from it went with it */
     uint64_t thought_revision; /* of the store after the last decision */
@@ -154,9 +157,14 @@ MUST_CHECK bool usage_read_clock(struct controller *controller, const char *key,
 MUST_CHECK bool usage_forget(struct controller *controller, int64_t months, struct error *err);
 MUST_CHECK bool usage_forget_begin(struct controller *controller, struct error *err);
 
-/* intent.c: the snapshot as it would be with the documents; shares what they do not touch. */
+/* intent_then.c: what the document says, of its kind's schema; the snapshot as it would be with the
+ * documents; shares what they do not touch. */
+const void *intent_object(const struct document *document);
 struct snapshot intent_with_documents(struct arena *arena, const struct snapshot *snapshot,
                                       const struct documents *documents);
+
+/* notices.c: a contact's document changed, or is gone */
+void notices_contact_changed(struct controller *controller, const char *contact);
 
 /* filters.c */
 void filters_start(struct controller *controller);

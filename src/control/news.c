@@ -47,6 +47,7 @@ void news_of(struct controller *controller, enum record_kind kind, const char *n
     case RECORD_SLA:
     case RECORD_SCALING_RULES:
     case RECORD_LEASE:
+    case RECORD_CONTACT:
         return; /* no document says anything of them */
     case RECORD_KINDS:
         break;

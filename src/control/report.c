@@ -18,6 +18,7 @@ static bool take_turn(struct controller *controller, struct session *session,
                       const struct host_report *report, bool *ret_news, struct error *err);
 static void take_instances(struct taking *taking);
 static void take_instance(struct taking *taking, const struct instance_report *report);
+static void count_failures(struct instance *instance, const struct instance_report *report, int64_t now_ms);
 static void take_gone(struct taking *taking);
 static void take_drained(struct taking *taking);
 static void take_document(struct taking *taking);
@@ -115,6 +116,7 @@ static void take_instance(struct taking *taking, const struct instance_report *r
         change_event(taking->change, taking->now_ms, "croft", "instance", instance.name,
                      health == HEALTH_GOOD ? "healthy" : "unhealthy", report->reason);
     }
+    count_failures(&instance, report, taking->now_ms);
     instance.state = state;
     instance.health = health;
     instance.restarts = report->restarts;
@@ -122,6 +124,19 @@ static void take_instance(struct taking *taking, const struct instance_report *r
     instance.publish_taken = report->publish_taken;
     if (report->reason[0]) instance.reason = report->reason;
     put_instance(taking, &instance);
+}
+
+/* Of the present trouble, over all incarnations and agents. A new agent counts from zero. What failed before
+ * it was steady does not count any more, unless a step about it has begun: that the planner ends. */
+static void count_failures(struct instance *instance, const struct instance_report *report, int64_t now_ms)
+{
+    int64_t more =
+        report->restarts >= instance->restarts ? report->restarts - instance->restarts : report->restarts;
+
+    if (more == 0) return;
+    if (instance->mend_step == 0 && instance_steady(instance, now_ms)) instance->failures = 0;
+    instance->failures += more;
+    instance->failed_ms = now_ms;
 }
 
 /* An instance that is to go is gone when its host has confirmed a document without it and says that nothing

@@ -50,12 +50,19 @@ bool rights_allowed(const struct lease_tree *tree, const struct caller *caller, 
 static const char *subject(struct arena *arena, enum deed deed, const char *target)
 {
     static const char *const things[DEEDS] = {
-        [DEED_LOOK] = "affairs",         [DEED_LOOK_INSIDE] = "farms",
-        [DEED_HOST] = "hosts and pools", [DEED_FARM] = "farms",
-        [DEED_VERSION] = "farms",        [DEED_INSTANCE] = "instances",
-        [DEED_FILTER] = "filters",       [DEED_IMAGE] = "images",
-        [DEED_PARTY] = "documents",      [DEED_LEASE] = "leases given",
-        [DEED_TOKEN] = "tokens",         [DEED_SERVICE] = "service levels and rules",
+        [DEED_LOOK] = "affairs",
+        [DEED_LOOK_INSIDE] = "farms",
+        [DEED_HOST] = "hosts and pools",
+        [DEED_FARM] = "farms",
+        [DEED_VERSION] = "farms",
+        [DEED_INSTANCE] = "instances",
+        [DEED_FILTER] = "filters",
+        [DEED_CONTACT] = "contacts",
+        [DEED_IMAGE] = "images",
+        [DEED_PARTY] = "documents",
+        [DEED_LEASE] = "leases given",
+        [DEED_TOKEN] = "tokens",
+        [DEED_SERVICE] = "service levels and rules",
     };
     if (deed == DEED_HOST || deed == DEED_SERVICE) return things[deed];
     return arena_printf(arena, deed == DEED_LEASE ? "%s by %s" : "%s of %s", things[deed], target);
@@ -83,6 +90,8 @@ bool caller_may_see(struct controller *controller, const struct caller *caller, 
                may(controller, caller, DEED_IMAGE, ((const struct image *)object)->party);
     case RECORD_FILTER:
         return may(controller, caller, DEED_LOOK, ((const struct filter *)object)->party);
+    case RECORD_CONTACT:
+        return may(controller, caller, DEED_LOOK, ((const struct contact *)object)->party);
     case RECORD_SLA: /* the price list, and what the promises are worth */
     case RECORD_SCALING_RULES:
         return true;

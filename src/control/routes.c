@@ -1,6 +1,7 @@
 /* The agents' side of the controller: joining, beats, documents, reports, layers of images. */
 #include "base/text.h"
 #include "control/internal.h"
+#include "control/notices.h"
 #include "model/problem.h"
 #include "observe/load.h"
 
@@ -200,6 +201,7 @@ static bool take_hello(struct asked *asked, struct error *err)
     fact.fenced = false;
     fact.reason = "its agent said hello";
     change_put(change, RECORD_HOST_FACT, asked->host, &fact);
+    if (record) notices_host(controller, change, record->object, &fact, now_ms);
     if (!change_commit(change, NULL, err)) return false;
     session_get(controller, asked->host)->heard_us = clock->steady_us(clock->self);
     control_dispatch(controller);

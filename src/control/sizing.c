@@ -26,6 +26,11 @@ struct sizing {
     struct change *change;
 };
 
+/* Room was taken from others for members of a tier that had no place. */
+struct took {
+    int64_t at_ms, without;
+};
+
 /* A whole minute of a tier that has a target: did it meet it? */
 struct minute {
     char *farm, *tier;
@@ -53,6 +58,9 @@ static void observe(struct sizing *sizing, struct sized *sized, const struct tie
                     const struct sla *sla, double cpus);
 static double cpus_of(struct sizing *sizing, const struct farm *farm, const struct tier *tier);
 static void share(struct sizing *sizing);
+static void tell_takers(struct sizing *sizing, struct share_input *input);
+static void note_takers(struct sizing *sizing, const struct share_input *input,
+                        const struct share_result *result);
 static void take_changes(struct sizing *sizing, const struct share_input *input,
                          const struct share_result *result);
 static void take_waits(struct sizing *sizing, const struct share_input *input,
@@ -74,6 +82,7 @@ static const char *key_of(struct arena *arena, const char *name);
 void sizing_start(struct controller *controller)
 {
     controller->sized = map_new();
+    controller->took = map_new();
     controller->rules_arena = arena_new();
     controller->minutes = VEC_OF(struct minute);
     load_on_minute(controller, note_minute, controller);
@@ -84,12 +93,15 @@ void sizing_stop(struct controller *controller)
 {
     const struct clock_port *clock = controller->options.clock;
     size_t cursor = 0;
-    void *sized = NULL;
+    void *sized = NULL, *took = NULL;
 
     clock->cancel(clock->self, controller->sizing);
     while (controller->sized && map_next(controller->sized, &cursor, NULL, &sized))
         sized_free(sized);
     map_free(controller->sized);
+    for (cursor = 0; controller->took && map_next(controller->took, &cursor, NULL, &took);)
+        mem_free(took);
+    map_free(controller->took);
     for (size_t i = 0; i < controller->minutes.length; i++)
         minute_free(vec_at(&controller->minutes, i));
     vec_free(&controller->minutes);
@@ -359,9 +371,50 @@ static void share(struct sizing *sizing)
 {
     struct share_input input = share_view(sizing->arena, sizing->controller->planner, sizing->asks.items,
                                           sizing->asks.length, sizing->now_ms);
+    tell_takers(sizing, &input);
     struct share_result result = share_decide(sizing->arena, &input);
+    note_takers(sizing, &input, &result);
     take_changes(sizing, &input, &result);
     take_waits(sizing, &input, &result);
+}
+
+/* What sharing took a moment ago, and for whom. */
+static void tell_takers(struct sizing *sizing, struct share_input *input)
+{
+    struct map *takers = sizing->controller->took;
+    struct share_tier *tiers = NULL;
+    const char *name = NULL;
+    size_t cursor = 0;
+    void *value = NULL;
+
+    while (map_next(takers, &cursor, &name, &value)) {
+        if (sizing->now_ms - ((struct took *)value)->at_ms < SHARE_DWELL_MS) continue;
+        mem_free(value);
+        map_remove(takers, arena_strdup(sizing->arena, name));
+    }
+    if (map_length(takers) == 0) return;
+    tiers = arena_alloc_array(sizing->arena, input->tiers_length, sizeof(*tiers));
+    memcpy(tiers, input->tiers, input->tiers_length * sizeof(*tiers));
+    for (size_t i = 0; i < input->tiers_length; i++) {
+        const struct took *took =
+            map_get(takers, arena_printf(sizing->arena, "%s/%s", tiers[i].farm, tiers[i].tier));
+        if (!took) continue;
+        tiers[i].took_ms = took->at_ms;
+        tiers[i].took_for = took->without;
+    }
+    input->tiers = tiers;
+}
+
+static void note_takers(struct sizing *sizing, const struct share_input *input,
+                        const struct share_result *result)
+{
+    for (size_t i = 0; i < result->takers_length; i++) {
+        const struct share_tier *tier = &input->tiers[result->takers[i].tier];
+        struct took *took = mem_alloc(sizeof(*took));
+        *took = (struct took){sizing->now_ms, result->takers[i].without};
+        mem_free(map_put(sizing->controller->took,
+                         arena_printf(sizing->arena, "%s/%s", tier->farm, tier->tier), took));
+    }
 }
 
 /* Tiers of one farm stand beside each other: its fact is written once. */

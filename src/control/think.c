@@ -1,6 +1,7 @@
 /* Decisions: plan, write down what was decided, tell the hosts. */
 #include "base/text.h"
 #include "control/internal.h"
+#include "control/notices.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -34,7 +35,7 @@ static bool commit(struct controller *controller, const struct plan *plan, int64
 static void fence(struct controller *controller, const struct plan *plan);
 static void write_down(struct controller *controller, struct change *change, const struct plan *plan,
                        int64_t now_ms);
-static void write_action(const struct planner *planner, struct change *change, const struct action *action,
+static void write_action(struct controller *controller, struct change *change, const struct action *action,
                          int64_t now_ms);
 static const char *action_what(struct arena *arena, const struct action *action);
 static void find_news(struct controller *controller, struct arena *arena, struct vec *ret_news);
@@ -249,12 +250,14 @@ static void write_down(struct controller *controller, struct change *change, con
                        int64_t now_ms)
 {
     for (size_t i = 0; i < plan->actions_length; i++)
-        write_action(controller->planner, change, &plan->actions[i], now_ms);
+        write_action(controller, change, &plan->actions[i], now_ms);
 }
 
-static void write_action(const struct planner *planner, struct change *change, const struct action *action,
+static void write_action(struct controller *controller, struct change *change, const struct action *action,
                          int64_t now_ms)
 {
+    const struct planner *planner = controller->planner;
+    const struct record *before = NULL;
     CLEANUP_ARENA struct arena *arena = arena_new();
 
     if (action->kind == ACTION_FENCE) return; /* an effect: hosts.c writes how it went */
@@ -268,6 +271,8 @@ static void write_action(const struct planner *planner, struct change *change, c
         return;
     }
     const struct instance *instance = planner_get(planner, RECORD_INSTANCE, action->name);
+    before = mirror_get(controller->mirror, RECORD_INSTANCE, action->name);
+    notices_follow(controller, change, action, before ? before->object : NULL, now_ms);
     if (instance)
         change_put(change, RECORD_INSTANCE, action->name, instance);
     else
@@ -298,6 +303,8 @@ static const char *action_what(struct arena *arena, const struct action *action)
         return "gone";
     case ACTION_EXPLAIN:
         return "noted";
+    case ACTION_MEND:
+        return action->instance->mend_step ? "mending" : "mended";
     case ACTION_FENCE:
         return "fencing";
     case ACTION_FARM:

@@ -16,6 +16,7 @@ enum action_kind {
     ACTION_EXPLAIN,  /* only its reason (and pending or failed state) changes */
     ACTION_FENCE,    /* make sure that a host runs nothing any more */
     ACTION_FARM, /* gives a farm its fact: vni, endpoints; or takes it away when the last instance is gone */
+    ACTION_MEND, /* a step of its tier's on_failure begins; or, with mend_step 0, its trouble is over */
 };
 
 struct action {

@@ -20,6 +20,7 @@ enum document_kind {
     KIND_SCALING_RULES,
     KIND_FILTER,
     KIND_LEASE,
+    KIND_CONTACT,
     KIND_COUNT
 };
 
@@ -116,6 +117,22 @@ struct volume {
     const char *mount;
 };
 
+/* What is done about a failure, in the order of a list; the next begins when this one did not help. */
+enum mend_what {
+    MEND_RESTART, /* the same instance in the same place: its host does that in any case, so this waits for it
+                   */
+    MEND_RELOAD,  /* a new incarnation in the same place, from the image on */
+    MEND_REPLACE, /* another host */
+    MEND_NOTIFY,
+};
+enum { MEND_STEPS_MAX = 16, MEND_WITHIN_MS_MIN = 1000 };
+struct mend_step {
+    enum mend_what what;
+    int64_t within_ms; /* so long it may take to help; a new failure ends the wait */
+    int64_t times;     /* so often before the next step; notify: 1 */
+    const char *to;    /* notify: a contact of the party, or else of the landlord; else "" */
+};
+
 struct tier {
     const char *name;
     const char *image; /* NAME:TAG */
@@ -137,6 +154,8 @@ struct tier {
     size_t needs_length;
     const struct volume *volumes;
     size_t volumes_length;
+    const struct mend_step *on_failure; /* length 0: restart for half a minute, then replace */
+    size_t on_failure_length;
 };
 
 struct balance {
@@ -180,6 +199,8 @@ struct pool {
     /* Of what it has free of committed counts, how much is promised as guaranteed, in thousandths: 1,000 is
      * all of it once; more is oversubscription, for not all tenants call for it at once. */
     int64_t oversubscription_millis;
+    const struct mend_step *on_failure; /* of a host; notify only: it is looked at and fenced in any case */
+    size_t on_failure_length;
 };
 
 /* What a service level counts, and a tier's `capacity` is in. */
@@ -341,6 +362,23 @@ struct lease {
     /* A party above the giver that ended it: until that, or one above it, says so the giver gives the taker
      * nothing; "". The controller writes it. */
     const char *severed_by;
+};
+
+/* Who is told of failures, and how: by all the ways that it names. */
+enum { CONTACT_MAIL_MAX = 16, CONTACT_COMMAND_MAX = 64 };
+struct contact {
+    const char *name; /* short: "ops" */
+    const char *party;
+    const char *full_name;   /* "acme/ops"; made by the reader, not in the document */
+    const char *const *mail; /* addresses */
+    size_t mail_length;
+    const char *smtp;           /* "smtp://HOST:PORT", by which mail goes; "" without mail */
+    const char *from;           /* whom mail comes from */
+    const char *webhook;        /* URL, or "" */
+    const char *const *command; /* on the controller's machine: the landlord's contacts only */
+    size_t command_length;
+    int64_t group_ms; /* what comes within so long is one message */
+    int64_t hourly;   /* messages an hour at most; what waits is told by the next */
 };
 
 /* Written by `croft image import`, not by hand. */

@@ -13,7 +13,7 @@ const char *const instance_state_names[] = {"pending", "booting", "running", "dr
 const char *const instance_health_names[] = {"unknown", "good", "bad", NULL};
 const char *const host_state_names[] = {"up", "suspect", "down", "draining", "off", NULL};
 const char *const action_kind_names[] = {"create", "place",   "activate", "drain", "stop", "unplace",
-                                         "forget", "explain", "fence",    "farm",  NULL};
+                                         "forget", "explain", "fence",    "farm",  "mend", NULL};
 const char *const sla_metric_names[] = {"requests", "connections", "bytes", "transactions",
                                         "cpu",      "custom",      NULL};
 const char *const sla_period_names[] = {"day", "week", "month", NULL};
@@ -22,6 +22,7 @@ const char *const level_names[] = {"committed", "guaranteed", "extended", NULL};
 const char *const scaling_variable_names[] = {"expected response time", "probability", "priority", "need",
                                               NULL};
 const char *const filter_action_names[] = {"deny", "allow", "reject", NULL};
+const char *const mend_what_names[] = {"restart", "reload", "replace", "notify", NULL};
 const char *const filter_direction_names[] = {"in", "out", "both", NULL};
 
 const char *const right_names[] = {"hardware", "software", "develop", "lease", "read", NULL};
@@ -38,6 +39,7 @@ const struct kind kinds[KIND_COUNT] = {
                             &schema_scaling_rules},
     [KIND_FILTER] = {KIND_FILTER, "Filter", "filter", "filters", &schema_filter},
     [KIND_LEASE] = {KIND_LEASE, "Lease", "lease", "leases", &schema_lease},
+    [KIND_CONTACT] = {KIND_CONTACT, "Contact", "contact", "contacts", &schema_contact},
 };
 
 const struct kind *kind_by_name(const char *name)

@@ -21,6 +21,7 @@ extern const struct schema schema_filter;
 extern const struct schema schema_lease;
 extern const struct schema schema_quota;
 extern const struct schema schema_filter_rule;
+extern const struct schema schema_contact;
 extern const struct schema schema_tier;
 extern const struct schema schema_size; /* struct resources of a tier */
 extern const struct schema schema_instance;
@@ -55,6 +56,7 @@ extern const char *const sla_priority_names[];
 extern const char *const level_names[]; /* committed guaranteed extended */
 extern const char *const scaling_variable_names[];
 extern const char *const filter_action_names[];    /* deny allow reject */
+extern const char *const mend_what_names[];        /* restart reload replace notify */
 extern const char *const filter_direction_names[]; /* in out both */
 extern const char *const right_names[];            /* hardware software develop lease read */
 extern const char *const lease_state_names[];      /* active ended */
@@ -62,6 +64,10 @@ extern const char *const lease_state_names[];      /* active ended */
 const char *rights_text(struct arena *arena, unsigned rights);
 /* tcp, udp, icmp, icmpv6, any; NULL: it has a number only. */
 const char *filter_protocol_name(int64_t number);
+
+/* The contact that `to` means for a party: its own, else the landlord's; NULL: there is none. */
+const struct contact *contact_find(const struct contact *contacts, size_t length, const char *party,
+                                   const char *to);
 
 /* A kind as documents name it ("Farm"), as commands and the API do ("farm", "farms"), and its schema. */
 struct kind {

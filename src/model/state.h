@@ -17,6 +17,7 @@ enum record_kind {
     RECORD_SCALING_RULES,
     RECORD_FILTER,
     RECORD_LEASE,
+    RECORD_CONTACT,
     RECORD_INSTANCE,
     RECORD_HOST_FACT,
     RECORD_FARM_FACT,
@@ -65,9 +66,16 @@ struct instance {
     int64_t priority;
     enum instance_state state;
     enum instance_health health;
-    int64_t since_ms;           /* of state, wall clock */
-    int64_t restarts;           /* by its host, since it was placed */
-    int64_t wanders;            /* hosts in a row that did not bring it up; ten good seconds end the row */
+    int64_t since_ms; /* of state, wall clock */
+    int64_t restarts; /* by its host, since it was placed */
+    int64_t wanders;  /* hosts in a row that did not bring it up; ten good seconds end the row */
+    /* The present trouble: ends when it has been well for ten seconds. */
+    int64_t failures;           /* that its hosts told of; 0: there is none */
+    int64_t failed_ms;          /* the last one, wall clock */
+    int64_t mend_step;          /* of its tier's on_failure, from 1 on, that was begun last; 0: none */
+    int64_t mend_tries;         /* of that step */
+    int64_t mend_since_ms;      /* the last of these tries, wall clock */
+    int64_t mend_failures;      /* failures when that began */
     bool drained;               /* its balancers said so */
     const char *frontends_hash; /* of a balancer: of what its host said last that is in service; or "" */
     const char *publish_taken;  /* of a balancer: the address that something else on its host has; or "" */
@@ -171,6 +179,8 @@ struct snapshot {
     size_t filters_length;
     const struct lease *leases;
     size_t leases_length;
+    const struct contact *contacts;
+    size_t contacts_length;
     const struct farm *farms;
     size_t farms_length;
     const struct farm_fact *farm_facts;

@@ -13,5 +13,6 @@ extern const struct schema schema_resources; /* nothing is required, what is mis
 extern const struct schema schema_file;
 extern const struct schema schema_health;
 extern const struct schema schema_host_key;
+extern const struct schema schema_mend_step;
 
 #endif

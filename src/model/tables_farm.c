@@ -10,6 +10,7 @@ static bool finish_health(struct arena *arena, const struct node *node, void *ob
 static bool health_is_nothing(const void *object);
 static bool finish_count(struct arena *arena, const struct node *node, void *object, struct error *err);
 static bool spread_is_nothing(const void *object);
+static bool finish_mend_step(struct arena *arena, const struct node *node, void *object, struct error *err);
 static bool finish_tier(struct arena *arena, const struct node *node, void *object, struct error *err);
 static bool check_env(struct arena *arena, const struct node *node, const struct tier *tier,
                       struct error *err);
@@ -84,6 +85,19 @@ static const struct field volume_fields[] = {
 };
 static const struct schema schema_volume = SCHEMA(struct volume, "volume", volume_fields);
 
+static const struct field mend_step_fields[] = {
+    ENUM(struct mend_step, what, "do", mend_what_names, "what is done", .required = true),
+    SCALAR(struct mend_step, within_ms, "within", scalar_duration,
+           "how long to wait for it to help before the next; default: 30s, after notify 0s",
+           .fallback = "30s", .max = 86400000),
+    SCALAR(struct mend_step, times, "times", scalar_int, "how often before the next step", .fallback = "1",
+           .min = 1, .max = 1000, .hidden_default = true),
+    SCALAR(struct mend_step, to, "to", scalar_name, "notify: a contact, the party's own or the landlord's",
+           .hidden_default = true),
+};
+const struct schema schema_mend_step =
+    SCHEMA(struct mend_step, "mend_step", mend_step_fields, .finish = finish_mend_step);
+
 static const struct field tier_fields[] = {
     SCALAR(struct tier, name, "name", scalar_name, "the tier's name", .required = true),
     SCALAR(struct tier, image, "image", scalar_image_name, "what its instances run, NAME:TAG",
@@ -112,6 +126,9 @@ static const struct field tier_fields[] = {
             .max = FARM_TIERS_MAX, .limit = "tiers a farm", .hidden_default = true),
     OBJECTS(struct tier, volumes, "volumes", schema_volume, "volumes of each instance", .max = 256,
             .limit = "volumes a tier", .hidden_default = true),
+    OBJECTS(struct tier, on_failure, "on_failure", schema_mend_step,
+            "what is done, in order, about an instance that fails; default: restart, then replace",
+            .max = MEND_STEPS_MAX, .limit = "steps a tier", .hidden_default = true),
 };
 const struct schema schema_tier = SCHEMA(struct tier, "tier", tier_fields, .finish = finish_tier);
 
@@ -222,6 +239,32 @@ static bool finish_tier(struct arena *arena, const struct node *node, void *obje
         return schema_error_at(err, node_get(node, "warm"), "warm");
     }
     return check_env(arena, node, tier, err);
+}
+
+/* Notifying is no try to mend: by itself it makes nobody wait, and once is enough. */
+static bool finish_mend_step(struct arena *arena, const struct node *node, void *object, struct error *err)
+{
+    struct mend_step *step = object;
+    bool notify = step->what == MEND_NOTIFY;
+
+    if (notify && node_get(node, "within") == NULL) step->within_ms = 0;
+    if (notify && step->to[0] == '\0') {
+        error_set(err, ERROR_INVALID, "missing: the contact that is told, such as {do: notify, to: ops}");
+        return schema_error_at(err, node, "to");
+    }
+    if (!notify && step->to[0] != '\0') {
+        error_set(err, ERROR_INVALID, "only notify has a contact");
+        return schema_error_at(err, node_get(node, "to"), "to");
+    }
+    if (notify && step->times > 1) {
+        error_set(err, ERROR_INVALID, "notify tells once: what lasts is not told again");
+        return schema_error_at(err, node_get(node, "times"), "times");
+    }
+    if (!notify && step->within_ms < MEND_WITHIN_MS_MIN) {
+        error_set(err, ERROR_INVALID, "expected at least 1s: nothing helps sooner");
+        return schema_error_at(err, node_get(node, "within"), "within");
+    }
+    return true;
 }
 
 static bool check_env(struct arena *arena, const struct node *node, const struct tier *tier,

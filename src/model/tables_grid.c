@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 
+static bool finish_pool(struct arena *arena, const struct node *node, void *object, struct error *err);
 static bool finish_host(struct arena *arena, const struct node *node, void *object, struct error *err);
 
 static const struct field resources_fields[] = {
@@ -99,8 +100,34 @@ static const struct field pool_fields[] = {
     SCALAR(struct pool, oversubscription_millis, "oversubscription", scalar_decimal,
            "guaranteed counts are promised up to this many times what is free of committed ones",
            .fallback = "1", .max = 1000 * 1000, .hidden_default = true),
+    OBJECTS(struct pool, on_failure, "on_failure", schema_mend_step,
+            "who is told of a host that is down; it is looked at and fenced in any case",
+            .max = MEND_STEPS_MAX, .limit = "steps a pool", .hidden_default = true),
 };
-const struct schema schema_pool = SCHEMA(struct pool, "Pool", pool_fields);
+const struct schema schema_pool = SCHEMA(struct pool, "Pool", pool_fields, .finish = finish_pool);
+
+static bool finish_pool(struct arena *arena, const struct node *node, void *object, struct error *err)
+{
+    const struct pool *pool = object;
+    const struct node *list = node_get(node, "on_failure");
+
+    for (size_t i = 0; i < pool->on_failure_length; i++) {
+        const struct mend_step *step = &pool->on_failure[i];
+        bool twice = false;
+        for (size_t k = 0; k < i; k++)
+            twice |= text_equal(pool->on_failure[k].to, step->to);
+        if (step->what == MEND_NOTIFY && step->within_ms == 0 && !twice) continue;
+        if (twice)
+            error_set(err, ERROR_INVALID, "%s is told by an earlier step already", step->to);
+        else
+            error_set(err, ERROR_INVALID,
+                      "expected {do: notify, to: CONTACT}: a host that is down is looked at by "
+                      "others, fenced and replaced in any case");
+        return schema_error_at(err, list == NULL ? NULL : &list->items[i],
+                               arena_printf(arena, "on_failure[%zu]", i));
+    }
+    return true;
+}
 
 static bool finish_host(struct arena *arena, const struct node *node, void *object, struct error *err)
 {

@@ -82,6 +82,7 @@ static void apply_one(struct applied *applied, const struct action *action)
     case ACTION_STOP:
     case ACTION_UNPLACE:
     case ACTION_EXPLAIN:
+    case ACTION_MEND:
         *instance_get(applied, action->name) = *action->instance;
         return;
     case ACTION_FORGET:

@@ -116,6 +116,7 @@ static void put(struct planner *planner, enum record_kind kind, const void *obje
         return;
     case RECORD_SLA:
     case RECORD_SCALING_RULES:
+    case RECORD_CONTACT:
         return; /* what follows from them comes as a farm's scales */
     case RECORD_KINDS:
         break;
@@ -168,6 +169,7 @@ static void delete (struct planner *planner, enum record_kind kind, const char *
         return;
     case RECORD_SLA:
     case RECORD_SCALING_RULES:
+    case RECORD_CONTACT:
     case RECORD_KINDS:
         break;
     }
@@ -206,6 +208,7 @@ const void *planner_get(const struct planner *planner, enum record_kind kind, co
         return map_get(work->lease_by_name, name);
     case RECORD_SLA:
     case RECORD_SCALING_RULES:
+    case RECORD_CONTACT:
         return NULL;
     case RECORD_KINDS:
         break;
@@ -308,6 +311,7 @@ void planner_take(struct planner *planner, struct arena *arena, const struct act
     case ACTION_STOP:
     case ACTION_UNPLACE:
     case ACTION_EXPLAIN:
+    case ACTION_MEND:
         put(planner, RECORD_INSTANCE, action->instance);
         return;
     case ACTION_FORGET:

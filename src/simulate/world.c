@@ -37,6 +37,7 @@ struct world *world_new(const struct world_options *options)
     world->blobs = sim_blobs_new();
     sim_blobs_put(world->blobs, "the one layer of all images", 27, world->layer);
     world->power = sim_power_new(world->time, 50000, switch_power, world);
+    world->post = sim_post_new(world->time, 20000);
     world->controller_machine = sim_net_machine(world->net, "controller");
     sim_machine_certify(world->controller_machine, ROLE_CONTROLLER, NULL);
     world->controller_clock = sim_machine_clock_new(world->time);
@@ -58,6 +59,7 @@ void world_free(struct world *world)
     for (size_t i = 0; i < world->boxes_length; i++)
         box_stop_agent(&world->boxes[i]);
     world_stop_controller(world);
+    sim_post_free(world->post);
     sim_power_free(world->power);
     sim_net_free(world->net);
     fake_world_free(world->truth);
@@ -112,6 +114,7 @@ bool world_start_controller(struct world *world, struct error *err)
                                                .identity = sim_identity_port(world->identity),
                                                .blobs = sim_blobs_port(world->blobs),
                                                .power = world->no_power ? NULL : sim_power_port(world->power),
+                                               .post = sim_post_port(world->post),
                                                .store = world->store,
                                                .join_token = "join",
                                                .log = world->options.log,

@@ -17,6 +17,7 @@
 #include "sim/identity.h"
 #include "sim/machine_clock.h"
 #include "sim/net.h"
+#include "sim/post.h"
 #include "sim/power.h"
 #include "sim/random.h"
 #include "sim/vault.h"
@@ -68,6 +69,7 @@ struct world {
     struct sim_blobs *blobs; /* the controller's */
     char layer[72];          /* digest of the one layer that all images have */
     struct sim_power *power;
+    struct sim_post *post; /* what people were told */
     bool power_fails, no_power;
     struct sim_machine *controller_machine, *person;
     struct sim_machine_clock *controller_clock;

@@ -40,6 +40,7 @@ struct grid {
     struct vec image_names;
     struct map *leases;       /* name to struct title */
     struct map *slas, *rules; /* name to struct sla, and to anything */
+    struct map *contacts;     /* full name to anything */
     const struct snapshot *before;
 };
 
@@ -60,6 +61,10 @@ static void add_farm(struct grid *grid, const struct farm *farm, const struct do
 static bool check_named(struct grid *grid, const struct document *document, const struct map *named,
                         const char *field, const char *name, struct error *err);
 static bool check_service(struct grid *grid, const struct document *document, struct error *err);
+static bool check_told(struct grid *grid, const struct document *document, struct error *err);
+static bool check_steps(struct grid *grid, const struct document *document, const char *party,
+                        const struct node *holder, const struct mend_step *steps, size_t length,
+                        const char *path, struct error *err);
 static bool check_users(struct grid *grid, const struct document *document, struct error *err);
 static bool uses_what_goes(struct grid *grid, const struct sla *sla, const struct holding *holding,
                            struct service_fault *ret_fault);
@@ -106,7 +111,8 @@ bool spec_check(const struct snapshot *snapshot, const struct documents *documen
                         .image_names = VEC_OF(const char *),
                         .leases = map_new(),
                         .slas = map_new(),
-                        .rules = map_new()};
+                        .rules = map_new(),
+                        .contacts = map_new()};
     gather(&grid, snapshot, documents);
     bool done = true;
     for (size_t i = 0; i < documents->length && done; i++)
@@ -114,6 +120,7 @@ bool spec_check(const struct snapshot *snapshot, const struct documents *documen
     done = done && check_quotas(&grid, err);
     vec_free(&grid.image_names);
     map_free(grid.leases);
+    map_free(grid.contacts);
     map_free(grid.rules);
     map_free(grid.slas);
     map_free(grid.images);
@@ -137,6 +144,8 @@ static void gather(struct grid *grid, const struct snapshot *snapshot, const str
         map_put(grid->rules, snapshot->rules[i].name, grid);
     for (size_t i = 0; i < snapshot->leases_length; i++)
         add_lease(grid, &snapshot->leases[i], NULL);
+    for (size_t i = 0; i < snapshot->contacts_length; i++)
+        map_put(grid->contacts, snapshot->contacts[i].full_name, grid);
     for (size_t i = 0; i < documents->length; i++) {
         const struct document *document = &documents->items[i];
         if (document->kind->kind == KIND_LEASE) add_lease(grid, document->lease, document);
@@ -145,6 +154,7 @@ static void gather(struct grid *grid, const struct snapshot *snapshot, const str
         if (document->kind->kind == KIND_IMAGE) add_image(grid, document->image);
         if (document->kind->kind == KIND_SLA) map_put(grid->slas, document->name, document->sla);
         if (document->kind->kind == KIND_SCALING_RULES) map_put(grid->rules, document->name, grid);
+        if (document->kind->kind == KIND_CONTACT) map_put(grid->contacts, document->name, grid);
     }
     seat_leases(grid);
 }
@@ -180,9 +190,11 @@ static bool check_references(struct grid *grid, const struct document *document,
 {
     switch (document->kind->kind) {
     case KIND_HOST:
-    case KIND_POOL: /* its hosts may come later */
     case KIND_SCALING_RULES:
         return true;
+    case KIND_POOL: /* its hosts may come later */
+        return check_steps(grid, document, PARTY_LANDLORD, document->node, document->pool->on_failure,
+                           document->pool->on_failure_length, "", err);
     case KIND_SLA:
         return check_named(grid, document, grid->rules, "rules", document->sla->rules, err) &&
                check_users(grid, document, err);
@@ -194,9 +206,11 @@ static bool check_references(struct grid *grid, const struct document *document,
         return check_owner(grid, document, document->farm->party, err) && check_tenure(grid, document, err) &&
                check_images(grid, document, err) &&
                check_named(grid, document, grid->slas, "sla", document->farm->sla, err) &&
-               check_service(grid, document, err);
+               check_service(grid, document, err) && check_told(grid, document, err);
     case KIND_IMAGE:
         return check_owner(grid, document, document->image->party, err);
+    case KIND_CONTACT:
+        return check_owner(grid, document, document->contact->party, err);
     case KIND_FILTER:
         return check_owner(grid, document, document->filter->party, err) &&
                check_governed(grid, document, err);
@@ -239,6 +253,43 @@ static bool check_service(struct grid *grid, const struct document *document, st
     error_set(err, ERROR_INVALID, "%s", fault.why);
     return refuse_at(document, node == NULL ? tier : node,
                      arena_printf(grid->arena, "tiers[%zu].%s", fault.tier, field), err);
+}
+
+/* Contacts that its tiers tell are there: the party's own, or the landlord's. */
+static bool check_told(struct grid *grid, const struct document *document, struct error *err)
+{
+    const struct farm *farm = document->farm;
+    const struct node *tiers = node_get(document->node, "tiers");
+
+    for (size_t t = 0; t < farm->tiers_length; t++)
+        if (!check_steps(grid, document, farm->party, tiers == NULL ? NULL : &tiers->items[t],
+                         farm->tiers[t].on_failure, farm->tiers[t].on_failure_length,
+                         arena_printf(grid->arena, "tiers[%zu].", t), err))
+            return false;
+    return true;
+}
+
+/* holder: the node that has the steps, or NULL; path: of its fields. */
+static bool check_steps(struct grid *grid, const struct document *document, const char *party,
+                        const struct node *holder, const struct mend_step *steps, size_t length,
+                        const char *path, struct error *err)
+{
+    const struct node *list = holder == NULL ? NULL : node_get(holder, "on_failure");
+
+    for (size_t s = 0; s < length; s++) {
+        const char *to = steps[s].to;
+        if (to[0] == '\0' || map_get(grid->contacts, arena_printf(grid->arena, "%s/%s", party, to)) != NULL ||
+            map_get(grid->contacts, arena_printf(grid->arena, PARTY_LANDLORD "/%s", to)) != NULL)
+            continue;
+        if (text_equal(party, PARTY_LANDLORD))
+            error_set(err, ERROR_INVALID, "there is no contact \"%s\" of the landlord: apply it first", to);
+        else
+            error_set(err, ERROR_INVALID,
+                      "there is no contact \"%s\" of %s or of the landlord: apply it first", to, party);
+        return refuse_at(document, list == NULL ? NULL : node_get(&list->items[s], "to"),
+                         arena_printf(grid->arena, "%son_failure[%zu].to", path, s), err);
+    }
+    return true;
 }
 
 /* No farm is left with what its service level does not give any more; the first by name is told. */

@@ -29,6 +29,7 @@ struct walk {
 static bool check_tiers(const struct subject *subject, struct error *err);
 static bool check_supported(const struct subject *subject, size_t tier, struct error *err);
 static bool check_files(const struct subject *subject, size_t tier, struct error *err);
+static bool check_on_failure(const struct subject *subject, size_t tier, struct error *err);
 static bool check_needs(const struct subject *subject, struct error *err);
 static bool visit(const struct subject *subject, struct walk *walk, size_t tier, struct error *err);
 static bool refuse_cycle(const struct subject *subject, const struct walk *walk, size_t tier,
@@ -68,7 +69,9 @@ static bool check_tiers(const struct subject *subject, struct error *err)
             error_set(err, ERROR_INVALID, "tiers[%zu] has the name \"%s\" already", first, name);
             return at(subject, "tiers", i, "name", err);
         }
-        if (!check_supported(subject, i, err) || !check_files(subject, i, err)) return false;
+        if (!check_supported(subject, i, err) || !check_files(subject, i, err) ||
+            !check_on_failure(subject, i, err))
+            return false;
     }
     return true;
 }
@@ -109,6 +112,30 @@ static bool check_files(const struct subject *subject, size_t tier, struct error
     }
     map_free(seen);
     return good;
+}
+
+/* A host brings back what failed from the first failure on, before anything else is done: a restart behind a
+ * step that waited for the same is never begun. Nobody is told twice of the same trouble. */
+static bool check_on_failure(const struct subject *subject, size_t tier, struct error *err)
+{
+    const struct tier *asked = &subject->farm->tiers[tier];
+    const struct node *list = node_get(item_of(subject, "tiers", tier), "on_failure");
+
+    for (size_t i = 0; i < asked->on_failure_length; i++) {
+        const struct mend_step *step = &asked->on_failure[i];
+        bool again = i > 0 && step->what == MEND_RESTART && asked->on_failure[i - 1].what == MEND_RESTART;
+        for (size_t k = 0; k < i && step->what == MEND_NOTIFY; k++)
+            again |=
+                asked->on_failure[k].what == MEND_NOTIFY && text_equal(asked->on_failure[k].to, step->to);
+        if (!again) continue;
+        if (step->what == MEND_NOTIFY)
+            error_set(err, ERROR_INVALID, "%s is told by an earlier step already", step->to);
+        else
+            error_set(err, ERROR_INVALID, "the step before is a restart, too: give that one more `times`");
+        return schema_error_at(err, list == NULL ? NULL : &list->items[i],
+                               arena_printf(subject->arena, "tiers[%zu].on_failure[%zu]", tier, i));
+    }
+    return true;
 }
 
 static bool check_needs(const struct subject *subject, struct error *err)

@@ -71,6 +71,8 @@ bool grid_finish(struct grid *grid, struct grid_file *ret_grid, struct error *er
                      .filters_length = t[RECORD_FILTER].length,
                      .leases = t[RECORD_LEASE].items,
                      .leases_length = t[RECORD_LEASE].length,
+                     .contacts = t[RECORD_CONTACT].items,
+                     .contacts_length = t[RECORD_CONTACT].length,
                      .farms = t[RECORD_FARM].items,
                      .farms_length = t[RECORD_FARM].length,
                      .farm_facts = t[RECORD_FARM_FACT].items,

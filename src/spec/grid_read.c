@@ -298,6 +298,7 @@ static bool check(struct lines *lines, enum record_kind kind, const struct node 
     case RECORD_SCALING_RULES:
     case RECORD_FILTER:
     case RECORD_LEASE:
+    case RECORD_CONTACT:
         return true;
     case RECORD_KINDS:
         break;

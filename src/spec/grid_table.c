@@ -35,6 +35,7 @@ const struct schema *grid_schema(enum record_kind kind)
         [RECORD_SCALING_RULES] = &schema_scaling_rules,
         [RECORD_FILTER] = &schema_filter,
         [RECORD_LEASE] = &schema_lease,
+        [RECORD_CONTACT] = &schema_contact,
     };
     return schemas[kind];
 }
@@ -127,6 +128,8 @@ static struct key key_of(enum record_kind kind, const void *item)
         return (struct key){.name = ((const struct filter *)item)->full_name, .party = ""};
     case RECORD_LEASE:
         return (struct key){.name = ((const struct lease *)item)->name, .party = ""};
+    case RECORD_CONTACT:
+        return (struct key){.name = ((const struct contact *)item)->full_name, .party = ""};
     case RECORD_INSTANCE:
         return (struct key){.name = ((const struct instance *)item)->name, .party = ""};
     case RECORD_HOST_FACT:

@@ -205,6 +205,9 @@ static const char *name_document(struct arena *arena, struct document *document,
     case KIND_LEASE:
         document->lease = object;
         return document->lease->name;
+    case KIND_CONTACT:
+        document->contact = object;
+        return document->contact->full_name;
     case KIND_COUNT:
         break;
     }

@@ -19,6 +19,7 @@ struct document {
         struct scaling_rules *scaling_rules;
         struct filter *filter;
         struct lease *lease;
+        struct contact *contact;
     };
 };
 

@@ -18,6 +18,7 @@ enum deed {
     DEED_VERSION,     /* change nothing of a farm but the images of its tiers */
     DEED_INSTANCE,    /* move, exec, logs */
     DEED_FILTER,
+    DEED_CONTACT, /* who is told of failures */
     DEED_IMAGE,
     DEED_PARTY,   /* the document of the target */
     DEED_LEASE,   /* a lease that the target gives */

@@ -178,6 +178,12 @@ void act_explain_all(struct work *work)
     }
 }
 
+void act_mend(struct work *work, size_t instance, const char *reason)
+{
+    work_edit(work, instance)->reason = reason;
+    push(work, ACTION_MEND, instance, reason);
+}
+
 void act_fence(struct work *work, size_t host, const char *reason)
 {
     grow(work);

@@ -8,6 +8,8 @@
 /* A new record without a place; NONE while the farm has no network. */
 size_t act_create(struct work *work, size_t tier, enum instance_wanted wanted, const char *reason);
 void act_place(struct work *work, size_t instance, size_t host, int step, const char *reason);
+/* Its record as edited: where its mending stands. */
+void act_mend(struct work *work, size_t instance, const char *reason);
 void act_activate(struct work *work, size_t instance, const char *reason);
 void act_drain(struct work *work, size_t instance, const char *reason);
 void act_stop(struct work *work, size_t instance, const char *reason);

@@ -71,5 +71,6 @@ static bool says_nothing(const struct work *work, const struct work_instance *i)
     const struct instance *told = i->told, *is = i->record;
     return told && !i->forgotten && told->state == is->state && told->wanted == is->wanted &&
            i->host == i->told_host && told->incarnation == is->incarnation &&
+           told->failures == is->failures && told->mend_step == is->mend_step &&
            text_equal(told->reason, is->reason) && text_equal(told->move_to, is->move_to);
 }

@@ -10,16 +10,10 @@
 #define NOT_MOVED "not moved to " /* a refusal: what is drained already comes back with it */
 
 static bool is_traveller(struct work *work, size_t instance);
-static void promise(struct work *work, size_t instance, size_t host);
 static void leave_host(struct work *work, size_t instance);
 static void move_asked(struct work *work, size_t instance);
 static const char *move_refusal(struct work *work, const struct place_ask *ask, size_t to);
-static void wander(struct work *work, size_t instance);
-static int64_t wander_restarts(int64_t wanders);
-static int64_t wander_ms(int64_t wanders);
-static const char *busy(struct work *work, size_t instance);
 static const char *needed(struct work *work, size_t tier);
-static void start(struct work *work, size_t instance, size_t to, const char *reason);
 static bool nothing_sends_away(const struct work *work, const struct work_instance *i);
 
 void recover_promise(struct work *work)
@@ -35,7 +29,7 @@ void recover_promise(struct work *work)
         struct place_ask ask = {.tier = i->tier, .instance = n, .near = was, .avoid = was, .only = NONE};
         if (i->record->move_to[0] != '\0') ask.only = work_host(work, i->record->move_to);
         size_t host = place_find(work, &ask, NULL);
-        if (host != NONE) promise(work, n, host);
+        if (host != NONE) recover_promise_to(work, n, host);
     }
 }
 
@@ -61,7 +55,7 @@ void recover_leave(struct work *work)
             else if (standing == STANDING_LEAVING)
                 leave_host(work, n);
             else
-                wander(work, n);
+                recover_mend(work, n);
         }
     }
 }
@@ -102,7 +96,7 @@ static bool is_traveller(struct work *work, size_t instance)
     return work_placed(work, i) && instance_leaving(i->record);
 }
 
-static void promise(struct work *work, size_t instance, size_t host)
+void recover_promise_to(struct work *work, size_t instance, size_t host)
 {
     struct work_instance *i = &work->instances[instance];
     struct amount size = amount_of(&work->tiers[i->tier].intent->size);
@@ -132,7 +126,7 @@ static void leave_host(struct work *work, size_t instance)
         .tier = i->tier, .instance = instance, .near = i->host, .avoid = i->host, .only = NONE};
     const char *why = place_blocked(work, i->tier);
     size_t to = NONE;
-    if (!why) why = busy(work, instance);
+    if (!why) why = recover_busy(work, instance);
     if (!why && i->outdated) why = quota_refusal(work, i->tier, instance, false);
     if (!why) {
         to = place_find(work, &ask, NULL);
@@ -142,7 +136,7 @@ static void leave_host(struct work *work, size_t instance)
         act_explain(work, instance, i->record->state,
                     arena_printf(work->arena, "%s is to be emptied, but: %s", i->record->host, why), "");
     else
-        start(work, instance, to, arena_printf(work->arena, "%s is to be emptied", i->record->host));
+        recover_start(work, instance, to, arena_printf(work->arena, "%s is to be emptied", i->record->host));
 }
 
 static void move_asked(struct work *work, size_t instance)
@@ -158,7 +152,7 @@ static void move_asked(struct work *work, size_t instance)
         return;
     }
     if (i->record->wanted != WANTED_RUN) return;
-    const char *why = busy(work, instance);
+    const char *why = recover_busy(work, instance);
     if (!why) why = place_blocked(work, i->tier);
     if (!why && i->outdated) why = quota_refusal(work, i->tier, instance, false);
     if (why)
@@ -166,7 +160,8 @@ static void move_asked(struct work *work, size_t instance)
                     arena_printf(work->arena, "its move to %s waits: %s", i->record->move_to, why),
                     i->record->move_to);
     else
-        start(work, instance, to, arena_printf(work->arena, "it is to move to %s", i->record->move_to));
+        recover_start(work, instance, to,
+                      arena_printf(work->arena, "it is to move to %s", i->record->move_to));
 }
 
 static const char *move_refusal(struct work *work, const struct place_ask *ask, size_t to)
@@ -183,49 +178,8 @@ static const char *move_refusal(struct work *work, const struct place_ask *ask, 
     return NULL;
 }
 
-/* Its host gave up on it again and again: another host may do better. With a broken image none does, so the
- * wait doubles with every try. */
-static void wander(struct work *work, size_t instance)
-{
-    const struct work_instance *i = &work->instances[instance];
-    bool bad = i->record->state == INSTANCE_FAILED ||
-               (i->record->state == INSTANCE_RUNNING && i->record->health == HEALTH_BAD);
-    if (!bad || i->outdated || i->record->restarts < RESTARTS_MAX)
-        return; /* outdated: the roll-out ends it */
-    int64_t due_ms = i->record->since_ms + wander_ms(i->record->wanders);
-    if (work->now_ms < due_ms && i->record->restarts < wander_restarts(i->record->wanders)) {
-        work_again(work, i->farm, due_ms);
-        return;
-    }
-    struct place_ask ask = {
-        .tier = i->tier, .instance = instance, .near = i->host, .avoid = i->host, .only = NONE};
-    size_t to = place_find(work, &ask, NULL);
-    if (to == NONE || place_blocked(work, i->tier) || busy(work, instance)) return;
-    work_edit(work, instance)->wanders++;
-    start(work, instance, to,
-          arena_printf(work->arena, "it did not come up on %s in %lld starts", i->record->host,
-                       (long long)i->record->restarts));
-}
-
-/* The same wait, counted in starts: each of them begins a new state, so the time in one state alone is never
- * longer than its host's rest between two, which ends growing at a minute. */
-static int64_t wander_restarts(int64_t wanders)
-{
-    int64_t minutes = wander_ms(wanders) / RESTART_MS_MAX;
-    return RESTARTS_OF_HALF_A_MINUTE + minutes;
-}
-
-static int64_t wander_ms(int64_t wanders)
-{
-    int64_t wait_ms = WANDER_MS_FIRST;
-    if (wanders == 0) return BAD_MS_MAX;
-    for (int64_t n = 1; n < wanders && wait_ms < WANDER_MS_MAX; n++)
-        wait_ms *= 2;
-    return wait_ms < WANDER_MS_MAX ? wait_ms : WANDER_MS_MAX;
-}
-
 /* Another member of the tier is on the move: never more than one at once. */
-static const char *busy(struct work *work, size_t instance)
+const char *recover_busy(struct work *work, size_t instance)
 {
     const struct work_tier *tier = &work->tiers[work->instances[instance].tier];
     const struct instance *record = work->instances[instance].record;
@@ -253,9 +207,9 @@ static const char *needed(struct work *work, size_t tier)
     return NULL;
 }
 
-static void start(struct work *work, size_t instance, size_t to, const char *reason)
+void recover_start(struct work *work, size_t instance, size_t to, const char *reason)
 {
-    promise(work, instance, to);
+    recover_promise_to(work, instance, to);
     scale_remove(work, instance, reason);
     scale_census_farm(work,
                       work->instances[instance].farm); /* one of its tier moves, and it serves no more */

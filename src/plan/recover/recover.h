@@ -29,6 +29,15 @@ const char *yield_waits_for(struct work *work, size_t instance);
 /* Whether one that yields still has to: somebody waits for the room. */
 bool yield_goes_on(const struct work *work, size_t instance);
 
+/* Keeps room on the host for the instance, which is on its way there. */
+void recover_promise_to(struct work *work, size_t instance, size_t host);
+/* Sends the instance off to a host, for which room is kept. */
+void recover_start(struct work *work, size_t instance, size_t to, const char *reason);
+/* Why it cannot be taken out of service now: another member of its tier is on the move; NULL: it can. */
+const char *recover_busy(struct work *work, size_t instance);
+/* mend.c: the next step about an instance that fails, by its tier's policy; notes when it is well again. */
+void recover_mend(struct work *work, size_t instance);
+
 /* Starts moves: hosts to be emptied, `croft move`, hosts where an instance does not come up. */
 void recover_leave(struct work *work);
 /* Drained instances stop; those that nothing sends away any more come back. */

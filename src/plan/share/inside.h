@@ -11,6 +11,7 @@ struct seat {
     int64_t lacks;         /* called for, and not to be had */
     int64_t door;          /* at its door, and nobody's yet */
     int64_t warm, idle;    /* given to it: from its door, from the idle pool */
+    int64_t without;       /* members that have no place */
     int64_t unpaid;        /* members without a place that are in no quota either */
     int64_t released;      /* of spare: to the idle pool */
     const char *lacks_why;

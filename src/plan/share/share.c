@@ -14,6 +14,8 @@ static void ask(struct sharing *sharing, size_t tier, int64_t unplaced);
 static void add_segments(struct sharing *sharing, size_t tier, int64_t first, int64_t last, int64_t granted);
 static void serve(struct sharing *sharing, struct segment *segment);
 static bool serve_one(struct sharing *sharing, const struct segment *segment, bool is_granted);
+static bool was_in_vain(const struct sharing *sharing, size_t tier);
+static bool has_taken(const struct sharing *sharing, size_t tier);
 static bool take_idle(struct sharing *sharing, size_t tier);
 static void release(struct sharing *sharing);
 static struct share_result results(struct sharing *sharing);
@@ -114,6 +116,7 @@ static void seat_all(struct sharing *sharing)
             const struct share_instance *member = &sharing->input->instances[sharing->members[m]];
             seat->door += member->warm;
             if (member->host != SHARE_NONE) continue;
+            seat->without++;
             if (member->unpaid && !share_quota_take(sharing, t)) {
                 seat->unpaid++;
                 unplaced++;
@@ -181,6 +184,7 @@ static bool serve_one(struct sharing *sharing, const struct segment *segment, bo
     struct seat *seat = &sharing->seats[segment->tier];
     bool pays_now = !is_granted || seat->unpaid > 0;
     size_t given_length = sharing->given.length;
+    bool in_vain = is_granted && was_in_vain(sharing, segment->tier);
 
     if (!is_granted && seat->door > 0) {
         seat->door--;
@@ -191,11 +195,12 @@ static bool serve_one(struct sharing *sharing, const struct segment *segment, bo
         return false;
     } else if (take_idle(sharing, segment->tier)) {
         seat->idle += !is_granted;
-    } else if (sharing->moves == 0 || !share_take(sharing, segment)) {
+    } else if (in_vain || sharing->moves == 0 || !share_take(sharing, segment)) {
         if (pays_now) share_quota_return(sharing, segment->tier);
         share_take_back(sharing, given_length);
-        seat->lacks_why =
-            sharing->moves == 0 ? "enough changes hands at once" : share_why_not(sharing, segment);
+        seat->lacks_why = in_vain ? "room was taken from others for it a moment ago, and did not help it yet"
+                          : sharing->moves == 0 ? "enough changes hands at once"
+                                                : share_why_not(sharing, segment);
         return false;
     } else {
         sharing->moves--;
@@ -288,6 +293,15 @@ void share_occupy(struct sharing *sharing, size_t host, const int64_t *size, int
         sharing->free[host][d] -= sign * size[d];
 }
 
+/* None of those that had no place when room was taken for them has one since. */
+static bool was_in_vain(const struct sharing *sharing, size_t tier)
+{
+    const struct share_tier *of = &sharing->input->tiers[tier];
+
+    return of->took_ms != 0 && sharing->input->now_ms - of->took_ms < SHARE_DWELL_MS &&
+           sharing->seats[tier].without >= of->took_for;
+}
+
 /* What nobody asked for goes to the idle pool. */
 static void release(struct sharing *sharing)
 {
@@ -304,7 +318,8 @@ static struct share_result results(struct sharing *sharing)
     const struct share_input *input = sharing->input;
     struct share_change *changes = arena_alloc_array(sharing->arena, input->tiers_length, sizeof(*changes));
     struct share_wait *waits = arena_alloc_array(sharing->arena, input->tiers_length, sizeof(*waits));
-    struct share_result result = {.changes = changes, .waits = waits};
+    struct share_taker *takers = arena_alloc_array(sharing->arena, input->tiers_length, sizeof(*takers));
+    struct share_result result = {.changes = changes, .waits = waits, .takers = takers};
 
     for (size_t t = 0; t < input->tiers_length; t++) {
         const struct seat *seat = &sharing->seats[t];
@@ -318,10 +333,21 @@ static struct share_result results(struct sharing *sharing)
                                                                      .leave_length = seat->leave.length,
                                                                      .reason = reason_of(sharing, t)};
         }
+        if (seat->without > 0 && has_taken(sharing, t))
+            takers[result.takers_length++] = (struct share_taker){t, seat->without};
         if (seat->lacks > 0)
             waits[result.waits_length++] = (struct share_wait){t, seat->lacks, seat->lacks_why};
     }
     return result;
+}
+
+static bool has_taken(const struct sharing *sharing, size_t tier)
+{
+    for (size_t d = 0; d < sharing->deals.length; d++) {
+        const struct deal *deal = vec_at(&sharing->deals, d);
+        if (deal->taker == tier && deal->count > 0) return true;
+    }
+    return false;
 }
 
 /* Few of all names are asked for. */

@@ -49,9 +49,12 @@ struct share_tier {
     enum sla_priority priority;
     int64_t waits_since_ms; /* wall clock since when it has called for more than it got; 0: it does not */
     int64_t given_ms;       /* when it was last given something */
-    const size_t *zones;    /* by host: no two of its instances stand in one; NULL: it may stand anywhere */
-    const char *apart;      /* what such a zone is: "rack" */
-    const char *why;        /* one sentence, of need.h */
+    /* When room was last taken from others for members of it that had no place (0: never, as far as known),
+     * and how many had none then. */
+    int64_t took_ms, took_for;
+    const size_t *zones; /* by host: no two of its instances stand in one; NULL: it may stand anywhere */
+    const char *apart;   /* what such a zone is: "rack" */
+    const char *why;     /* one sentence, of need.h */
 };
 
 struct share_input {
@@ -84,11 +87,19 @@ struct share_wait {
     const char *reason;
 };
 
+/* A tier for which room was taken from others. */
+struct share_taker {
+    size_t tier;
+    int64_t without; /* members that have no place yet */
+};
+
 struct share_result {
     const struct share_change *changes; /* by tier */
     size_t changes_length;
     const struct share_wait *waits; /* by tier */
     size_t waits_length;
+    const struct share_taker *takers; /* by tier */
+    size_t takers_length;
 };
 
 /* Decides once for all. What holds afterwards, for the input as given:
@@ -98,7 +109,8 @@ struct share_result {
  *   room, or as many as may be at a time were taken from others (what nobody has is given, and taken back, at
  *   once);
  * - nothing is taken in vain: what goes, together with what is free, is room that the taker may use; what
- *   only waits at another's door goes before what serves;
+ *   only waits at another's door goes before what serves. Where it was in vain all the same, for the planner
+ *   knows more of where a member may stand, nothing more is taken for it before SHARE_DWELL_MS are over;
  * - who goes first: committed before guaranteed before extended; then priority, then need times rate, then
  *   who has waited longest, then name.
  * Cost: O(hosts · sizes + tiers · log tiers + instances), and O(hosts + instances) for a group that has to

@@ -319,6 +319,8 @@ static const char *name_of(const struct world *world, enum record_kind kind, con
         return ((const struct filter *)object)->full_name;
     case RECORD_LEASE:
         return ((const struct lease *)object)->name;
+    case RECORD_CONTACT:
+        return ((const struct contact *)object)->full_name;
     case RECORD_FARM:
         return ((const struct farm *)object)->full_name;
     case RECORD_IMAGE: {

@@ -446,8 +446,9 @@ class Grid:
         wait_until('the grid is empty', lambda: not self.get('farms') and not self.get('instances'))
         for host in self.get('hosts'):
             self.cli('activate', host['name'])
-        for item in self.get('filters'):
-            self.api('DELETE', '/v1/filters/' + item['name'])
+        for kind in 'filters', 'contacts':
+            for item in self.get(kind):
+                self.api('DELETE', f'/v1/{kind}/' + item['name'])
         for party in self.get('parties'):
             if party['name'] not in ('landlord', *self.kept_parties):
                 self.api('DELETE', '/v1/parties/' + party['name'])

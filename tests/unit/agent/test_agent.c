@@ -294,6 +294,33 @@ static void test_rest_ends_with_its_reason(void **state)
     desk_free(desk);
 }
 
+/* What is reported of an incarnation is its own, at whatever moment of its predecessor's failures it comes.
+ */
+static void test_failures_are_not_inherited(void **state)
+{
+    for (int moment_ms = 0; moment_ms < 700; moment_ms += 50) {
+        struct desk *desk = desk_new();
+        struct fake_script *script = fake_world_script(desk->world->truth, "acme/shop/web-1");
+        script->exits = 100;
+        script->exits_after_ms = 100;
+        script->wipe_ms = 200;
+        boot(desk->box);
+        tell(desk, 1, 1, one);
+        world_run_ms(desk->world, 1500 + moment_ms);
+        assert_true(said(desk, "\"incarnation\":1"));
+        assert_false(said(desk, "\"restarts\":0"));
+        script->exits = 0;
+        tell(desk, 2, 2, one);
+        for (int ms = 0; ms < 1500; ms += 10) {
+            world_run_ms(desk->world, 10);
+            if (said(desk, "\"incarnation\":2")) assert_true(said(desk, "\"restarts\":0"));
+        }
+        assert_int_equal(truth(desk, "web-1").incarnation, 2);
+        assert_true(said(desk, "\"incarnation\":2"));
+        desk_free(desk);
+    }
+}
+
 /* A command may end before the driver has said that it started. */
 static void test_exits_at_once(void **state)
 {
@@ -588,6 +615,7 @@ int main(void)
         cmocka_unit_test(test_exits),
         cmocka_unit_test(test_exits_at_once),
         cmocka_unit_test(test_rest_ends_with_its_reason),
+        cmocka_unit_test(test_failures_are_not_inherited),
         cmocka_unit_test(test_made_badly),
         cmocka_unit_test(test_unhealthy),
         cmocka_unit_test(test_warm),

@@ -64,6 +64,7 @@ static char *real_path(const char *path)
                                            {"scaling-rules/{name}", "scaling-rules/plain"},
                                            {"filters/{party}/{name}", "filters/acme/none"},
                                            {"leases/{name}", "leases/acme"},
+                                           {"contacts/{party}/{name}", "contacts/acme/none"},
                                            {"farms/{party}/{name}", "farms/acme/blog"},
                                            {"images/{party}/{name}", "images/landlord/hello:2"},
                                            {"instances/{party}/{farm}/{name}", "instances/acme/shop/web-1"},

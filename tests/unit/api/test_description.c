@@ -18,6 +18,7 @@ static const char documents[] =
     "{of: priority, name: any, shape: [0, 0, 1, 1]}]\nrules: [if priority is any then keep]\n---\n"
     "kind: SLA\nname: gold\nrules: plain\nlevels: {committed: {rate: 0.02 EUR}}\n---\n"
     "kind: Filter\nname: inner\nparty: acme\non: acme/shop\nrules: [{action: allow}]\n---\n"
+    "kind: Contact\nname: ops\nparty: acme\nwebhook: http://192.0.2.1/hook\n---\n"
     "kind: Farm\nname: shop\nparty: acme\nsubnet: 10.0.0.0/24\n"
     "tiers: [{name: web, image: \"hello:1\", count: 2, size: {cpus: 0.5, memory: 64Mi}}]\n"
     "balance: [{name: www, port: 80, to: \"web:80\", publish: \"127.0.0.1:8080\"}]\n";
@@ -153,6 +154,7 @@ static char *real_path(const struct fixture *fixture, const char *path, bool the
         {"pools/{name}", "pools/general", "pools/none"},
         {"filters/{party}/{name}", "filters/acme/inner", "filters/acme/none"},
         {"leases/{name}", "leases/gamma", "leases/none"},
+        {"contacts/{party}/{name}", "contacts/acme/ops", "contacts/acme/none"},
         {"slas/{name}", "slas/gold", "slas/none"},
         {"scaling-rules/{name}", "scaling-rules/plain", "scaling-rules/none"},
         {"farms/{party}/{name}", "farms/acme/shop", "farms/acme/none"},

@@ -28,7 +28,12 @@ static const struct {
      "{'name':'x','from':'a','to':'b','capacity':{'cpus':8,'memory':'16Gi','disk':'1Ti','network':'1G',"
      "'instances':5,'farms':2},'rights':['lease','hardware'],'until':'2027-01-01T00:00:00.000Z',"
      "'state':'ended','reason':'not paid','severed_by':'c'}"},
-    {&schema_pool, "{'name':'p','survive':'2','oversubscription':1.5}"},
+    {&schema_contact,
+     "{'name':'ops','party':'landlord','mail':['a@b.example','c@d.example'],"
+     "'smtp':'smtp://mail.example:25','from':'croft@b.example','webhook':'https://h.example/x',"
+     "'command':['page','ops'],'group':'5s','hourly':3}"},
+    {&schema_pool, "{'name':'p','survive':'2','oversubscription':1.5,'on_failure':[{'do':'notify','within':'"
+                   "0s','to':'ops'}]}"},
     {&schema_sla, "{'name':'gold','metric':'cpu','period':'week','priority':'urgent',"
                   "'target':{'response':'50ms','percentile':99.9},'levels':{'committed':{'rate':'0.02 EUR'},"
                   "'guaranteed':{'rate':'0.03 EUR','fee':'5 EUR'},'extended':{'rate':'0 EUR',"
@@ -46,7 +51,10 @@ static const struct {
      "'env':{'A':'b'},'files':[{'path':'/a','content':'b','mode':'0755'}],"
      "'health':{'http':'/h','port':80,'every':'2s','timeout':'100ms','fails':4},'warm':2,"
      "'spread':{'by':'rack','strict':true},'priority':60,'needs':['u'],'volumes':[{'name':'v','size':'1Gi',"
-     "'copies':'2+1','mode':'async','mount':'/v'}]},{'name':'u','image':'i:1','driver':'host',"
+     "'copies':'2+1','mode':'async','mount':'/"
+     "v'}],'on_failure':[{'do':'restart','within':'5s','times':3},{'do':'reload','within':'30s'},"
+     "{'do':'replace','within':'1m'},{'do':'notify','within':'0s','to':'ops'}]},{'name':'u','image':'i:1','"
+     "driver':'host',"
      "'count':{'committed':0,'guaranteed':0,'max':0},'size':{'cpus':0.1,'memory':'64Mi','disk':'64Mi'},"
      "'health':{'exec':['x','y'],'every':'1s','timeout':'500ms','fails':3},'spread':{'by':'3'},"
      "'priority':50},{'name':'w','image':'i:1','driver':'container',"
@@ -60,7 +68,8 @@ static const struct {
      "'host':'h','move_to':'i','last_host':'k','room_on':'l','incarnation':3,'address':'10.0.0.5','mac':'02:"
      "0a:00:00:00:ff','image':'i:1',"
      "'digest':'d','personality':'q','size':{'cpus':1,'memory':'2','disk':'3','network':'4'},'priority':7,"
-     "'state':'wiping','health':'bad','since_ms':123456789012,'restarts':5,'wanders':2,'publish_taken':'1.2."
+     "'state':'wiping','health':'bad','since_ms':123456789012,'restarts':5,'wanders':2,'failures':3,'failed_"
+     "ms':4,'mend_step':2,'mend_tries':1,'mend_since_ms':5,'mend_failures':1,'publish_taken':'1.2."
      "3.4:5',"
      "'drained':true,'frontends_hash':'f00d','reason':'r \\n "
      "\\\"'}"},

@@ -15,8 +15,8 @@
 
 enum { GRID_START_MS = 1000000 };
 
-static const char *const action_names[] = {"create",  "place",  "activate", "drain", "stop",
-                                           "unplace", "forget", "explain",  "fence", "farm"};
+static const char *const action_names[] = {"create", "place",   "activate", "drain", "stop", "unplace",
+                                           "forget", "explain", "fence",    "farm",  "mend"};
 
 /* What the planner that stays was told last. */
 struct told {

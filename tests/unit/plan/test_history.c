@@ -42,6 +42,14 @@ static void build_farm(struct world *world, const char *name)
 {
     static const char *const spreads[] = {"", "host", "rack", "site"};
     static const char *const needs_db[] = {"db"}, *const needs_web[] = {"web"};
+    static const struct mend_step policies[][4] = {{{MEND_RESTART, 5000, 2, ""},
+                                                    {MEND_RELOAD, 20000, 1, ""},
+                                                    {MEND_REPLACE, 30000, 2, ""},
+                                                    {MEND_NOTIFY, 0, 1, "ops"}},
+                                                   {{MEND_NOTIFY, 0, 1, "ops"},
+                                                    {MEND_REPLACE, 1000, 1, ""},
+                                                    {MEND_NOTIFY, 10000, 1, "boss"},
+                                                    {MEND_RELOAD, 5000, 3, ""}}};
     struct grid *grid = world->grid;
     struct farm *farm = grid_farm(grid, name);
     struct tier *web = grid_tier(grid, farm, "web", (int64_t)draw(world, 5), 500, 512);
@@ -64,6 +72,11 @@ static void build_farm(struct world *world, const char *name)
         job->needs_length = 1;
     }
     if (draw(world, 2)) grid_balance(grid, farm, "web", "auto");
+    for (size_t t = 0; t < farm->tiers_length; t++) {
+        struct tier *tier = grid_tier_of(grid, farm, farm->tiers[t].name);
+        tier->on_failure = policies[draw(world, LENGTH(policies))];
+        tier->on_failure_length = draw(world, LENGTH(policies[0]) + 1);
+    }
 }
 
 static void build(struct world *world)
@@ -100,6 +113,8 @@ static void host_works(struct world *world, size_t h)
         } else if (draw(world, 12) == 0) {
             i->state = INSTANCE_FAILED;
             i->restarts++;
+            i->failures++;
+            i->failed_ms = grid->now_ms;
             i->since_ms = grid->now_ms;
         } else if (draw(world, 12) == 0 && i->state == INSTANCE_RUNNING) {
             i->health = HEALTH_BAD;

@@ -268,6 +268,35 @@ static void apart_is_not_taken_in_vain(void **state)
     grid_free(&grid);
 }
 
+/* What was taken for one that still has no place is not taken again and again: the planner may know why it
+ * does not stand there. */
+static void what_did_not_help_is_not_taken_again(void **state)
+{
+    static const char takes[] =
+        "b 2 -web-3: b; the room of 1 beyond its guaranteed 1 goes to a farm that is promised it\n";
+    struct grid grid = grid_new(1, 0);
+    (void)state;
+    tier_add(&grid, "a", (struct count){1, 1, 1}, 1, 1, -1); /* it waits for a place */
+    tier_add(&grid, "b", (struct count){1, 1, 3}, 3, 3, 0);
+    assert_string_equal(said(&grid), takes);
+    struct share_input input = input_of(&grid);
+    struct share_result result = share_decide(grid.arena, &input);
+    assert_int_equal(result.takers_length, 1);
+    assert_int_equal(result.takers[0].tier, 0);
+    assert_int_equal(result.takers[0].without, 1);
+    struct share_tier *a = grid.tiers.items;
+    a->took_ms = NOW_MS - SHARE_DWELL_MS + 1;
+    a->took_for = 1;
+    assert_string_equal(
+        said(&grid), "a lacks 1: room was taken from others for it a moment ago, and did not help it yet\n");
+    a->took_for = 2; /* there was another one, which has a place now */
+    assert_string_equal(said(&grid), takes);
+    a->took_for = 1;
+    a->took_ms--;
+    assert_string_equal(said(&grid), takes);
+    grid_free(&grid);
+}
+
 /* Quota that another yields is of no use without room. */
 static void quota_is_not_freed_in_vain(void **state)
 {
@@ -477,6 +506,7 @@ int main(void)
         cmocka_unit_test(several_move_as_one),
         cmocka_unit_test(quotas_hold),
         cmocka_unit_test(only_so_many_at_a_time),
+        cmocka_unit_test(what_did_not_help_is_not_taken_again),
         cmocka_unit_test(random_grids),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -52,21 +52,40 @@ static const struct bad bad_documents[] = {
     {"[[{kind: Party, name: p}]]\n",
      "f:1:2: expected a document (a map that begins with its kind), found a list"},
     {"name: x\n", "f:1:1: kind: missing: what the document is, Host, Party, Farm, Image, Pool, SLA, "
-                  "ScalingRules, Filter or Lease"},
-    {"kind: Hots\n",
-     "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter or Lease, found "
-     "\"Hots\", did you mean \"Host\"?"},
-    {"kind: farm\n",
-     "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter or Lease, found "
-     "\"farm\", did you mean \"Farm\"?"},
-    {"kind: Zebra\n", "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter or "
-                      "Lease, found \"Zebra\""},
-    {"kind: 5\n", "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter or Lease, "
-                  "found the number 5"},
-    {"kind: [Host]\n", "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter or "
-                       "Lease, found a list"},
-    {"kind:\n", "f:1:6: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter or Lease, "
-                "found nothing"},
+                  "ScalingRules, Filter, Lease or Contact"},
+    {"kind: Hots\n", "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter, Lease "
+                     "or Contact, found "
+                     "\"Hots\", did you mean \"Host\"?"},
+    {"kind: farm\n", "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter, Lease "
+                     "or Contact, found "
+                     "\"farm\", did you mean \"Farm\"?"},
+    {"kind: Zebra\n", "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter, "
+                      "Lease or Contact, found \"Zebra\""},
+    {"kind: 5\n",
+     "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter, Lease or Contact, "
+     "found the number 5"},
+    {"kind: [Host]\n", "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter, "
+                       "Lease or Contact, found a list"},
+    {"kind:\n",
+     "f:1:6: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter, Lease or Contact, "
+     "found nothing"},
+    {"kind: Contact\nname: ops\nparty: landlord\n",
+     "f:1:1: expected at least one of mail, webhook and command"},
+    {"kind: Contact\nname: ops\nparty: landlord\nmail: a@b\n",
+     "f:1:1: smtp: mail and smtp go together: to whom, and by which server"},
+    {"kind: Contact\nname: ops\nparty: landlord\nmail: \"a@b> x\"\nsmtp: smtp://m:25\n",
+     "f:4:7: mail: expected an address such as ops@example.com"},
+    {"kind: Contact\nname: ops\nparty: landlord\nmail: a@b\nfrom: \"x@y\\r\\nBcc: z\"\nsmtp: smtp://m:25\n",
+     "f:5:7: from: expected an address such as croft@example.com"},
+    {"kind: Contact\nname: ops\nparty: landlord\nmail: a@b\nsmtp: file:///etc/passwd\n",
+     "f:5:7: smtp: expected smtp://HOST:PORT or smtps://HOST:PORT"},
+    {"kind: Contact\nname: ops\nparty: landlord\nwebhook: gopher://h/\n",
+     "f:4:10: webhook: expected http://… or https://…"},
+    {"kind: Contact\nname: ops\nparty: acme\ncommand: [sh]\n",
+     "f:4:10: command: a command runs on the controller's machine: only the landlord has one"},
+    {"kind: Pool\nname: p\non_failure: [{do: restart}]\n",
+     "f:3:14: on_failure[0]: expected {do: notify, to: CONTACT}: a host that is down is looked at by others, "
+     "fenced and replaced in any case"},
     {"kind: SLA\nname: g\nlevels: {committed: {rate: -1 EUR}}\n",
      "f:3:28: levels.committed.rate: expected an amount and its currency such as 0.020 EUR, not negative, "
      "found \"-1 EUR\""},
@@ -136,9 +155,9 @@ static const struct bad bad_documents[] = {
     {"kind: Key\n", "f:1:7: kind: kind Key is not supported yet by this version"},
     {"kind: Volume\n", "f:1:7: kind: kind Volume is not supported yet by this version"},
     {"kind: Site\n", "f:1:7: kind: kind Site is not supported yet by this version"},
-    {"kind: Filtr\n",
-     "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter or Lease, found "
-     "\"Filtr\", did you mean \"Filter\"?"},
+    {"kind: Filtr\n", "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter, "
+                      "Lease or Contact, found "
+                      "\"Filtr\", did you mean \"Filter\"?"},
     {"kind: Party\nname: p\n---\nkind: Party\nname: p\n",
      "f:5:7: name: another document is for party \"p\" already"},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers: [{name: web, image: 'i:1'}, {name: db, "

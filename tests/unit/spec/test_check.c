@@ -43,6 +43,52 @@ static const char *check(struct arena *arena, const char *before, const char *te
     return arena_strdup(arena, buf_text(&line));
 }
 
+/* Who is told has to be there, and no step of a list may be in vain. */
+static void steps_tell_contacts_that_are_there(void **state)
+{
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    static const struct {
+        const char *more, *steps, *found;
+    } rows[] = {
+        {"", "{do: restart, times: 3}, {do: reload}, {do: replace}", ""},
+        {"---\n{kind: Contact, name: ops, party: acme, webhook: 'http://h/'}\n", "{do: notify, to: ops}", ""},
+        {"---\n{kind: Contact, name: ops, party: landlord, webhook: 'http://h/'}\n", "{do: notify, to: ops}",
+         ""},
+        {"---\n{kind: Contact, name: ops, party: sub, webhook: 'http://h/'}\n", "{do: notify, to: ops}",
+         "there is no contact \"ops\" of acme or of the landlord: apply it first"},
+        {"", "{do: notify, to: ops}",
+         "there is no contact \"ops\" of acme or of the landlord: apply it first"},
+        {"---\n{kind: Pool, name: p, on_failure: [{do: notify, to: me}]}\n", "{do: reload}",
+         "there is no contact \"me\" of the landlord: apply it first"},
+    };
+    for (size_t i = 0; i < LENGTH(rows); i++) {
+        const char *text = arena_printf(arena,
+                                        PARTIES FARM("acme") "tiers:\n- {name: web, image: 'hello:1', "
+                                                             "on_failure: [%s]}\n%s",
+                                        rows[i].steps, rows[i].more);
+        const char *said = check(arena, "", text);
+        if ((rows[i].found[0] == '\0') != (said[0] == '\0') || strstr(said, rows[i].found) == NULL)
+            fail_msg("%s: %s", rows[i].steps, said);
+    }
+    static const char *const bad[][2] = {
+        {"{do: restart}, {do: restart}",
+         "tiers[0].on_failure[1]: the step before is a restart, too: give that one more `times`"},
+        {"{do: notify, to: a}, {do: notify, to: a}",
+         "tiers[0].on_failure[1]: a is told by an earlier step already"},
+        {"{do: notify}", "missing: the contact that is told, such as {do: notify, to: ops}"},
+        {"{do: reload, to: a}", "only notify has a contact"},
+        {"{do: notify, to: a, times: 2}", "notify tells once: what lasts is not told again"},
+        {"{do: reload, within: 10ms}", "expected at least 1s: nothing helps sooner"},
+        {"{do: reboot}", "expected restart, reload, replace or notify, found \"reboot\""},
+    };
+    for (size_t i = 0; i < LENGTH(bad); i++) {
+        const char *text = arena_printf(
+            arena, FARM("acme") "tiers:\n- name: web\n  image: 'hello:1'\n  on_failure: [%s]\n", bad[i][0]);
+        const char *said = check_refused(arena, text, strlen(text));
+        if (strstr(said, bad[i][1]) == NULL) fail_msg("%s: %s", bad[i][0], said);
+    }
+}
+
 static void a_party_governs_what_is_its_own(void **state)
 {
     CLEANUP_ARENA struct arena *arena = arena_new();
@@ -367,6 +413,7 @@ static void holds_leases(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(steps_tell_contacts_that_are_there),
         cmocka_unit_test(levels_have_to_be_offered),
         cmocka_unit_test(metrics_have_to_be_measured),
         cmocka_unit_test(service_levels_keep_their_farms),

@@ -82,7 +82,7 @@ static bool measure(struct arena *arena, const struct made_filter_options *optio
 
     made_filters(arena, options, &outer, &inner);
     double begin = cli_seconds_now();
-    if (!filter_is_inside(arena, &outer, &inner, &said, err)) return false;
+    if (!filter_is_inside(arena, &outer, &inner, &(uint64_t){0}, &said, err)) return false;
     *ret_ms = (cli_seconds_now() - begin) * 1e3;
     *ret_inside = said.inside;
     return true;

@@ -86,7 +86,8 @@ static bool judge(struct cli *cli, const struct filter *const *outers, size_t le
     struct verdict verdict = {.judgement = {.inside = true}};
 
     for (size_t i = 0; i < length && verdict.judgement.inside; i++) {
-        if (!filter_is_inside(cli->arena, outers[i], inner, &verdict.judgement, err)) return false;
+        if (!filter_is_inside(cli->arena, outers[i], inner, &(uint64_t){0}, &verdict.judgement, err))
+            return false;
         verdict.governing += verdict.judgement.governs;
         if (!verdict.judgement.inside) verdict.outer = outers[i];
     }

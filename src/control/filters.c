@@ -42,15 +42,18 @@ bool filters_check(struct controller *controller, struct arena *arena, const str
 {
     const struct snapshot *now = mirror_snapshot(controller->mirror);
     struct snapshot then = {0};
+    uint64_t work = FIT_WORK_BEGINS; /* for all of the text: beats are not answered meanwhile */
     struct filter_fit fit;
 
     for (size_t i = 0; i < documents->length; i++) {
         const struct document *document = &documents->items[i];
         if (document->kind->kind != KIND_FILTER) continue;
         if (then.filters == NULL) then = intent_with_documents(arena, now, documents);
-        bool judged = filter_fits(arena, &then, document->filter, &fit, err);
+        bool judged = filter_fits(arena, &then, document->filter, &work, &fit, err);
         if (judged && fit.outer == NULL) continue;
-        if (judged)
+        if (!judged)
+            error_wrap(err, "with the filters before it in this text, which may be applied apart");
+        else
             error_set(err, ERROR_REFUSED, "%s; croft filter check --clamp makes one that fits",
                       filter_fit_words(arena, &fit));
         snprintf(err->file, sizeof(err->file), "%s", file);
@@ -126,11 +129,12 @@ static void judge(struct controller *controller, const char *name)
     CLEANUP_ARENA struct arena *arena = arena_new();
     const struct record *record = mirror_get(controller->mirror, RECORD_FILTER, name);
     struct filter_fit fit;
+    uint64_t work = FIT_WORK_BEGINS;
     struct error err;
 
     if (!record)
         forget(controller, name);
-    else if (!filter_fits(arena, mirror_snapshot(controller->mirror), record->object, &fit, &err))
+    else if (!filter_fits(arena, mirror_snapshot(controller->mirror), record->object, &work, &fit, &err))
         note(controller, name, arena_printf(arena, "is not known to fit: %s", err.message));
     else
         note(controller, name, fit.outer == NULL ? "" : filter_fit_words(arena, &fit));

@@ -47,7 +47,7 @@ bool filter_clamp(struct arena *arena, const struct filter *const *outers, size_
     struct filter_judgement judgement;
 
     for (size_t i = 0; i < outers_length; i++) {
-        if (!filter_is_inside(arena, outers[i], &clamped, &judgement, err)) return false;
+        if (!filter_is_inside(arena, outers[i], &clamped, &(uint64_t){0}, &judgement, err)) return false;
         if (judgement.inside) continue;
         if (!clamp_one(arena, outers[i], &clamped, &next, err)) return false;
         clamped = next;

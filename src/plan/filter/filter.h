@@ -30,9 +30,11 @@ struct filter_judgement {
     size_t inner_rule, outer_rule;
 };
 
-/* Texts of *ret_judgement live in arena, or are the filters'. ERROR_TOO_LARGE: see FILTER_WORK_MAX. */
+/* Texts of *ret_judgement live in arena, or are the filters'. *work grows by the boxes that were compared;
+ * ERROR_TOO_LARGE when it would pass FILTER_WORK_MAX: who may spend less begins above 0, who asks more than
+ * one question with one budget goes on with what it was. */
 MUST_CHECK bool filter_is_inside(struct arena *arena, const struct filter *outer, const struct filter *inner,
-                                 struct filter_judgement *ret_judgement, struct error *err);
+                                 uint64_t *work, struct filter_judgement *ret_judgement, struct error *err);
 
 /* The filter that means what inner lets pass and every one of the outers, where it governs, lets pass as
  * well, with inner's name, party and `on`. Rules that then never match are left out; where an outer takes

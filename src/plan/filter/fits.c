@@ -14,7 +14,7 @@ static bool meets(const struct filter *outer, const char *party, const char *con
 static const char *rule_words(struct arena *arena, size_t rule);
 
 bool filter_fits(struct arena *arena, const struct snapshot *snapshot, const struct filter *filter,
-                 struct filter_fit *ret_fit, struct error *err)
+                 uint64_t *work, struct filter_fit *ret_fit, struct error *err)
 {
     const char *const *parties = NULL, *const *above = NULL, *const *line = NULL;
     size_t above_length = govern_line(arena, snapshot, filter->party, &above) - 1;
@@ -31,7 +31,7 @@ bool filter_fits(struct arena *arena, const struct snapshot *snapshot, const str
                 if (!text_equal(other->party, above[a]) ||
                     !meets(other, parties[p], line, line_length, &outer))
                     continue;
-                if (!filter_is_inside(arena, &outer, &inner, &fit.judgement, err)) return false;
+                if (!filter_is_inside(arena, &outer, &inner, work, &fit.judgement, err)) return false;
                 if (fit.judgement.inside) continue;
                 fit.outer = other;
                 fit.at = inner.on;

@@ -8,10 +8,10 @@ static struct filter_judgement judgement_of(const struct space *space, const str
                                             const struct filter *inner, const struct filter *outer);
 
 bool filter_is_inside(struct arena *arena, const struct filter *outer, const struct filter *inner,
-                      struct filter_judgement *ret_judgement, struct error *err)
+                      uint64_t *work, struct filter_judgement *ret_judgement, struct error *err)
 {
     CLEANUP_ARENA struct arena *scratch = arena_new();
-    CLEANUP_SEARCH struct search search = {0};
+    CLEANUP_SEARCH struct search search = {.work = *work};
     const struct filter *const filters[] = {inner, outer};
     struct filter_judgement judgement = {.inside = true};
     struct space space;
@@ -22,7 +22,9 @@ bool filter_is_inside(struct arena *arena, const struct filter *outer, const str
         bool found = false;
         if (!space_base(&space, n, &base)) continue;
         judgement.governs = true;
-        if (!search_base(&space, &base, inner, outer, &search, &found, err)) return false;
+        bool ended = search_base(&space, &base, inner, outer, &search, &found, err);
+        *work = search.work;
+        if (!ended) return false;
         if (found) judgement = judgement_of(&space, &search.found, inner, outer);
     }
     if (!judgement.inside) {

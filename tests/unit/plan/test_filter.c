@@ -58,7 +58,7 @@ static void inclusion_is_exact(void **state)
         struct filter_judgement said;
         struct error err;
         bool governs = false, wrong = breaks(universe, &outer, &inner, &governs);
-        assert_true(filter_is_inside(arena, &outer, &inner, &said, &err));
+        assert_true(filter_is_inside(arena, &outer, &inner, &(uint64_t){0}, &said, &err));
         assert_int_equal(said.governs, governs || wrong);
         if (said.inside == wrong)
             fail_msg("round %d: %s, but %s", round, wrong ? "broken" : "inside", wrong ? "inside" : "broken");
@@ -122,7 +122,7 @@ static void assert_said(const char *outer_text, const char *inner_text, const ch
     struct filter_judgement judgement;
     struct error err;
 
-    assert_true(filter_is_inside(arena, &outer, &inner, &judgement, &err));
+    assert_true(filter_is_inside(arena, &outer, &inner, &(uint64_t){0}, &judgement, &err));
     if (judgement.inside)
         buf_add_text(&text, judgement.governs ? "inside" : "apart");
     else {
@@ -230,7 +230,7 @@ static void every_part_is_looked_at(void **state)
     }
     for (size_t i = 0; i < 64; i++) {
         outer_rule.from.prefix.address[0] = (unsigned char)(i << 2);
-        assert_true(filter_is_inside(arena, &outer, &inner, &judgement, &err));
+        assert_true(filter_is_inside(arena, &outer, &inner, &(uint64_t){0}, &judgement, &err));
         assert_int_equal(judgement.inside, i % 2 == 0);
         if (judgement.inside) continue;
         check_witness(&outer, &inner, &judgement);
@@ -279,10 +279,47 @@ static void what_is_too_entangled_is_not_answered(void **state)
         rule->from = (struct endpoint){.kind = ENDPOINT_PREFIX, .name = ""};
         assert_true(address_parse(senders[i], &rule->from.prefix));
     }
-    if (filter_is_inside(arena, &filters[1], &filters[0], &judgement, &err))
+    if (filter_is_inside(arena, &filters[1], &filters[0], &(uint64_t){0}, &judgement, &err))
         assert_true(judgement.inside);
     else
         assert_int_equal(err.code, ERROR_TOO_LARGE);
+}
+
+/* Two questions out of one purse: what the first has spent the second has not. */
+static void work_is_one_budget(void **state)
+{
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    static const struct filter_rule deny = {.action = FILTER_DENY,
+                                            .direction = FILTER_BOTH,
+                                            .from = {.name = ""},
+                                            .to = {.name = ""},
+                                            .protocol = IP_TCP};
+    const struct filter outer = {.name = "o",
+                                 .party = "p",
+                                 .full_name = "p/o",
+                                 .on = "all",
+                                 .default_action = FILTER_ALLOW,
+                                 .rules = &deny,
+                                 .rules_length = 1};
+    const struct filter inner = {.name = "i",
+                                 .party = "p",
+                                 .full_name = "p/i",
+                                 .on = "p/f",
+                                 .default_action = FILTER_ALLOW,
+                                 .rules = &deny,
+                                 .rules_length = 1};
+    struct filter_judgement judgement;
+    struct error err;
+    uint64_t work = 0;
+    assert_true(filter_is_inside(arena, &outer, &inner, &work, &judgement, &err));
+    assert_true(judgement.inside);
+    uint64_t once = work;
+    assert_true(once > 0);
+    assert_true(filter_is_inside(arena, &outer, &inner, &work, &judgement, &err));
+    assert_int_equal(work, 2 * once);
+    work = FILTER_WORK_MAX;
+    assert_false(filter_is_inside(arena, &outer, &inner, &work, &judgement, &err));
+    assert_int_equal(err.code, ERROR_TOO_LARGE);
 }
 
 int main(void)
@@ -295,6 +332,7 @@ int main(void)
         cmocka_unit_test(a_number_at_the_end_is_an_instance),
         cmocka_unit_test(every_part_is_looked_at),
         cmocka_unit_test(what_is_too_entangled_is_not_answered),
+        cmocka_unit_test(work_is_one_budget),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

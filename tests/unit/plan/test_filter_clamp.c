@@ -46,10 +46,10 @@ static void check_inside(const struct filter *outers, size_t length, const struc
     struct error err;
 
     for (size_t i = 0; i < length; i++) {
-        assert_true(filter_is_inside(arena, &outers[i], clamped, &said, &err));
+        assert_true(filter_is_inside(arena, &outers[i], clamped, &(uint64_t){0}, &said, &err));
         assert_true(said.inside);
     }
-    assert_true(filter_is_inside(arena, inner, clamped, &said, &err));
+    assert_true(filter_is_inside(arena, inner, clamped, &(uint64_t){0}, &said, &err));
     assert_true(said.inside);
     assert_true(filter_idle_rules(arena, clamped, &idle, &idle_length, &err));
     assert_int_equal(idle_length, 0);

@@ -105,10 +105,9 @@ static const struct field tier_fields[] = {
     ENUM(struct tier, driver, "driver", compute_kind_names, "what an instance is", .fallback = "container"),
     STRUCT(struct tier, count, "count", schema_count, "how many instances; a plain number is all three"),
     STRUCT(struct tier, size, "size", schema_size, "what one instance takes"),
-    SCALAR(
-        struct tier, capacity, "capacity", scalar_int,
-        "units of the service level's metric that one instance serves; left out: its load does not size it",
-        .min = 1, .max = INT64_MAX, .hidden_default = true),
+    SCALAR(struct tier, capacity, "capacity", scalar_int,
+           "units of the service level's metric that one instance serves; 0: load does not size it",
+           .max = INT64_MAX, .hidden_default = true),
     SCALARS(struct tier, command, "command", scalar_text, "what runs; default: the image's own", .max = 4096,
             .limit = "words a command", .hidden_default = true),
     PAIRS(struct tier, env, "env", "environment of the command", .max = 4096, .limit = "variables a tier",

@@ -380,8 +380,8 @@ static const struct bad bad_farms[] = {
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  size: {cpu: "
      "1}\n",
      "f:8:10: tiers[0].size.cpu: unknown key, did you mean \"cpus\"?"},
-    {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  capacity: 0\n",
-     "f:8:13: tiers[0].capacity: 0 is out of range, expected 1 to 9223372036854775807"},
+    {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  capacity: -1\n",
+     "f:8:13: tiers[0].capacity: -1 is out of range, expected 0 to 9223372036854775807"},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  command: "
      "httpd\n",
      "f:8:12: tiers[0].command: expected a list, found \"httpd\""},

@@ -1,12 +1,14 @@
 /* A program that tries what no instance may do, from inside of one. Linked with nothing.
  *
- *   rogue try AGENT_PID ABSTRACT   every attempt of the table: "NAME refused: WHY" or "NAME SUCCEEDED", a
- * line each rogue world                    what it finds: processes, device nodes, mounts, descriptors; a
- * line each rogue setuid                   as nobody, through a program of root's with the setuid bit: "uid U
- * euid E" rogue ask METHOD PATH [BODY]   at /run/croft/socket: the answer rogue beat FILE                a
- * heartbeat every half second, while there is no FILE; then it only lives on rogue hammer COUNT everything
- * bad that can be done to the socket rogue fork, rogue eat          until there is no more rogue flood
- * ADDRESS COUNT      datagrams, as fast as they go
+ *   rogue try AGENT_PID ABSTRACT   every attempt, a line each: "NAME refused: WHY" or "NAME SUCCEEDED"
+ *   rogue world                    what it finds, a line each: processes, nodes, mounts, descriptors
+ *   rogue setuid                   as nobody, by a program of root's with the setuid bit: "uid U euid E"
+ *   rogue hunt FILE                until there is FILE, reaches for what those have who enter
+ *   rogue ask METHOD PATH [BODY]   at /run/croft/socket: the answer
+ *   rogue beat FILE                a heartbeat every half second, while there is no FILE
+ *   rogue hammer COUNT             everything bad that can be done to the socket
+ *   rogue fork, rogue eat          until there is no more
+ *   rogue flood ADDRESS COUNT      datagrams, as fast as they go
  */
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -19,6 +21,7 @@
 #include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -491,6 +494,49 @@ static int with_setuid(const char *self)
     return 1;
 }
 
+/* ---- who enters */
+
+/* A process that enters has descriptors, a program and directories of the host until it has become another.
+ */
+static void reach_into(const char *pid)
+{
+    static const char *const ways[] = {"exe", "root", "cwd"};
+    char path[300], target[300];
+    for (int i = 0; i < 64 + 3; i++) {
+        if (i < 3)
+            snprintf(path, sizeof(path), "/proc/%s/%s", pid, ways[i]);
+        else
+            snprintf(path, sizeof(path), "/proc/%s/fd/%d", pid, i - 3);
+        ssize_t size = readlink(path, target, sizeof(target) - 1);
+        if (size < 0) continue;
+        target[size] = '\0';
+        struct stat status, root;
+        if (stat(path, &status) < 0 || stat("/", &root) < 0 || status.st_dev == root.st_dev) continue;
+        if (i == 0 && open(path, O_WRONLY | O_CLOEXEC) >= 0) printf("GOT the program %s\n", target);
+        if (i != 0 && S_ISDIR(status.st_mode)) printf("GOT the directory %s\n", target);
+    }
+}
+
+static int hunt(const char *stop)
+{
+    unsigned long met = 0;
+    int last = getpid();
+    while (access(stop, F_OK) < 0) {
+        DIR *processes = opendir("/proc");
+        for (struct dirent *entry; processes && (entry = readdir(processes));) {
+            int pid = atoi(entry->d_name);
+            if (pid <= 1 || pid == getpid()) continue;
+            reach_into(entry->d_name);
+            if (pid <= last) continue;
+            last = pid;
+            met++;
+        }
+        if (processes) closedir(processes);
+    }
+    printf("met %lu\n", met);
+    return 0;
+}
+
 /* ---- the socket */
 
 static int dial(void)
@@ -644,6 +690,7 @@ int main(int argc, char **argv)
         return try_all();
     }
     if (strcmp(what, "world") == 0) return world();
+    if (strcmp(what, "hunt") == 0 && argc == 3) return hunt(argv[2]);
     if (strcmp(what, "setuid") == 0) return with_setuid(argv[0]);
     if (strcmp(what, "who") == 0) return printf("uid %u euid %u\n", getuid(), geteuid()) < 0;
     if (strcmp(what, "ask") == 0 && argc >= 4) return ask(argv[2], argv[3], argc > 4 ? argv[4] : "", stdout);

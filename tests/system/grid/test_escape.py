@@ -10,6 +10,7 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 
 from grid import Grid, Load, Tap, equal, needs_root, start_ticks, wait_until
 
@@ -205,6 +206,21 @@ def world(grid):
     held = {fd: os.readlink(f'/proc/{pid}/fd/{fd}') for fd in os.listdir(f'/proc/{pid}/fd')}
     for fd, target in held.items():
         assert int(fd) <= 2 or target.startswith('socket:'), f'descriptors of its first process: {held}'
+
+
+@tap.case('who waits for a command to enter gets hold of nothing of the host')
+def hunt(grid):
+    two(grid, size={**SMALL, 'cpus': 1})
+    said = []
+    thread = threading.Thread(target=lambda: said.append(rogue(grid, 'hunt', '/tmp/stop')))
+    thread.start()
+    for _ in range(30):
+        equal(grid.exec('acme/bad/rogue-1', '/bin/true')[0], 0)
+    grid.shell('acme/bad/rogue-1', 'echo > /tmp/stop')
+    thread.join(timeout=40)
+    lines = said[0].splitlines()
+    equal(lines[:-1], [], 'what it got hold of')
+    assert int(re.fullmatch(r'met (\d+)', lines[-1]).group(1)) > 10, f'those who entered: {lines}'
 
 
 @tap.case('who forks without end, or fills its memory, harms itself alone')

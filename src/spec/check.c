@@ -446,7 +446,7 @@ static bool check_sides(struct grid *grid, const struct document *document, stru
         return refuse_party(grid, document, lease->from, "from", err);
     if (to == NULL) return refuse_party(grid, document, lease->to, "to", err);
     if (text_equal(to->party->parent, lease->from)) return true;
-    error_set(err, ERROR_INVALID, "%s is not the parent of %s, which is %s", lease->from, lease->to,
+    error_set(err, ERROR_INVALID, "%s is not the parent of %s: %s is", lease->from, lease->to,
               to->party->parent);
     return refuse_at(document, node_get(document->node, "from"), "from", err);
 }

@@ -109,6 +109,7 @@ struct agent {
     bool path_lost[2]; /* the last beat over it got no answer */
     struct timer *hello_again, *line_again, *poll_again, *report_again, *beat_next;
     bool greeted, report_due;
+    int64_t heard_us; /* steady time of the controller's last answer to a beat or hello; 0: none yet */
 };
 
 /* document.c */
@@ -200,6 +201,8 @@ void images_drop_layers(struct agent *agent, const struct image *image); /* it i
 void channel_start(struct agent *agent);
 void channel_stop(struct agent *agent);
 void report_soon(struct agent *agent);
+/* A controller has answered a beat or a hello of this agent not long ago. */
+bool channel_hears(const struct agent *agent);
 /* The controller over the path that is known to work, when only one does. */
 struct peer controllers_now(const struct agent *agent);
 void poll_next(struct agent *agent, bool at_once); /* asks for a newer document; else after a rest */

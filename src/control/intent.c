@@ -328,9 +328,10 @@ void controller_power(struct controller *controller, const struct caller *caller
     else if (!power && order != POWER_OFF)
         good = error_set(&err, ERROR_REFUSED, "no way to switch hosts is set up: use the switch on %s", host);
     if (good) good = note_power(controller, caller, host, order, right, &err);
+    if (good && power && order == POWER_OFF) good = hosts_tell_given_up(controller, host, &err);
     /* Without a power driver "off" is the landlord's word that the host is off: fencing by hand. */
     if (good && !power)
-        good = hosts_set_state(controller, host, HOST_STATE_OFF, true, "off, says the landlord", &err);
+        good = hosts_set_state(controller, host, HOST_STATE_OFF, HOST_FENCED, "off, says the landlord", &err);
     if (!good || !power) {
         done(ctx, good ? NULL : &err);
         return;
@@ -670,8 +671,11 @@ static void power_done(void *ctx, const struct error *failure)
     if (!failure && wait->what == POWER_OFF && controller) {
         struct session *session = session_get(controller, wait->host);
         session->beat_us[0] = session->beat_us[1] = 0;
-        good = hosts_set_state(controller, wait->host, HOST_STATE_OFF, true, "switched off as asked", &err);
+        good = hosts_set_state(controller, wait->host, HOST_STATE_OFF, HOST_FENCED, "switched off as asked",
+                               &err);
     }
+    if (failure && wait->what == POWER_OFF && controller && !hosts_spare(controller, wait->host, &err))
+        control_log(controller, "noting that a host is not given up", &err); /* its next report says so */
     wait->done(wait->ctx, failure ? failure : good ? NULL : &err);
     order_free(wait);
 }

@@ -186,7 +186,8 @@ static void take_document(struct taking *taking)
     if (!record) return;
     struct host_fact fact = *(const struct host_fact *)record->object;
     const char *refused = report->refused_reason;
-    bool back = fact.given_up && report->document_version > 0;
+    bool back = fact.given_up && report->document_version > 0 && fact.state != HOST_DOWN &&
+                !hosts_going_off(taking->controller, report->host);
     if (fact.document_version == report->document_version && text_equal(fact.document_error, refused) &&
         !back && same_keys(&fact, report))
         return;

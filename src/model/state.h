@@ -101,8 +101,8 @@ struct host_fact {
     const char *name;
     enum host_state state;
     bool fenced; /* known to run nothing: powered off, or it said so itself after a boot */
-    /* From a fence on until it has confirmed a document again: its instances may run elsewhere, whatever the
-     * document says that is on its disk. */
+    /* From before a fence on until it has confirmed a document again: its instances may run elsewhere,
+     * whatever the document says that is on its disk. */
     bool given_up;
     int64_t since_ms;
     const char *boot;         /* identity of this run of the host: changes when it restarts */

@@ -158,6 +158,7 @@ bool box_boot(struct box *box, struct error *err)
 {
     name_boot(box);
     box->on = true;
+    box->switched_off = false;
     sim_machine_power(box->machine, true);
     return box_start_agent(box, err);
 }
@@ -304,5 +305,6 @@ static bool switch_power(void *ctx, const char *host, enum power_order order, st
     if (!box) return error_set(err, ERROR_NOT_FOUND, "no switch for %s", host);
     if (world->power_fails) return error_set(err, ERROR_FAILED, "the switch of %s is stuck", host);
     if (order != POWER_ON) box_die(box);
+    box->switched_off = order == POWER_OFF;
     return order == POWER_OFF || box->on || box_boot(box, err); /* what has power stays as it is */
 }

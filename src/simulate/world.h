@@ -40,6 +40,7 @@ struct box {
     char name[64], addresses[2][48], underlay[48], boot[160];
     int boots;
     bool on;
+    bool switched_off; /* by its power switch, as the controller asked */
     struct sim_machine *machine;
     struct sim_disk *disk;
     struct sim_blobs *blobs;

@@ -39,6 +39,19 @@ static const struct option shared[] = {
     OUTPUT_OPTION(formats, "table, json, yaml or name"),
 };
 
+#define CONTACT_OPTIONS                                                                                    \
+    {.name = "contacts-reach",                                                                             \
+     .argument = "NETWORK[,…]",                                                                            \
+     .help = "what contacts of tenants may name although it is private, or of the controller's networks"}, \
+        {.name = "secrets",                                                                                \
+         .argument = "DIR",                                                                                \
+         .fallback = "secrets in its state directory",                                                     \
+         .help = "passwords that contacts name, each a file PARTY/SECRET of mode 0600"},                   \
+    {                                                                                                      \
+        .name = "authorities", .argument = "FILE",                                                         \
+        .help = "the authorities (PEM) that servers of contacts are believed by, besides the system's"     \
+    }
+
 static const struct option up_options[] = {
     {.name = "hosts", .argument = "N", .fallback = "4", .help = "how many hosts, 1 to 200"},
     {.name = "racks",
@@ -54,6 +67,7 @@ static const struct option up_options[] = {
     {.name = "capacity",
      .argument = "AMOUNTS",
      .help = "of each host: cpus=8,memory=32Gi,disk=400Gi,network=10G"},
+    CONTACT_OPTIONS,
     {.name = "detach", .letter = 'd', .help = "come back when the grid is ready, and leave it running"},
 };
 static const struct option down_options[] = {
@@ -77,6 +91,7 @@ static const struct option controller_options[] = {
      .fallback = "25",
      .help =
          "bills of so many months, besides this one, can be asked for; what is older is dropped; 0: never"},
+    CONTACT_OPTIONS,
 };
 static const struct option agent_options[] = {
     {.name = "name", .argument = "NAME", .help = "the host's name"},

@@ -13,6 +13,11 @@ struct controller_main_options {
     const char *agents;                    /* "ADDR:PORT[,ADDR:PORT]" on the management network */
     const char *power;                     /* "unix:PATH" of `croft up`, or NULL */
     unsigned keep_bills_months;            /* 0: for ever */
+    const char *secrets; /* directory of passwords that contacts name; NULL: "secrets" in state */
+    const char
+        *authorities; /* PEM file: whom servers of contacts are believed by besides the system's; or NULL */
+    const struct wide_prefix *reach; /* what contacts of tenants may name although it is near or private */
+    size_t reach_length;
 };
 
 struct agent_main_options {

@@ -217,7 +217,10 @@ struct notice_standing notices_standing(struct controller *controller, const cha
 void notices_contact_changed(struct controller *controller, const char *contact)
 {
     struct outbox *outbox = map_get(controller->outboxes, contact);
-    if (outbox) turn_at(outbox, 0);
+    if (!outbox) return;
+    for (size_t w = 0; w < POST_WAYS; w++)
+        outbox->sendings[w].not_before_ms = 0; /* what was in the way may be gone */
+    turn_at(outbox, 0);
 }
 
 static struct outbox *outbox_get(struct controller *controller, const char *contact)
@@ -482,6 +485,8 @@ static void send_by(struct sending *sending, const struct contact *contact,
         .from = contact->from,
         .to = contact->mail,
         .to_length = contact->mail_length,
+        .user = contact->login,
+        .secret = arena_printf(arena, "%s/%s", contact->party, contact->secret),
         .subject = subject_of(arena, message),
         .command = contact->command,
         .command_length = contact->command_length,

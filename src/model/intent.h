@@ -374,6 +374,8 @@ struct contact {
     size_t mail_length;
     const char *smtp;           /* "smtp://HOST:PORT", by which mail goes; "" without mail */
     const char *from;           /* whom mail comes from */
+    const char *login;          /* who logs in at the server, over TLS only; "": nobody does */
+    const char *secret;         /* the password's name: a file of the controller's machine, PARTY/SECRET */
     const char *webhook;        /* URL, or "" */
     const char *const *command; /* on the controller's machine: the landlord's contacts only */
     size_t command_length;

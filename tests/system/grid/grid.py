@@ -338,8 +338,9 @@ class Load:
 # ---------------------------------------------------------------- the grid
 
 class Grid:
-    def __init__(self, croft, hosts=4, racks=2, capacity=None):
+    def __init__(self, croft, hosts=4, racks=2, capacity=None, more=()):
         self.croft = os.path.abspath(croft)
+        self.more = more     # options of `croft up`
         self.hosts_wanted, self.racks, self.capacity = hosts, racks, capacity
         self.state = tempfile.mkdtemp(prefix='grid-', dir='/tmp')
         self.before = machine()
@@ -375,7 +376,7 @@ class Grid:
             self.process = subprocess.Popen(
                 ['setpriv', '--pdeathsig', 'TERM', '--', self.croft, 'up', '--hosts', str(self.hosts_wanted), '--racks',
                  str(self.racks), '--state', self.state, '--listen', self.address,
-                 *(['--capacity', self.capacity] if self.capacity else [])], text=True, stdin=subprocess.DEVNULL,
+                 *(['--capacity', self.capacity] if self.capacity else []), *self.more], text=True, stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE, stderr=stderr, start_new_session=True)
         line = self.process.stdout.readline()
         assert line == f'ready http://{self.address}\n', f'croft up: {line!r}, {log.read_text()}'

@@ -28,10 +28,11 @@ static const struct {
      "{'name':'x','from':'a','to':'b','capacity':{'cpus':8,'memory':'16Gi','disk':'1Ti','network':'1G',"
      "'instances':5,'farms':2},'rights':['lease','hardware'],'until':'2027-01-01T00:00:00.000Z',"
      "'state':'ended','reason':'not paid','severed_by':'c'}"},
-    {&schema_contact,
-     "{'name':'ops','party':'landlord','mail':['a@b.example','c@d.example'],"
-     "'smtp':'smtp://mail.example:25','from':'croft@b.example','webhook':'https://h.example/x',"
-     "'command':['page','ops'],'group':'5s','hourly':3}"},
+    {&schema_contact, "{'name':'ops','party':'landlord','mail':['a@b.example','c@d.example'],"
+                      "'smtp':'smtp://"
+                      "mail.example:25','from':'croft@b.example','login':'croft','secret':'mail','webhook':'"
+                      "https://h.example/x',"
+                      "'command':['page','ops'],'group':'5s','hourly':3}"},
     {&schema_pool, "{'name':'p','survive':'2','oversubscription':1.5,'on_failure':[{'do':'notify','within':'"
                    "0s','to':'ops'}]}"},
     {&schema_sla, "{'name':'gold','metric':'cpu','period':'week','priority':'urgent',"

@@ -79,6 +79,13 @@ static const struct bad bad_documents[] = {
      "f:5:7: from: expected an address such as croft@example.com"},
     {"kind: Contact\nname: ops\nparty: landlord\nmail: a@b\nsmtp: file:///etc/passwd\n",
      "f:5:7: smtp: expected smtp://HOST:PORT or smtps://HOST:PORT"},
+    {"kind: Contact\nname: ops\nparty: landlord\nmail: a@b\nsmtp: smtp://m:25\nlogin: x\n",
+     "f:1:1: secret: login and secret go together: who logs in, and the name of the password"},
+    {"kind: Contact\nname: ops\nparty: landlord\nwebhook: http://h/\nlogin: x\nsecret: y\n",
+     "f:5:8: login: a login is for the mail server: smtp is missing"},
+    {"kind: Contact\nname: ops\nparty: landlord\nmail: a@b\nsmtp: smtp://m:25\nlogin: x\nsecret: ../y\n",
+     "f:7:9: secret: expected a name of 1 to 63 of a-z 0-9 -: the password itself does not belong into a "
+     "document"},
     {"kind: Contact\nname: ops\nparty: landlord\nwebhook: gopher://h/\n",
      "f:4:10: webhook: expected http://… or https://…"},
     {"kind: Contact\nname: ops\nparty: acme\ncommand: [sh]\n",

@@ -15,8 +15,10 @@ struct net_counter {
     char *farm;     /* caller's to mem_free() */
     char *instance; /* short name of the port, or "" for the farm's */
     char *reason;   /* "spoof", "boundary", "policy", "dhcp", "rate", … */
+    char *by; /* of "filter": the full name of the one that denied, or "": one of many, or of those gone */
     int64_t packets;
 };
+enum { NET_FILTERS_TOLD_MAX = 8 };
 /* Frees the items (struct net_counter) and the vector. Here, for callers that link no net driver. */
 static inline void net_counters_free(struct vec *counters)
 {
@@ -25,6 +27,7 @@ static inline void net_counters_free(struct vec *counters)
         mem_free(counter->farm);
         mem_free(counter->instance);
         mem_free(counter->reason);
+        mem_free(counter->by);
     }
     vec_free(counters);
 }
@@ -62,7 +65,8 @@ struct net_driver {
 
     /* Descriptor of the farm's namespace, for probes from the gateway's address; the caller closes it. */
     bool (*farm_ns)(void *self, const char *farm, int *ret_fd, struct error *err);
-    /* Packets that were denied, by port and reason: items are struct net_counter. */
+    /* Packets that were denied, by port, reason and filter (of each port NET_FILTERS_TOLD_MAX by name, the
+     * rest together): items are struct net_counter. */
     bool (*counters)(void *self, struct vec *ret_counters, struct error *err);
 };
 

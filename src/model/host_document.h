@@ -131,6 +131,7 @@ struct denied_report {
     const char *farm;
     const char *instance; /* short name of the port, or "" for the farm's */
     const char *reason;   /* of denials.h */
+    const char *by;       /* full name of the filter that denied, or "" */
     int64_t packets;
 };
 

@@ -132,6 +132,8 @@ static const struct field denied_report_fields[] = {
     SCALAR(struct denied_report, farm, "farm", scalar_text, "full name", .required = true),
     SCALAR(struct denied_report, instance, "instance", scalar_text, "short name; empty: the farm's"),
     SCALAR(struct denied_report, reason, "reason", scalar_text, "why", .required = true),
+    SCALAR(struct denied_report, by, "by", scalar_text, "full name of the filter that did not let them pass",
+           .hidden_default = true),
     SCALAR(struct denied_report, packets, "packets", scalar_int, "since the network was made here"),
 };
 static const struct schema schema_denied_report =

@@ -5,6 +5,9 @@
 #include "driver/net.h"
 #include "driver/net/farm.h"
 
+/* Adds to the one for the same, or one for it. */
+void counters_add(const char *farm, const char *instance, const char *reason, const char *by, int64_t packets,
+                  struct vec *counters);
 /* Adds a struct net_counter for each port and reason that has any. */
 MUST_CHECK bool counters_read(struct farm_net *farm, struct vec *ret_counters, struct error *err);
 

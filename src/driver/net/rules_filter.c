@@ -107,6 +107,29 @@ const char *filter_book_chain(const struct filter_book *book, uint32_t address,
     return member_chain(out, address, direction);
 }
 
+void filter_book_judged(const struct filter_book *book, struct vec *ret_judged)
+{
+    for (size_t i = 0; i < book->ports.length; i++) {
+        const struct port_of *port = vec_at(&book->ports, i);
+        char address[32];
+        text_format_ipv4(address, port->address);
+        for (size_t k = 0; k < port->filters.length; k++) {
+            const struct filter_use_of *use = vec_at(&book->filters, *(size_t *)vec_at(&port->filters, k));
+            *(char **)vec_push(ret_judged) =
+                mem_printf("%s . 0x%08x", address, filter_mark(use->compiled->name));
+        }
+    }
+}
+
+const char *filter_book_name(const struct filter_book *book, uint32_t mark)
+{
+    for (size_t i = 0; i < book->filters.length; i++) {
+        const struct filter_use_of *use = vec_at(&book->filters, i);
+        if (use->compiled != NULL && filter_mark(use->compiled->name) == mark) return use->compiled->name;
+    }
+    return NULL;
+}
+
 bool filter_book_pass(const struct filter_book *book, const struct filter_packet *packet)
 {
     return judge(book, (uint32_t)packet->from.low, FILTER_OUT, packet) &&

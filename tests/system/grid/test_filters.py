@@ -109,7 +109,7 @@ def grows(grid):
     agree(grid, where, 'three webs')
 
 
-@tap.case('what is taken away is cut, reject answers at once, and events say which kind was denied')
+@tap.case('what is taken away is cut, reject answers at once, and events say whose filter denied it')
 def cut(grid):
     where = start(grid)
     with subprocess.Popen(['nsenter', '-t', str(grid.instance_pids('acme/shop/web-1')[0]), '-n', '/usr/bin/python3', '-c', FLOW, where['db-1']],
@@ -127,8 +127,8 @@ def cut(grid):
     # Refused at once, not dropped: nc with all its patience ends by itself.
     status, output = grid.shell('acme/shop/web-1', f'nc -w 600 {where["db-1"]} 8080 </dev/null 2>&1')
     assert status != 0 and 'refused' in output.lower(), f'{status} {output}'
-    wait_until('events tell it', lambda: any('filter' in event['reason'] or 'filter' in event['what']
-                                             for event in json.loads(grid.do('events', 'acme/shop/db-1', '-o', 'json'))))
+    wait_until('events tell whose filter it was', lambda: any("denied by acme's filter own (filter)" in event['reason']
+                                                              for event in json.loads(grid.do('events', 'acme/shop/db-1', '-o', 'json'))))
 
 
 @tap.case("what would pass more than the boundary is refused with a packet, and the wire keeps to the boundary that tightens later")

@@ -117,8 +117,9 @@ static void test_both_ends(void **state)
                                         rule_of(FILTER_REJECT, FILTER_OUT, IP_TCP, &ports[1])};
     const struct filter_rule inner[] = {rule_of(FILTER_DENY, FILTER_IN, IP_TCP, &ports[2]),
                                         rule_of(FILTER_REJECT, FILTER_IN, IP_TCP, &ports[3])};
-    const struct filter filters[] = {filter_of(SHOP, FILTER_ALLOW, outer, 2),
-                                     filter_of(SHOP "/db", FILTER_ALLOW, inner, 2)};
+    struct filter filters[] = {filter_of(SHOP, FILTER_ALLOW, outer, 2),
+                               filter_of(SHOP "/db", FILTER_ALLOW, inner, 2)};
+    filters[1].full_name = "acme/inner";
     char web_1[GRID_PATH_SIZE], web_2[GRID_PATH_SIZE], db_1[GRID_PATH_SIZE];
     farm.filters = filters;
     farm.filters_length = LENGTH(filters);
@@ -138,6 +139,56 @@ static void test_both_ends(void **state)
     assert_judged(grid, 0, "db-1", web_1, db_1, DB_1, 84, ECONNREFUSED);
     assert_judged(grid, 0, "db-1", web_2, db_1, DB_1, 84, ECONNREFUSED);
     assert_connects(web_1, web_2, WEB_2, 83); /* is not db's */
+
+    /* Whose filter it was is told, and forgotten with the filter. */
+    assert_true(denied_by(grid, 0, SHOP, "web-1", "acme/test") > 0);
+    assert_int_equal(denied_by(grid, 0, SHOP, "web-1", "acme/inner"), 0);
+    assert_true(denied_by(grid, 0, SHOP, "db-1", "acme/inner") > 0);
+    assert_int_equal(denied_by(grid, 0, SHOP, "db-1", ""), 0);
+    farm.filters_length = 1;
+    grid_set(grid, &farm);
+    assert_int_equal(denied(grid, 0, SHOP, "db-1", "filter"), 0);
+    assert_true(denied_by(grid, 0, SHOP, "web-1", "acme/test") > 0);
+    farm.filters_length = 2;
+    grid_set(grid, &farm);
+    assert_int_equal(denied(grid, 0, SHOP, "db-1", "filter"), 0);
+}
+
+/* By name are told a few at each port, and the rest together, so that a report stays short. */
+static void test_few_are_told_by_name(void **state)
+{
+    enum { MANY = NET_FILTERS_TOLD_MAX + 4 };
+    struct grid *grid = *state;
+    struct member members[4];
+    struct host_farm farm = usual_farm(grid, SHOP, 100, members, 3, all, LENGTH(all));
+    struct port_range ports[MANY];
+    struct filter_rule rules[MANY];
+    struct filter filters[MANY];
+    char names[MANY][32], web_1[GRID_PATH_SIZE];
+    size_t told = 0;
+    for (size_t i = 0; i < MANY; i++) {
+        ports[i] = (struct port_range){(uint16_t)(7000 + i), (uint16_t)(7000 + i)};
+        rules[i] = rule_of(FILTER_DENY, FILTER_OUT, IP_UDP, &ports[i]);
+        filters[i] = filter_of(SHOP, FILTER_ALLOW, &rules[i], 1);
+        snprintf(names[i], sizeof(names[i]), "acme/f%zu", i);
+        filters[i].full_name = names[i];
+    }
+    farm.filters = filters;
+    farm.filters_length = MANY;
+    grid_set(grid, &farm);
+    port_path(grid, &farm, "web-1", web_1);
+    int near = udp_open(web_1, WEB_1, 5000);
+    assert_true(near >= 0);
+    for (size_t i = 0; i < MANY; i++) {
+        int64_t before = denied(grid, 0, SHOP, "web-1", "filter");
+        assert_true(udp_send(near, DB_1, ports[i].first, "x", 1));
+        assert_true(denied_more(grid, 0, SHOP, "web-1", "filter", before));
+    }
+    for (size_t i = 0; i < MANY; i++)
+        told += denied_by(grid, 0, SHOP, "web-1", names[i]) > 0;
+    assert_int_equal(told, NET_FILTERS_TOLD_MAX);
+    assert_int_equal(denied_by(grid, 0, SHOP, "web-1", ""), MANY - NET_FILTERS_TOLD_MAX);
+    close(near);
 }
 
 /* The host asks its instances whether they live, and answers for names and addresses, whatever a party says.
@@ -433,6 +484,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_both_ends, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_few_are_told_by_name, setup, teardown),
         cmocka_unit_test_setup_teardown(test_host_is_not_filtered, setup, teardown),
         cmocka_unit_test_setup_teardown(test_connections_end, setup, teardown),
         cmocka_unit_test_setup_teardown(test_names_follow_members, setup, teardown),

@@ -11,6 +11,7 @@
 #include "port/clock.h"
 #include "port/disk.h"
 #include "port/identity.h"
+#include "port/local.h"
 #include "port/net.h"
 #include "port/process.h"
 #include "port/random.h"
@@ -27,6 +28,7 @@ struct agent_options {
     const struct watch_port *watch;
     const struct random_port *random;
     const struct vault_port *vault; /* parties' key pairs on this host */
+    const struct local_port *local; /* the socket in each instance */
     const struct compute_driver *compute;
     const struct net_driver *network;
     const struct balance_driver *balance;

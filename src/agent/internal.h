@@ -38,7 +38,12 @@ struct unit {
     bool frozen;
     enum instance_health health;
     struct probe *probe;
-    int probe_ns_fd; /* where the probe connects from, -1: none */
+    int probe_ns_fd;        /* where the probe connects from, -1: none */
+    struct local *socket;   /* what it asks at; NULL: a balancer, or not made */
+    bool beaten;            /* it has said that it is well, since it was made */
+    struct timer *beat_due; /* by then it has to say so again; NULL: it is not watched for that */
+    struct timer *restart;  /* it asked for it */
+    char restart_words[128];
     /* A balancer's published sockets, opened with its first start and kept while it is wanted: callers wait
      * in their queues while it is restarted, and are not refused. */
     struct vec doors;       /* doors.c */
@@ -52,6 +57,7 @@ struct unit {
     int exit_status;
     bool exit_out_of_memory;
     bool stop_asked;       /* what is here has to go, whatever is wanted */
+    bool stop_gently;      /* and may end its work before */
     struct buf last_words; /* the end of the log of the run that failed last */
     int64_t since_ms, started_us;
     int64_t restarts;
@@ -143,6 +149,7 @@ void unit_free(struct unit *unit);
 void units_step_soon(struct agent *agent); /* all of them, and removes those that are gone */
 void unit_exited(void *ctx, const char *instance, int64_t incarnation, int status, bool out_of_memory);
 void unit_fail(struct unit *unit, const char *format, ...) PRINTF_LIKE(2, 3);
+void unit_restart(struct unit *unit);               /* it asked for it, with unit->restart_words */
 const char *unit_farm_short(const char *full_name); /* "web-1" of "acme/shop/web-1" */
 void unit_balance(struct unit *unit);               /* tells a running balancer of its servers */
 
@@ -183,6 +190,11 @@ void stalls_free(struct agent *agent);
 /* health.c */
 void unit_watch(struct unit *unit);
 void unit_unwatch(struct unit *unit);
+void unit_beat(struct unit *unit); /* it says that it is well */
+
+/* socket.c: where an instance asks who it is, and says how it is. Balancers have none. */
+MUST_CHECK bool socket_open(struct unit *unit, struct error *err);
+void socket_close(struct unit *unit);
 
 /* fetch.c: units that wait for the image are stepped when it is here, or failed */
 void fetch_image(struct agent *agent, const char *digest);

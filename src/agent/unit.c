@@ -89,6 +89,7 @@ void unit_free(struct unit *unit)
 {
     const struct clock_port *clock = unit->agent->options.clock;
     unit_unwatch(unit);
+    socket_close(unit);
     clock->cancel(clock->self, unit->rest);
     clock->cancel(clock->self, unit->balance_again);
     buf_free(&unit->last_words);
@@ -143,6 +144,8 @@ void unit_adopt(struct unit *unit, const struct compute_found *found)
         say(unit, "ended while the agent was away");
     } else {
         doors_adopt(unit);
+        /* What runs goes on without it. */
+        if (!socket_open(unit, &err)) agent_log(unit->agent, "the socket of an instance", &err);
         unit_watch(unit);
     }
 }
@@ -244,6 +247,13 @@ void unit_fail(struct unit *unit, const char *format, ...)
     }
 }
 
+void unit_restart(struct unit *unit)
+{
+    if (unit->state != UNIT_UP || unit->stop_asked) return;
+    unit->stop_gently = true;
+    unit_fail(unit, "it asked to be restarted%s%s", unit->restart_words[0] ? ": " : "", unit->restart_words);
+}
+
 const char *unit_farm_short(const char *full_name)
 {
     const char *slash = strrchr(full_name, '/');
@@ -287,7 +297,7 @@ static void want_nothing_here(struct unit *unit)
     int64_t grace_ms = unit->wanted ? STOP_GRACE_MS : GONE_GRACE_MS;
 
     unit_unwatch(unit);
-    if (unit->stop_asked) {
+    if (unit->stop_asked && !unit->stop_gently) {
         wipe(unit);
         return;
     }
@@ -309,6 +319,7 @@ static void make(struct unit *unit)
     unit->have = copy_personality(unit->have_arena, unit->wanted);
     unit->frozen = false;
     unit->health = HEALTH_UNKNOWN;
+    unit->beaten = false;
     if (!open_place(unit, &place, path, sizeof(path), &err)) {
         made(unit, &err);
     } else {
@@ -346,7 +357,9 @@ static void made(void *ctx, const struct error *err)
 {
     struct unit *unit = ctx;
     const struct compute_driver *compute = unit->agent->options.compute;
+    struct error failure;
 
+    if (!err && !socket_open(unit, &failure)) err = &failure;
     if (err) {
         unit_fail(unit, "could not be made: %s", err->message);
         wipe(unit);
@@ -500,6 +513,7 @@ static void wipe(struct unit *unit)
     const struct compute_driver *compute = unit->agent->options.compute;
 
     unit_unwatch(unit);
+    socket_close(unit); /* it is on what will be unmounted */
     if (unit->stop_asked) keep_last_words(unit);
     turn(unit, UNIT_WIPING);
     if (PLANTED(wipe_skipped)) {
@@ -574,7 +588,7 @@ static void leave_port(struct unit *unit)
     unit->have = NULL;
     unit->agent->trim_due = true;
     unit->frozen = false;
-    unit->stop_asked = false;
+    unit->stop_asked = unit->stop_gently = false;
     unit->last = LAST_NOT;
     if (failed) {
         turn(unit, UNIT_RESTING);

@@ -15,6 +15,7 @@
 #include "os/disk.h"
 #include "os/http.h"
 #include "os/identity.h"
+#include "os/local.h"
 #include "os/loop.h"
 #include "os/pki.h"
 #include "os/process.h"
@@ -47,6 +48,7 @@ struct running {
     struct os_blobs *blobs;
     struct os_process *process;
     struct os_watch *watch;
+    struct os_local *local;
     struct os_identity *identity;
     struct os_vault *vault;
     struct tls *tls;
@@ -144,6 +146,7 @@ static bool make_ports(struct running *running, struct error *err)
     running->clock = os_clock_new(running->loop);
     running->process = os_process_new(running->loop);
     running->watch = os_watch_new(running->loop);
+    running->local = os_local_new(os_clock_port(running->clock), os_watch_port(running->watch));
     /* The container driver adopts what crun leaves behind. */
     return os_process_reap_orphans(running->process, err);
 }
@@ -200,6 +203,7 @@ static bool make_agent(struct running *running, struct error *err)
         .watch = os_watch_port(running->watch),
         .random = os_random_port(),
         .vault = os_vault_port(running->vault),
+        .local = os_local_port(running->local),
         .compute = &running->compute,
         .network = &running->network,
         .balance = &running->balance,
@@ -458,6 +462,7 @@ static void stop(struct running *running)
     tls_free(running->tls);
     os_identity_free(running->identity);
     os_vault_free(running->vault);
+    os_local_free(running->local);
     os_watch_free(running->watch);
     os_process_free(running->process);
     os_clock_free(running->clock);

@@ -117,7 +117,8 @@ struct compute_driver {
      * run, the status with which a shell tells so (127: not found, 126: it is no program), and why; 0: it is
      * the command's own. *ret_why points into output. */
     int (*exec_refused)(void *self, const char *output, const char **ret_why);
-    /* Directory of the host that the instance sees as /run/croft: control sockets. NULL when unknown. */
+    /* Directory of the host that the instance sees as /run/croft: sockets. A balancer may change what is in
+     * it, others only connect to what the agent has put there. NULL when unknown. */
     const char *(*control_directory)(void *self, const char *instance);
 };
 

@@ -76,6 +76,8 @@ struct personality {
     size_t env_length;
     const struct file *files;
     size_t files_length;
+    const struct pair *metadata;
+    size_t metadata_length;
     struct resources size;
     struct health health;
     uint32_t address;

@@ -75,7 +75,7 @@ struct party {
 enum compute_kind { COMPUTE_CONTAINER, COMPUTE_VM, COMPUTE_HOST };
 enum protocol { PROTOCOL_TCP, PROTOCOL_UDP, PROTOCOL_ICMP, PROTOCOL_ANY };
 enum farm_intent_state { FARM_RUNNING, FARM_STOPPED };
-enum health_kind { HEALTH_NONE, HEALTH_HTTP, HEALTH_TCP, HEALTH_EXEC };
+enum health_kind { HEALTH_NONE, HEALTH_HTTP, HEALTH_TCP, HEALTH_EXEC, HEALTH_HEARTBEAT };
 enum balance_mode { BALANCE_HTTP, BALANCE_TCP };
 
 struct pair {
@@ -98,6 +98,7 @@ struct health {
     int64_t every_ms;   /* 1s */
     int64_t timeout_ms; /* 500ms */
     int64_t fails;      /* 3: so many in a row are a failure */
+    int64_t within_ms;  /* HEALTH_HEARTBEAT: one at least so often, through its socket; else 0 */
 };
 
 struct count {
@@ -125,6 +126,10 @@ enum mend_what {
     MEND_REPLACE, /* another host */
     MEND_NOTIFY,
 };
+/* Of a tier: names are parts of a path, and all of it is one answer. */
+enum { METADATA_MAX = 64, METADATA_NAME_SIZE_MAX = 63, METADATA_SIZE_MAX = 16 * 1024 };
+enum { HEARTBEAT_MS_MIN = 1000 };
+
 enum { MEND_STEPS_MAX = 16, MEND_WITHIN_MS_MIN = 1000 };
 struct mend_step {
     enum mend_what what;
@@ -146,6 +151,8 @@ struct tier {
     size_t env_length;
     const struct file *files;
     size_t files_length;
+    const struct pair *metadata; /* what its instances read at their socket; may change while they run */
+    size_t metadata_length;
     struct health health;
     int64_t warm;
     struct spread spread;

@@ -73,6 +73,7 @@ static const struct field personality_fields[] = {
     PAIRS(struct personality, env, "env", "environment of the command", .hidden_default = true),
     OBJECTS(struct personality, files, "files", schema_file, "files put into the instance",
             .hidden_default = true),
+    PAIRS(struct personality, metadata, "metadata", "what it reads at its socket", .hidden_default = true),
     STRUCT(struct personality, size, "size", schema_resources, "what it takes"),
     STRUCT(struct personality, health, "health", schema_health, "how to see that it is well",
            .hidden_default = true),

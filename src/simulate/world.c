@@ -169,6 +169,7 @@ bool box_start_agent(struct box *box, struct error *err)
 
     if (!sim_vault_new(sim_bad_disk_port(box->bad_disk), sim_random_port(world->random), &box->vault, err))
         return error_wrap(err, "agent of %s", box->name);
+    box->local = sim_local_new();
     box->processes = fake_processes_new(box->truth);
     box->compute = fake_compute_new(box->truth);
     box->network = fake_net_new(box->truth);
@@ -183,6 +184,7 @@ bool box_start_agent(struct box *box, struct error *err)
         .watch = sim_watch_port(),
         .random = sim_random_port(world->random),
         .vault = sim_vault_port(box->vault),
+        .local = sim_local_port(box->local),
         .compute = box->compute,
         .network = box->network,
         .balance = box->balance,
@@ -283,6 +285,8 @@ static void free_drivers(struct box *box)
     box->network->destroy(box->network->self);
     box->compute->destroy(box->compute->self);
     fake_processes_free(box->processes);
+    sim_local_free(box->local);
+    box->local = NULL;
     sim_vault_free(box->vault);
     box->vault = NULL;
 }

@@ -15,6 +15,7 @@
 #include "sim/clock.h"
 #include "sim/disk.h"
 #include "sim/identity.h"
+#include "sim/local.h"
 #include "sim/machine_clock.h"
 #include "sim/net.h"
 #include "sim/post.h"
@@ -53,6 +54,7 @@ struct box {
     /* while its agent runs */
     struct agent *agent;
     struct sim_vault *vault;
+    struct sim_local *local;
     struct fake_processes *processes;
     const struct compute_driver *compute;
     const struct net_driver *network;

@@ -155,6 +155,8 @@ static void fill_personality(struct arena *arena, const struct snapshot *s, cons
         .command_length = tier->command_length,
         .files = tier->files,
         .files_length = tier->files_length,
+        .metadata = tier->metadata,
+        .metadata_length = tier->metadata_length,
         .size = instance->size,
         .health = tier->health,
         .address = instance->address,

@@ -1,7 +1,17 @@
 /* Tables of key pairs: what is told of them, and what a host keeps. */
-#include "model/keys.h"
+#include "base/text.h"
 #include "model/table.h"
 #include "model/tables.h"
+
+static bool finish_party_key(struct arena *arena, const struct node *node, void *object, struct error *err);
+
+static const struct field party_key_fields[] = {
+    SCALAR(struct party_key, name, "name", scalar_name, "the party whose secret it is", .required = true),
+    ENUM(struct party_key, custody, "custody", custody_names,
+         "where the secret is kept: on hosts, or by the party's own croft key serve", .fallback = "host"),
+};
+const struct schema schema_party_key =
+    SCHEMA(struct party_key, "Key", party_key_fields, .finish = finish_party_key);
 
 static const struct field host_key_fields[] = {
     SCALAR(struct host_key, party, "party", scalar_text, "whose pair it is", .required = true,
@@ -53,3 +63,13 @@ static const struct field kept_disk_keys_fields[] = {
 };
 const struct schema schema_kept_disk_keys =
     SCHEMA(struct kept_disk_keys, "KeptDiskKeys", kept_disk_keys_fields);
+
+/* Whoever runs the hosts has no desk beside them. */
+static bool finish_party_key(struct arena *arena, const struct node *node, void *object, struct error *err)
+{
+    const struct party_key *key = object;
+
+    if (!text_equal(key->name, PARTY_LANDLORD)) return true;
+    error_set(err, ERROR_INVALID, "the landlord's secrets are made by its hosts and stay there");
+    return schema_error_at(err, node_get(node, "name"), "name");
+}

@@ -32,6 +32,7 @@ static const struct {
      "{'name':'ops','party':'landlord','mail':['a@b.example','c@d.example'],"
      "'smtp':'smtp://mail.example:25','from':'croft@b.example','webhook':'https://h.example/x',"
      "'command':['page','ops'],'group':'5s','hourly':3}"},
+    {&schema_party_key, "{'name':'a','custody':'tenant'}"},
     {&schema_pool, "{'name':'p','survive':'2','oversubscription':1.5,'on_failure':[{'do':'notify','within':'"
                    "0s','to':'ops'}]}"},
     {&schema_sla, "{'name':'gold','metric':'cpu','period':'week','priority':'urgent',"

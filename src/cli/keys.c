@@ -95,15 +95,15 @@ int key_rotate_run(struct cli *cli)
 bool key_ask(struct key_asked *asked, bool make, struct error *err)
 {
     struct cli *cli = asked->cli;
-    const char *path = "/v1/keys";
+    const char *path = "/v1/pairs";
 
     asked->rows = VEC_OF(struct key_row);
-    if (asked->subject) path = arena_printf(cli->arena, "/v1/keys?name=%s", cli_escape(cli, asked->subject));
+    if (asked->subject) path = arena_printf(cli->arena, "/v1/pairs?name=%s", cli_escape(cli, asked->subject));
     if (!cli_ask(cli, "GET", path, NULL, &asked->answer, err) ||
         !desk_open(cli->client, make, &asked->desk, err) ||
         (asked->desk && !desk_set_grid(asked->desk, node_text(&asked->answer, "grid", ""), err)))
         return false;
-    const struct node *keys = node_get(&asked->answer, "keys");
+    const struct node *keys = node_get(&asked->answer, "pairs");
     for (size_t i = 0; keys && i < keys->length; i++) {
         const struct node *node = &keys->items[i];
         *(struct key_row *)vec_push(&asked->rows) =

@@ -7,7 +7,7 @@
 
 enum { KEY_HEX_SIZE = 2 * VAULT_KEY_SIZE };
 
-/* A row of /v1/keys. */
+/* A row of /v1/pairs. */
 struct key_row {
     const char *host, *party, *taken; /* "": not taken */
     int64_t generation;

@@ -459,7 +459,7 @@ class Grid:
         wait_until('the grid is empty', lambda: not self.get('farms') and not self.get('instances'))
         for host in self.get('hosts'):
             self.cli('activate', host['name'])
-        for kind in 'filters', 'contacts':
+        for kind in 'filters', 'contacts', 'keys':
             for item in self.get(kind):
                 self.api('DELETE', f'/v1/{kind}/' + item['name'])
         for party in self.get('parties'):

@@ -77,7 +77,7 @@ class Wire:
                 answer = response.read()
                 connection.close()
                 wire.words.append(body)
-                if self.path.startswith('/v1/keys') and wire.lie:
+                if self.path.startswith('/v1/pairs') and wire.lie:
                     answer = json.dumps(wire.lie(json.loads(answer))).encode()
                 if self.path.startswith('/v1/sealed/'):
                     wire.commands.append((self.path, body))
@@ -120,7 +120,7 @@ def start(grid, party):
 
 
 def rows(grid, party):
-    return [row for row in grid.api('GET', '/v1/keys').json['keys'] if row['party'] == party]
+    return [row for row in grid.api('GET', '/v1/pairs').json['pairs'] if row['party'] == party]
 
 
 def agent_pid(grid, host):
@@ -214,9 +214,9 @@ def wire(grid):
         equal(desk.exec('brio/shop/web-1', 'echo', 'well'), 'well')
         # Nor are plain words to be had by lies about where an instance is, whose keys there are, and which grid this is.
         for lie, why in (
-                (lambda told: {**told, 'keys': [{**row, 'host': 'h9'} for row in told['keys']]}, 'where this desk has not taken'),
-                (lambda told: {**told, 'keys': []}, 'or where brio has no keys yet'),
-                (lambda told: {**told, 'keys': [{**row, 'taken': ''} for row in told['keys']]}, None),
+                (lambda told: {**told, 'pairs': [{**row, 'host': 'h9'} for row in told['pairs']]}, 'where this desk has not taken'),
+                (lambda told: {**told, 'pairs': []}, 'or where brio has no keys yet'),
+                (lambda told: {**told, 'pairs': [{**row, 'taken': ''} for row in told['pairs']]}, None),
                 (lambda told: {**told, 'grid': '0123456789abcdef'}, 'says that it is another grid')):
             carrier.lie = lie
             if why:

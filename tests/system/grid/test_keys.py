@@ -320,8 +320,8 @@ def pins(grid):
         desk.refused('is no agent', 'key', 'show', '--agent-state', papers)
         equal(sorted(os.listdir(papers)), sorted(hosts), 'nothing is made by looking')
         # A controller that tells another pair: this one's is real, and of the other host.
-        carrier.lie = lambda answer: {**answer, 'keys': [{**row, **{half: answer['keys'][0][half] for half in ('seal', 'sign', 'fingerprint')}}
-                                                         for row in answer['keys']]}
+        carrier.lie = lambda answer: {**answer, 'pairs': [{**row, **{half: answer['pairs'][0][half] for half in ('seal', 'sign', 'fingerprint')}}
+                                                         for row in answer['pairs']]}
         pinned = [f'--pins={path}' for path in files]
         result = desk.cli('key', 'take', 'glen/shop', *pinned)
         equal((result.returncode, len(result.stderr.splitlines())), (1, 1), result)

@@ -157,6 +157,9 @@ void unit_balance(struct unit *unit);               /* tells a running balancer 
 /* doors.c: published sockets. Opens those of unit->have, shared with whoever of the farm has them open here;
  * after a failure those that were open are. */
 MUST_CHECK bool doors_open(struct unit *unit, struct error *err);
+/* Who comes to those that are open, or that the document wants opened, is judged by the filters that govern
+ * the balancers' ports. Before any is opened, and when some may have been closed. */
+MUST_CHECK bool doors_guard(struct agent *agent, const struct host_document *document, struct error *err);
 void doors_adopt(struct unit *unit); /* takes those of a balancer that an earlier agent started */
 void doors_close(struct unit *unit);
 const int *doors_fds(const struct unit *unit, struct arena *arena, size_t *ret_length);

@@ -173,6 +173,8 @@ static bool make_drivers(struct running *running, struct error *err)
                                          .outside_refused_length = options->outside_refused_length,
                                          .run_directory = network_run,
                                          .process = os_process_port(running->process),
+                                         .doors_ns_fd = options->publish_net_fd,
+                                         .doors_table = options->publish_table,
                                          .resolver = true};
     const struct container_options compute = {.state_directory = options->state,
                                               .run_directory = compute_run,

@@ -123,6 +123,10 @@ static const struct option agent_options[] = {
      .argument = "N",
      .fallback = "this one",
      .help = "network namespace, inherited, where published addresses are"},
+    {.name = "publish-table",
+     .argument = "NAME",
+     .fallback = "croft_doors",
+     .help = "nftables table there that is this host's alone: who may come to published addresses"},
     {.name = "whoami", .argument = "PATH", .help = "socket of `croft up` that knows the host's process ids"},
 };
 

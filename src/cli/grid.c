@@ -118,6 +118,7 @@ int agent_run(struct cli *cli)
                                          .outside = arguments_text(arguments, "outside"),
                                          .cgroup = arguments_text(arguments, "cgroup"),
                                          .publish_net_fd = -1,
+                                         .publish_table = arguments_text(arguments, "publish-table"),
                                          .whoami = arguments_text(arguments, "whoami")};
     struct vec refused = VEC_OF(struct prefix);
     struct error err;

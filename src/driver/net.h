@@ -32,6 +32,15 @@ static inline void net_counters_free(struct vec *counters)
     vec_free(counters);
 }
 
+/* A published socket of this host. To its farm it is the balancer's port, and callers are the internet. */
+struct net_door {
+    const char *publish;          /* "ADDR:PORT"; 0.0.0.0: all addresses */
+    const char *balancer;         /* full name of the instance */
+    uint32_t address;             /* of it in the farm */
+    uint16_t port;                /* of its frontend there */
+    const struct host_farm *farm; /* whose filters judge who comes; NULL: those that do so now go on */
+};
+
 struct net_driver {
     void *self;
     void (*destroy)(void *self); /* leaves networks as they are */
@@ -53,6 +62,12 @@ struct net_driver {
     bool (*farm_remove)(void *self, const char *farm, struct error *err);
     /* Names of the farms that are there (char *, the caller's to mem_free()): after an agent's restart. */
     bool (*farm_list)(void *self, struct vec *ret_names, struct error *err);
+
+    /* All published sockets that are here or about to be: the filters that govern the balancers' ports judge
+     * who comes to them, by the real source of each packet. In force when it returns, at one instant; what
+     * judged at doors that are not in the list ends. On failure all is as before. Cheap when nothing changed.
+     */
+    bool (*doors_set)(void *self, const struct net_door *doors, size_t length, struct error *err);
 
     /* A namespace for the instance with lo and eth0 up: its address and MAC, the gateway as default route. It
      * can send nothing but what its identity and the farm's filters allow from the first packet on. The farm

@@ -33,8 +33,8 @@ static int64_t packets_of(const struct nlattr *data);
 static void take_member(struct reading *reading, const char *key, size_t size, int64_t packets);
 static void take_uplink(struct reading *reading, const char *key, size_t size, int64_t packets);
 static const char *instance_of(const struct farm_net *farm, uint32_t address);
-static bool is_told(const struct farm_net *farm, const char *instance, const char *by,
-                    const struct vec *counters);
+static void take_door(struct reading *reading, const char *key, size_t size, int64_t packets);
+static bool is_told(const char *farm, const char *instance, const char *by, const struct vec *counters);
 
 bool counters_read(struct farm_net *farm, struct vec *ret_counters, struct error *err)
 {
@@ -82,6 +82,14 @@ void counters_add(const char *farm, const char *instance, const char *reason, co
                                                                      .reason = mem_strdup(reason),
                                                                      .by = mem_strdup(by),
                                                                      .packets = packets};
+}
+
+bool counters_read_doors(struct netlink *netlink, const char *table, const struct doors_rules *rules,
+                         struct vec *ret_counters, struct error *err)
+{
+    struct reading reading = {
+        .reason = &doors_reason, .take = take_door, .ctx = &rules, .counters = ret_counters};
+    return read_set(netlink, table, &reading, err);
 }
 
 static bool add_denials(struct farm_net *farm, uint8_t family, int64_t *denials, struct error *err)
@@ -200,7 +208,7 @@ static void take_member(struct reading *reading, const char *key, size_t size, i
     if (rules_reason_names_filter(reading->reason) && size >= sizeof(address) + sizeof(mark))
         memcpy(&mark, key + sizeof(address), sizeof(mark));
     const char *instance = instance_of(farm, address), *by = rules_filter_name(farm->rules, mark);
-    if (by == NULL || !is_told(farm, instance, by, reading->counters)) by = "";
+    if (by == NULL || !is_told(farm->name, instance, by, reading->counters)) by = "";
     counters_add(farm->name, instance, reading->reason->reason, by, packets, reading->counters);
 }
 
@@ -219,6 +227,19 @@ static void take_uplink(struct reading *reading, const char *key, size_t size, i
     }
 }
 
+/* Balancers come and go behind a door; it is the farm's. */
+static void take_door(struct reading *reading, const char *key, size_t size, int64_t packets)
+{
+    const struct doors_rules *const *rules = reading->ctx;
+    const char *farm, *filter;
+    uint32_t mark;
+    if (size < sizeof(mark)) return;
+    memcpy(&mark, key, sizeof(mark));
+    if (!doors_rules_find(*rules, mark, &farm, &filter)) return; /* they ended just now */
+    if (!is_told(farm, "", filter, reading->counters)) filter = "";
+    counters_add(farm, "", reading->reason->reason, filter, packets, reading->counters);
+}
+
 /* "" for a sender on another host, and for a port whose instance is not known. */
 static const char *instance_of(const struct farm_net *farm, uint32_t address)
 {
@@ -230,14 +251,13 @@ static const char *instance_of(const struct farm_net *farm, uint32_t address)
 }
 
 /* One by whom something is told already, or one more than may be. */
-static bool is_told(const struct farm_net *farm, const char *instance, const char *by,
-                    const struct vec *counters)
+static bool is_told(const char *farm, const char *instance, const char *by, const struct vec *counters)
 {
     size_t told = 0;
     for (size_t i = 0; i < counters->length; i++) {
         const struct net_counter *counter = vec_at(counters, i);
         if (counter->by[0] == '\0' || !text_equal(counter->instance, instance) ||
-            !text_equal(counter->farm, farm->name))
+            !text_equal(counter->farm, farm))
             continue;
         if (text_equal(counter->by, by)) return true;
         told++;

@@ -3,6 +3,7 @@
 #define CROFT_DRIVER_NET_COUNTERS_H
 
 #include "driver/net.h"
+#include "driver/net/doors_rules.h"
 #include "driver/net/farm.h"
 
 /* Adds to the one for the same, or one for it. */
@@ -14,5 +15,9 @@ MUST_CHECK bool counters_read(struct farm_net *farm, struct vec *ret_counters, s
 /* What the boundary in the host's namespace denied; farms: struct farm_net by name. */
 MUST_CHECK bool counters_read_host(const struct net_host *host, struct map *farms, struct vec *ret_counters,
                                    struct error *err);
+/* What filters denied at published sockets, for their farms. */
+MUST_CHECK bool counters_read_doors(struct netlink *netlink, const char *table,
+                                    const struct doors_rules *rules, struct vec *ret_counters,
+                                    struct error *err);
 
 #endif

@@ -24,6 +24,8 @@ const char *filter_book_chain(const struct filter_book *book, uint32_t address,
 void filter_book_judged(const struct filter_book *book, struct vec *ret_judged);
 /* The full name of the filter with this filter_mark(), if it governs anybody here; else NULL. */
 const char *filter_book_name(const struct filter_book *book, uint32_t mark);
+/* Does a filter on `on`, of the farm's list, govern this member's port? */
+bool filter_on_governs(const char *on, const char *farm, const struct member *member);
 /* Do all filters on this host let it begin a connection? */
 bool filter_book_pass(const struct filter_book *book, const struct filter_packet *packet);
 /* May new deny what old let pass between members that old knew? Says yes rather once too often. */

@@ -207,6 +207,7 @@ void grid_start(struct grid *grid, size_t index)
                                                .outside_refused = &refused,
                                                .outside_refused_length = 1,
                                                .process = &grid->process,
+                                               .doors_ns_fd = -1,
                                                .resolver = true};
     must(net_driver_new(&options, &host->driver, &err), &err);
     ns_leave(back);

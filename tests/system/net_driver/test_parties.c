@@ -1,7 +1,7 @@
 /* What comes and goes with parties' filters: connections, chains, members; and that no packet slips through
  * while filters are swapped. */
-#include "grid.h"
 #include "packets.h"
+#include "stage.h"
 
 #include "base/mem.h"
 #include "base/text.h"
@@ -35,26 +35,6 @@ static const struct farm_rule all[] = {
     {"cache", "db", PROTOCOL_ANY, 0, 65535},
 };
 
-static int setup(void **state)
-{
-    static struct grid grid; /* one test at a time */
-    grid_make(&grid);
-    *state = &grid;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    grid_settle();
-    grid_end(*state);
-    return 0;
-}
-
-static void assert_good(bool good, const struct error *err)
-{
-    if (!good) fail_msg("%s", err->message);
-}
-
 static struct filter_rule rule_of(enum filter_action action, enum filter_direction direction,
                                   int64_t protocol, const struct port_range *port)
 {
@@ -77,19 +57,6 @@ static struct filter filter_of(const char *on, enum filter_action default_action
                            .default_action = default_action,
                            .rules = rules,
                            .rules_length = length};
-}
-
-static void assert_connects(const char *from, const char *to, uint32_t address, uint16_t port)
-{
-    int door = tcp_listen(to, address, port);
-    assert_true(door >= 0);
-    int near = tcp_connect(from, address, port, 5000);
-    if (near < 0) fail_msg("cannot connect: %s", strerror(errno));
-    int far = tcp_accept(door, 5000);
-    assert_true(far >= 0);
-    close(near);
-    close(far);
-    close(door);
 }
 
 /* The denial is counted for the member at whose port it was judged, by the host that it lives on. */
@@ -405,18 +372,6 @@ static pid_t start_load(const char *ns, volatile uint32_t sent[2])
     }
     close(wire);
     return child;
-}
-
-static void run_in(const char *ns, const char *command)
-{
-    CLEANUP_FD int ns_fd = -1;
-    struct error err;
-    int back;
-    assert_good(ns_open(ns, &ns_fd, &err), &err);
-    assert_good(ns_enter(ns_fd, &back, &err), &err);
-    int status = system(command); /* NOLINT: made here */
-    ns_leave(back);
-    assert_int_equal(status, 0);
 }
 
 /* Packets that came to the instance, by a counter in its namespace. */

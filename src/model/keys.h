@@ -26,6 +26,8 @@ struct kept_console {
 struct kept_closed {
     const char *instance;
     int64_t incarnation;
+    const char *const *former; /* those consoles */
+    size_t former_length;
 };
 
 /* What an agent keeps of a party, beside its pair in the vault. */
@@ -39,8 +41,6 @@ struct kept_keys {
     int64_t floor; /* a console that comes begins above it: the most that one has counted that went */
     const struct kept_closed *closed;
     size_t closed_length;
-    const char *const *former; /* consoles from before the party was shut out */
-    size_t former_length;
 };
 
 #endif

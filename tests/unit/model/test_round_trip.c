@@ -111,7 +111,7 @@ static const struct {
      "'keys':[{'party':'a','generation':2,'taken_ms':3,'seal':'aa','sign':'bb','fingerprint':'cc'}]}"},
     {&schema_kept_keys, "{'party':'a','generation':2,'taken_ms':3,'own':true,"
                         "'consoles':[{'key':'aa','counter':9}],'floor':8,"
-                        "'closed':[{'instance':'a/f/t-1','incarnation':7}],'former':['bb']}"},
+                        "'closed':[{'instance':'a/f/t-1','incarnation':7,'former':['bb']}]}"},
 };
 
 /* Single quotes are easier to read in C. */

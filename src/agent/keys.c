@@ -212,7 +212,6 @@ bool keys_save(struct agent *agent, const struct party_keys *keys, struct error 
     CLEANUP_MEM char *path = mem_printf("keys/%s", keys->party);
     struct kept_console *consoles = arena_alloc_array(arena, keys->consoles.length + 1, sizeof(*consoles));
     struct kept_closed *closed = arena_alloc_array(arena, keys->closed.length + 1, sizeof(*closed));
-    const char **former = arena_alloc_array(arena, keys->former.length + 1, sizeof(*former));
 
     for (size_t i = 0; i < keys->consoles.length; i++) {
         const struct console *console = vec_at(&keys->consoles, i);
@@ -220,10 +219,11 @@ bool keys_save(struct agent *agent, const struct party_keys *keys, struct error 
     }
     for (size_t i = 0; i < keys->closed.length; i++) {
         const struct closed *here = vec_at(&keys->closed, i);
-        closed[i] = (struct kept_closed){here->instance, here->incarnation};
+        const char **former = arena_alloc_array(arena, here->former.length + 1, sizeof(*former));
+        for (size_t k = 0; k < here->former.length; k++)
+            former[k] = vec_at(&here->former, k);
+        closed[i] = (struct kept_closed){here->instance, here->incarnation, former, here->former.length};
     }
-    for (size_t i = 0; i < keys->former.length; i++)
-        former[i] = vec_at(&keys->former, i);
     const struct kept_keys kept = {.party = keys->party,
                                    .generation = keys->generation,
                                    .taken_ms = keys->taken_ms,
@@ -232,9 +232,7 @@ bool keys_save(struct agent *agent, const struct party_keys *keys, struct error 
                                    .consoles_length = keys->consoles.length,
                                    .floor = keys->floor,
                                    .closed = closed,
-                                   .closed_length = keys->closed.length,
-                                   .former = former,
-                                   .former_length = keys->former.length};
+                                   .closed_length = keys->closed.length};
     schema_write(&schema_kept_keys, NULL, &kept, &json);
     return disk->write(disk->self, path, json.data, json.size, 0600, err);
 }
@@ -258,7 +256,6 @@ static struct party_keys *add(struct agent *agent, const char *party)
     keys->next = mem_printf("%s+next", party);
     keys->consoles = VEC_OF(struct console);
     keys->closed = VEC_OF(struct closed);
-    keys->former = VEC_OF(char[KEYS_TEXT_SIZE]);
     *(struct party_keys **)vec_push(&agent->keys) = keys;
     return keys;
 }
@@ -303,10 +300,12 @@ static void load_one(struct agent *agent, const char *party)
         snprintf(console->key, sizeof(console->key), "%s", kept.consoles[i].key);
         console->counter = console->kept = kept.consoles[i].counter;
     }
-    for (size_t i = 0; i < kept.former_length; i++)
-        keys_add_former(keys, kept.former[i]);
-    for (size_t i = 0; i < kept.closed_length; i++)
-        keys_add_closed(keys, kept.closed[i].instance, kept.closed[i].incarnation);
+    for (size_t i = 0; i < kept.closed_length; i++) {
+        const struct kept_closed *was = &kept.closed[i];
+        struct closed *closed = keys_add_closed(keys, was->instance, was->incarnation);
+        for (size_t k = 0; k < was->former_length; k++)
+            keys_add_former(closed, was->former[k]);
+    }
 }
 
 static void turn(void *ctx)

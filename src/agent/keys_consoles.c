@@ -11,8 +11,9 @@
 enum { CONSOLES_MAX = 16 };
 
 static const struct party_keys *keys_of_instance(const struct agent *agent, const char *instance);
-static bool is_closed(const struct agent *agent, const struct party_keys *keys, const char *instance);
-static bool was_here(const struct party_keys *keys, const char *console);
+static const struct closed *closed_of(const struct agent *agent, const struct party_keys *keys,
+                                      const char *instance);
+static void closed_free(struct closed *closed);
 static bool runs(const struct agent *agent, const struct closed *closed);
 static bool check_key(const char *key, struct error *err);
 static int64_t ahead(int64_t counter);
@@ -29,7 +30,7 @@ bool keys_let_plain(const struct agent *agent, const char *instance, struct erro
             "%s has taken its keys on %s, which obeys its sealed commands only: ask from the desk that "
             "has its console key (croft key take made it there)",
             keys->party, host);
-    return !is_closed(agent, keys, instance) ||
+    return !closed_of(agent, keys, instance) ||
            error_set(err, ERROR_REFUSED,
                      "%s ran on %s before %s was shut out there, and stays closed until it is made anew",
                      instance, host, keys->party);
@@ -38,14 +39,16 @@ bool keys_let_plain(const struct agent *agent, const char *instance, struct erro
 bool keys_let(const struct agent *agent, const struct party_keys *keys, const char *instance,
               const unsigned char *console, struct error *err)
 {
+    const struct closed *closed = closed_of(agent, keys, instance);
     char text[KEYS_TEXT_SIZE];
 
     keys_hex(console, text);
-    return !is_closed(agent, keys, instance) || was_here(keys, text) ||
-           error_set(err, ERROR_REFUSED,
-                     "%s ran on %s before %s was shut out there, and obeys only consoles that %s had then, "
-                     "until it is made anew",
-                     instance, agent->options.host->name, keys->party, keys->party);
+    for (size_t i = 0; closed && i < closed->former.length; i++)
+        if (text_equal(vec_at(&closed->former, i), text)) return true;
+    return !closed || error_set(err, ERROR_REFUSED,
+                                "%s ran on %s before %s was shut out there, and obeys only consoles that %s "
+                                "had then, until it is made anew",
+                                instance, agent->options.host->name, keys->party, keys->party);
 }
 
 bool keys_taken(const struct party_keys *keys)
@@ -160,7 +163,7 @@ void keys_add_console(struct party_keys *keys, const char *key, int64_t counter)
     console->kept = ahead(counter);
 }
 
-/* Where something is closed already, whoever had come since loses it too: consoles of then only get fewer. */
+/* What is closed already stays as it is: who shuts out, takes and shuts out again is no console of before. */
 void keys_close(const struct agent *agent, struct party_keys *keys)
 {
     size_t cursor = 0;
@@ -169,40 +172,38 @@ void keys_close(const struct agent *agent, struct party_keys *keys)
     for (size_t i = keys->closed.length; i-- > 0;) {
         struct closed *closed = vec_at(&keys->closed, i);
         if (runs(agent, closed)) continue;
-        mem_free(closed->instance);
+        closed_free(closed);
         vec_remove(&keys->closed, i);
     }
     if (!keys->taken_ms) return; /* what is not closed was open to everybody */
-    if (keys->closed.length == 0) {
-        vec_clear(&keys->former);
-        for (size_t i = 0; i < keys->consoles.length; i++)
-            keys_add_former(keys, ((const struct console *)vec_at(&keys->consoles, i))->key);
-    }
-    for (size_t i = keys->former.length; i-- > 0;)
-        if (!keys_console(keys, vec_at(&keys->former, i))) vec_remove(&keys->former, i);
     while (map_next(agent->units, &cursor, NULL, &value)) {
         const struct unit *unit = value;
-        if (unit->have && keys_of_instance(agent, unit->name) == keys && !is_closed(agent, keys, unit->name))
-            keys_add_closed(keys, unit->name, unit->have->incarnation);
+        if (!unit->have || keys_of_instance(agent, unit->name) != keys || closed_of(agent, keys, unit->name))
+            continue;
+        struct closed *closed = keys_add_closed(keys, unit->name, unit->have->incarnation);
+        for (size_t i = 0; i < keys->consoles.length; i++)
+            keys_add_former(closed, ((const struct console *)vec_at(&keys->consoles, i))->key);
     }
 }
 
-void keys_add_closed(struct party_keys *keys, const char *instance, int64_t incarnation)
+struct closed *keys_add_closed(struct party_keys *keys, const char *instance, int64_t incarnation)
 {
-    *(struct closed *)vec_push(&keys->closed) = (struct closed){mem_strdup(instance), incarnation};
+    struct closed *closed = vec_push(&keys->closed);
+
+    *closed = (struct closed){mem_strdup(instance), incarnation, VEC_OF(char[KEYS_TEXT_SIZE])};
+    return closed;
 }
 
-void keys_add_former(struct party_keys *keys, const char *console)
+void keys_add_former(struct closed *closed, const char *console)
 {
-    snprintf(vec_push(&keys->former), KEYS_TEXT_SIZE, "%s", console);
+    snprintf(vec_push(&closed->former), KEYS_TEXT_SIZE, "%s", console);
 }
 
 void keys_free_closed(struct party_keys *keys)
 {
     for (size_t i = 0; i < keys->closed.length; i++)
-        mem_free(((struct closed *)vec_at(&keys->closed, i))->instance);
+        closed_free(vec_at(&keys->closed, i));
     vec_free(&keys->closed);
-    vec_free(&keys->former);
 }
 
 static const struct party_keys *keys_of_instance(const struct agent *agent, const char *instance)
@@ -214,20 +215,21 @@ static const struct party_keys *keys_of_instance(const struct agent *agent, cons
     return NULL;
 }
 
-static bool is_closed(const struct agent *agent, const struct party_keys *keys, const char *instance)
+/* NULL: it is open to whom the party obeys. */
+static const struct closed *closed_of(const struct agent *agent, const struct party_keys *keys,
+                                      const char *instance)
 {
     for (size_t i = 0; i < keys->closed.length; i++) {
         const struct closed *closed = vec_at(&keys->closed, i);
-        if (text_equal(closed->instance, instance) && runs(agent, closed)) return true;
+        if (text_equal(closed->instance, instance) && runs(agent, closed)) return closed;
     }
-    return false;
+    return NULL;
 }
 
-static bool was_here(const struct party_keys *keys, const char *console)
+static void closed_free(struct closed *closed)
 {
-    for (size_t i = 0; i < keys->former.length; i++)
-        if (text_equal(vec_at(&keys->former, i), console)) return true;
-    return false;
+    mem_free(closed->instance);
+    vec_free(&closed->former);
 }
 
 /* An incarnation is made from nothing, and none has another's number. */

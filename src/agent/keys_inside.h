@@ -19,10 +19,11 @@ struct console {
     int64_t kept;    /* no less than that, on disk */
 };
 
-/* What ran here when its party was shut out. */
+/* What ran here when its party was shut out: obeys only consoles that the party had then, and has. */
 struct closed {
     char *instance;
     int64_t incarnation;
+    struct vec former; /* char[KEYS_TEXT_SIZE] */
 };
 
 struct party_keys {
@@ -46,8 +47,8 @@ void keys_add_console(struct party_keys *keys, const char *key, int64_t counter)
 /* What runs here now obeys the consoles of now, and no others, until it is new; before these are forgotten.
  */
 void keys_close(const struct agent *agent, struct party_keys *keys);
-void keys_add_closed(struct party_keys *keys, const char *instance, int64_t incarnation);
-void keys_add_former(struct party_keys *keys, const char *console);
+struct closed *keys_add_closed(struct party_keys *keys, const char *instance, int64_t incarnation);
+void keys_add_former(struct closed *closed, const char *console);
 void keys_free_closed(struct party_keys *keys);
 
 #endif

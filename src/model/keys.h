@@ -27,6 +27,8 @@ struct kept_console {
 struct kept_closed {
     const char *instance;
     int64_t incarnation;
+    const char *const *former; /* those consoles */
+    size_t former_length;
 };
 
 /* What an agent keeps of a party, beside its pair in the vault. */
@@ -40,8 +42,6 @@ struct kept_keys {
     int64_t floor; /* a console that comes begins above it: the most that one has counted that went */
     const struct kept_closed *closed;
     size_t closed_length;
-    const char *const *former; /* consoles from before the party was shut out */
-    size_t former_length;
 };
 
 /* A key of something that is stored for a party, wrapped by the party's disk key. */

@@ -41,6 +41,8 @@ static const struct field kept_closed_fields[] = {
     SCALAR(struct kept_closed, instance, "instance", scalar_text, "its full name", .required = true,
            .unique = true),
     SCALAR(struct kept_closed, incarnation, "incarnation", scalar_int, "which of its lives"),
+    SCALARS(struct kept_closed, former, "former", scalar_text, "the consoles of then",
+            .hidden_default = true),
 };
 static const struct schema schema_kept_closed = SCHEMA(struct kept_closed, "kept_closed", kept_closed_fields);
 
@@ -54,8 +56,7 @@ static const struct field kept_keys_fields[] = {
     SCALAR(struct kept_keys, floor, "floor", scalar_int, "a console that comes begins above it",
            .fallback = "0"),
     OBJECTS(struct kept_keys, closed, "closed", schema_kept_closed,
-            "what ran when the party was shut out: it obeys former consoles only", .hidden_default = true),
-    SCALARS(struct kept_keys, former, "former", scalar_text, "consoles from before the party was shut out",
+            "what ran when the party was shut out: it obeys the consoles of then only",
             .hidden_default = true),
 };
 const struct schema schema_kept_keys = SCHEMA(struct kept_keys, "KeptKeys", kept_keys_fields);

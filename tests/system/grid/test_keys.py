@@ -244,6 +244,17 @@ def shut_out(grid):
         wait_until('the controller knows', lambda: any(row['host'] == host and not row['taken'] for row in rows(grid, 'cord')))
         desk.do('key', 'take', 'cord/shop')
         equal(desk.exec('cord/shop/web-1', 'echo', 'back'), 'back')
+        # What ran is not the landlord's to look into: neither plainly, nor with the tenant's keys taken by itself.
+        landlord.do('key', 'take', next(row['host'] for row in rows(grid, 'cord') if row['host'] != host))
+        landlord.do('key', 'rotate', '--party', 'cord', 'cord/shop', '--yes')
+        wait_until('the controller knows', lambda: not any(row['taken'] for row in rows(grid, 'cord')))
+        landlord.refused('before cord was shut out there', 'exec', 'cord/shop/web-1', '--', 'true')
+        landlord.refused('before cord was shut out there', 'logs', 'cord/shop/web-1')
+        landlord.do('key', 'take', 'cord/shop')
+        landlord.refused('obeys only consoles that cord had then', 'exec', 'cord/shop/web-1', '--', 'true')
+        landlord.do('key', 'rotate', '--party', 'cord', 'cord/shop', '--yes')
+        desk.do('key', 'take', 'cord/shop')
+        equal(desk.exec('cord/shop/web-1', 'echo', 'ours'), 'ours')
         landlord.do('key', 'rotate', host, '--yes')
         told = [event['what'] for event in grid.events(host)]
         for what in 'keys of cord taken', 'keys of cord rotated', 'keys of cord made anew', 'keys of landlord taken':

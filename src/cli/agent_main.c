@@ -13,6 +13,7 @@
 #include "os/blob.h"
 #include "os/clock.h"
 #include "os/disk.h"
+#include "os/hardware.h"
 #include "os/http.h"
 #include "os/identity.h"
 #include "os/loop.h"
@@ -47,6 +48,7 @@ struct running {
     struct os_blobs *blobs;
     struct os_process *process;
     struct os_watch *watch;
+    struct os_hardware *hardware;
     struct os_identity *identity;
     struct os_vault *vault;
     struct tls *tls;
@@ -144,6 +146,11 @@ static bool make_ports(struct running *running, struct error *err)
     running->clock = os_clock_new(running->loop);
     running->process = os_process_new(running->loop);
     running->watch = os_watch_new(running->loop);
+    const struct os_hardware_options hardware = {.clock = os_clock_port(running->clock),
+                                                 .process = os_process_port(running->process),
+                                                 .root = running->options->hardware,
+                                                 .state = running->options->state};
+    running->hardware = os_hardware_new(&hardware);
     /* The container driver adopts what crun leaves behind. */
     return os_process_reap_orphans(running->process, err);
 }
@@ -199,6 +206,7 @@ static bool make_agent(struct running *running, struct error *err)
         .process = os_process_port(running->process),
         .watch = os_watch_port(running->watch),
         .random = os_random_port(),
+        .hardware = os_hardware_port(running->hardware),
         .vault = os_vault_port(running->vault),
         .compute = &running->compute,
         .network = &running->network,
@@ -458,6 +466,7 @@ static void stop(struct running *running)
     tls_free(running->tls);
     os_identity_free(running->identity);
     os_vault_free(running->vault);
+    os_hardware_free(running->hardware);
     os_watch_free(running->watch);
     os_process_free(running->process);
     os_clock_free(running->clock);

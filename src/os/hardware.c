@@ -13,7 +13,7 @@
 
 /* A read of a sensor may wait for a slow bus, or for a controller that hangs: other programs do that, so that
  * this one never waits. `grep` names the file before each line that it reads. */
-enum { READ_MS_MAX = 20 * 1000, TEXT_SIZE_MAX = 512 * 1024 };
+enum { READ_MS = 20 * 1000, TEXT_SIZE_MAX = 512 * 1024 };
 
 struct os_hardware {
     struct hardware_port port;
@@ -28,6 +28,8 @@ struct hardware_look {
     struct timer *soon;
     struct buf text;
     bool cut;
+    bool failed; /* not all was read: why */
+    struct error trouble;
     void (*done)(void *ctx, const struct hardware_reading *readings, size_t length, const char *note);
     void *ctx;
 };
@@ -41,7 +43,7 @@ static bool read_files(struct hardware_look *look, const struct vec *files, stru
 static void take_text(void *ctx, int stream, const char *data, size_t size);
 static void read_all(void *ctx, struct process_exit exit);
 static void finish_soon(void *ctx);
-static void finish(struct hardware_look *look, bool late);
+static void finish(struct hardware_look *look);
 static void add_space(const char *state, struct vec *readings);
 static void look_free(struct hardware_look *look);
 
@@ -75,14 +77,16 @@ static struct hardware_look *look(void *self,
     const struct clock_port *clock = hardware->options.clock;
     struct hardware_look *look = mem_alloc(sizeof(*look));
     struct vec files = VEC_OF(char *);
-    struct error err;
 
     ASSERT(!hardware->look);
     *look = (struct hardware_look){.hardware = hardware, .done = done, .ctx = ctx};
     hardware->look = look;
+    disk_asker_go_on(hardware->asker);
     look->cut = !hardware_files(hardware->options.root, &files);
-    if (files.length == 0 || !read_files(look, &files, &err))
-        look->soon = clock->after(clock->self, 0, finish_soon, look);
+    bool reads = files.length > 0 && read_files(look, &files, &look->trouble);
+    look->failed = files.length > 0 && !reads;
+    if (look->failed) error_wrap(&look->trouble, "sensors are not read");
+    if (!reads) look->soon = clock->after(clock->self, 0, finish_soon, look);
     hardware_files_free(&files);
     return look;
 }
@@ -104,13 +108,14 @@ static bool read_files(struct hardware_look *look, const struct vec *files, stru
     for (size_t i = 0; i < files->length; i++)
         argv[LENGTH(words) + i] = *(char *const *)vec_at(files, i);
     argv[LENGTH(words) + files->length] = NULL;
-    const struct process_options options = {.argv = argv,
-                                            .env = env,
-                                            .directory = hardware->options.root,
-                                            .out = PROCESS_CAPTURE,
-                                            .net_ns_fd = -1,
-                                            .die_with_parent = true,
-                                            .timeout_ms = READ_MS_MAX};
+    const struct process_options options = {
+        .argv = argv,
+        .env = env,
+        .directory = hardware->options.root,
+        .out = PROCESS_CAPTURE,
+        .net_ns_fd = -1,
+        .die_with_parent = true,
+        .timeout_ms = hardware->options.read_ms_max ? hardware->options.read_ms_max : READ_MS};
     bool good = process->spawn(process->self, &options, take_text, read_all, look, &look->process, err);
     mem_free(argv);
     return good;
@@ -128,18 +133,20 @@ static void read_all(void *ctx, struct process_exit exit)
     struct hardware_look *look = ctx;
 
     look->process = NULL;
-    finish(look, exit.timed_out);
+    look->failed = exit.timed_out;
+    if (look->failed) error_set(&look->trouble, ERROR_TIMEOUT, "a sensor does not answer in time");
+    finish(look);
 }
 
 static void finish_soon(void *ctx)
 {
     struct hardware_look *look = ctx;
     look->soon = NULL;
-    finish(look, false);
+    finish(look);
 }
 
-/* late: a sensor took too long; what was read before it is not all, and the rest would seem to be over. */
-static void finish(struct hardware_look *look, bool late)
+/* What was read before a sensor that does not answer is not all: the rest would seem to be over. */
+static void finish(struct hardware_look *look)
 {
     struct os_hardware *hardware = look->hardware;
     void (*done)(void *ctx, const struct hardware_reading *readings, size_t length, const char *note) =
@@ -155,9 +162,9 @@ static void finish(struct hardware_look *look, bool late)
     if (look->cut)
         buf_add_text(&note,
                      note.size ? "; more sensors than are looked at" : "more sensors than are looked at");
-    if (late) buf_printf(&note, "%sa sensor does not answer in time", note.size ? "; " : "");
+    bool late = look->failed;
+    if (late) buf_printf(&note, "%s%s", note.size ? "; " : "", look->trouble.message);
     look_free(look);
-    disk_asker_go_on(hardware->asker);
     static const struct hardware_reading none;
     done(ctx,
          late              ? NULL

@@ -13,8 +13,9 @@ struct os_hardware;
 struct os_hardware_options {
     const struct clock_port *clock;
     const struct process_port *process;
-    const char *root;  /* "/sys", or a directory that looks like it */
-    const char *state; /* whose file system is watched: the agent's own state directory */
+    const char *root;    /* "/sys", or a directory that looks like it */
+    int64_t read_ms_max; /* of a look; 0: 20 s */
+    const char *state;   /* whose file system is watched: the agent's own state directory */
 };
 
 /* All of the options outlive it. */

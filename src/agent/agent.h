@@ -10,6 +10,7 @@
 #include "port/blob.h"
 #include "port/clock.h"
 #include "port/disk.h"
+#include "port/hardware.h"
 #include "port/identity.h"
 #include "port/local.h"
 #include "port/net.h"
@@ -27,8 +28,9 @@ struct agent_options {
     const struct process_port *process;
     const struct watch_port *watch;
     const struct random_port *random;
-    const struct vault_port *vault; /* parties' key pairs on this host */
-    const struct local_port *local; /* the socket in each instance */
+    const struct vault_port *vault;       /* parties' key pairs on this host */
+    const struct local_port *local;       /* the socket in each instance */
+    const struct hardware_port *hardware; /* NULL: nobody looks at this host's */
     const struct compute_driver *compute;
     const struct net_driver *network;
     const struct balance_driver *balance;

@@ -5,6 +5,7 @@
 #include "agent/agent.h"
 #include "base/mem.h"
 #include "model/schemas.h"
+#include "observe/hardware.h"
 
 /* A document and all that it points to. */
 struct held_document {
@@ -106,6 +107,11 @@ struct agent {
     struct timer *load_next;
     struct call *load_call;
 
+    struct hardware_watch *hardware; /* hardware.c; NULL: nobody looks */
+    struct timer *hardware_next;
+    struct hardware_look *hardware_look;
+    char *hardware_note; /* NULL: not looked yet */
+
     struct vec keys; /* struct party_keys *, by party (keys.c) */
     struct timer *keys_next;
     struct map *disk_keys; /* party -> struct disk_keys (disk_keys.c) */
@@ -135,6 +141,11 @@ void farms_trim(struct agent *agent);
 void predecessors_add(struct agent *agent, struct held_document *held);
 void predecessors_free(struct agent *agent);
 void held_document_free(struct held_document *held);
+
+/* hardware.c */
+void hardware_start(struct agent *agent);
+void hardware_stop(struct agent *agent);
+void hardware_report(const struct agent *agent, struct host_report *report);
 
 /* boot.c: after a boot without a controller, the other hosts are asked whether this one was given up */
 void boot_start(struct agent *agent);

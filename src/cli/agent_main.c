@@ -13,6 +13,7 @@
 #include "os/blob.h"
 #include "os/clock.h"
 #include "os/disk.h"
+#include "os/hardware.h"
 #include "os/http.h"
 #include "os/identity.h"
 #include "os/local.h"
@@ -49,6 +50,7 @@ struct running {
     struct os_process *process;
     struct os_watch *watch;
     struct os_local *local;
+    struct os_hardware *hardware;
     struct os_identity *identity;
     struct os_vault *vault;
     struct tls *tls;
@@ -147,6 +149,11 @@ static bool make_ports(struct running *running, struct error *err)
     running->process = os_process_new(running->loop);
     running->watch = os_watch_new(running->loop);
     running->local = os_local_new(os_clock_port(running->clock), os_watch_port(running->watch));
+    const struct os_hardware_options hardware = {.clock = os_clock_port(running->clock),
+                                                 .process = os_process_port(running->process),
+                                                 .root = running->options->hardware,
+                                                 .state = running->options->state};
+    running->hardware = os_hardware_new(&hardware);
     /* The container driver adopts what crun leaves behind. */
     return os_process_reap_orphans(running->process, err);
 }
@@ -204,6 +211,7 @@ static bool make_agent(struct running *running, struct error *err)
         .process = os_process_port(running->process),
         .watch = os_watch_port(running->watch),
         .random = os_random_port(),
+        .hardware = os_hardware_port(running->hardware),
         .vault = os_vault_port(running->vault),
         .local = os_local_port(running->local),
         .compute = &running->compute,
@@ -465,6 +473,7 @@ static void stop(struct running *running)
     os_identity_free(running->identity);
     os_vault_free(running->vault);
     os_local_free(running->local);
+    os_hardware_free(running->hardware);
     os_watch_free(running->watch);
     os_process_free(running->process);
     os_clock_free(running->clock);

@@ -68,6 +68,11 @@ static const struct option up_options[] = {
      .argument = "AMOUNTS",
      .help = "of each host: cpus=8,memory=32Gi,disk=400Gi,network=10G"},
     CONTACT_OPTIONS,
+    {.name = "hardware",
+     .argument = "DIR",
+     .fallback = "/sys for all",
+     .help =
+         "where hosts look at their sensors, memory and disks: DIR/h1, DIR/h2 … are directories like /sys"},
     {.name = "detach", .letter = 'd', .help = "come back when the grid is ready, and leave it running"},
 };
 static const struct option down_options[] = {
@@ -119,6 +124,10 @@ static const struct option agent_options[] = {
      .help = "what it has: cpus=8,memory=32Gi,disk=400Gi,network=10G"},
     {.name = "reserve", .argument = "AMOUNTS", .help = "what of it is kept for the host itself"},
     {.name = "cgroup", .argument = "PATH", .help = "below which instances get their cgroups"},
+    {.name = "hardware",
+     .argument = "DIR",
+     .fallback = "/sys",
+     .help = "where its sensors, memory and disks are looked at: a directory like /sys"},
     {.name = "publish-net-fd",
      .argument = "N",
      .fallback = "this one",

@@ -30,6 +30,7 @@ int up_run(struct cli *cli)
     options.contacts_reach = arguments_text(cli->arguments, "contacts-reach");
     options.secrets = arguments_text(cli->arguments, "secrets");
     options.authorities = arguments_text(cli->arguments, "authorities");
+    options.hardware = arguments_text(cli->arguments, "hardware");
     struct vec reach = VEC_OF(struct wide_prefix);
     bool good = read_reach(cli, &reach, &err); /* the controller would end, again and again */
     vec_free(&reach);
@@ -117,6 +118,7 @@ int agent_run(struct cli *cli)
                                          .underlay = arguments_text(arguments, "underlay"),
                                          .outside = arguments_text(arguments, "outside"),
                                          .cgroup = arguments_text(arguments, "cgroup"),
+                                         .hardware = arguments_text(arguments, "hardware"),
                                          .publish_net_fd = -1,
                                          .publish_table = arguments_text(arguments, "publish-table"),
                                          .whoami = arguments_text(arguments, "whoami")};
@@ -128,6 +130,7 @@ int agent_run(struct cli *cli)
         !read_capacity(cli, "capacity", &options.host.capacity, &err) ||
         !read_capacity(cli, "reserve", &options.host.reserve, &err))
         return cli_fail(cli, &err);
+    if (!options.hardware) options.hardware = "/sys";
     options.host.name = name;
     options.host.zone = zone;
     options.host.pool = pool ? pool : "general";

@@ -36,6 +36,7 @@ struct agent_main_options {
     int publish_net_fd;        /* network namespace where published addresses are; -1: this one */
     const char *whoami;        /* socket of `croft up` that knows the host's process ids, or NULL */
     struct host host;          /* name, zone, pool, class, capacity, reserve as given */
+    const char *hardware;      /* directory like /sys, where its hardware is looked at */
 };
 
 /* Each runs until SIGTERM or SIGINT and returns the exit code. */

@@ -165,6 +165,11 @@ struct host_report {
     size_t denied_length;
     const struct host_key *keys;
     size_t keys_length;
+    /* The hardware has been looked at since the agent began: before that nothing is said of it. */
+    bool hardware_seen;
+    const struct finding *findings;
+    size_t findings_length;
+    const char *hardware_note; /* what is not looked at, and why; "" */
 };
 
 #endif

@@ -142,6 +142,23 @@ struct mend_step {
     const char *to;    /* notify: a contact of the party, or else of the landlord; else "" */
 };
 
+/* What the landlord has done about a host whose hardware goes bad. Each step is due so long after a finding
+ * of its kinds was first told, if that still holds. */
+enum hardware_what { HARDWARE_NOTIFY, HARDWARE_DRAIN };
+enum { HARDWARE_STEPS_MAX = 16, HARDWARE_BACK_MS_MIN = 60 * 1000 };
+struct hardware_step {
+    enum hardware_what what;
+    int64_t after_ms;
+    const char *const *on_names; /* of finding kinds; length 0: all */
+    size_t on_names_length;
+    int64_t on;   /* the names, read: bits 1 << enum finding_kind; made by the reader, not in the document */
+    int64_t over; /* only where more than so much is read */
+    const char *to;  /* notify: a contact of the landlord; else "" */
+    int64_t back_ms; /* drain: so long after the last finding ended it is active again; 0: when somebody says
+                        so */
+    int64_t most_millis; /* drain: of the pool's hosts that its policy has drained at once, in thousandths */
+};
+
 struct tier {
     const char *name;
     const char *image; /* NAME:TAG */
@@ -212,6 +229,8 @@ struct pool {
     int64_t oversubscription_millis;
     const struct mend_step *on_failure; /* of a host; notify only: it is looked at and fenced in any case */
     size_t on_failure_length;
+    const struct hardware_step *on_hardware; /* of a host that answers, but whose hardware goes bad */
+    size_t on_hardware_length;
 };
 
 /* What a service level counts, and a tier's `capacity` is in. */

@@ -169,5 +169,11 @@ static const struct field host_report_fields[] = {
     OBJECTS(struct host_report, denied, "denied", schema_denied_report, "packets that were not let pass"),
     OBJECTS(struct host_report, keys, "keys", schema_host_key, "parties' key pairs here",
             .hidden_default = true),
+    SCALAR(struct host_report, hardware_seen, "hardware_seen", scalar_bool, "its hardware was looked at",
+           .hidden_default = true),
+    OBJECTS(struct host_report, findings, "findings", schema_finding, "what is wrong with its hardware",
+            .max = FINDINGS_MAX, .limit = "findings a host", .hidden_default = true),
+    SCALAR(struct host_report, hardware_note, "hardware_note", scalar_text,
+           "what of it is not looked at, and why", .hidden_default = true),
 };
 const struct schema schema_host_report = SCHEMA(struct host_report, "HostReport", host_report_fields);

@@ -10,6 +10,8 @@
 
 const char *const landlord = "landlords-own-token";
 const char api_address[] = "127.0.0.1:7000";
+enum { LOOK_US = 3000 }; /* of reading some sensors */
+
 static const char *const images[] = {"hello:1", "hello:2", "croft-balancer:1"};
 enum { FIRST_SIZE = 27 }; /* of images: it keeps them apart */
 static const char *const controller_addresses[] = {"10.90.0.1:7070", "10.91.0.1:7070"};
@@ -66,6 +68,7 @@ void world_free(struct world *world)
     for (size_t i = 0; i < world->boxes_length; i++) {
         sim_bad_disk_free(world->boxes[i].bad_disk);
         sim_bad_blobs_free(world->boxes[i].bad_blobs);
+        sim_hardware_free(world->boxes[i].hardware);
         sim_disk_free(world->boxes[i].disk);
         sim_blobs_free(world->boxes[i].blobs);
         sim_machine_clock_free(world->boxes[i].clock);
@@ -180,6 +183,7 @@ bool box_start_agent(struct box *box, struct error *err)
         .disk = sim_bad_disk_port(box->bad_disk),
         .identity = sim_identity_port(world->identity),
         .blobs = sim_bad_blobs_port(box->bad_blobs),
+        .hardware = sim_hardware_port(box->hardware),
         .process = fake_processes_port(box->processes),
         .watch = sim_watch_port(),
         .random = sim_random_port(world->random),
@@ -253,6 +257,7 @@ static void add_box(struct world *world, const struct host *host)
     sim_machine_held(box->machine, held_until_us, box->clock);
     box->bad_disk = sim_bad_disk_new(sim_disk_port(box->disk), spend, box->clock);
     box->bad_blobs = sim_bad_blobs_new(sim_blobs_port(box->blobs), spend, box->clock);
+    box->hardware = sim_hardware_new(sim_machine_clock_port(box->clock), LOOK_US);
     box->truth = fake_host_get(world->truth, box->name);
     box->host = *host;
     map_put(world->boxes_by_name, box->name, box);

@@ -14,6 +14,7 @@
 #include "sim/blob.h"
 #include "sim/clock.h"
 #include "sim/disk.h"
+#include "sim/hardware.h"
 #include "sim/identity.h"
 #include "sim/local.h"
 #include "sim/machine_clock.h"
@@ -49,6 +50,7 @@ struct box {
     struct sim_machine_clock *clock;
     struct sim_bad_disk *bad_disk;
     struct sim_bad_blobs *bad_blobs;
+    struct sim_hardware *hardware;
     struct fake_host *truth;
     struct host host;
     /* while its agent runs */

@@ -25,7 +25,8 @@ struct up_options {
     bool detach;
     struct up_capacity capacity;                        /* of each host */
     const char *contacts_reach, *secrets, *authorities; /* the controller's options of these names, or NULL */
-    const char *program; /* what is started as `controller` and `agent`; NULL: this program */
+    const char *hardware; /* HARDWARE/h1 is what that host takes for /sys; NULL: all have the machine's */
+    const char *program;  /* what is started as `controller` and `agent`; NULL: this program */
 };
 
 /* The defaults of the command line. */

@@ -8,6 +8,7 @@ import http.server
 import json
 import os
 import pathlib
+import shutil
 import socket
 import ssl
 import subprocess
@@ -121,7 +122,7 @@ class Hook:
         return f'http://{self.server.socket.getsockname()[0]}:{self.server.server_port}/hook'
 
 
-MAIL = HOOK = TLS = None
+MAIL = HOOK = TLS = HARDWARE = None
 CLONE_NEWNET = 0x40000000
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -358,8 +359,45 @@ def host(grid):
     assert refused.returncode != 0 and 'pool general tells contact landlord/ops' in refused.stderr, refused
 
 
+def sensor(host, path, text):
+    """What a host's sensor says, as a file of its /sys."""
+    file = pathlib.Path(HARDWARE, host, path)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f'{text}\n')
+
+
+@tap.case('a host whose memory goes bad is told of, emptied by its pool\'s policy, and active again by a person\'s word only')
+def hardware(grid):
+    contact(grid, group='0s')
+    grid.apply('{kind: Pool, name: general, on_hardware: [{do: notify, to: ops}, {do: drain, on: memory-errors, after: 1s}]}')
+    grid.apply(grid.farm('shop', web={'count': 2}), wait=True)
+    bad = grid.instance('acme/shop/web-1')['host']
+    equal([host['findings'] for host in grid.get('hosts')], [[], [], []])
+    if not shutil.which('smartctl'):
+        wait_until('it is said what is not looked at', lambda: 'smartctl is not installed' in grid.host(bad)['hardware'])
+    sensor(bad, 'devices/system/edac/mc/mc0/ce_count', 112)
+    wait_until('it is told', lambda: (f'host/{bad}/memory-errors/mc0', 'failed') in lines())
+    wait_until('it is emptied', lambda: grid.host(bad)['state'] == 'draining')
+    reason = f"memory mc0 of {bad}: 12 corrected errors within an hour, limit 10: drained by the policy of pool general"
+    equal(grid.host(bad)['reason'], reason)
+    wait_until('nothing is there', lambda: grid.host(bad)['instances'] == 0)
+    wait_until('it runs elsewhere', lambda: grid.get('farms', 'acme/shop')['state'] == 'ready')
+    assert reason in grid.do('describe', 'host', bad) and reason in grid.do('explain', bad), 'nobody is told why'
+    assert f'croft_host_finding{{host="{bad}",kind="memory-errors",what="mc0"}} 12' in grid.api('GET', '/metrics').text
+    grid.do('activate', bad)
+    wait_until('it is up', lambda: grid.host(bad)['state'] == 'up')
+    equal(grid.host(bad)['findings'][0]['accepted'], True)
+    refused = grid.cli('delete', 'contact', 'landlord/ops')
+    assert refused.returncode != 0 and 'change its on_hardware first' in refused.stderr, refused
+
+
 if __name__ == '__main__':
     needs_root()
     with tempfile.TemporaryDirectory() as made:
         TLS, authority = certificate(made, 'trusted')
-        sys.exit(tap.run(Grid(sys.argv[1], hosts=3, racks=3, more=('--contacts-reach', '127.0.0.2', '--authorities', authority))))
+        HARDWARE = f'{made}/hardware'
+        for number in (1, 2, 3):
+            sensor(f'h{number}', 'devices/system/edac/mc/mc0/ce_count', 100)
+            sensor(f'h{number}', 'devices/system/edac/mc/mc0/ue_count', 0)
+            sensor(f'h{number}', 'block/sda/device/model', 'made up')
+        sys.exit(tap.run(Grid(sys.argv[1], hosts=3, racks=3, more=('--contacts-reach', '127.0.0.2', '--authorities', authority, '--hardware', HARDWARE))))

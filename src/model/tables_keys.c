@@ -37,6 +37,15 @@ static const struct field kept_console_fields[] = {
 static const struct schema schema_kept_console =
     SCHEMA(struct kept_console, "kept_console", kept_console_fields);
 
+static const struct field kept_closed_fields[] = {
+    SCALAR(struct kept_closed, instance, "instance", scalar_text, "its full name", .required = true,
+           .unique = true),
+    SCALAR(struct kept_closed, incarnation, "incarnation", scalar_int, "which of its lives"),
+    SCALARS(struct kept_closed, former, "former", scalar_text, "the consoles of then",
+            .hidden_default = true),
+};
+static const struct schema schema_kept_closed = SCHEMA(struct kept_closed, "kept_closed", kept_closed_fields);
+
 static const struct field kept_keys_fields[] = {
     SCALAR(struct kept_keys, party, "party", scalar_text, "whose they are", .required = true),
     SCALAR(struct kept_keys, generation, "generation", scalar_int, "counts its pairs there, from 1"),
@@ -44,6 +53,11 @@ static const struct field kept_keys_fields[] = {
     SCALAR(struct kept_keys, own, "own", scalar_bool, "its party asked for the pair in use",
            .fallback = "false"),
     OBJECTS(struct kept_keys, consoles, "consoles", schema_kept_console, "whose commands are obeyed"),
+    SCALAR(struct kept_keys, floor, "floor", scalar_int, "a console that comes begins above it",
+           .fallback = "0"),
+    OBJECTS(struct kept_keys, closed, "closed", schema_kept_closed,
+            "what ran when the party was shut out: it obeys the consoles of then only",
+            .hidden_default = true),
 };
 const struct schema schema_kept_keys = SCHEMA(struct kept_keys, "KeptKeys", kept_keys_fields);
 

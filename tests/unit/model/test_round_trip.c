@@ -114,7 +114,8 @@ static const struct {
      "'keys':[{'party':'a','generation':2,'taken_ms':3,'waits':true,'seal':'aa','sign':'bb','fingerprint':'"
      "cc'}]}"},
     {&schema_kept_keys, "{'party':'a','generation':2,'taken_ms':3,'own':true,"
-                        "'consoles':[{'key':'aa','counter':9}]}"},
+                        "'consoles':[{'key':'aa','counter':9}],'floor':8,"
+                        "'closed':[{'instance':'a/f/t-1','incarnation':7,'former':['bb']}]}"},
     {&schema_kept_disk_keys, "{'party':'a','generation':2,'slots':['landlord','a+released'],'check':'cc',"
                              "'items':[{'name':'directory','box':'bb'}]}"},
 };

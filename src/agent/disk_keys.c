@@ -125,7 +125,10 @@ bool disk_item(struct agent *agent, const char *party, const char *item, unsigne
     next.slots_length = chain.length;
     made->name = item;
     random->fill(random->self, ret_key, DISK_KEY_SIZE);
-    if (wrap(agent, &chain, item, ret_key, arena, &made->box, err) && replace(agent, &next, err)) return true;
+    if (wrap(agent, &chain, item, ret_key, arena, &made->box, err) && replace(agent, &next, err)) {
+        report_soon(agent);
+        return true;
+    }
     memset(ret_key, 0, DISK_KEY_SIZE);
     return false;
 }
@@ -134,6 +137,12 @@ int64_t disk_key_generation(const struct agent *agent, const char *party)
 {
     const struct disk_keys *keys = keys_at(agent, party);
     return keys ? keys->kept.generation : 0;
+}
+
+int64_t disk_keys_stored(const struct agent *agent, const char *party)
+{
+    const struct disk_keys *keys = keys_at(agent, party);
+    return keys ? (int64_t)keys->kept.items_length : 0;
 }
 
 bool disk_keys_ready(const struct agent *agent, const char *party, struct error *err)

@@ -80,7 +80,8 @@ static const struct {
      "'address_second':'1.2.3.5:5','underlay':'10.9.0.1','outside':'eth3','agent_version':'1','pid':6,'agent_"
      "pid':7,"
      "'document_version':8,'document_error':'e',"
-     "'keys':[{'party':'a','generation':2,'taken_ms':3,'waits':true,'seal':'aa','sign':'bb','fingerprint':'"
+     "'keys':[{'party':'a','generation':2,'taken_ms':3,'stored':4,'waits':true,'seal':'aa','sign':'bb','"
+     "fingerprint':'"
      "cc'}],'reason':"
      "'r'}"},
     {&schema_farm_fact, "{'name':'a/f','vni':77,'counters':[{'tier':'t','next':4}],"
@@ -111,7 +112,8 @@ static const struct {
      ":'x',"
      "'cpu_millis_used':9,'memory_bytes_used':10}],'drained':['a/f/t-2'],'denied':[{'farm':'a/f',"
      "'instance':'t-1','reason':'spoof','packets':11}],"
-     "'keys':[{'party':'a','generation':2,'taken_ms':3,'waits':true,'seal':'aa','sign':'bb','fingerprint':'"
+     "'keys':[{'party':'a','generation':2,'taken_ms':3,'stored':4,'waits':true,'seal':'aa','sign':'bb','"
+     "fingerprint':'"
      "cc'}]}"},
     {&schema_kept_keys, "{'party':'a','generation':2,'taken_ms':3,'own':true,"
                         "'consoles':[{'key':'aa','counter':9}],'floor':8,"

@@ -125,7 +125,10 @@ bool disk_item(struct agent *agent, const char *party, const char *item, unsigne
     next.slots_length = chain.length;
     made->name = item;
     random->fill(random->self, ret_key, DISK_KEY_SIZE);
-    if (wrap(agent, &chain, item, ret_key, arena, &made->box, err) && replace(agent, &next, err)) return true;
+    if (wrap(agent, &chain, item, ret_key, arena, &made->box, err) && replace(agent, &next, err)) {
+        report_soon(agent);
+        return true;
+    }
     memset(ret_key, 0, DISK_KEY_SIZE);
     return false;
 }
@@ -134,6 +137,12 @@ int64_t disk_key_generation(const struct agent *agent, const char *party)
 {
     const struct disk_keys *keys = keys_at(agent, party);
     return keys ? keys->kept.generation : 0;
+}
+
+int64_t disk_keys_stored(const struct agent *agent, const char *party)
+{
+    const struct disk_keys *keys = keys_at(agent, party);
+    return keys ? (int64_t)keys->kept.items_length : 0;
 }
 
 bool disk_keys_ready(const struct agent *agent, const char *party, struct error *err)
@@ -257,9 +266,10 @@ static void load_one(struct agent *agent, const char *party)
          error_set(&err, ERROR_INVALID, "more parties than there can be"));
     if (good) return;
     keys->kept = (struct kept_disk_keys){.party = arena_strdup(keys->arena, party), .check = ""};
-    keys->broken = mem_printf("%s on %s is damaged, and what %s stores there cannot be opened (%s): put the "
-                              "file back, or discard all with croft key rotate --party %s",
-                              path, agent->options.host->name, party, err.message, party);
+    keys->broken =
+        mem_printf("%s on %s is damaged, and what %s stores there cannot be opened (%s): put the "
+                   "file back, or discard all with croft key rotate --party %s %s",
+                   path, agent->options.host->name, party, err.message, party, agent->options.host->name);
     error_set(&err, ERROR_FAILED, "%s", keys->broken);
     agent_log(agent, "disk keys", &err);
 }
@@ -515,8 +525,8 @@ static bool unwrap(const struct agent *agent, const struct chain *chain, const s
         return true;
     return error_set(err, ERROR_FAILED,
                      "disk-keys/%s on %s was changed, and its %s cannot be opened: put the file back, or "
-                     "discard all with croft key rotate --party %s",
-                     party, agent->options.host->name, item->name, party);
+                     "discard all with croft key rotate --party %s %s",
+                     party, agent->options.host->name, item->name, party, agent->options.host->name);
 }
 
 /* In the arena; the lock points into it and to the chain. */
@@ -581,8 +591,8 @@ static bool try_secret(struct agent *agent, const char *party, const unsigned ch
            error_set(err, ERROR_REFUSED,
                      "that is another secret of %s than the one with which %s encrypts: nothing was "
                      "changed; serve from the desk that has the right one, or discard what is there with "
-                     "croft key rotate",
-                     party, agent->options.host->name);
+                     "croft key rotate --party %s %s",
+                     party, agent->options.host->name, party, agent->options.host->name);
 }
 
 static const char *make_check(struct agent *agent, struct arena *arena, const char *party, struct error *err)

@@ -300,6 +300,7 @@ MUST_CHECK bool disk_item(struct agent *agent, const char *party, const char *it
                           unsigned char ret_key[DISK_KEY_SIZE], struct error *err);
 /* Of these keys: another number after a discard, 0 while there are none. */
 int64_t disk_key_generation(const struct agent *agent, const char *party);
+int64_t disk_keys_stored(const struct agent *agent, const char *party); /* how many there are */
 /* True unless a key service has to release a secret first: then err says whose, as above. */
 MUST_CHECK bool disk_keys_ready(const struct agent *agent, const char *party, struct error *err);
 /* The party's own secret is to come from its key service, and has not. */

@@ -262,7 +262,8 @@ const struct shape api_shapes[] = {
     {"MadeToken", "id:string token:string"},
     {"Token", "id:string party:string name:string console?:=hardware,software,development created:string"},
     {"Pairs", "grid:string pairs:[Pair]"},
-    {"Pair", "host:string party:string generation:integer taken:string waits:boolean seal:string sign:string "
+    {"Pair", "host:string party:string generation:integer taken:string stored:integer waits:boolean "
+             "seal:string sign:string "
              "fingerprint:string"},
     {"Version", "version:string revision:integer"},
 };

@@ -390,6 +390,15 @@ static const struct command table[] = {
      POSITIONALS(key_what),
      .summary = "replace one's own pairs by new ones, or, as the landlord, those of a party",
      EXAMPLES("croft key rotate acme/shop", "croft key rotate --party acme h1")},
+    {.name = "key serve",
+     .group = GROUP_KEYS,
+     .client = true,
+     .run = key_serve_run,
+     OPTIONS(key_serve_options),
+     POSITIONALS(key_party),
+     .summary = "a party's own key service: releases its secret to hosts that wait for it, and whose keys "
+                "this desk has",
+     EXAMPLES("croft key serve acme", "croft key serve acme --take --only h1 --only h2")},
 
     {.name = "version",
      .group = GROUP_MACHINE,

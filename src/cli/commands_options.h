@@ -247,6 +247,7 @@ static const struct option key_take_options[] = {
      .argument = "FILE",
      .many = true,
      .help = "the same for all that croft key show --agent-state DIR -o json printed on the hosts"},
+    {.name = "yes", .help = "do not ask"},
 };
 static const struct option key_admit_options[] = {
     {.name = "on", .argument = "HOST|PARTY/FARM", .help = "where its commands are to be obeyed"},
@@ -263,6 +264,19 @@ static const struct option key_accept_options[] = {
 static const struct option key_dismiss_options[] = {
     {.name = "on", .argument = "HOST|PARTY/FARM", .help = "where it is not to be obeyed any more"},
     KEY_PARTY_OPTION,
+};
+static const struct option key_serve_options[] = {
+    {.name = "only", .argument = "HOST", .many = true, .help = "release it to no other host"},
+    {.name = "take", .help = "take the party's keys first where nobody has"},
+    {.name = "fingerprint",
+     .argument = "HOST=HEX",
+     .many = true,
+     .help = "with --take: only the pair with this fingerprint, whatever the controller tells"},
+    {.name = "pins",
+     .argument = "FILE",
+     .many = true,
+     .help = "the same for all that croft key show --agent-state DIR -o json printed on the hosts"},
+    {.name = "once", .help = "decide on the hosts that wait now, and end"},
 };
 static const struct option key_rotate_options[] = {
     {.name = "party", .argument = "PARTY", .help = "the landlord shuts this party out of its keys"},
@@ -502,6 +516,7 @@ static const struct positional key_whom[] = {{.name = "KEY|FILE"}};
 static const struct positional key_invitation[] = {{.name = "INVITATION"}};
 static const struct positional key_console[] = {{.name = "CONSOLE"}};
 static const struct positional key_optional[] = {{.name = "HOST|PARTY/FARM", .optional = true}};
+static const struct positional key_party[] = {{.name = "PARTY", .optional = true}};
 static const struct positional token_name[] = {{.name = "NAME", .optional = true}};
 static const struct positional lease_name[] = {{.name = "NAME"}};
 static const struct positional token_id[] = {{.name = "ID"}};

@@ -21,6 +21,7 @@ bool agent_new(const struct agent_options *options, struct agent **ret_agent, st
     agent->meters = map_new();
     agent->stalls = map_new();
     agent->keys = VEC_OF(struct party_keys *);
+    agent->disk_keys = map_new();
     agent->sealed = VEC_OF(struct sealed_asked *);
     images_start(agent);
     const struct compute_events compute_events = {unit_exited, agent};
@@ -32,7 +33,7 @@ bool agent_new(const struct agent_options *options, struct agent **ret_agent, st
                                                   .ctx = agent};
     options->compute->set_events(options->compute->self, &compute_events);
     options->balance->set_events(options->balance->self, &balance_events);
-    if (!adopt(agent, err) || !keys_load(agent, err)) {
+    if (!adopt(agent, err) || !keys_load(agent, err) || !disk_keys_load(agent, err)) {
         agent_free(agent);
         return false;
     }
@@ -79,6 +80,7 @@ void agent_free(struct agent *agent)
     sealed_forget(agent, NULL);
     vec_free(&agent->sealed);
     keys_free(agent);
+    disk_keys_free(agent);
     mem_free(agent->refused_reason);
     mem_free(agent);
 }

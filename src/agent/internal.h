@@ -102,7 +102,8 @@ struct agent {
 
     struct vec keys; /* struct party_keys *, by party (keys.c) */
     struct timer *keys_next;
-    struct vec sealed; /* struct sealed_asked *: whose answers are still to come (sealed.c) */
+    struct map *disk_keys; /* party -> struct disk_keys (disk_keys.c) */
+    struct vec sealed;     /* struct sealed_asked *: whose answers are still to come (sealed.c) */
 
     /* channel.c */
     struct call *hello, *line, *poll, *report, *beats[2];
@@ -216,6 +217,8 @@ void keys_free(struct agent *agent);
 /* A document is in force: pairs are made for parties that it names, and those of parties that nothing names
  * go in time. */
 void keys_note(struct agent *agent);
+/* Something has left: of a party whose lease ended it may have been the last. */
+void keys_look_soon(struct agent *agent);
 /* For the report, in the arena. */
 const struct host_key *keys_report(const struct agent *agent, struct arena *arena, size_t *ret_length);
 /* False, and why: the instance's party has taken its keys here, and is obeyed by sealed command only. */
@@ -241,6 +244,44 @@ MUST_CHECK bool keys_rotate(struct agent *agent, struct party_keys *keys, struct
 MUST_CHECK bool keys_shut_out(struct agent *agent, const char *party, struct buf *ret_json,
                               struct error *err);
 void keys_tell(const struct party_keys *keys, struct buf *ret_json);
+
+/* disk_keys.c: keys of what is stored here for parties. Each is 64 bytes for one thing ("directory"), at rest
+ * only wrapped by the party's disk key, which is derived from the secrets of all parties from the landlord
+ * down to it. ERROR_REFUSED: a secret is not here yet; err says whose and what to do. ERROR_FAILED: what is
+ * kept cannot be opened, and nothing was changed. */
+enum { DISK_KEY_SIZE = 64 };
+MUST_CHECK bool disk_keys_load(struct agent *agent, struct error *err);
+void disk_keys_free(struct agent *agent);
+/* The key of the party's directory, into memory of the vault (vault_port.memory); made when there is none.
+ * Zeros on failure. */
+MUST_CHECK bool disk_key(struct agent *agent, const char *party, unsigned char ret_key[DISK_KEY_SIZE],
+                         struct error *err);
+/* The same of anything else of the party, by name: a volume. */
+MUST_CHECK bool disk_item(struct agent *agent, const char *party, const char *item,
+                          unsigned char ret_key[DISK_KEY_SIZE], struct error *err);
+/* Of these keys: another number after a discard, 0 while there are none. */
+int64_t disk_key_generation(const struct agent *agent, const char *party);
+/* True unless a key service has to release a secret first: then err says whose, as above. */
+MUST_CHECK bool disk_keys_ready(const struct agent *agent, const char *party, struct error *err);
+/* The party's own secret is to come from its key service, and has not. */
+bool disk_keys_wait(const struct agent *agent, const char *party);
+/* The party's own secret, by a sealed command of its console; the answer's JSON is added. ERROR_REFUSED: it
+ * is not the one that things here are encrypted with; then all stays as it was. */
+MUST_CHECK bool disk_keys_release(struct agent *agent, const char *party, const void *secret, size_t size,
+                                  struct buf *ret_json, struct error *err);
+/* The party's secret is destroyed, and with it all that was encrypted by its help, its own and that of
+ * parties below it; of the landlord's all of this host. After a failure it can be asked again. */
+MUST_CHECK bool disk_keys_discard(struct agent *agent, const char *party, struct error *err);
+/* The same, and nothing is left of the party. */
+MUST_CHECK bool disk_keys_end(struct agent *agent, const char *party, struct error *err);
+/* Is it the party itself, or below it, as far as the document in force knows? */
+bool disk_keys_is_within(const struct agent *agent, const char *party, const char *above);
+/* Of the document in force; NULL: the party is not in it. */
+const struct host_party *disk_keys_party(const struct agent *agent, const char *party);
+
+/* private.c: what is stored here for parties, encrypted. The key of the party's directory was discarded:
+ * what is in use goes on until it ends, and all else is removed. Idempotent; ends in the background. */
+void private_discard(struct agent *agent, const char *party);
 
 /* sealed.c: commands that only their party's consoles can give */
 void sealed_serve(struct agent *agent, struct exchange *exchange, const struct request *request);

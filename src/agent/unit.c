@@ -681,6 +681,7 @@ static void step_all(void *ctx)
         map_remove(agent->units, unit->name);
         unit_free(unit);
         report_soon(agent);
+        keys_look_soon(agent);
     }
     farms_trim(agent);
     make_next(agent, false);

@@ -209,7 +209,8 @@ static bool same_keys(const struct host_fact *fact, const struct host_report *re
     for (size_t i = 0; i < fact->keys_length; i++) {
         const struct host_key *was = &fact->keys[i], *is = &report->keys[i];
         if (!text_equal(was->party, is->party) || was->generation != is->generation ||
-            was->taken_ms != is->taken_ms || !text_equal(was->fingerprint, is->fingerprint))
+            was->taken_ms != is->taken_ms || was->waits != is->waits ||
+            !text_equal(was->fingerprint, is->fingerprint))
             return false;
     }
     return true;

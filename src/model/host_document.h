@@ -92,6 +92,14 @@ struct host_peer {
     bool given_up;            /* fenced: its instances may run elsewhere */
 };
 
+/* A party that has something here, or that is above one that has, or that had and has no lease any more. */
+struct host_party {
+    const char *name;
+    const char *parent;   /* up to "landlord", who is not in the list */
+    enum custody custody; /* of its secret */
+    bool severed; /* its lease ended: what it left here is to be destroyed as soon as nothing of it runs */
+};
+
 /* Of a piece of input for a command that runs inside: it may have to wait in the memory of the host and of
  * the controller. */
 #define EXEC_INPUT_SIZE_MAX (256 * 1024)
@@ -109,6 +117,8 @@ struct host_document {
     size_t underlay_peers_length;
     const struct host_peer *peers; /* all other hosts: who is asked when no controller answers after a boot */
     size_t peers_length;
+    const struct host_party *parties;
+    size_t parties_length;
 };
 
 struct instance_report {

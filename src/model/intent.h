@@ -72,6 +72,9 @@ struct party {
     struct quota quota;
 };
 
+/* Where the secret of a party is kept with which hosts encrypt what they store for it. */
+enum custody { CUSTODY_HOST, CUSTODY_TENANT };
+
 enum compute_kind { COMPUTE_CONTAINER, COMPUTE_VM, COMPUTE_HOST };
 enum protocol { PROTOCOL_TCP, PROTOCOL_UDP, PROTOCOL_ICMP, PROTOCOL_ANY };
 enum farm_intent_state { FARM_RUNNING, FARM_STOPPED };

@@ -4,6 +4,7 @@
 
 const char *const host_intent_state_names[] = {"active", "draining", "off", NULL};
 const char *const farm_intent_state_names[] = {"running", "stopped", NULL};
+const char *const custody_names[] = {"host", "tenant", NULL};
 const char *const compute_kind_names[] = {"container", "vm", "host", NULL};
 const char *const protocol_names[] = {"tcp", "udp", "icmp", "any", NULL};
 const char *const balance_mode_names[] = {"http", "tcp", NULL};

@@ -8,6 +8,8 @@ static const struct field host_key_fields[] = {
            .unique = true),
     SCALAR(struct host_key, generation, "generation", scalar_int, "counts its pairs there, from 1"),
     SCALAR(struct host_key, taken_ms, "taken_ms", scalar_int, "when its party took it; 0: not yet"),
+    SCALAR(struct host_key, waits, "waits", scalar_bool, "for the party's key service to release its secret",
+           .fallback = "false", .hidden_default = true),
     SCALAR(struct host_key, seal, "seal", scalar_text, "public half for sealing (X25519)",
            .hidden_default = true),
     SCALAR(struct host_key, sign, "sign", scalar_text, "public half for signing (Ed25519)",
@@ -34,3 +36,20 @@ static const struct field kept_keys_fields[] = {
     OBJECTS(struct kept_keys, consoles, "consoles", schema_kept_console, "whose commands are obeyed"),
 };
 const struct schema schema_kept_keys = SCHEMA(struct kept_keys, "KeptKeys", kept_keys_fields);
+
+static const struct field kept_item_fields[] = {
+    SCALAR(struct kept_item, name, "name", scalar_text, "what it encrypts", .required = true, .unique = true),
+    SCALAR(struct kept_item, box, "box", scalar_text, "wrapped by the disk key", .required = true,
+           .unique = true),
+};
+static const struct schema schema_kept_item = SCHEMA(struct kept_item, "kept_item", kept_item_fields);
+
+static const struct field kept_disk_keys_fields[] = {
+    SCALAR(struct kept_disk_keys, party, "party", scalar_text, "whose they are", .required = true),
+    SCALAR(struct kept_disk_keys, generation, "generation", scalar_int, "another one after a discard"),
+    SCALARS(struct kept_disk_keys, slots, "slots", scalar_text, "secrets that the disk key is made from"),
+    SCALAR(struct kept_disk_keys, check, "check", scalar_text, "what the party's own secret opens"),
+    OBJECTS(struct kept_disk_keys, items, "items", schema_kept_item, "keys wrapped by the disk key"),
+};
+const struct schema schema_kept_disk_keys =
+    SCHEMA(struct kept_disk_keys, "KeptDiskKeys", kept_disk_keys_fields);

@@ -79,7 +79,8 @@ static const struct {
      "'address_second':'1.2.3.5:5','underlay':'10.9.0.1','outside':'eth3','agent_version':'1','pid':6,'agent_"
      "pid':7,"
      "'document_version':8,'document_error':'e',"
-     "'keys':[{'party':'a','generation':2,'taken_ms':3,'seal':'aa','sign':'bb','fingerprint':'cc'}],'reason':"
+     "'keys':[{'party':'a','generation':2,'taken_ms':3,'waits':true,'seal':'aa','sign':'bb','fingerprint':'"
+     "cc'}],'reason':"
      "'r'}"},
     {&schema_farm_fact, "{'name':'a/f','vni':77,'counters':[{'tier':'t','next':4}],"
                         "'scales':[{'tier':'t','wanted':3,'since_ms':9,'leave':['t-2'],'reason':'r'}],"
@@ -99,7 +100,8 @@ static const struct {
      "'health_path':'/h','health_every_ms':10,'health_fails':2,'servers':[{'instance':'t-2',"
      "'address':'10.0.0.3','port':8080,'drain':true}]}],'frontends_hash':'f00d'}],'underlay_peers':['10.9.0."
      "1','10.9.0.2'],"
-     "'peers':[{'name':'h9','address':'10.8.0.9:1','address_second':'10.7.0.9:1','given_up':true}]}"},
+     "'peers':[{'name':'h9','address':'10.8.0.9:1','address_second':'10.7.0.9:1','given_up':true}],"
+     "'parties':[{'name':'a','parent':'b','custody':'tenant','severed':true}]}"},
     {&schema_host_report,
      "{'host':'h','boot':'b','agent_version':'1','pid':2,'agent_pid':3,'sent_us':9,'document_version':4,"
      "'refused_version':5,'refused_reason':'r','instances':[{'name':'a/f/t-1','incarnation':6,"
@@ -108,9 +110,12 @@ static const struct {
      ":'x',"
      "'cpu_millis_used':9,'memory_bytes_used':10}],'drained':['a/f/t-2'],'denied':[{'farm':'a/f',"
      "'instance':'t-1','reason':'spoof','packets':11}],"
-     "'keys':[{'party':'a','generation':2,'taken_ms':3,'seal':'aa','sign':'bb','fingerprint':'cc'}]}"},
+     "'keys':[{'party':'a','generation':2,'taken_ms':3,'waits':true,'seal':'aa','sign':'bb','fingerprint':'"
+     "cc'}]}"},
     {&schema_kept_keys, "{'party':'a','generation':2,'taken_ms':3,'own':true,"
                         "'consoles':[{'key':'aa','counter':9}]}"},
+    {&schema_kept_disk_keys, "{'party':'a','generation':2,'slots':['landlord','a+released'],'check':'cc',"
+                             "'items':[{'name':'directory','box':'bb'}]}"},
 };
 
 /* Single quotes are easier to read in C. */

@@ -12,6 +12,7 @@
 #include "port/disk.h"
 #include "port/identity.h"
 #include "port/net.h"
+#include "port/private.h"
 #include "port/process.h"
 #include "port/random.h"
 #include "port/vault.h"
@@ -26,7 +27,8 @@ struct agent_options {
     const struct process_port *process;
     const struct watch_port *watch;
     const struct random_port *random;
-    const struct vault_port *vault; /* parties' key pairs on this host */
+    const struct vault_port *vault;     /* parties' key pairs on this host */
+    const struct private_port *private; /* what is stored for them */
     const struct compute_driver *compute;
     const struct net_driver *network;
     const struct balance_driver *balance;

@@ -136,6 +136,12 @@ int64_t disk_key_generation(const struct agent *agent, const char *party)
     return keys ? keys->kept.generation : 0;
 }
 
+bool disk_keys_stored(const struct agent *agent, const char *party)
+{
+    const struct disk_keys *keys = keys_at(agent, party);
+    return keys && (keys->broken || keys->kept.items_length > 0);
+}
+
 bool disk_keys_ready(const struct agent *agent, const char *party, struct error *err)
 {
     CLEANUP_ARENA struct arena *arena = arena_new();

@@ -325,7 +325,6 @@ void kept_logs_stop(struct agent *agent);
 void kept_logs_add(const struct unit *unit);
 bool kept_logs_wait(const struct agent *agent,
                     const char *party); /* some of the party are still to be written */
-void kept_logs_forget(struct agent *agent, const char *party);
 void kept_logs_serve(struct agent *agent, struct exchange *exchange, const char *instance);
 
 /* sealed.c: commands that only their party's consoles can give */

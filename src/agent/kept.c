@@ -104,14 +104,6 @@ bool kept_logs_wait(const struct agent *agent, const char *party)
     return false;
 }
 
-void kept_logs_forget(struct agent *agent, const char *party)
-{
-    for (size_t i = agent->kept_logs.length; i > 0; i--) {
-        struct kept_log *log = *(struct kept_log **)vec_at(&agent->kept_logs, i - 1);
-        if (text_equal(log->party, party)) log_free(log);
-    }
-}
-
 void kept_logs_serve(struct agent *agent, struct exchange *exchange, const char *instance)
 {
     const struct net_port *net = agent->options.net;

@@ -122,7 +122,6 @@ void private_discard(struct agent *agent, const char *party)
         mem_free(place->directory);
         place->directory = NULL;
     }
-    kept_logs_forget(agent, party);
     look_for_stale(agent);
     remove_stale(agent);
     units_step_soon(agent); /* what waits for an image begins under the new key */
@@ -149,7 +148,8 @@ void private_each(struct agent *agent, void (*one)(struct agent *agent, const ch
     }
 }
 
-/* The key is in the port's memory between the two calls only. */
+/* The key is in the port's memory between the two calls only. The first may find that it has to be another
+ * one, and discard the directory of before. */
 static bool open_now(struct private_place *place, struct error *err)
 {
     const struct private_port *private = place->agent->options.private;

@@ -14,6 +14,7 @@
 #include "port/identity.h"
 #include "port/local.h"
 #include "port/net.h"
+#include "port/private.h"
 #include "port/process.h"
 #include "port/random.h"
 #include "port/vault.h"
@@ -31,6 +32,7 @@ struct agent_options {
     const struct vault_port *vault;       /* parties' key pairs on this host */
     const struct local_port *local;       /* the socket in each instance */
     const struct hardware_port *hardware; /* NULL: nobody looks at this host's */
+    const struct private_port *private;   /* what is stored for them */
     const struct compute_driver *compute;
     const struct net_driver *network;
     const struct balance_driver *balance;

@@ -139,10 +139,16 @@ int64_t disk_key_generation(const struct agent *agent, const char *party)
     return keys ? keys->kept.generation : 0;
 }
 
-int64_t disk_keys_stored(const struct agent *agent, const char *party)
+int64_t disk_keys_count(const struct agent *agent, const char *party)
 {
     const struct disk_keys *keys = keys_at(agent, party);
     return keys ? (int64_t)keys->kept.items_length : 0;
+}
+
+bool disk_keys_stored(const struct agent *agent, const char *party)
+{
+    const struct disk_keys *keys = keys_at(agent, party);
+    return keys && (keys->broken || keys->kept.items_length > 0);
 }
 
 bool disk_keys_ready(const struct agent *agent, const char *party, struct error *err)

@@ -35,6 +35,7 @@ struct unit {
     /* What is here, from UNIT_MAKING to the end of UNIT_WIPING: a copy of its own. */
     struct arena *have_arena;
     const struct personality *have;
+    char *store; /* the private directory that its image is in; NULL: the image is the landlord's */
     enum unit_state state;
     bool frozen;
     enum instance_health health;
@@ -114,7 +115,12 @@ struct agent {
 
     struct vec keys; /* struct party_keys *, by party (keys.c) */
     struct timer *keys_next;
-    struct map *disk_keys; /* party -> struct disk_keys (disk_keys.c) */
+    struct map *disk_keys;      /* party -> struct disk_keys (disk_keys.c) */
+    struct map *private_places; /* party -> struct private_place (private.c) */
+    struct vec private_stale;   /* struct private_stale * */
+    struct timer *private_next;
+    struct vec kept_logs;  /* struct kept_log *, still to be written (kept.c) */
+    struct vec kept_asked; /* struct kept_asked *: who waits for one */
     struct vec sealed;     /* struct sealed_asked *: whose answers are still to come (sealed.c) */
 
     /* channel.c */
@@ -211,8 +217,10 @@ void unit_beat(struct unit *unit); /* it says that it is well */
 MUST_CHECK bool socket_open(struct unit *unit, struct error *err);
 void socket_close(struct unit *unit);
 
-/* fetch.c: units that wait for the image are stepped when it is here, or failed */
-void fetch_image(struct agent *agent, const char *digest);
+/* fetch.c: units that wait for the image are stepped when it is here, or failed. False: it cannot be begun
+ * before something changes (the key of a private one is not here), and err says before what. */
+MUST_CHECK bool fetch_image(struct agent *agent, const char *digest, struct error *err);
+bool fetch_uses(const struct agent *agent, const char *store); /* one is under way to there */
 void fetch_free(struct fetch *fetch);
 bool fetch_needs(const struct agent *agent, const char *layer);                 /* one that is under way */
 const struct image *agent_image(const struct agent *agent, const char *digest); /* of the good document */
@@ -223,6 +231,12 @@ void images_stop(struct agent *agent);
 /* Those of the good document are in use, until now at least; what is missing is fetched in a quiet moment. */
 void images_note(struct agent *agent);
 void images_drop_layers(struct agent *agent, const struct image *image); /* it is unpacked */
+/* Where the image is or will be unpacked, and its layers' blobs; *ret_store NULL: the landlord's, which
+ * everybody may read. False: it is private, and its party's directory is not open. */
+bool images_place(const struct agent *agent, const struct image *image, const char **ret_store,
+                  const struct blob_port **ret_blobs);
+/* Is it unpacked, where it can be read? */
+bool images_here(const struct agent *agent, const struct image *image);
 
 /* channel.c */
 void channel_start(struct agent *agent);
@@ -300,7 +314,10 @@ MUST_CHECK bool disk_item(struct agent *agent, const char *party, const char *it
                           unsigned char ret_key[DISK_KEY_SIZE], struct error *err);
 /* Of these keys: another number after a discard, 0 while there are none. */
 int64_t disk_key_generation(const struct agent *agent, const char *party);
-int64_t disk_keys_stored(const struct agent *agent, const char *party); /* how many there are */
+int64_t disk_keys_count(const struct agent *agent, const char *party); /* how many there are */
+/* Is there any key, or something that may be one? Without, nothing that is stored for the party can be read.
+ */
+bool disk_keys_stored(const struct agent *agent, const char *party);
 /* True unless a key service has to release a secret first: then err says whose, as above. */
 MUST_CHECK bool disk_keys_ready(const struct agent *agent, const char *party, struct error *err);
 /* The party's own secret is to come from its key service, and has not. */
@@ -322,6 +339,33 @@ const struct host_party *disk_keys_party(const struct agent *agent, const char *
 /* private.c: what is stored here for parties, encrypted. The key of the party's directory was discarded:
  * what is in use goes on until it ends, and all else is removed. Idempotent; ends in the background. */
 void private_discard(struct agent *agent, const char *party);
+struct private_place;
+struct private_stale;
+void private_start(struct agent *agent);
+void private_stop(struct agent *agent);
+/* The party's directory; NULL while it is not open. Valid until the next turn of the loop. */
+const char *private_directory(const struct agent *agent, const char *party);
+typedef void (*private_ready)(void *ctx, const char *directory, const struct error *err);
+/* Opens one that is not open; ready is called once, from the loop, unless forgotten. Fails as disk_key(), and
+ * then it is not called. */
+MUST_CHECK bool private_open(struct agent *agent, const char *party, private_ready ready, void *ctx,
+                             struct error *err);
+void private_forget(struct agent *agent, const void *ctx); /* who waits is not called any more */
+void private_tidy(struct agent *agent);                    /* looks for what is stale */
+void private_unused(struct agent *agent); /* something that may have used a stale one has ended */
+void private_each(struct agent *agent,
+                  void (*one)(struct agent *agent, const char *directory)); /* that is open */
+
+/* kept.c: the end of what ended instances said, for `croft logs --previous`, in the party's directory. */
+struct kept_log;
+struct kept_asked;
+void kept_logs_start(struct agent *agent);
+void kept_logs_stop(struct agent *agent);
+/* What is here is about to be wiped. A failure is kept at once; what was stopped in a quiet moment. */
+void kept_logs_add(const struct unit *unit);
+bool kept_logs_wait(const struct agent *agent,
+                    const char *party); /* some of the party are still to be written */
+void kept_logs_serve(struct agent *agent, struct exchange *exchange, const char *instance);
 
 /* sealed.c: commands that only their party's consoles can give */
 void sealed_serve(struct agent *agent, struct exchange *exchange, const struct request *request);

@@ -3,15 +3,9 @@
  * nowhere else.
  *
  * On disk, beside the vault: `keys/PARTY` with the generation, the consoles that may command
-<<<<<<< HEAD
- * (keys_consoles.c), and how far each has counted. A pair that its owner asks for is first the *next* one:
- * only a command by it shows that its owner has it, and then the one before is wiped. So an answer that is
- * lost locks nobody out. With a pair that is replaced the party's disk key goes (disk_keys.c). */
-=======
  * (keys_consoles.c), and how far each has counted. With a pair that is replaced the party's disk key goes
  * (disk_keys.c). A pair that its owner asks for is first the *next* one: only a command by it shows that its
  * owner has it, and then the one before is wiped. So an answer that is lost locks nobody out. */
->>>>>>> disk-secrets
 #include "agent/keys_inside.h"
 
 #include "base/text.h"
@@ -107,7 +101,7 @@ const struct host_key *keys_report(const struct agent *agent, struct arena *aren
         list[length++] = (struct host_key){.party = keys->party,
                                            .generation = keys->generation,
                                            .taken_ms = keys->taken_ms,
-                                           .stored = disk_keys_stored(agent, keys->party),
+                                           .stored = disk_keys_count(agent, keys->party),
                                            .waits = disk_keys_wait(agent, keys->party),
                                            .seal = arena_strdup(arena, text[0]),
                                            .sign = arena_strdup(arena, text[1]),

@@ -71,6 +71,7 @@ void world_free(struct world *world)
         sim_hardware_free(world->boxes[i].hardware);
         sim_disk_free(world->boxes[i].disk);
         sim_blobs_free(world->boxes[i].blobs);
+        sim_private_free(world->boxes[i].private);
         sim_machine_clock_free(world->boxes[i].clock);
     }
     store_close(world->store);
@@ -189,6 +190,7 @@ bool box_start_agent(struct box *box, struct error *err)
         .random = sim_random_port(world->random),
         .vault = sim_vault_port(box->vault),
         .local = sim_local_port(box->local),
+        .private = sim_private_port(box->private),
         .compute = box->compute,
         .network = box->network,
         .balance = box->balance,
@@ -206,6 +208,7 @@ bool box_start_agent(struct box *box, struct error *err)
         .log_ctx = world->options.log_ctx,
     };
     if (!agent_new(&options, &box->agent, err)) {
+        sim_private_end(box->private);
         free_drivers(box);
         return error_wrap(err, "agent of %s", box->name);
     }
@@ -219,6 +222,7 @@ void box_stop_agent(struct box *box)
     if (!box->agent) return;
     agent_free(box->agent);
     box->agent = NULL;
+    sim_private_end(box->private);
     free_drivers(box);
     ASSERT(sim_machine_calls(box->machine) == 0);
     sim_machine_end(box->machine);
@@ -254,6 +258,7 @@ static void add_box(struct world *world, const struct host *host)
     box->disk = sim_disk_new();
     box->blobs = sim_blobs_new();
     box->clock = sim_machine_clock_new(world->time);
+    box->private = sim_private_new(sim_machine_clock_port(box->clock));
     sim_machine_held(box->machine, held_until_us, box->clock);
     box->bad_disk = sim_bad_disk_new(sim_disk_port(box->disk), spend, box->clock);
     box->bad_blobs = sim_bad_blobs_new(sim_blobs_port(box->blobs), spend, box->clock);

@@ -21,6 +21,7 @@
 #include "sim/net.h"
 #include "sim/post.h"
 #include "sim/power.h"
+#include "sim/private.h"
 #include "sim/random.h"
 #include "sim/vault.h"
 #include "sim/watch.h"
@@ -46,6 +47,7 @@ struct box {
     struct sim_machine *machine;
     struct sim_disk *disk;
     struct sim_blobs *blobs;
+    struct sim_private *private;
     /* laid over the true clock, the disk and the blobs: what may go wrong with them */
     struct sim_machine_clock *clock;
     struct sim_bad_disk *bad_disk;

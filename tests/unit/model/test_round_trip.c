@@ -82,18 +82,12 @@ static const struct {
      "'address_second':'1.2.3.5:5','underlay':'10.9.0.1','outside':'eth3','agent_version':'1','pid':6,'agent_"
      "pid':7,"
      "'document_version':8,'document_error':'e',"
-<<<<<<< HEAD
      "'keys':[{'party':'a','generation':2,'taken_ms':3,'stored':4,'waits':true,'seal':'aa','sign':'bb','"
      "fingerprint':'"
      "cc'}],'"
      "findings':[{'kind':'hot','what':'cpu "
      "0','value':99,'limit':90,'since_ms':4,'steps':3,'accepted':true}],'findings_ms':6,'hardware_note':'n','"
      "emptied':'w','spared':'v','reason':"
-=======
-     "'keys':[{'party':'a','generation':2,'taken_ms':3,'stored':4,'waits':true,'seal':'aa','sign':'bb','"
-     "fingerprint':'"
-     "cc'}],'reason':"
->>>>>>> disk-secrets
      "'r'}"},
     {&schema_farm_fact, "{'name':'a/f','vni':77,'counters':[{'tier':'t','next':4}],"
                         "'scales':[{'tier':'t','wanted':3,'since_ms':9,'leave':['t-2'],'reason':'r'}],"
@@ -123,17 +117,11 @@ static const struct {
      ":'x',"
      "'cpu_millis_used':9,'memory_bytes_used':10}],'drained':['a/f/t-2'],'denied':[{'farm':'a/f',"
      "'instance':'t-1','reason':'spoof','packets':11}],"
-<<<<<<< HEAD
      "'keys':[{'party':'a','generation':2,'taken_ms':3,'stored':4,'waits':true,'seal':'aa','sign':'bb','"
      "fingerprint':'"
      "cc'}],'"
      "hardware_seen':true,'findings':[{'kind':'hot','what':'cpu "
      "0','value':99,'limit':90}],'hardware_note':'n'}"},
-=======
-     "'keys':[{'party':'a','generation':2,'taken_ms':3,'stored':4,'waits':true,'seal':'aa','sign':'bb','"
-     "fingerprint':'"
-     "cc'}]}"},
->>>>>>> disk-secrets
     {&schema_kept_keys, "{'party':'a','generation':2,'taken_ms':3,'own':true,"
                         "'consoles':[{'key':'aa','counter':9}],'floor':8,"
                         "'closed':[{'instance':'a/f/t-1','incarnation':7,'former':['bb']}]}"},

@@ -534,18 +534,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_failure_changes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(files_hold_no_secret_in_the_clear, setup, teardown),
         cmocka_unit_test_setup_teardown(damage_is_set_aside, setup, teardown),
-<<<<<<< HEAD
         cmocka_unit_test_setup_teardown(looking_changes_nothing, setup, teardown),
-=======
->>>>>>> disk-secrets
         cmocka_unit_test(keys_are_derived_as_the_standard_says),
         cmocka_unit_test_setup_teardown(a_box_is_what_the_rules_say, setup, teardown),
         cmocka_unit_test_setup_teardown(secrets_wrap_and_live_on, setup, teardown),
         cmocka_unit_test_setup_teardown(a_secret_that_cannot_be_saved_changes_nothing, setup, teardown),
-<<<<<<< HEAD
-=======
-        cmocka_unit_test_setup_teardown(looking_changes_nothing, setup, teardown),
->>>>>>> disk-secrets
         cmocka_unit_test(secrets_are_locked_and_not_dumped),
         cmocka_unit_test(a_hardened_process_leaves_no_dump),
     };

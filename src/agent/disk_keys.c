@@ -106,6 +106,10 @@ bool disk_item(struct agent *agent, const char *party, const char *item, unsigne
 
     memset(ret_key, 0, DISK_KEY_SIZE);
     if (keys && keys->broken) return error_set(err, ERROR_FAILED, "%s", keys->broken);
+    const struct host_party *known = disk_keys_party(agent, party);
+    if (known && known->severed && !disk_keys_stored(agent, party))
+        return error_set(err, ERROR_REFUSED, "%s has left %s: nothing more is stored for it", party,
+                         agent->options.host->name);
     if (!find_chain(agent, arena, party, &chain, err) || !have_released(agent, &chain, err) ||
         !check_kept(agent, &keys, err) || !make_kept(agent, &chain, err) ||
         (keys && keys->kept.items_length > 0 && !same_chain(&keys->kept, &chain) &&

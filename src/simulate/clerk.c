@@ -113,6 +113,7 @@ bool clerk_found(struct run *run)
         swarm_write_party(run->swarm, i, &yaml);
     for (size_t i = 0; i < SWARM_LEVELS; i++)
         swarm_write_level(&run->swarm->levels[i], i, &yaml);
+    swarm_write_contacts(run->swarm, &yaml);
     world_images(run->world, &yaml);
     for (size_t i = 0; i < run->swarm->parties_length; i++) {
         CLEANUP_MEM char *party = mem_printf("p%zu", i + 1);
@@ -129,6 +130,11 @@ bool clerk_found(struct run *run)
         CLEANUP_MEM char *key = mem_printf("sla/%s", swarm_level_name(i));
         clerk->levels[i] = promise_stored(clerk, key);
         if (!clerk->levels[i]) return false;
+    }
+    for (size_t i = 0; run->swarm->contacts && i <= run->swarm->parties_length; i++) {
+        CLEANUP_MEM char *key = i < run->swarm->parties_length ? mem_printf("contact/p%zu/ops", i + 1)
+                                                               : mem_strdup("contact/landlord/ops");
+        if (run->swarm->contacts[i].there && !promise_stored(clerk, key)) return false;
     }
     for (size_t i = 0; i < run->swarm->parties_length; i++) {
         clerk->tokens[i] = arena_alloc(run->swarm->arena, 128);

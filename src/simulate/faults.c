@@ -55,6 +55,10 @@ const struct fault fault_table[] = {
      clerk_leases, NULL},
     {"power-back", "a host loses its power, and other hands switch it on, also when it was switched off",
      10 * SECOND, 20 * MINUTE, 500, 5 * SECOND, host_dies, host_dies_end},
+    {"instance-sick", "an instance fails wherever it is started, again and again", 30 * SECOND, 20 * MINUTE,
+     5 * SECOND, 3 * MINUTE, instance_sick, instance_sick_end},
+    {"post-fails", "no message to people gets through", MINUTE, 20 * MINUTE, SECOND, 2 * MINUTE, post_fails,
+     post_fails_end},
 };
 const size_t fault_table_length = LENGTH(fault_table);
 _Static_assert(LENGTH(fault_table) <= (size_t)SIMULATE_FAULTS_MAX, "the report has room for them");

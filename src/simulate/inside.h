@@ -16,7 +16,7 @@ struct trouble {
     struct run *run;
     const struct fault *fault;
     struct timer *end;
-    char what[64], other[64]; /* the fault's own: whom it struck */
+    char what[128], other[64]; /* the fault's own: whom it struck */
     int path;
     int64_t amount;
 };
@@ -99,6 +99,10 @@ void messages_end(struct run *run, struct trouble *trouble);
 void net_mend(struct run *run);
 bool instance_crash(struct run *run, struct trouble *trouble);
 bool instance_hang(struct run *run, struct trouble *trouble);
+bool instance_sick(struct run *run, struct trouble *trouble);
+void instance_sick_end(struct run *run, struct trouble *trouble);
+bool post_fails(struct run *run, struct trouble *trouble);
+void post_fails_end(struct run *run, struct trouble *trouble);
 bool clock_jump(struct run *run, struct trouble *trouble);
 void clock_jump_end(struct run *run, struct trouble *trouble);
 bool clock_drift(struct run *run, struct trouble *trouble);

@@ -65,6 +65,7 @@ void believed_stored(struct run *run, const struct store_item *item)
         run_violated(run, "acknowledged", "%s in the store cannot be read: %s", item->key, err.message);
         return;
     }
+    mend_host(run, &fact);
     if (!text_equal(held->said, fact.boot)) held->said_version = 0;
     snprintf(held->said, sizeof(held->said), "%s", fact.boot);
     if (fact.document_version == 0) return;

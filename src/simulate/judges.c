@@ -19,6 +19,7 @@ static void quota_step(struct run *run);
 static void committed_step(struct run *run);
 static void conserved_step(struct run *run);
 static void repossessed_step(struct run *run);
+static void told_and_look_step(struct run *run);
 static void converges_step(struct run *run);
 static void changed(void *ctx, const struct fake_change *change);
 static void stored(void *ctx, const struct store_item *item);
@@ -39,6 +40,8 @@ static const struct invariant invariants[] = {
     {"no-flapping", NULL, NULL, NULL},
     {"conserved", NULL, NULL, conserved_step},
     {"repossessed", NULL, NULL, repossessed_step},
+    {"patient", NULL, NULL, NULL}, /* with what judge_leak.c reads of instances */
+    {"told", NULL, told_stored, told_and_look_step},
     {"converges", NULL, NULL, converges_step},
 };
 
@@ -57,6 +60,7 @@ struct judges *judges_new(struct run *run)
     judges->believed = map_new();
     judges->images = map_new();
     judges->scales = map_new();
+    judges->mend = mend_judge_new();
     for (size_t i = 0; i < run->world->boxes_length; i++) {
         struct held *held = mem_alloc(sizeof(*held));
         held->box = &run->world->boxes[i];
@@ -91,6 +95,7 @@ void judges_free(struct judges *judges)
     audit_free(judges->audit);
     map_free(judges->images);
     share_forget(judges);
+    mend_judge_free(judges->mend);
     mem_free(judges);
 }
 
@@ -202,6 +207,13 @@ static void repossessed_step(struct run *run)
 {
     if (!look_is_due(run)) return;
     if (!run->storm && run->calm_since_us) repossessed_look(run);
+}
+
+static void told_and_look_step(struct run *run)
+{
+    told_step(run);
+    if (!look_is_due(run)) return;
+    if (!run->storm && run->calm_since_us) told_look(run);
 }
 
 /* The last of the table: the second is over with it. */

@@ -50,6 +50,7 @@ struct judges {
     int steps_now;      /* in that moment */
     struct map *scales; /* "acme/shop/web" -> struct scaled */
     bool converged;     /* judged in this calm */
+    struct mend_judge *mend;
 };
 
 /* Rows of the table of invariants. Each hook may be NULL. */
@@ -90,6 +91,16 @@ bool has_quota(const struct snapshot *snapshot, const struct farm *farm, const s
 void share_stored(struct run *run, const struct store_item *item);
 void conserved_look(struct run *run);
 void share_forget(struct judges *judges);
+
+/* judge_mend.c: who fails is mended step by step, and who is to know is told, once and not too often */
+struct mend_judge;
+struct mend_judge *mend_judge_new(void);
+void mend_judge_free(struct mend_judge *judge);
+void mend_instance(struct run *run, const char *name, const struct instance *now); /* NULL: it is gone */
+void mend_host(struct run *run, const struct host_fact *fact);
+void told_stored(struct run *run, const struct store_item *item);
+void told_step(struct run *run);
+void told_look(struct run *run);
 
 struct held *held_get(struct judges *judges, const char *host);
 

@@ -48,7 +48,7 @@ static void ask(struct world *world, const char *text, size_t size)
     struct peer peer = {.addresses = {api_address}, .addresses_length = 1, .only_address = -1};
     struct header token = {"Authorization", arena_printf(arena, "Bearer %s", landlord)};
 
-    if (size < 2 || end == NULL || space == NULL || space >= end) return;
+    if (size < 2 || end == NULL || space == NULL || space >= end || space == text) return;
     struct request request = {.method = arena_strndup(arena, text + 1, (size_t)(space - text - 1)),
                               .path = arena_strndup(arena, space + 1, (size_t)(end - space - 1)),
                               .body = end + 1,

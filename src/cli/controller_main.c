@@ -38,8 +38,10 @@ struct running {
     struct os_power *power;
     struct os_process *processes;
     struct os_post *post;
+    char *secrets;
     struct store *store;
     struct tls *tls;
+    struct tls_files *tls_files; /* NULL: no https */
     struct http *http;
     struct controller *controller;
     struct api *api;
@@ -56,6 +58,7 @@ static bool load_or_make_secret(struct running *running, const char *file, struc
 static bool provide_balancer_image(struct running *running, struct error *err);
 static bool put_image(struct running *running, struct image *image, struct error *err);
 static bool listen_all(struct running *running, struct error *err);
+static bool listen_https(struct running *running, struct error *err);
 static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *at);
 static void stop(struct running *running);
 static void signalled(void *ctx, int signal_number);
@@ -97,8 +100,16 @@ static bool start(struct running *running, struct error *err)
                  &running->tls, err))
         return false;
     running->processes = os_process_new(running->loop);
-    running->post =
-        os_post_new(running->loop, os_clock_port(running->clock), os_process_port(running->processes));
+    const char *secrets = running->options->secrets;
+    running->secrets = secrets ? mem_strdup(secrets) : mem_printf("%s/secrets", state);
+    const struct os_post_options post = {.loop = running->loop,
+                                         .clock = os_clock_port(running->clock),
+                                         .process = os_process_port(running->processes),
+                                         .secrets = running->secrets,
+                                         .authorities = running->options->authorities,
+                                         .reach = running->options->reach,
+                                         .reach_length = running->options->reach_length};
+    running->post = os_post_new(&post);
     running->http = http_new(running->loop, running->tls);
     options = (struct controller_options){
         .clock = os_clock_port(running->clock),
@@ -255,7 +266,26 @@ static bool listen_all(struct running *running, struct error *err)
             return error_wrap(err, "--agents %s", address);
         at += size + (at[size] == ',');
     }
-    return http_listen(running->http, &api, &listener, err) || error_wrap(err, "the API");
+    if (!http_listen(running->http, &api, &listener, err)) return error_wrap(err, "the API");
+    return !options->tls_listen || listen_https(running, err);
+}
+
+static bool listen_https(struct running *running, struct error *err)
+{
+    const struct controller_main_options *options = running->options;
+    struct http_listener *listener = NULL;
+
+    if (!tls_files_new(os_clock_port(running->clock), options->tls_certificate, options->tls_key,
+                       &running->tls_files, err))
+        return error_wrap(err, "--tls-listen %s", options->tls_listen);
+    struct http_listen_options api = {.address = options->tls_listen,
+                                      .inherited_fd = -1,
+                                      .tls = true,
+                                      .tls_files = running->tls_files,
+                                      .handler = api_serve,
+                                      .ctx = running->api};
+    return http_listen(running->http, &api, &listener, err) ||
+           error_wrap(err, "--tls-listen %s", options->tls_listen);
 }
 
 /* The tree is a copy of what is elsewhere: what cannot be removed only takes room. */
@@ -273,8 +303,10 @@ static void stop(struct running *running)
     api_free(running->api);
     controller_free(running->controller);
     http_free(running->http);
+    tls_files_free(running->tls_files);
     tls_free(running->tls);
     os_post_free(running->post);
+    mem_free(running->secrets);
     os_process_free(running->processes);
     os_power_free(running->power);
     os_identity_free(running->identity);

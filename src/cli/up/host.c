@@ -250,6 +250,8 @@ static const char **agent_argv(const struct host *host, struct arena *arena)
         host->zone,
         "--capacity",
         agent_capacity(&options->capacity, arena),
+        "--hardware",
+        options->hardware ? arena_printf(arena, "%s/%s", options->hardware, host->name) : "/sys",
         "--cgroup",
         host->cgroup,
         "--publish-net-fd",

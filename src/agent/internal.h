@@ -188,6 +188,8 @@ const char *const *drained_list(const struct agent *agent, struct arena *arena, 
 
 /* denied.c: packets that were not let pass, read again and again as long as farms are here */
 void denied_start(struct agent *agent);
+/* Another document is in force: what was read of networks that it has not, or has made anew, is of others. */
+void denied_trim(struct agent *agent, const struct host_document *before, const struct host_document *now);
 void denied_stop(struct agent *agent);
 
 /* tend.c: name servers that ended are started again, as long as farms are here */

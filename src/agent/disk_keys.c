@@ -34,6 +34,12 @@ struct chain {
     size_t length;
 };
 
+static bool prepare(struct agent *agent, struct arena *arena, const char *party, struct disk_keys **ret_keys,
+                    struct chain *ret_chain, struct error *err);
+static const struct kept_item *item_of(const struct disk_keys *keys, const char *item);
+static bool add_item(struct agent *agent, struct arena *arena, const struct disk_keys *keys,
+                     const struct chain *chain, const char *item, const unsigned char *key,
+                     struct error *err);
 static void load_one(struct agent *agent, const char *party);
 static void disk_keys_freep(struct disk_keys *keys);
 static bool replace(struct agent *agent, const struct kept_disk_keys *next, struct error *err);
@@ -101,36 +107,101 @@ bool disk_item(struct agent *agent, const char *party, const char *item, unsigne
 {
     const struct random_port *random = agent->options.random;
     CLEANUP_ARENA struct arena *arena = arena_new();
-    struct disk_keys *keys = keys_at(agent, party);
+    struct disk_keys *keys = NULL;
     struct chain chain = {0};
 
     memset(ret_key, 0, DISK_KEY_SIZE);
-    if (keys && keys->broken) return error_set(err, ERROR_FAILED, "%s", keys->broken);
-    if (!find_chain(agent, arena, party, &chain, err) || !have_released(agent, &chain, err) ||
-        !check_kept(agent, &keys, err) || !make_kept(agent, &chain, err) ||
-        (keys && keys->kept.items_length > 0 && !same_chain(&keys->kept, &chain) &&
-         !move_over(agent, &keys, &chain, err)))
-        return false;
-    for (size_t i = 0; keys && i < keys->kept.items_length; i++)
-        if (text_equal(keys->kept.items[i].name, item))
-            return unwrap(agent, &chain, &keys->kept.items[i], ret_key, err);
+    if (!prepare(agent, arena, party, &keys, &chain, err)) return false;
+    const struct kept_item *found = item_of(keys, item);
+    if (found) return unwrap(agent, &chain, found, ret_key, err);
+    random->fill(random->self, ret_key, DISK_KEY_SIZE);
+    if (add_item(agent, arena, keys, &chain, item, ret_key, err)) return true;
+    memset(ret_key, 0, DISK_KEY_SIZE);
+    return false;
+}
 
+bool disk_item_find(struct agent *agent, const char *party, const char *item,
+                    unsigned char ret_key[DISK_KEY_SIZE], struct error *err)
+{
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    struct disk_keys *keys = NULL;
+    struct chain chain = {0};
+
+    memset(ret_key, 0, DISK_KEY_SIZE);
+    if (!prepare(agent, arena, party, &keys, &chain, err)) return false;
+    for (size_t i = 0; i < chain.length; i++)
+        if (is_mark(chain.slots[i]))
+            return error_set(err, ERROR_REFUSED,
+                             "%s has a key service: hosts do not pass on what it releases",
+                             party_of(arena, chain.slots[i]));
+    const struct kept_item *found = item_of(keys, item);
+    if (!found)
+        return error_set(err, ERROR_NOT_FOUND, "%s has no %s on %s", party, item, agent->options.host->name);
+    return unwrap(agent, &chain, found, ret_key, err);
+}
+
+bool disk_item_put(struct agent *agent, const char *party, const char *item,
+                   const unsigned char key[DISK_KEY_SIZE], struct error *err)
+{
+    const struct vault_port *vault = agent->options.vault;
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    struct disk_keys *keys = NULL;
+    struct chain chain = {0};
+    void *memory = NULL;
+
+    if (!prepare(agent, arena, party, &keys, &chain, err)) return false;
+    const struct kept_item *found = item_of(keys, item);
+    if (!found) return add_item(agent, arena, keys, &chain, item, key, err);
+    if (!vault->memory(vault->self, DISK_KEY_SIZE, &memory, err)) return false;
+    bool good =
+        unwrap(agent, &chain, found, memory, err) &&
+        (memcmp(memory, key, DISK_KEY_SIZE) == 0 ||
+         error_set(err, ERROR_REFUSED, "%s has another %s on %s", party, item, agent->options.host->name));
+    vault->memory_free(vault->self, memory);
+    return good;
+}
+
+/* All secrets of the line are here, and what is kept is wrapped by them. *ret_keys is NULL when nothing is.
+ */
+static bool prepare(struct agent *agent, struct arena *arena, const char *party, struct disk_keys **ret_keys,
+                    struct chain *ret_chain, struct error *err)
+{
+    struct disk_keys *keys = keys_at(agent, party);
+
+    if (keys && keys->broken) return error_set(err, ERROR_FAILED, "%s", keys->broken);
+    if (!find_chain(agent, arena, party, ret_chain, err) || !have_released(agent, ret_chain, err) ||
+        !check_kept(agent, &keys, err) || !make_kept(agent, ret_chain, err) ||
+        (keys && keys->kept.items_length > 0 && !same_chain(&keys->kept, ret_chain) &&
+         !move_over(agent, &keys, ret_chain, err)))
+        return false;
+    *ret_keys = keys;
+    return true;
+}
+
+static const struct kept_item *item_of(const struct disk_keys *keys, const char *item)
+{
+    for (size_t i = 0; keys && i < keys->kept.items_length; i++)
+        if (text_equal(keys->kept.items[i].name, item)) return &keys->kept.items[i];
+    return NULL;
+}
+
+static bool add_item(struct agent *agent, struct arena *arena, const struct disk_keys *keys,
+                     const struct chain *chain, const char *item, const unsigned char *key, struct error *err)
+{
+    const char *party = party_of(arena, chain->slots[chain->length - 1]);
     struct kept_disk_keys next = {.party = party, .check = ""};
+
     if (keys) next = keys->kept;
     struct kept_item *items = arena_alloc_array(arena, next.items_length + 1, sizeof(*items));
     if (next.items_length > 0) memcpy(items, next.items, next.items_length * sizeof(*items));
     struct kept_item *made = &items[next.items_length++];
     next.items = items;
-    next.slots = chain.slots;
-    next.slots_length = chain.length;
+    next.slots = chain->slots;
+    next.slots_length = chain->length;
     made->name = item;
-    random->fill(random->self, ret_key, DISK_KEY_SIZE);
-    if (wrap(agent, &chain, item, ret_key, arena, &made->box, err) && replace(agent, &next, err)) {
-        report_soon(agent);
-        return true;
-    }
-    memset(ret_key, 0, DISK_KEY_SIZE);
-    return false;
+    if (!wrap(agent, chain, item, key, arena, &made->box, err) || !replace(agent, &next, err)) return false;
+    report_soon(agent);
+    return true;
 }
 
 int64_t disk_key_generation(const struct agent *agent, const char *party)

@@ -240,6 +240,7 @@ static void add_peers(struct arena *arena, const struct snapshot *s, struct host
             .name = fact->name,
             .addresses = {fact->addresses[0], fact->addresses[1]},
             .given_up = fact->fenced || fact->given_up,
+            .underlay = fact->underlay,
         };
     }
     document->peers = others;

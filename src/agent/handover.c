@@ -1,7 +1,8 @@
 /* What is stored for a party follows it to another host, and so does its key: from agent to agent, over the
  * channel on which both have shown their certificates, sealed to the asking host's own pair for the party.
  * The host that has it gives it only to one where its own document has a member of a farm of the party. */
-#include "agent/internal.h"
+#include "agent/keys_inside.h"
+
 #include "base/text.h"
 
 #include <stdio.h>
@@ -209,17 +210,10 @@ static bool give(struct agent *agent, const struct request *request, const char 
 /* By this host's own document, whatever the other one says of itself. */
 static bool has_place(const struct agent *agent, const char *host, const char *party, struct error *err)
 {
-    const struct host_document *document = agent->good ? &agent->good->document : NULL;
     const struct host_peer *peer = peer_named(agent, host);
-    size_t size = strlen(party);
 
-    for (size_t f = 0; peer && peer->underlay && !peer->given_up && f < document->farms_length; f++) {
-        const struct host_farm *farm = &document->farms[f];
-        if (!text_starts(farm->name, party) || farm->name[size] != '/') continue;
-        for (size_t m = 0; m < farm->members_length; m++)
-            if (farm->members[m].underlay == peer->underlay) return true;
-    }
-    return error_set(err, ERROR_DENIED, "%s has no place of %s, as far as %s knows", host, party,
+    return (peer && !peer->given_up && keys_has_members(&agent->good->document, party, peer->underlay)) ||
+           error_set(err, ERROR_DENIED, "%s has no place of %s, as far as %s knows", host, party,
                      agent->options.host->name);
 }
 

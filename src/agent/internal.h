@@ -226,6 +226,8 @@ const struct host_key *keys_report(const struct agent *agent, struct arena *aren
  * shut out while the instance ran. */
 MUST_CHECK bool keys_let_plain(const struct agent *agent, const char *instance, struct error *err);
 struct party_keys *keys_of(const struct agent *agent, const char *party); /* NULL: none here */
+/* False, and why: it is not known yet who has to be obeyed. */
+MUST_CHECK bool keys_let_any(const struct agent *agent, const struct party_keys *keys, struct error *err);
 /* Which slot of the vault the fingerprint names: the pair in use, or the next one; NULL: neither. */
 const char *keys_slot(const struct agent *agent, const struct party_keys *keys, const unsigned char *pair);
 /* The party was not taken by anybody, or the console is one of its. */
@@ -251,6 +253,8 @@ MUST_CHECK bool keys_admit(struct agent *agent, struct party_keys *keys, const c
 MUST_CHECK bool keys_dismiss(struct agent *agent, struct party_keys *keys, const unsigned char *by,
                              const char *key, struct buf *ret_json, struct error *err);
 void keys_tell(const struct party_keys *keys, struct buf *ret_json);
+/* keys_handed.c: another host asks whose commands are obeyed for a party. party NULL: it does not say. */
+void keys_serve_others(struct agent *agent, struct exchange *exchange, const char *host, const char *party);
 /* False, and why: the instance, of this party, ran before the party was shut out, and the console came later.
  */
 MUST_CHECK bool keys_let(const struct agent *agent, const struct party_keys *keys, const char *instance,

@@ -33,6 +33,8 @@ void agent_serve(void *ctx, struct exchange *exchange, const struct request *req
         boot_serve(agent, exchange, host ? host : "");
     } else if (sender->role == ROLE_HOST && text_equal(request->path, "/agent/item")) {
         handover_serve(agent, exchange, request, sender->name);
+    } else if (sender->role == ROLE_HOST && text_starts(request->path, "/agent/consoles?")) {
+        keys_serve_others(agent, exchange, sender->name, agent_query(arena, request->path, "party"));
     } else if (sender->role != ROLE_CONTROLLER) {
         error_set(&err, ERROR_DENIED, "only a controller may ask for this");
         agent_answer_error(agent, exchange, &err);

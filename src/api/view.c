@@ -13,6 +13,7 @@ struct view {
     struct map *host_sums;       /* host -> struct sum */
     struct map *party_sums;      /* party -> struct sum */
     struct map *tier_sums;       /* "acme/shop/web" -> struct sum */
+    struct map *keys;            /* of farms (view_keys.c); NULL: nobody has taken keys */
     struct pool_sums *pool_sums; /* NULL: no pool was looked at */
 };
 
@@ -58,6 +59,7 @@ struct view *view_new(struct arena *arena, struct controller *controller, const 
     view->host_sums = map_new();
     view->party_sums = map_new();
     view->tier_sums = map_new();
+    view->keys = view_keys_new(arena, view->snapshot);
     count(view);
     return view;
 }
@@ -67,6 +69,7 @@ void view_free(struct view *view)
     map_free(view->host_sums);
     map_free(view->party_sums);
     map_free(view->tier_sums);
+    map_free(view->keys);
     pool_sums_free(view->pool_sums);
 }
 
@@ -236,7 +239,9 @@ static void view_farm(struct view *view, const struct record *record, struct buf
     write_text(ret_json, "sla", farm->sla);
     write_text(ret_json, "level", level_names[level]);
     load_write_target(view->controller, farm, ret_json);
-    write_text(ret_json, "reason", load_reason(view->arena, view->controller, farm, fact, reason));
+    reason = load_reason(view->arena, view->controller, farm, fact, reason);
+    write_text(ret_json, "reason",
+               view_keys_write(view->arena, view->keys, farm->full_name, reason, ret_json));
     buf_add_text(ret_json, "}}");
 }
 

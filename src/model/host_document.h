@@ -89,8 +89,8 @@ struct personality {
 struct host_peer {
     const char *name;
     const char *addresses[2]; /* management "IP:PORT" of its agent; "" when unknown */
+    uint32_t underlay;        /* as its members name it; 0: unknown */
     bool given_up;            /* fenced: its instances may run elsewhere */
-    uint32_t underlay;        /* as members of farms have it: which of them are there; 0: not known */
 };
 
 /* A party that has something here, or that is above one that has, or that had and has no lease any more. */

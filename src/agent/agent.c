@@ -23,6 +23,8 @@ bool agent_new(const struct agent_options *options, struct agent **ret_agent, st
     agent->keys = VEC_OF(struct party_keys *);
     agent->handovers = VEC_OF(struct handover *);
     agent->disk_keys = map_new();
+    private_start(agent);
+    kept_logs_start(agent);
     agent->sealed = VEC_OF(struct sealed_asked *);
     images_start(agent);
     const struct compute_events compute_events = {unit_exited, agent};
@@ -42,6 +44,7 @@ bool agent_new(const struct agent_options *options, struct agent **ret_agent, st
     channel_start(agent);
     boot_start(agent);
     if (!options->unmeasured) load_start(agent);
+    hardware_start(agent);
     *ret_agent = agent;
     return true;
 }
@@ -55,6 +58,7 @@ void agent_free(struct agent *agent)
 
     channel_stop(agent);
     load_stop(agent);
+    hardware_stop(agent);
     denied_stop(agent);
     tend_stop(agent);
     images_stop(agent);
@@ -67,6 +71,8 @@ void agent_free(struct agent *agent)
         unit_free(value);
     for (cursor = 0; map_next(agent->fetches, &cursor, NULL, &value);)
         fetch_free(value);
+    kept_logs_stop(agent);
+    private_stop(agent);
     for (cursor = 0; map_next(agent->execs, &cursor, NULL, &value);)
         exec_free(value);
     while (agent->looks.length > 0)
@@ -98,6 +104,7 @@ static bool adopt(struct agent *agent, struct error *err)
         struct compute_found *item = vec_at(&found, i);
         if (!PLANTED(nothing_taken_over)) unit_adopt(unit_get(agent, item->instance), item);
         mem_free(item->instance);
+        mem_free(item->store);
         mem_free(item->personality_json);
     }
     vec_free(&found);

@@ -168,7 +168,12 @@ static bool prepare(struct agent *agent, struct arena *arena, const char *party,
 {
     struct disk_keys *keys = keys_at(agent, party);
 
+    const struct host_party *known = disk_keys_party(agent, party);
+
     if (keys && keys->broken) return error_set(err, ERROR_FAILED, "%s", keys->broken);
+    if (known && known->severed && !disk_keys_stored(agent, party))
+        return error_set(err, ERROR_REFUSED, "%s has left %s: nothing more is stored for it", party,
+                         agent->options.host->name);
     if (!find_chain(agent, arena, party, ret_chain, err) || !have_released(agent, ret_chain, err) ||
         !check_kept(agent, &keys, err) || !make_kept(agent, ret_chain, err) ||
         (keys && keys->kept.items_length > 0 && !same_chain(&keys->kept, ret_chain) &&
@@ -210,10 +215,16 @@ int64_t disk_key_generation(const struct agent *agent, const char *party)
     return keys ? keys->kept.generation : 0;
 }
 
-int64_t disk_keys_stored(const struct agent *agent, const char *party)
+int64_t disk_keys_count(const struct agent *agent, const char *party)
 {
     const struct disk_keys *keys = keys_at(agent, party);
     return keys ? (int64_t)keys->kept.items_length : 0;
+}
+
+bool disk_keys_stored(const struct agent *agent, const char *party)
+{
+    const struct disk_keys *keys = keys_at(agent, party);
+    return keys && (keys->broken || keys->kept.items_length > 0);
 }
 
 bool disk_keys_ready(const struct agent *agent, const char *party, struct error *err)

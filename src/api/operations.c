@@ -171,7 +171,9 @@ const struct shape api_shapes[] = {
     {"HostStatus", "name:string zone:string pool:string state:=up,suspect,down,draining,off capacity:Amounts "
                    "used:Amounts instances:integer agent_version:string since:string pid:integer "
                    "agent_pid:integer fenced:boolean document_version:integer document_error:string "
-                   "reason:string"},
+                   "findings:[Finding] hardware:string reason:string"},
+    {"Finding",
+     "kind:string what:string value:integer limit:integer since:string accepted:boolean text:string"},
     {"PartyView", "kind:=Party status:PartyStatus"},
     {"PartyStatus", "name:string parent:string used:Amounts instances:integer rights:[string] reason:string"},
     {"FarmView", "kind:=Farm status:FarmStatus"},

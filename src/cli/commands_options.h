@@ -39,6 +39,19 @@ static const struct option shared[] = {
     OUTPUT_OPTION(formats, "table, json, yaml or name"),
 };
 
+#define CONTACT_OPTIONS                                                                                    \
+    {.name = "contacts-reach",                                                                             \
+     .argument = "NETWORK[,…]",                                                                            \
+     .help = "what contacts of tenants may name although it is private, or of the controller's networks"}, \
+        {.name = "secrets",                                                                                \
+         .argument = "DIR",                                                                                \
+         .fallback = "secrets in its state directory",                                                     \
+         .help = "passwords that contacts name, each a file PARTY/SECRET of mode 0600"},                   \
+    {                                                                                                      \
+        .name = "authorities", .argument = "FILE",                                                         \
+        .help = "the authorities (PEM) that servers of contacts are believed by, besides the system's"     \
+    }
+
 static const struct option up_options[] = {
     {.name = "hosts", .argument = "N", .fallback = "4", .help = "how many hosts, 1 to 200"},
     {.name = "racks",
@@ -54,6 +67,12 @@ static const struct option up_options[] = {
     {.name = "capacity",
      .argument = "AMOUNTS",
      .help = "of each host: cpus=8,memory=32Gi,disk=400Gi,network=10G"},
+    CONTACT_OPTIONS,
+    {.name = "hardware",
+     .argument = "DIR",
+     .fallback = "/sys for all",
+     .help =
+         "where hosts look at their sensors, memory and disks: DIR/h1, DIR/h2 … are directories like /sys"},
     {.name = "detach", .letter = 'd', .help = "come back when the grid is ready, and leave it running"},
 };
 static const struct option down_options[] = {
@@ -77,6 +96,7 @@ static const struct option controller_options[] = {
      .fallback = "25",
      .help =
          "bills of so many months, besides this one, can be asked for; what is older is dropped; 0: never"},
+    CONTACT_OPTIONS,
 };
 static const struct option agent_options[] = {
     {.name = "name", .argument = "NAME", .help = "the host's name"},
@@ -104,10 +124,18 @@ static const struct option agent_options[] = {
      .help = "what it has: cpus=8,memory=32Gi,disk=400Gi,network=10G"},
     {.name = "reserve", .argument = "AMOUNTS", .help = "what of it is kept for the host itself"},
     {.name = "cgroup", .argument = "PATH", .help = "below which instances get their cgroups"},
+    {.name = "hardware",
+     .argument = "DIR",
+     .fallback = "/sys",
+     .help = "where its sensors, memory and disks are looked at: a directory like /sys"},
     {.name = "publish-net-fd",
      .argument = "N",
      .fallback = "this one",
      .help = "network namespace, inherited, where published addresses are"},
+    {.name = "publish-table",
+     .argument = "NAME",
+     .fallback = "croft_doors",
+     .help = "nftables table there that is this host's alone: who may come to published addresses"},
     {.name = "whoami", .argument = "PATH", .help = "socket of `croft up` that knows the host's process ids"},
 };
 
@@ -452,6 +480,11 @@ static const struct option whatif_options[] = {
      .many = true,
      .several = true,
      .help = "what is drained: host/NAME, zone/PATH, site/NAME"},
+    {.name = "end",
+     .argument = "NAME",
+     .many = true,
+     .several = true,
+     .help = "which leases end: lease/NAME"},
     {.name = "add",
      .argument = "FILE",
      .many = true,

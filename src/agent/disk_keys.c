@@ -4,7 +4,9 @@
  * only wrapped, by the party's disk key: that is derived from the secrets of all parties from the landlord
  * down to it, so that none of them can be left out, and whoever makes his secret anew makes all that was
  * wrapped with its help unreadable at once. A party's secret is made here and kept in the vault, or comes
- * from its own key service by sealed command and is never at rest here (slot `PARTY+released`).
+ * from its own key service by sealed command and is never at rest here (slot `PARTY+released`). A service
+ * keeps its secret over rotations and leases; so beside it stands one that is made and kept here
+ * (`PARTY+own`), and goes with them.
  *
  * On disk: `disk-keys/PARTY`. First the secrets are there, then what is wrapped by them; and first secrets
  * are destroyed, then what was wrapped. So what is wrapped by a secret that is not in the vault is lost for
@@ -18,7 +20,7 @@
 #include <string.h>
 
 static const char landlord[] = "landlord", directory_item[] = "directory", released_mark[] = "+released",
-                  tried_mark[] = "+tried";
+                  own_mark[] = "+own", tried_mark[] = "+tried";
 /* What derived keys are for; the parties' names follow. Zero bytes end the parts. */
 static const char disk_purpose[] = "croft disk key 1", check_purpose[] = "croft secret check 1";
 
@@ -283,13 +285,15 @@ bool disk_keys_release(struct agent *agent, const char *party, const void *secre
 bool disk_keys_discard(struct agent *agent, const char *party, struct error *err)
 {
     const struct vault_port *vault = agent->options.vault;
-    CLEANUP_MEM char *slot = mem_printf("%s%s", party, released_mark);
+    CLEANUP_MEM char *released = mem_printf("%s%s", party, released_mark);
+    CLEANUP_MEM char *beside = mem_printf("%s%s", party, own_mark);
+    const char *const slots[] = {released, beside, party};
     const char *name = NULL;
     size_t cursor = 0;
     void *value = NULL;
 
-    if (!vault->secret_destroy(vault->self, slot, err) || !vault->secret_destroy(vault->self, party, err))
-        return false;
+    for (size_t i = 0; i < LENGTH(slots); i++)
+        if (!vault->secret_destroy(vault->self, slots[i], err)) return false;
     while (map_next(agent->disk_keys, &cursor, &name, &value)) {
         const struct disk_keys *keys = value;
         bool own = text_equal(name, party);
@@ -412,7 +416,7 @@ static struct disk_keys *keys_at(const struct agent *agent, const char *party)
 static bool find_chain(const struct agent *agent, struct arena *arena, const char *party,
                        struct chain *ret_chain, struct error *err)
 {
-    const char *names[VAULT_LOCK_SLOTS_MAX];
+    const char *names[VAULT_LOCK_SLOTS_MAX / 2];
     size_t length = 0;
 
     if (!text_equal(party, landlord) && !disk_keys_party(agent, party) && !has_instance(agent, party))
@@ -420,19 +424,21 @@ static bool find_chain(const struct agent *agent, struct arena *arena, const cha
                          agent->options.host->name);
     for (const char *at = party; !text_equal(at, landlord);) {
         const struct host_party *known = disk_keys_party(agent, at);
-        if (length + 1 == VAULT_LOCK_SLOTS_MAX)
-            return error_set(err, ERROR_REFUSED, "more than %d parties above %s", VAULT_LOCK_SLOTS_MAX,
-                             party);
+        if (length + 1 == LENGTH(names))
+            return error_set(err, ERROR_REFUSED, "more than %zu parties above %s", LENGTH(names), party);
         names[length++] = at;
         at = known ? known->parent : landlord;
     }
     names[length++] = landlord;
-    const char **slots = arena_alloc_array(arena, length, sizeof(*slots));
-    for (size_t i = 0; i < length; i++) {
-        const char *name = names[length - 1 - i];
-        slots[i] = is_released(agent, name) ? arena_printf(arena, "%s%s", name, released_mark) : name;
+    const char **slots = arena_alloc_array(arena, 2 * length, sizeof(*slots));
+    size_t slots_length = 0;
+    for (size_t i = length; i > 0; i--) {
+        const char *name = names[i - 1];
+        bool released = is_released(agent, name);
+        slots[slots_length++] = released ? arena_printf(arena, "%s%s", name, own_mark) : name;
+        if (released) slots[slots_length++] = arena_printf(arena, "%s%s", name, released_mark);
     }
-    *ret_chain = (struct chain){slots, length};
+    *ret_chain = (struct chain){slots, slots_length};
     return true;
 }
 

@@ -115,6 +115,7 @@ struct agent {
 
     struct vec keys; /* struct party_keys *, by party (keys.c) */
     struct timer *keys_next;
+    struct vec handovers;       /* struct handover * under way */
     struct map *disk_keys;      /* party -> struct disk_keys (disk_keys.c) */
     struct map *private_places; /* party -> struct private_place (private.c) */
     struct vec private_stale;   /* struct private_stale * */
@@ -341,6 +342,23 @@ MUST_CHECK bool disk_keys_end(struct agent *agent, const char *party, struct err
 bool disk_keys_is_within(const struct agent *agent, const char *party, const char *above);
 /* Of the document in force; NULL: the party is not in it. */
 const struct host_party *disk_keys_party(const struct agent *agent, const char *party);
+
+/* What is stored under an item's name here, or that nothing is (ERROR_NOT_FOUND); nothing is made. Zeros on
+ * failure. ERROR_REFUSED: a secret of the line is not kept by hosts, so that hosts do not pass it on. */
+MUST_CHECK bool disk_item_find(struct agent *agent, const char *party, const char *item,
+                               unsigned char ret_key[DISK_KEY_SIZE], struct error *err);
+/* Keeps a key that another host had. ERROR_REFUSED: there is another one of that name. */
+MUST_CHECK bool disk_item_put(struct agent *agent, const char *party, const char *item,
+                              const unsigned char key[DISK_KEY_SIZE], struct error *err);
+
+/* handover.c: what is stored for a party follows it from host to host, and its key with it */
+/* Asks the host for the key of the item and keeps it; done (err NULL: it is here) once, later, unless the
+ * agent ends before. */
+void handover_ask(struct agent *agent, const char *host, const char *party, const char *item,
+                  void (*done)(void *ctx, const struct error *err), void *ctx);
+void handover_serve(struct agent *agent, struct exchange *exchange, const struct request *request,
+                    const char *host);
+void handover_stop(struct agent *agent);
 
 /* private.c: what is stored here for parties, encrypted. The key of the party's directory was discarded:
  * what is in use goes on until it ends, and all else is removed. Idempotent; ends in the background. */

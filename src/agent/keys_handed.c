@@ -50,7 +50,6 @@ static void judge(struct handed *handed);
 static bool adopt(struct handed *handed, struct error *err);
 static void rest(struct handed *handed, int64_t us);
 static void drop_calls(struct handed *handed);
-static bool has_members(const struct host_document *document, const char *party, uint32_t underlay);
 
 void keys_ask_others(struct agent *agent, struct party_keys *keys)
 {
@@ -84,7 +83,7 @@ void keys_serve_others(struct agent *agent, struct exchange *exchange, const cha
 
     for (size_t i = 0; document && party && i < document->peers_length; i++)
         named |= text_equal(document->peers[i].name, host) &&
-                 has_members(document, party, document->peers[i].underlay);
+                 keys_has_members(document, party, document->peers[i].underlay);
     if (!named) {
         agent_answer_json(agent, exchange, "{\"answer\":\"unknown\"}");
     } else if (!keys || keys->handed) {
@@ -115,7 +114,7 @@ static void ask_all(void *ctx)
     handed->open = 1; /* held until all are asked */
     for (size_t i = 0; document && i < document->peers_length && handed->length < PEERS_MAX; i++) {
         const struct host_peer *other = &document->peers[i];
-        if (!other->given_up && has_members(document, handed->keys->party, other->underlay))
+        if (!other->given_up && keys_has_members(document, handed->keys->party, other->underlay))
             ask_one(handed, other);
     }
     handed->open--;
@@ -245,7 +244,7 @@ static void drop_calls(struct handed *handed)
     handed->length = 0;
 }
 
-static bool has_members(const struct host_document *document, const char *party, uint32_t underlay)
+bool keys_has_members(const struct host_document *document, const char *party, uint32_t underlay)
 {
     size_t size = strlen(party);
 

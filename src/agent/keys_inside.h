@@ -58,5 +58,7 @@ bool keys_is_key(const char *text); /* hexadecimal digits, as many as a key has 
 /* Of a party that is new here: whom its other hosts obey. Until that is known nobody is obeyed. */
 void keys_ask_others(struct agent *agent, struct party_keys *keys);
 void keys_forget_others(struct party_keys *keys); /* no more asking */
+/* Has a farm of the party, as far as the document knows, a member on the host with this underlay address? */
+bool keys_has_members(const struct host_document *document, const char *party, uint32_t underlay);
 
 #endif

@@ -196,7 +196,8 @@ static void show_row(struct key_asked *asked, const struct key_row *row, struct 
     buf_add_json_string(json, row->party);
     buf_printf(json, ",\"generation\":%" PRId64 ",\"taken\":", row->generation);
     buf_add_json_string(json, row->taken);
-    buf_printf(json, ",\"here\":%s,\"seal\":", here ? "true" : "false");
+    buf_printf(json, ",\"here\":%s,\"stored\":%" PRId64 ",\"waits\":%s,\"seal\":", here ? "true" : "false",
+               node_int(row->node, "stored", 0), node_bool(row->node, "waits", false) ? "true" : "false");
     buf_add_json_string(json, seal);
     buf_add_text(json, ",\"sign\":");
     buf_add_json_string(json, sign);

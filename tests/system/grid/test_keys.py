@@ -424,12 +424,29 @@ def in_memory(pid, needles):
     return found
 
 
+def pieces(path):
+    """What a file has, without its holes, piece by piece; each begins with the end of the one before."""
+    with open(path, 'rb', buffering=0) as file:
+        size, at, before = os.fstat(file.fileno()).st_size, 0, b''
+        while at < size:
+            try:
+                first = os.lseek(file.fileno(), at, os.SEEK_DATA)
+            except OSError:  # ENXIO: a hole up to the end
+                return
+            end = os.lseek(file.fileno(), first, os.SEEK_HOLE)
+            before = before if first == at else b''
+            at = min(end, first + (1 << 24))
+            data = os.pread(file.fileno(), at - first, first)
+            yield before + data
+            before = data[-128:]
+
+
 def in_files(root, needles, besides=()):
     found = set()
     for path in pathlib.Path(root).rglob('*'):
         if path.is_file() and not path.is_symlink() and path.name not in besides:
-            data = path.read_bytes()
-            found |= {(str(path), name) for name, needle in needles.items() if needle in data}
+            for data in pieces(path):
+                found |= {(str(path), name) for name, needle in needles.items() if needle in data}
     return found
 
 

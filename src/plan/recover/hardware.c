@@ -16,6 +16,7 @@ struct patient {
     struct host_fact *is; /* what becomes of it; NULL: nothing new */
     const struct pool
         *pool; /* NULL: nobody decides, for its host does not answer, is not wanted, or has no policy */
+    int64_t drain_ms;   /* when a drain will be due, unless one is by now; 0: none */
     const char *spared; /* why it is not drained although it would be; "" */
     const char *reason; /* of what is new */
 };
@@ -65,6 +66,8 @@ void recover_hardware(struct work *work)
         drain(&ward, &dues[n]);
     for (size_t n = 0; n < ward.length; n++) {
         struct patient *patient = &ward.patients[n];
+        bool waits = patient->drain_ms != 0 && !host_is_emptied(fact_of(patient));
+        if (waits) (void)is_due(work, patient->drain_ms);
         const char *spared = patient->was->spared ? patient->was->spared : "";
         if (!text_equal(spared, patient->spared)) edit(work, patient)->spared = patient->spared;
         if (!patient->is) continue;
@@ -172,11 +175,14 @@ static void take_steps(struct ward *ward, struct patient *patient, struct due *d
                         (host_is_emptied(fact_of(patient)) || intent->state != HOST_ACTIVE);
             if (!(step->on >> finding->kind & 1) || told || gone) continue;
             if (step->over > 0 && finding->value <= step->over) continue;
-            if (!is_due(ward->work, finding->since_ms + step->after_ms)) continue;
-            if (step->what == HARDWARE_NOTIFY)
-                tell(ward, patient, f, s);
-            else
+            int64_t at_ms = finding->since_ms + step->after_ms;
+            if (step->what == HARDWARE_NOTIFY) {
+                if (is_due(ward->work, at_ms)) tell(ward, patient, f, s);
+            } else if (ward->work->now_ms >= at_ms) {
                 dues[(*dues_length)++] = (struct due){patient, f, s};
+            } else if (patient->drain_ms == 0 || at_ms < patient->drain_ms) {
+                patient->drain_ms = at_ms;
+            }
         }
     }
 }

@@ -11,8 +11,8 @@ static const char farm[] =
     "4,"
     " size: {cpus: 0.5, memory: 64Mi, disk: 16Mi}, command: [x], health: {tcp: 80}}]}\n---\n"
     "{kind: Contact, name: ops, party: landlord, webhook: 'http://h/', group: 0s, hourly: 3600}\n";
-static const char policy[] =
-    "{kind: Pool, name: general, on_hardware: [{do: notify, to: ops}, {do: drain, after: 10m, most: 0.3}]}";
+static const char policy[] = "{kind: Pool, name: general, on_hardware: [{do: notify, to: ops, on: hot}, {do: "
+                             "notify, to: ops}, {do: drain, after: 10m, most: 0.3}]}";
 
 static void say(struct world *world, const char *host, enum finding_kind kind, int64_t value)
 {

@@ -146,8 +146,10 @@ static void metrics_instances(const struct snapshot *snapshot, struct buf *ret_t
 /* Names and reasons need no escapes. */
 static void metrics_denied(void *ctx, const struct denied_total *total)
 {
-    buf_printf(ctx, "croft_denied_packets_total{farm=\"%s\",instance=\"%s\",reason=\"%s\"} %" PRId64 "\n",
-               total->farm, total->instance, total->reason, total->packets);
+    buf_printf(ctx, "croft_denied_packets_total{farm=\"%s\",instance=\"%s\",reason=\"%s\"", total->farm,
+               total->instance, total->reason);
+    if (total->by[0]) buf_printf(ctx, ",filter=\"%s\"", total->by);
+    buf_printf(ctx, "} %" PRId64 "\n", total->packets);
 }
 
 static void version(struct asked *asked)

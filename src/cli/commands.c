@@ -110,7 +110,8 @@ static const struct command table[] = {
      .light = true,
      .run = whatif_run,
      OPTIONS(whatif_options),
-     .summary = "foretell what comes of losses, drains and changes, and what more is survived",
+     .summary =
+         "foretell what comes of losses, drains, ends of leases and changes, and what more is survived",
      .notes =
          "seconds_to_recover is an estimate: the rounds of decisions that are needed, by the medians that\n"
          "bench/README.md has of a host's death (0.26 s), a further start on a host (0.01 s), a round (0.03 "
@@ -122,6 +123,7 @@ static const struct command table[] = {
          "survives counts losses by which nothing stops for good: who is lost may use the room that pools\n"
          "keep, and who yields is not lost while it runs elsewhere. It is exact for 1, else \"at most\".",
      EXAMPLES("croft whatif --fail zone/east/b1/r1", "croft whatif --fail host/h1 host/h2 --drain host/h3",
+              "croft whatif --end lease/studio",
               "croft whatif --grid grid.ndjson --apply shop.yaml -o json")},
 
     {.name = "move",
@@ -338,9 +340,11 @@ static const struct command table[] = {
      .group = GROUP_KEYS,
      .client = true,
      .run = key_show_run,
+     OPTIONS(key_show_options),
      POSITIONALS(key_optional),
      .summary = "show parties' key pairs on hosts: public halves, fingerprints, who has taken them",
-     EXAMPLES("croft key show acme/shop", "croft key show -o json")},
+     EXAMPLES("croft key show acme/shop", "croft key show acme/shop --desks", "croft key show --console",
+              "croft key show --agent-state /var/lib/croft/agent -o json")},
     {.name = "key take",
      .group = GROUP_KEYS,
      .client = true,
@@ -348,7 +352,36 @@ static const struct command table[] = {
      OPTIONS(key_take_options),
      POSITIONALS(key_what),
      .summary = "make new pairs that only this desk knows; from then on its sealed commands alone are obeyed",
-     EXAMPLES("croft key take acme/shop", "croft key take h1")},
+     EXAMPLES("croft key take acme/shop", "croft key take h1",
+              "croft key take acme/shop --pins h1.json --pins h2.json")},
+    {.name = "key admit",
+     .group = GROUP_KEYS,
+     .client = true,
+     .run = key_admit_run,
+     OPTIONS(key_admit_options),
+     POSITIONALS(key_whom),
+     .summary =
+         "let another desk command, as this one does: by the key that it shows, with an invitation for it",
+     EXAMPLES("croft key admit desk2.json --on acme/shop --invitation for-desk2")},
+    {.name = "key accept",
+     .group = GROUP_KEYS,
+     .client = true,
+     .run = key_accept_run,
+     OPTIONS(key_accept_options),
+     POSITIONALS(key_invitation),
+     .summary =
+         "learn from another desk's invitation which pairs hosts have, where it lets this desk command",
+     EXAMPLES("croft key accept for-desk2 --from "
+              "3f1c0a9de1b5c7d2a4e6f8091b2c3d4e5f60718293a4b5c6d7e8f9010a1b2c3d")},
+    {.name = "key dismiss",
+     .group = GROUP_KEYS,
+     .client = true,
+     .run = key_dismiss_run,
+     OPTIONS(key_dismiss_options),
+     POSITIONALS(key_console),
+     .summary = "do not obey another desk of the party any more",
+     EXAMPLES("croft key dismiss 3f1c0a9de1b5c7d2a4e6f8091b2c3d4e5f60718293a4b5c6d7e8f9010a1b2c3d --on "
+              "acme/shop")},
     {.name = "key rotate",
      .group = GROUP_KEYS,
      .client = true,
@@ -357,6 +390,15 @@ static const struct command table[] = {
      POSITIONALS(key_what),
      .summary = "replace one's own pairs by new ones, or, as the landlord, those of a party",
      EXAMPLES("croft key rotate acme/shop", "croft key rotate --party acme h1")},
+    {.name = "key serve",
+     .group = GROUP_KEYS,
+     .client = true,
+     .run = key_serve_run,
+     OPTIONS(key_serve_options),
+     POSITIONALS(key_party),
+     .summary = "a party's own key service: releases its secret to hosts that wait for it, and whose keys "
+                "this desk has",
+     EXAMPLES("croft key serve acme", "croft key serve acme --take --only h1 --only h2")},
 
     {.name = "version",
      .group = GROUP_MACHINE,

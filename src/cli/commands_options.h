@@ -132,6 +132,10 @@ static const struct option agent_options[] = {
      .argument = "N",
      .fallback = "this one",
      .help = "network namespace, inherited, where published addresses are"},
+    {.name = "publish-table",
+     .argument = "NAME",
+     .fallback = "croft_doors",
+     .help = "nftables table there that is this host's alone: who may come to published addresses"},
     {.name = "whoami", .argument = "PATH", .help = "socket of `croft up` that knows the host's process ids"},
 };
 
@@ -218,11 +222,61 @@ static const struct option import_options[] = {
 static const struct option remove_options[] = {
     {.name = "party", .argument = "PARTY", .fallback = "landlord", .help = "whose image it is"},
 };
+#define KEY_PARTY_OPTION                                                                                     \
+    {                                                                                                        \
+        .name = "party", .argument = "PARTY", .fallback = "the farm's; of a host the landlord, or who asks", \
+        .help = "whose keys"                                                                                 \
+    }
+static const struct option key_show_options[] = {
+    {.name = "console",
+     .help = "this desk's own public key, for croft key admit at another; makes one if needed"},
+    {.name = "desks", .help = "the desks that are obeyed there"},
+    {.name = "agent-state",
+     .argument = "DIR",
+     .help = "of this host, asking nobody: what its agent with this state directory has; for croft key take "
+             "--pins"},
+    KEY_PARTY_OPTION,
+};
 static const struct option key_take_options[] = {
-    {.name = "party",
-     .argument = "PARTY",
-     .fallback = "the farm's; of a host the landlord, or who asks",
-     .help = "whose keys"},
+    KEY_PARTY_OPTION,
+    {.name = "fingerprint",
+     .argument = "HOST=HEX",
+     .many = true,
+     .help = "take only the pair with this fingerprint, whatever the controller tells"},
+    {.name = "pins",
+     .argument = "FILE",
+     .many = true,
+     .help = "the same for all that croft key show --agent-state DIR -o json printed on the hosts"},
+    {.name = "yes", .help = "do not ask"},
+};
+static const struct option key_admit_options[] = {
+    {.name = "on", .argument = "HOST|PARTY/FARM", .help = "where its commands are to be obeyed"},
+    {.name = "invitation",
+     .argument = "FILE",
+     .help = "is written: for croft key accept at that desk; - is standard output"},
+    KEY_PARTY_OPTION,
+};
+static const struct option key_accept_options[] = {
+    {.name = "from",
+     .argument = "CONSOLE",
+     .help = "of whom: the console that croft key show --console says there"},
+};
+static const struct option key_dismiss_options[] = {
+    {.name = "on", .argument = "HOST|PARTY/FARM", .help = "where it is not to be obeyed any more"},
+    KEY_PARTY_OPTION,
+};
+static const struct option key_serve_options[] = {
+    {.name = "only", .argument = "HOST", .many = true, .help = "release it to no other host"},
+    {.name = "take", .help = "take the party's keys first where nobody has"},
+    {.name = "fingerprint",
+     .argument = "HOST=HEX",
+     .many = true,
+     .help = "with --take: only the pair with this fingerprint, whatever the controller tells"},
+    {.name = "pins",
+     .argument = "FILE",
+     .many = true,
+     .help = "the same for all that croft key show --agent-state DIR -o json printed on the hosts"},
+    {.name = "once", .help = "decide on the hosts that wait now, and end"},
 };
 static const struct option key_rotate_options[] = {
     {.name = "party", .argument = "PARTY", .help = "the landlord shuts this party out of its keys"},
@@ -426,6 +480,11 @@ static const struct option whatif_options[] = {
      .many = true,
      .several = true,
      .help = "what is drained: host/NAME, zone/PATH, site/NAME"},
+    {.name = "end",
+     .argument = "NAME",
+     .many = true,
+     .several = true,
+     .help = "which leases end: lease/NAME"},
     {.name = "add",
      .argument = "FILE",
      .many = true,
@@ -453,7 +512,11 @@ static const struct positional name[] = {{.name = "NAME"}};
 static const struct positional import_what[] = {{.name = "NAME:TAG"}, {.name = "SOURCE"}};
 static const struct positional image[] = {{.name = "NAME:TAG"}};
 static const struct positional key_what[] = {{.name = "HOST|PARTY/FARM"}};
+static const struct positional key_whom[] = {{.name = "KEY|FILE"}};
+static const struct positional key_invitation[] = {{.name = "INVITATION"}};
+static const struct positional key_console[] = {{.name = "CONSOLE"}};
 static const struct positional key_optional[] = {{.name = "HOST|PARTY/FARM", .optional = true}};
+static const struct positional key_party[] = {{.name = "PARTY", .optional = true}};
 static const struct positional token_name[] = {{.name = "NAME", .optional = true}};
 static const struct positional lease_name[] = {{.name = "NAME"}};
 static const struct positional token_id[] = {{.name = "ID"}};

@@ -83,22 +83,21 @@ int controller_run(struct cli *cli)
     struct error err;
 
     if (!wants(cli, needed, &err) || !read_fd(cli, "listen-fd", &options.listen_fd, &err) ||
-        !read_number(cli, "keep-bills", &options.keep_bills_months, &err) || !read_reach(cli, &reach, &err))
+        !read_number(cli, "keep-bills", &options.keep_bills_months, &err))
         return cli_fail(cli, &err);
-    options.reach = reach.items;
-    options.reach_length = reach.length;
     if ((options.listen != NULL) == (options.listen_fd >= 0)) {
         error_set(&err, ERROR_USAGE,
                   "controller: where is the API to listen? Either --listen or --listen-fd");
-        vec_free(&reach);
         return cli_fail(cli, &err);
     }
     if (!options.tls_listen != !options.tls_certificate || !options.tls_listen != !options.tls_key) {
         error_set(&err, ERROR_USAGE,
                   "controller: https takes all three of --tls-listen, --tls-certificate and --tls-key");
-        vec_free(&reach);
         return cli_fail(cli, &err);
     }
+    if (!read_reach(cli, &reach, &err)) return cli_fail(cli, &err);
+    options.reach = reach.items;
+    options.reach_length = reach.length;
     int status = controller_main(&options);
     vec_free(&reach);
     return status;
@@ -121,6 +120,7 @@ int agent_run(struct cli *cli)
                                          .cgroup = arguments_text(arguments, "cgroup"),
                                          .hardware = arguments_text(arguments, "hardware"),
                                          .publish_net_fd = -1,
+                                         .publish_table = arguments_text(arguments, "publish-table"),
                                          .whoami = arguments_text(arguments, "whoami")};
     struct vec refused = VEC_OF(struct prefix);
     struct error err;

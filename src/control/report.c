@@ -247,7 +247,8 @@ static void take_document(struct taking *taking)
     if (!record) return;
     struct host_fact fact = *(const struct host_fact *)record->object;
     const char *refused = report->refused_reason;
-    bool back = fact.given_up && report->document_version > 0;
+    bool back = fact.given_up && report->document_version > 0 && fact.state != HOST_DOWN &&
+                !hosts_going_off(taking->controller, report->host);
     if (fact.document_version == report->document_version && text_equal(fact.document_error, refused) &&
         !back && same_keys(&fact, report) && same_hardware(&fact, report))
         return;
@@ -271,7 +272,8 @@ static bool same_keys(const struct host_fact *fact, const struct host_report *re
     for (size_t i = 0; i < fact->keys_length; i++) {
         const struct host_key *was = &fact->keys[i], *is = &report->keys[i];
         if (!text_equal(was->party, is->party) || was->generation != is->generation ||
-            was->taken_ms != is->taken_ms || !text_equal(was->fingerprint, is->fingerprint))
+            was->taken_ms != is->taken_ms || was->waits != is->waits || was->stored != is->stored ||
+            !text_equal(was->fingerprint, is->fingerprint))
             return false;
     }
     return true;

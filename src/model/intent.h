@@ -21,6 +21,7 @@ enum document_kind {
     KIND_FILTER,
     KIND_LEASE,
     KIND_CONTACT,
+    KIND_KEY,
     KIND_COUNT
 };
 
@@ -72,10 +73,13 @@ struct party {
     struct quota quota;
 };
 
+/* Where the secret of a party is kept with which hosts encrypt what they store for it. */
+enum custody { CUSTODY_HOST, CUSTODY_TENANT };
+
 enum compute_kind { COMPUTE_CONTAINER, COMPUTE_VM, COMPUTE_HOST };
 enum protocol { PROTOCOL_TCP, PROTOCOL_UDP, PROTOCOL_ICMP, PROTOCOL_ANY };
 enum farm_intent_state { FARM_RUNNING, FARM_STOPPED };
-enum health_kind { HEALTH_NONE, HEALTH_HTTP, HEALTH_TCP, HEALTH_EXEC };
+enum health_kind { HEALTH_NONE, HEALTH_HTTP, HEALTH_TCP, HEALTH_EXEC, HEALTH_HEARTBEAT };
 enum balance_mode { BALANCE_HTTP, BALANCE_TCP };
 
 struct pair {
@@ -98,6 +102,7 @@ struct health {
     int64_t every_ms;   /* 1s */
     int64_t timeout_ms; /* 500ms */
     int64_t fails;      /* 3: so many in a row are a failure */
+    int64_t within_ms;  /* HEALTH_HEARTBEAT: one at least so often, through its socket; else 0 */
 };
 
 struct count {
@@ -125,6 +130,10 @@ enum mend_what {
     MEND_REPLACE, /* another host */
     MEND_NOTIFY,
 };
+/* Of a tier: names are parts of a path, and all of it is one answer. */
+enum { METADATA_MAX = 64, METADATA_NAME_SIZE_MAX = 63, METADATA_SIZE_MAX = 16 * 1024 };
+enum { HEARTBEAT_MS_MIN = 1000 };
+
 enum { MEND_STEPS_MAX = 16, MEND_WITHIN_MS_MIN = 1000 };
 struct mend_step {
     enum mend_what what;
@@ -163,6 +172,8 @@ struct tier {
     size_t env_length;
     const struct file *files;
     size_t files_length;
+    const struct pair *metadata; /* what its instances read at their socket; may change while they run */
+    size_t metadata_length;
     struct health health;
     int64_t warm;
     struct spread spread;
@@ -400,6 +411,12 @@ struct contact {
     size_t command_length;
     int64_t group_ms; /* what comes within so long is one message */
     int64_t hourly;   /* messages an hour at most; what waits is told by the next */
+};
+
+/* How the secret of a party is kept with which hosts encrypt what they store for it. */
+struct party_key {
+    const char *name; /* the party's */
+    enum custody custody;
 };
 
 /* Written by `croft image import`, not by hand. */

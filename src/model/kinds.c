@@ -4,6 +4,7 @@
 
 const char *const host_intent_state_names[] = {"active", "draining", "off", NULL};
 const char *const farm_intent_state_names[] = {"running", "stopped", NULL};
+const char *const custody_names[] = {"host", "tenant", NULL};
 const char *const compute_kind_names[] = {"container", "vm", "host", NULL};
 const char *const protocol_names[] = {"tcp", "udp", "icmp", "any", NULL};
 const char *const balance_mode_names[] = {"http", "tcp", NULL};
@@ -43,6 +44,7 @@ const struct kind kinds[KIND_COUNT] = {
     [KIND_FILTER] = {KIND_FILTER, "Filter", "filter", "filters", &schema_filter},
     [KIND_LEASE] = {KIND_LEASE, "Lease", "lease", "leases", &schema_lease},
     [KIND_CONTACT] = {KIND_CONTACT, "Contact", "contact", "contacts", &schema_contact},
+    [KIND_KEY] = {KIND_KEY, "Key", "key", "keys", &schema_party_key},
 };
 
 const struct kind *kind_by_name(const char *name)

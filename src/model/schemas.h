@@ -22,6 +22,7 @@ extern const struct schema schema_lease;
 extern const struct schema schema_quota;
 extern const struct schema schema_filter_rule;
 extern const struct schema schema_contact;
+extern const struct schema schema_party_key;
 extern const struct schema schema_tier;
 extern const struct schema schema_size; /* struct resources of a tier */
 extern const struct schema schema_instance;
@@ -39,10 +40,12 @@ extern const struct schema schema_host_document;
 extern const struct schema schema_personality;
 extern const struct schema schema_host_report;
 extern const struct schema schema_kept_keys;
+extern const struct schema schema_kept_disk_keys;
 
 /* The names behind the enumerations, as written in documents and shown to people. */
 extern const char *const host_intent_state_names[];
 extern const char *const farm_intent_state_names[];
+extern const char *const custody_names[]; /* host tenant */
 extern const char *const compute_kind_names[];
 extern const char *const protocol_names[];
 extern const char *const balance_mode_names[];

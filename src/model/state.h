@@ -19,6 +19,7 @@ enum record_kind {
     RECORD_FILTER,
     RECORD_LEASE,
     RECORD_CONTACT,
+    RECORD_KEY,
     RECORD_INSTANCE,
     RECORD_HOST_FACT,
     RECORD_FARM_FACT,
@@ -102,8 +103,8 @@ struct host_fact {
     const char *name;
     enum host_state state;
     bool fenced; /* known to run nothing: powered off, or it said so itself after a boot */
-    /* From a fence on until it has confirmed a document again: its instances may run elsewhere, whatever the
-     * document says that is on its disk. */
+    /* From before a fence on until it has confirmed a document again: its instances may run elsewhere,
+     * whatever the document says that is on its disk. */
     bool given_up;
     int64_t since_ms;
     const char *boot;         /* identity of this run of the host: changes when it restarts */
@@ -200,6 +201,8 @@ struct snapshot {
     size_t leases_length;
     const struct contact *contacts;
     size_t contacts_length;
+    const struct party_key *keys;
+    size_t keys_length;
     const struct farm *farms;
     size_t farms_length;
     const struct farm_fact *farm_facts;

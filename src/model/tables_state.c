@@ -61,7 +61,7 @@ static const struct field host_fact_fields[] = {
     ENUM(struct host_fact, state, "state", host_state_names, "what the controller believes of it",
          .fallback = "up"),
     SCALAR(struct host_fact, fenced, "fenced", scalar_bool, "known to run nothing", .fallback = "false"),
-    SCALAR(struct host_fact, given_up, "given_up", scalar_bool, "fenced, and no document confirmed since",
+    SCALAR(struct host_fact, given_up, "given_up", scalar_bool, "given up, and no document confirmed since",
            .fallback = "false"),
     SCALAR(struct host_fact, since_ms, "since_ms", scalar_int, "when its state began, wall clock"),
     SCALAR(struct host_fact, boot, "boot", scalar_text, "identity of this run of the host"),

@@ -111,6 +111,10 @@ bool clerk_found(struct run *run)
 
     for (size_t i = 0; i < run->swarm->parties_length; i++)
         swarm_write_party(run->swarm, i, &yaml);
+    buf_printf(
+        &yaml,
+        "---\nkind: Pool\nname: general\non_hardware: [{do: drain, after: 5s, back: 60s, most: %d.%03d}]\n",
+        JUDGES_MOST_MILLIS / 1000, JUDGES_MOST_MILLIS % 1000);
     for (size_t i = 0; i < SWARM_LEVELS; i++)
         swarm_write_level(&run->swarm->levels[i], i, &yaml);
     swarm_write_contacts(run->swarm, &yaml);

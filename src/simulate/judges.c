@@ -36,6 +36,7 @@ static const struct invariant invariants[] = {
     {"one-leader", NULL, NULL, one_leader_step},
     {"drains", NULL, NULL, NULL}, /* with what the store says of instances: judge_leak.c reads it */
     {"believed", NULL, believed_stored, NULL},
+    {"spared", NULL, NULL, spared_step},    /* with what the store says of hosts */
     {"entitled", NULL, share_stored, NULL}, /* and no-flapping: both follow from decisions */
     {"no-flapping", NULL, NULL, NULL},
     {"conserved", NULL, NULL, conserved_step},
@@ -58,6 +59,7 @@ struct judges *judges_new(struct run *run)
     judges->held = map_new();
     judges->wires = map_new();
     judges->believed = map_new();
+    judges->emptied = map_new();
     judges->images = map_new();
     judges->scales = map_new();
     judges->mend = mend_judge_new();
@@ -92,6 +94,7 @@ void judges_free(struct judges *judges)
     map_free(judges->held);
     map_free(judges->wires);
     map_free(judges->believed);
+    map_free(judges->emptied);
     audit_free(judges->audit);
     map_free(judges->images);
     share_forget(judges);

@@ -42,6 +42,7 @@ struct judges {
     struct map *believed; /* instance -> struct believed */
     struct audit *audit;  /* of the books */
     char unbilled[256];   /* what started without being in them, in this step; or "" */
+    struct map *emptied;  /* hosts that policy has emptied -> struct held */
     struct map *images;   /* "party digest" of all images that were ever there -> the judges */
     struct store_watch *watch;
     uint64_t revision;  /* that the store was seen at */
@@ -75,6 +76,7 @@ void drains_judge(struct run *run, const char *instance, const struct believed *
                   const struct instance *now);
 void believed_stored(struct run *run, const struct store_item *item);
 void believed_watch(struct held *held);
+void spared_step(struct run *run);
 /* judge_calm.c */
 void quota_look(struct run *run);
 void committed_look(struct run *run);

@@ -263,9 +263,10 @@ static void load_one(struct agent *agent, const char *party)
          error_set(&err, ERROR_INVALID, "more parties than there can be"));
     if (good) return;
     keys->kept = (struct kept_disk_keys){.party = arena_strdup(keys->arena, party), .check = ""};
-    keys->broken = mem_printf("%s on %s is damaged, and what %s stores there cannot be opened (%s): put the "
-                              "file back, or discard all with croft key rotate --party %s",
-                              path, agent->options.host->name, party, err.message, party);
+    keys->broken =
+        mem_printf("%s on %s is damaged, and what %s stores there cannot be opened (%s): put the "
+                   "file back, or discard all with croft key rotate --party %s %s",
+                   path, agent->options.host->name, party, err.message, party, agent->options.host->name);
     error_set(&err, ERROR_FAILED, "%s", keys->broken);
     agent_log(agent, "disk keys", &err);
 }
@@ -521,8 +522,8 @@ static bool unwrap(const struct agent *agent, const struct chain *chain, const s
         return true;
     return error_set(err, ERROR_FAILED,
                      "disk-keys/%s on %s was changed, and its %s cannot be opened: put the file back, or "
-                     "discard all with croft key rotate --party %s",
-                     party, agent->options.host->name, item->name, party);
+                     "discard all with croft key rotate --party %s %s",
+                     party, agent->options.host->name, item->name, party, agent->options.host->name);
 }
 
 /* In the arena; the lock points into it and to the chain. */
@@ -587,8 +588,8 @@ static bool try_secret(struct agent *agent, const char *party, const unsigned ch
            error_set(err, ERROR_REFUSED,
                      "that is another secret of %s than the one with which %s encrypts: nothing was "
                      "changed; serve from the desk that has the right one, or discard what is there with "
-                     "croft key rotate",
-                     party, agent->options.host->name);
+                     "croft key rotate --party %s %s",
+                     party, agent->options.host->name, party, agent->options.host->name);
 }
 
 static const char *make_check(struct agent *agent, struct arena *arena, const char *party, struct error *err)

@@ -224,7 +224,7 @@ void exec_free(struct exec_session *session);
 void exec_serve(struct agent *agent, struct exchange *exchange, const struct request *request);
 void exec_end_party(struct agent *agent, const char *party); /* all sessions in its instances */
 
-/* keys.c: parties' key pairs on this host */
+/* keys.c, keys_consoles.c: parties' key pairs on this host, and whose commands are obeyed */
 struct party_keys;
 MUST_CHECK bool keys_load(struct agent *agent, struct error *err);
 void keys_free(struct agent *agent);
@@ -235,7 +235,8 @@ void keys_note(struct agent *agent);
 void keys_look_soon(struct agent *agent);
 /* For the report, in the arena. */
 const struct host_key *keys_report(const struct agent *agent, struct arena *arena, size_t *ret_length);
-/* False, and why: the instance's party has taken its keys here, and is obeyed by sealed command only. */
+/* False, and why: the instance's party has taken its keys here, and is obeyed by sealed command only; or was
+ * shut out while the instance ran. */
 MUST_CHECK bool keys_let_plain(const struct agent *agent, const char *instance, struct error *err);
 struct party_keys *keys_of(const struct agent *agent, const char *party); /* NULL: none here */
 /* Which slot of the vault the fingerprint names: the pair in use, or the next one; NULL: neither. */
@@ -257,7 +258,16 @@ MUST_CHECK bool keys_rotate(struct agent *agent, struct party_keys *keys, struct
                             struct error *err);
 MUST_CHECK bool keys_shut_out(struct agent *agent, const char *party, struct buf *ret_json,
                               struct error *err);
+/* key: 64 hexadecimal digits, a console's public half for signing. NULL: none was given. */
+MUST_CHECK bool keys_admit(struct agent *agent, struct party_keys *keys, const char *key,
+                           struct buf *ret_json, struct error *err);
+MUST_CHECK bool keys_dismiss(struct agent *agent, struct party_keys *keys, const unsigned char *by,
+                             const char *key, struct buf *ret_json, struct error *err);
 void keys_tell(const struct party_keys *keys, struct buf *ret_json);
+/* False, and why: the instance, of this party, ran before the party was shut out, and the console came later.
+ */
+MUST_CHECK bool keys_let(const struct agent *agent, const struct party_keys *keys, const char *instance,
+                         const unsigned char *console, struct error *err);
 
 /* disk_keys.c: keys of what is stored here for parties. Each is 64 bytes for one thing ("directory"), at rest
  * only wrapped by the party's disk key, which is derived from the secrets of all parties from the landlord

@@ -33,6 +33,7 @@ static void say(struct unit *unit, const char *format, ...) PRINTF_LIKE(2, 3);
 static void want_nothing_here(struct unit *unit);
 static bool has_image(const struct unit *unit);
 static void fetch(struct unit *unit);
+static bool has_secrets(struct unit *unit);
 static void make(struct unit *unit);
 static bool open_place(struct unit *unit, struct compute_place *ret_place, char *ret_path, size_t path_size,
                        struct error *err);
@@ -158,7 +159,7 @@ void unit_step(struct unit *unit)
     switch (unit->state) {
     case UNIT_ABSENT:
         unit->stop_asked = false;
-        if (!unit->wanted) return;
+        if (!unit->wanted || !has_secrets(unit)) return;
         if (has_image(unit)) {
             make(unit);
         } else {
@@ -315,6 +316,20 @@ static void fetch(struct unit *unit)
     if (fetch_image(unit->agent, unit->wanted->digest, &err) || text_equal(unit->reason, err.message)) return;
     say(unit, "%s", err.message);
     report_soon(unit->agent);
+}
+
+/* Nothing of a party is made before its key service has released its secret: it would find nothing of what
+ * it stores. A release steps all units. */
+static bool has_secrets(struct unit *unit)
+{
+    struct error err;
+
+    if (disk_keys_ready(unit->agent, unit->wanted->party, &err)) return true;
+    if (!text_equal(unit->reason, err.message)) {
+        say(unit, "%s", err.message);
+        report_soon(unit->agent);
+    }
+    return false;
 }
 
 static void make(struct unit *unit)

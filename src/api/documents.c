@@ -63,6 +63,7 @@ bool record_kind_of_path(const char *path, enum record_kind *ret_kind, const cha
                  {"filter", "filters", RECORD_FILTER},
                  {"lease", "leases", RECORD_LEASE},
                  {"contact", "contacts", RECORD_CONTACT},
+                 {"key", "keys", RECORD_KEY},
                  {"instance", "instances", RECORD_INSTANCE}};
     size_t size = strcspn(path, "/");
 
@@ -139,6 +140,7 @@ static void get(struct asked *asked, enum record_kind kind, const char *name)
                                                         [RECORD_FILTER] = "filter",
                                                         [RECORD_LEASE] = "lease",
                                                         [RECORD_CONTACT] = "contact",
+                                                        [RECORD_KEY] = "key",
                                                         [RECORD_INSTANCE] = "instance"};
         error_set(&err, ERROR_NOT_FOUND, "there is no %s %s", words[kind], name);
         answer_error(asked, &err);

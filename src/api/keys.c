@@ -29,7 +29,7 @@ static bool may_send(struct asked *asked, const char *party, struct error *err);
 
 bool route_keys(struct asked *asked)
 {
-    if (text_equal(asked->method, "GET") && text_equal(asked->path, "keys"))
+    if (text_equal(asked->method, "GET") && text_equal(asked->path, "pairs"))
         list(asked);
     else if (text_equal(asked->method, "POST") && text_starts(asked->path, "sealed/"))
         send_on(asked, asked->path + strlen("sealed/"));
@@ -76,7 +76,7 @@ static void list(struct asked *asked)
         return;
     }
     identity->digest(identity->self, authority, strlen(authority), digest);
-    buf_printf(&json, "{\"grid\":\"%.16s\",\"keys\":[", digest);
+    buf_printf(&json, "{\"grid\":\"%.16s\",\"pairs\":[", digest);
     const struct record *const *hosts = mirror_list(controller_mirror(controller), RECORD_HOST_FACT, &length);
     for (size_t i = 0; i < length; i++) {
         const struct host_fact *fact = hosts[i]->object;

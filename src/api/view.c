@@ -35,6 +35,7 @@ static void view_sla(const struct record *record, struct buf *ret_json);
 static void view_scaling_rules(const struct record *record, struct buf *ret_json);
 static void view_filter(const struct view *view, const struct record *record, struct buf *ret_json);
 static void view_contact(struct view *view, const struct record *record, struct buf *ret_json);
+static void view_key(struct view *view, const struct record *record, struct buf *ret_json);
 static void view_instance(struct view *view, const struct record *record, struct buf *ret_json);
 static void write_text(struct buf *ret_json, const char *key, const char *value);
 static void write_time(struct buf *ret_json, const char *key, int64_t wall_ms);
@@ -101,6 +102,9 @@ void view_record(struct view *view, const struct record *record, struct buf *ret
         return;
     case RECORD_CONTACT:
         view_contact(view, record, ret_json);
+        return;
+    case RECORD_KEY:
+        view_key(view, record, ret_json);
         return;
     case RECORD_INSTANCE:
         view_instance(view, record, ret_json);
@@ -424,6 +428,35 @@ static void view_contact(struct view *view, const struct record *record, struct 
     write_number(ret_json, "waiting", standing.waiting);
     write_number(ret_json, "sent", standing.sent);
     write_text(ret_json, "reason", standing.trouble);
+    buf_add_text(ret_json, "}}");
+}
+
+/* With how many hosts have something of it, and wait. */
+static void view_key(struct view *view, const struct record *record, struct buf *ret_json)
+{
+    const struct party_key *key = record->object;
+    int64_t hosts = 0, waiting = 0;
+
+    for (size_t i = 0; i < view->snapshot->host_facts_length; i++) {
+        const struct host_fact *fact = &view->snapshot->host_facts[i];
+        for (size_t k = 0; k < fact->keys_length; k++) {
+            if (!text_equal(fact->keys[k].party, key->name)) continue;
+            hosts++;
+            waiting += fact->keys[k].waits;
+        }
+    }
+    open_status(record, ret_json);
+    buf_add_text(ret_json, "\"name\":");
+    buf_add_json_string(ret_json, key->name);
+    write_text(ret_json, "custody", custody_names[key->custody]);
+    write_number(ret_json, "hosts", hosts);
+    write_number(ret_json, "waiting", waiting);
+    write_text(ret_json, "reason",
+               waiting == 0 ? ""
+                            : arena_printf(view->arena,
+                                           "%" PRId64 " host%s for its secret: croft key serve %s, at the "
+                                           "desk that has its keys",
+                                           waiting, waiting == 1 ? " waits" : "s wait", key->name));
     buf_add_text(ret_json, "}}");
 }
 

@@ -156,9 +156,11 @@ bool client_error(const struct client *client, const struct answer *answer, stru
     enum error_code code = error_from_http_status(answer->status);
 
     if (answer->status == 0) {
-        const char *mend = answer->error->code == ERROR_UNREACHABLE
-                               ? ": is it running there? `croft up` starts a grid, --server chooses another"
-                               : "";
+        const char *mend =
+            answer->error->code != ERROR_UNREACHABLE ? ""
+            : client->tls ? ": is it running there, with a certificate of an authority that this machine "
+                            "trusts, or of the one in --ca FILE?"
+                          : ": is it running there? `croft up` starts a grid, --server chooses another";
         return error_set(err, answer->error->code, "%s%s", answer->error->message, mend);
     }
     if (!problem_read(answer->body, answer->body_size, answer->status, err))
@@ -179,9 +181,6 @@ static bool find_address(struct client *client, const char *authority, struct er
         rest = client->server + strlen("http://");
     else
         return error_set(err, ERROR_USAGE, "the server \"%s\" is no URL: http://ADDRESS:PORT is one",
-                         client->server);
-    if (tls && !authority)
-        return error_set(err, ERROR_USAGE, "%s needs the authority that signed its certificate: --ca FILE",
                          client->server);
     if (tls && !tls_new(authority, NULL, NULL, &client->tls, err)) return error_wrap(err, "--ca");
 

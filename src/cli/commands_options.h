@@ -33,6 +33,7 @@ static const struct option shared[] = {
      .help = "who asks"},
     {.name = "ca",
      .argument = "FILE",
+     .fallback = "those that this machine trusts",
      .help = "the authority (PEM) that signed an https server's certificate"},
     {.name = "state", .argument = "DIR", .help = "the grid of this machine with this state directory"},
     OUTPUT_OPTION(formats, "table, json, yaml or name"),
@@ -62,6 +63,11 @@ static const struct option controller_options[] = {
     {.name = "state", .argument = "DIR", .help = "where its store and its keys are; is made when missing"},
     {.name = "listen", .argument = "ADDR:PORT", .help = "where the API listens"},
     {.name = "listen-fd", .argument = "N", .help = "a listening socket, inherited, in place of --listen"},
+    {.name = "tls-listen", .argument = "ADDR:PORT", .help = "where the API listens for https"},
+    {.name = "tls-certificate",
+     .argument = "FILE",
+     .help = "the certificate that it shows there (PEM, with its chain); read again when it changes"},
+    {.name = "tls-key", .argument = "FILE", .help = "its key (PEM)"},
     {.name = "agents",
      .argument = "ADDR:PORT[,…]",
      .help = "where agents reach it on the management networks"},
@@ -188,11 +194,47 @@ static const struct option import_options[] = {
 static const struct option remove_options[] = {
     {.name = "party", .argument = "PARTY", .fallback = "landlord", .help = "whose image it is"},
 };
+#define KEY_PARTY_OPTION                                                                                     \
+    {                                                                                                        \
+        .name = "party", .argument = "PARTY", .fallback = "the farm's; of a host the landlord, or who asks", \
+        .help = "whose keys"                                                                                 \
+    }
+static const struct option key_show_options[] = {
+    {.name = "console",
+     .help = "this desk's own public key, for croft key admit at another; makes one if needed"},
+    {.name = "desks", .help = "the desks that are obeyed there"},
+    {.name = "agent-state",
+     .argument = "DIR",
+     .help = "of this host, asking nobody: what its agent with this state directory has; for croft key take "
+             "--pins"},
+    KEY_PARTY_OPTION,
+};
 static const struct option key_take_options[] = {
-    {.name = "party",
-     .argument = "PARTY",
-     .fallback = "the farm's; of a host the landlord, or who asks",
-     .help = "whose keys"},
+    KEY_PARTY_OPTION,
+    {.name = "fingerprint",
+     .argument = "HOST=HEX",
+     .many = true,
+     .help = "take only the pair with this fingerprint, whatever the controller tells"},
+    {.name = "pins",
+     .argument = "FILE",
+     .many = true,
+     .help = "the same for all that croft key show --agent-state DIR -o json printed on the hosts"},
+};
+static const struct option key_admit_options[] = {
+    {.name = "on", .argument = "HOST|PARTY/FARM", .help = "where its commands are to be obeyed"},
+    {.name = "invitation",
+     .argument = "FILE",
+     .help = "is written: for croft key accept at that desk; - is standard output"},
+    KEY_PARTY_OPTION,
+};
+static const struct option key_accept_options[] = {
+    {.name = "from",
+     .argument = "CONSOLE",
+     .help = "of whom: the console that croft key show --console says there"},
+};
+static const struct option key_dismiss_options[] = {
+    {.name = "on", .argument = "HOST|PARTY/FARM", .help = "where it is not to be obeyed any more"},
+    KEY_PARTY_OPTION,
 };
 static const struct option key_rotate_options[] = {
     {.name = "party", .argument = "PARTY", .help = "the landlord shuts this party out of its keys"},
@@ -423,6 +465,9 @@ static const struct positional name[] = {{.name = "NAME"}};
 static const struct positional import_what[] = {{.name = "NAME:TAG"}, {.name = "SOURCE"}};
 static const struct positional image[] = {{.name = "NAME:TAG"}};
 static const struct positional key_what[] = {{.name = "HOST|PARTY/FARM"}};
+static const struct positional key_whom[] = {{.name = "KEY|FILE"}};
+static const struct positional key_invitation[] = {{.name = "INVITATION"}};
+static const struct positional key_console[] = {{.name = "CONSOLE"}};
 static const struct positional key_optional[] = {{.name = "HOST|PARTY/FARM", .optional = true}};
 static const struct positional token_name[] = {{.name = "NAME", .optional = true}};
 static const struct positional lease_name[] = {{.name = "NAME"}};

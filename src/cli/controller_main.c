@@ -40,6 +40,7 @@ struct running {
     struct os_post *post;
     struct store *store;
     struct tls *tls;
+    struct tls_files *tls_files; /* NULL: no https */
     struct http *http;
     struct controller *controller;
     struct api *api;
@@ -56,6 +57,7 @@ static bool load_or_make_secret(struct running *running, const char *file, struc
 static bool provide_balancer_image(struct running *running, struct error *err);
 static bool put_image(struct running *running, struct image *image, struct error *err);
 static bool listen_all(struct running *running, struct error *err);
+static bool listen_https(struct running *running, struct error *err);
 static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *at);
 static void stop(struct running *running);
 static void signalled(void *ctx, int signal_number);
@@ -255,7 +257,26 @@ static bool listen_all(struct running *running, struct error *err)
             return error_wrap(err, "--agents %s", address);
         at += size + (at[size] == ',');
     }
-    return http_listen(running->http, &api, &listener, err) || error_wrap(err, "the API");
+    if (!http_listen(running->http, &api, &listener, err)) return error_wrap(err, "the API");
+    return !options->tls_listen || listen_https(running, err);
+}
+
+static bool listen_https(struct running *running, struct error *err)
+{
+    const struct controller_main_options *options = running->options;
+    struct http_listener *listener = NULL;
+
+    if (!tls_files_new(os_clock_port(running->clock), options->tls_certificate, options->tls_key,
+                       &running->tls_files, err))
+        return error_wrap(err, "--tls-listen %s", options->tls_listen);
+    struct http_listen_options api = {.address = options->tls_listen,
+                                      .inherited_fd = -1,
+                                      .tls = true,
+                                      .tls_files = running->tls_files,
+                                      .handler = api_serve,
+                                      .ctx = running->api};
+    return http_listen(running->http, &api, &listener, err) ||
+           error_wrap(err, "--tls-listen %s", options->tls_listen);
 }
 
 /* The tree is a copy of what is elsewhere: what cannot be removed only takes room. */
@@ -273,6 +294,7 @@ static void stop(struct running *running)
     api_free(running->api);
     controller_free(running->controller);
     http_free(running->http);
+    tls_files_free(running->tls_files);
     tls_free(running->tls);
     os_post_free(running->post);
     os_process_free(running->processes);

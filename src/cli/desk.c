@@ -168,6 +168,23 @@ bool desk_forget(const struct desk *desk, const char *host, const char *party, s
     return error_errno(err, errno, "removing %s", path);
 }
 
+const struct vault_pair *desk_own(const struct desk *desk)
+{
+    return &desk->own;
+}
+
+void desk_sign(const struct desk *desk, const void *data, size_t size,
+               unsigned char ret_signature[VAULT_SIGNATURE_SIZE])
+{
+    seal_sign(desk->console, data, size, ret_signature);
+}
+
+bool desk_unseal(const struct desk *desk, const void *box, size_t size, struct buf *ret_data,
+                 struct error *err)
+{
+    return seal_open(desk->console, &desk->own, box, size, ret_data, err);
+}
+
 bool desk_start_call(struct desk *desk, const struct desk_target *target,
                      const struct client_request *request,
                      void (*done)(void *ctx, const struct answer *answer), void *ctx,

@@ -63,6 +63,9 @@ int controller_run(struct cli *cli)
     struct controller_main_options options = {.state = arguments_text(arguments, "state"),
                                               .listen = arguments_text(arguments, "listen"),
                                               .listen_fd = -1,
+                                              .tls_listen = arguments_text(arguments, "tls-listen"),
+                                              .tls_certificate = arguments_text(arguments, "tls-certificate"),
+                                              .tls_key = arguments_text(arguments, "tls-key"),
                                               .agents = arguments_text(arguments, "agents"),
                                               .power = arguments_text(arguments, "power"),
                                               .keep_bills_months = KEEP_BILLS_MONTHS};
@@ -74,6 +77,11 @@ int controller_run(struct cli *cli)
     if ((options.listen != NULL) == (options.listen_fd >= 0)) {
         error_set(&err, ERROR_USAGE,
                   "controller: where is the API to listen? Either --listen or --listen-fd");
+        return cli_fail(cli, &err);
+    }
+    if (!options.tls_listen != !options.tls_certificate || !options.tls_listen != !options.tls_key) {
+        error_set(&err, ERROR_USAGE,
+                  "controller: https takes all three of --tls-listen, --tls-certificate and --tls-key");
         return cli_fail(cli, &err);
     }
     return controller_main(&options);

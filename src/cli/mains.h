@@ -5,12 +5,14 @@
 #include "model/intent.h"
 
 struct controller_main_options {
-    const char *state;          /* directory, made when missing */
-    const char *listen;         /* "ADDR:PORT" of the API, or NULL with listen_fd */
-    int listen_fd;              /* an inherited listening socket, or -1 */
-    const char *agents;         /* "ADDR:PORT[,ADDR:PORT]" on the management network */
-    const char *power;          /* "unix:PATH" of `croft up`, or NULL */
-    unsigned keep_bills_months; /* 0: for ever */
+    const char *state;      /* directory, made when missing */
+    const char *listen;     /* "ADDR:PORT" of the API, or NULL with listen_fd */
+    int listen_fd;          /* an inherited listening socket, or -1 */
+    const char *tls_listen; /* "ADDR:PORT" of the API for people elsewhere, over TLS; or NULL */
+    const char *tls_certificate, *tls_key; /* PEM files of its own; with tls_listen */
+    const char *agents;                    /* "ADDR:PORT[,ADDR:PORT]" on the management network */
+    const char *power;                     /* "unix:PATH" of `croft up`, or NULL */
+    unsigned keep_bills_months;            /* 0: for ever */
 };
 
 struct agent_main_options {

@@ -156,17 +156,24 @@ static bool may_delete(struct controller *controller, const struct caller *calle
                        const struct record *record, const char **ret_right, struct error *err)
 {
     static const enum deed deeds[RECORD_KINDS] = {
-        [RECORD_HOST] = DEED_HOST,     [RECORD_POOL] = DEED_HOST,
-        [RECORD_FARM] = DEED_FARM,     [RECORD_IMAGE] = DEED_IMAGE,
-        [RECORD_FILTER] = DEED_FILTER, [RECORD_CONTACT] = DEED_CONTACT,
-        [RECORD_PARTY] = DEED_PARTY,   [RECORD_LEASE] = DEED_LEASE,
-        [RECORD_SLA] = DEED_SERVICE,   [RECORD_SCALING_RULES] = DEED_SERVICE,
+        [RECORD_HOST] = DEED_HOST,
+        [RECORD_POOL] = DEED_HOST,
+        [RECORD_FARM] = DEED_FARM,
+        [RECORD_IMAGE] = DEED_IMAGE,
+        [RECORD_FILTER] = DEED_FILTER,
+        [RECORD_CONTACT] = DEED_CONTACT,
+        [RECORD_KEY] = DEED_KEY,
+        [RECORD_PARTY] = DEED_PARTY,
+        [RECORD_LEASE] = DEED_LEASE,
+        [RECORD_SLA] = DEED_SERVICE,
+        [RECORD_SCALING_RULES] = DEED_SERVICE,
     };
     const void *object = record->object;
     const char *party = record->kind == RECORD_FARM      ? ((const struct farm *)object)->party
                         : record->kind == RECORD_IMAGE   ? ((const struct image *)object)->party
                         : record->kind == RECORD_FILTER  ? ((const struct filter *)object)->party
                         : record->kind == RECORD_CONTACT ? ((const struct contact *)object)->party
+                        : record->kind == RECORD_KEY     ? ((const struct party_key *)object)->name
                         : record->kind == RECORD_PARTY   ? ((const struct party *)object)->name
                         : record->kind == RECORD_LEASE   ? ((const struct lease *)object)->from
                                                          : PARTY_LANDLORD;
@@ -362,6 +369,7 @@ static enum record_kind record_kind_of(enum document_kind kind)
         [KIND_FILTER] = RECORD_FILTER,
         [KIND_LEASE] = RECORD_LEASE,
         [KIND_CONTACT] = RECORD_CONTACT,
+        [KIND_KEY] = RECORD_KEY,
     };
     return record_kinds[kind];
 }
@@ -392,6 +400,8 @@ static bool check_author(struct intent *intent, const struct document *document,
         return allows(intent, DEED_FILTER, document->filter->party, ret_right, err);
     case KIND_CONTACT:
         return allows(intent, DEED_CONTACT, document->contact->party, ret_right, err);
+    case KIND_KEY:
+        return allows(intent, DEED_KEY, document->key->name, ret_right, err);
     case KIND_PARTY:
         return allows(intent, DEED_PARTY, document->party->name, ret_right, err);
     case KIND_LEASE:
@@ -601,6 +611,9 @@ static bool check_delete(struct controller *controller, enum record_kind kind, c
         if (text_equal(snapshot->contacts[i].party, name))
             return error_set(err, ERROR_REFUSED, "party %s has contact %s: delete that first", name,
                              snapshot->contacts[i].full_name);
+    for (size_t i = 0; kind == RECORD_PARTY && i < snapshot->keys_length; i++)
+        if (text_equal(snapshot->keys[i].name, name))
+            return error_set(err, ERROR_REFUSED, "party %s has key %s: delete that first", name, name);
     for (size_t i = 0; kind == RECORD_PARTY && i < snapshot->parties_length; i++)
         if (text_equal(snapshot->parties[i].parent, name))
             return error_set(err, ERROR_REFUSED, "party %s is the parent of %s: delete that first", name,

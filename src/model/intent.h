@@ -21,6 +21,7 @@ enum document_kind {
     KIND_FILTER,
     KIND_LEASE,
     KIND_CONTACT,
+    KIND_KEY,
     KIND_COUNT
 };
 
@@ -382,6 +383,12 @@ struct contact {
     size_t command_length;
     int64_t group_ms; /* what comes within so long is one message */
     int64_t hourly;   /* messages an hour at most; what waits is told by the next */
+};
+
+/* How the secret of a party is kept with which hosts encrypt what they store for it. */
+struct party_key {
+    const char *name; /* the party's */
+    enum custody custody;
 };
 
 /* Written by `croft image import`, not by hand. */

@@ -23,6 +23,14 @@ struct kept_console {
     int64_t counter; /* no command that counts so much or less is obeyed after a restart */
 };
 
+/* What ran when its party was shut out: it obeys the consoles of then only. */
+struct kept_closed {
+    const char *instance;
+    int64_t incarnation;
+    const char *const *former; /* those consoles */
+    size_t former_length;
+};
+
 /* What an agent keeps of a party, beside its pair in the vault. */
 struct kept_keys {
     const char *party;
@@ -31,6 +39,9 @@ struct kept_keys {
     bool own; /* the party asked for the pair in use: nobody else is told its public halves */
     const struct kept_console *consoles;
     size_t consoles_length;
+    int64_t floor; /* a console that comes begins above it: the most that one has counted that went */
+    const struct kept_closed *closed;
+    size_t closed_length;
 };
 
 /* A key of something that is stored for a party, wrapped by the party's disk key. */

@@ -41,6 +41,7 @@ const struct kind kinds[KIND_COUNT] = {
     [KIND_FILTER] = {KIND_FILTER, "Filter", "filter", "filters", &schema_filter},
     [KIND_LEASE] = {KIND_LEASE, "Lease", "lease", "leases", &schema_lease},
     [KIND_CONTACT] = {KIND_CONTACT, "Contact", "contact", "contacts", &schema_contact},
+    [KIND_KEY] = {KIND_KEY, "Key", "key", "keys", &schema_party_key},
 };
 
 const struct kind *kind_by_name(const char *name)

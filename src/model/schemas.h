@@ -22,6 +22,7 @@ extern const struct schema schema_lease;
 extern const struct schema schema_quota;
 extern const struct schema schema_filter_rule;
 extern const struct schema schema_contact;
+extern const struct schema schema_party_key;
 extern const struct schema schema_tier;
 extern const struct schema schema_size; /* struct resources of a tier */
 extern const struct schema schema_instance;

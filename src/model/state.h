@@ -18,6 +18,7 @@ enum record_kind {
     RECORD_FILTER,
     RECORD_LEASE,
     RECORD_CONTACT,
+    RECORD_KEY,
     RECORD_INSTANCE,
     RECORD_HOST_FACT,
     RECORD_FARM_FACT,
@@ -181,6 +182,8 @@ struct snapshot {
     size_t leases_length;
     const struct contact *contacts;
     size_t contacts_length;
+    const struct party_key *keys;
+    size_t keys_length;
     const struct farm *farms;
     size_t farms_length;
     const struct farm_fact *farm_facts;

@@ -4,6 +4,7 @@
 
 #include "os/loop.h"
 #include "os/tls.h"
+#include "os/tls_files.h"
 #include "port/net.h"
 
 struct http;
@@ -15,6 +16,7 @@ struct http_listen_options {
     int inherited_fd;     /* with address NULL: a listening socket, which becomes the listener's */
     bool tls;             /* needs the http's tls with a certificate of its own */
     bool allow_anonymous; /* with tls: clients without a certificate may come in too (joining agents) */
+    const struct tls_files *tls_files; /* in place of the http's tls; must live as long as the listener */
     net_handler handler;
     void *ctx;
 };

@@ -89,9 +89,10 @@ static bool answer_keeps_alive(const struct exchange *exchange, const struct hea
 
 void server_accept(struct http *http, const struct http_listen_options *options, int fd)
 {
+    const struct tls *tls = options->tls_files ? tls_files_newest(options->tls_files) : http->tls;
     SSL *ssl = NULL;
     if (http->server_conns_length >= SERVER_CONNECTIONS_MAX ||
-        (options->tls && (ssl = tls_accept(http->tls, options->allow_anonymous)) == NULL)) {
+        (options->tls && (ssl = tls_accept(tls, options->allow_anonymous)) == NULL)) {
         close(fd);
         return;
     }

@@ -33,7 +33,7 @@ bool http_listen(struct http *http, const struct http_listen_options *options,
                  struct http_listener **ret_listener, struct error *err)
 {
     ASSERT(options->handler != NULL);
-    if (options->tls && (http->tls == NULL || !tls_can_serve(http->tls)))
+    if (options->tls && options->tls_files == NULL && (http->tls == NULL || !tls_can_serve(http->tls)))
         return error_set(err, ERROR_REFUSED, "cannot serve TLS without a certificate of its own");
     int fd = options->inherited_fd;
     if (options->address != NULL) {

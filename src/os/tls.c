@@ -13,14 +13,18 @@
 
 struct tls {
     SSL_CTX *server; /* NULL without a certificate */
-    SSL_CTX *client;
+    SSL_CTX *client; /* NULL: it calls nobody */
+    bool is_public;  /* no certificate is asked for */
 };
 
-static SSL_CTX *context_new(const SSL_METHOD *method, const char *authority, const char *certificate,
-                            const char *key);
+static SSL_CTX *context_new(const SSL_METHOD *method);
+static SSL_CTX *mutual_new(const SSL_METHOD *method, const char *authority, const char *certificate,
+                           const char *key);
 static bool use_authority(SSL_CTX *context, const char *pem);
 static bool use_own(SSL_CTX *context, const char *certificate, const char *key);
 static BIO *bio_of(const char *pem);
+static void failure(char *out, size_t size);
+static int no_password(char *out, int size, int writing, void *ctx);
 
 bool tls_new(const char *authority, const char *certificate, const char *key, struct tls **ret_tls,
              struct error *err)
@@ -28,14 +32,38 @@ bool tls_new(const char *authority, const char *certificate, const char *key, st
     ASSERT((certificate == NULL) == (key == NULL));
     struct tls *tls = mem_alloc(sizeof(*tls));
     ERR_clear_error();
-    tls->client = context_new(TLS_client_method(), authority, certificate, key);
-    if (certificate != NULL) tls->server = context_new(TLS_server_method(), authority, certificate, key);
+    tls->client = mutual_new(TLS_client_method(), authority, certificate, key);
+    if (certificate != NULL) tls->server = mutual_new(TLS_server_method(), authority, certificate, key);
     if (tls->client == NULL || (certificate != NULL && tls->server == NULL)) {
         char why[200];
-        ERR_error_string_n(ERR_get_error(), why, sizeof(why));
-        ERR_clear_error();
+        failure(why, sizeof(why));
         tls_free(tls);
         return error_set(err, ERROR_INVALID, "cannot use the certificates for TLS: %s", why);
+    }
+    *ret_tls = tls;
+    return true;
+}
+
+bool tls_new_public(const char *certificate_file, const char *key_file, struct tls **ret_tls,
+                    struct error *err)
+{
+    struct tls *tls = mem_alloc(sizeof(*tls));
+
+    ERR_clear_error();
+    tls->is_public = true;
+    tls->server = context_new(TLS_server_method());
+    if (tls->server != NULL) SSL_CTX_set_default_passwd_cb(tls->server, no_password);
+    if (tls->server == NULL || SSL_CTX_use_certificate_chain_file(tls->server, certificate_file) != 1 ||
+        SSL_CTX_use_PrivateKey_file(tls->server, key_file, SSL_FILETYPE_PEM) != 1 ||
+        SSL_CTX_check_private_key(tls->server) != 1) {
+        char why[200];
+        failure(why, sizeof(why));
+        tls_free(tls);
+        return error_set(
+            err, ERROR_INVALID,
+            "cannot use the certificate %s with the key %s (PEM, without a password, and one the "
+            "other's): %s",
+            certificate_file, key_file, why);
     }
     *ret_tls = tls;
     return true;
@@ -68,7 +96,10 @@ SSL *tls_accept(const struct tls *tls, bool allow_anonymous)
 {
     SSL *ssl = SSL_new(tls->server);
     if (ssl == NULL) return NULL;
-    SSL_set_verify(ssl, allow_anonymous ? SSL_VERIFY_PEER : SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
+    SSL_set_verify(ssl,
+                   tls->is_public    ? SSL_VERIFY_NONE
+                   : allow_anonymous ? SSL_VERIFY_PEER
+                                     : SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
                    NULL);
     return ssl;
 }
@@ -97,8 +128,19 @@ void tls_failure(const SSL *ssl, unsigned long code, char *out, size_t size)
     if (why != NULL) snprintf(out, size, "%s", why);
 }
 
-static SSL_CTX *context_new(const SSL_METHOD *method, const char *authority, const char *certificate,
-                            const char *key)
+static SSL_CTX *mutual_new(const SSL_METHOD *method, const char *authority, const char *certificate,
+                           const char *key)
+{
+    SSL_CTX *context = context_new(method);
+    if (context == NULL) return NULL;
+    if (authority == NULL ? SSL_CTX_set_default_verify_paths(context) == 1
+                          : use_authority(context, authority))
+        if (certificate == NULL || use_own(context, certificate, key)) return context;
+    SSL_CTX_free(context);
+    return NULL;
+}
+
+static SSL_CTX *context_new(const SSL_METHOD *method)
 {
     SSL_CTX *context = SSL_CTX_new(method);
     if (context == NULL) return NULL;
@@ -109,12 +151,23 @@ static SSL_CTX *context_new(const SSL_METHOD *method, const char *authority, con
     /* 34 KiB a connection that waits, given back. */
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
     if (SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION) != 1 ||
-        SSL_CTX_set_num_tickets(context, 0) != 1 || !use_authority(context, authority) ||
-        (certificate != NULL && !use_own(context, certificate, key))) {
+        SSL_CTX_set_num_tickets(context, 0) != 1) {
         SSL_CTX_free(context);
         return NULL;
     }
     return context;
+}
+
+static void failure(char *out, size_t size)
+{
+    ERR_error_string_n(ERR_get_error(), out, size);
+    ERR_clear_error();
+}
+
+/* Or OpenSSL would ask for one on the terminal. */
+static int no_password(char *out, int size, int writing, void *ctx)
+{
+    return 0;
 }
 
 /* One or more certificates: an old and a new authority live side by side while one replaces the other. */
@@ -139,9 +192,7 @@ static bool use_own(SSL_CTX *context, const char *certificate_pem, const char *k
     BIO *certificate_bio = bio_of(certificate_pem);
     BIO *key_bio = bio_of(key_pem);
     X509 *certificate = certificate_bio != NULL ? PEM_read_bio_X509(certificate_bio, NULL, NULL, NULL) : NULL;
-    /* An empty password, or OpenSSL would ask for one on the terminal. */
-    char password[] = "";
-    EVP_PKEY *key = key_bio != NULL ? PEM_read_bio_PrivateKey(key_bio, NULL, NULL, password) : NULL;
+    EVP_PKEY *key = key_bio != NULL ? PEM_read_bio_PrivateKey(key_bio, NULL, no_password, NULL) : NULL;
     bool good = certificate != NULL && key != NULL && SSL_CTX_use_certificate(context, certificate) == 1 &&
                 SSL_CTX_use_PrivateKey(context, key) == 1 && SSL_CTX_check_private_key(context) == 1;
     X509_free(certificate);

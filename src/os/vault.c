@@ -49,6 +49,7 @@ struct os_vault {
     struct vec secrets; /* struct secret */
 };
 
+static struct os_vault *alloc(const char *directory);
 static bool load_host_secret(struct os_vault *vault, struct error *err);
 static bool load(struct os_vault *vault, struct buf *ret_note, struct error *err);
 static bool unseal(struct os_vault *vault, const struct buf *file, struct error *err);
@@ -95,32 +96,28 @@ static void vault_digest(void *self, const void *data, size_t size,
 
 bool os_vault_new(const char *directory, struct os_vault **ret_vault, struct buf *ret_note, struct error *err)
 {
-    struct os_vault *vault = mem_alloc(sizeof(*vault));
+    struct os_vault *vault = alloc(directory);
 
-    vault->port = (struct vault_port){.self = vault,
-                                      .make = vault_make,
-                                      .find = vault_find,
-                                      .rename = vault_rename,
-                                      .destroy = vault_destroy,
-                                      .list = vault_list,
-                                      .open = vault_open,
-                                      .sign = vault_sign,
-                                      .secret_make = vault_secret_make,
-                                      .secret_give = vault_secret_give,
-                                      .secret_find = vault_secret_find,
-                                      .secret_destroy = vault_secret_destroy,
-                                      .wrap = vault_wrap,
-                                      .unwrap = vault_unwrap,
-                                      .memory = vault_memory,
-                                      .memory_free = vault_memory_free,
-                                      .verify = vault_verify,
-                                      .seal = vault_seal,
-                                      .digest = vault_digest};
-    vault->directory = mem_strdup(directory);
-    vault->slots = VEC_OF(struct slot);
-    vault->secrets = VEC_OF(struct secret);
     if (!seal_init(err) || !os_disk_new(directory, &vault->disk, err) || !load_host_secret(vault, err) ||
         !load(vault, ret_note, err)) {
+        os_vault_free(vault);
+        return false;
+    }
+    *ret_vault = vault;
+    return true;
+}
+
+bool os_vault_look(const char *directory, struct os_vault **ret_vault, struct error *err)
+{
+    struct os_vault *vault = alloc(directory);
+    CLEANUP_BUF struct buf file = {0};
+    void *memory = NULL;
+
+    bool good = seal_init(err) && seal_secret_new(HOST_SECRET_SIZE, &memory, err);
+    vault->host_secret = memory;
+    good = good && read_secret(vault, err) && os_disk_new(directory, &vault->disk, err);
+    const struct disk_port *disk = good ? os_disk_port(vault->disk) : NULL;
+    if (!good || !disk->read(disk->self, vault_name, &file, err) || !unseal(vault, &file, err)) {
         os_vault_free(vault);
         return false;
     }
@@ -146,6 +143,35 @@ void os_vault_free(struct os_vault *vault)
 const struct vault_port *os_vault_port(const struct os_vault *vault)
 {
     return &vault->port;
+}
+
+static struct os_vault *alloc(const char *directory)
+{
+    struct os_vault *vault = mem_alloc(sizeof(*vault));
+
+    vault->port = (struct vault_port){.self = vault,
+                                      .make = vault_make,
+                                      .find = vault_find,
+                                      .rename = vault_rename,
+                                      .destroy = vault_destroy,
+                                      .list = vault_list,
+                                      .open = vault_open,
+                                      .sign = vault_sign,
+                                      .secret_make = vault_secret_make,
+                                      .secret_give = vault_secret_give,
+                                      .secret_find = vault_secret_find,
+                                      .secret_destroy = vault_secret_destroy,
+                                      .wrap = vault_wrap,
+                                      .unwrap = vault_unwrap,
+                                      .memory = vault_memory,
+                                      .memory_free = vault_memory_free,
+                                      .verify = vault_verify,
+                                      .seal = vault_seal,
+                                      .digest = vault_digest};
+    vault->directory = mem_strdup(directory);
+    vault->slots = VEC_OF(struct slot);
+    vault->secrets = VEC_OF(struct secret);
+    return vault;
 }
 
 static bool load_host_secret(struct os_vault *vault, struct error *err)

@@ -117,6 +117,7 @@ static void put(struct planner *planner, enum record_kind kind, const void *obje
     case RECORD_SLA:
     case RECORD_SCALING_RULES:
     case RECORD_CONTACT:
+    case RECORD_KEY:
         return; /* what follows from them comes as a farm's scales */
     case RECORD_KINDS:
         break;
@@ -170,6 +171,7 @@ static void delete (struct planner *planner, enum record_kind kind, const char *
     case RECORD_SLA:
     case RECORD_SCALING_RULES:
     case RECORD_CONTACT:
+    case RECORD_KEY:
     case RECORD_KINDS:
         break;
     }
@@ -209,6 +211,7 @@ const void *planner_get(const struct planner *planner, enum record_kind kind, co
     case RECORD_SLA:
     case RECORD_SCALING_RULES:
     case RECORD_CONTACT:
+    case RECORD_KEY:
         return NULL;
     case RECORD_KINDS:
         break;

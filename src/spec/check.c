@@ -211,6 +211,8 @@ static bool check_references(struct grid *grid, const struct document *document,
         return check_owner(grid, document, document->image->party, err);
     case KIND_CONTACT:
         return check_owner(grid, document, document->contact->party, err);
+    case KIND_KEY:
+        return check_owner(grid, document, document->key->name, err);
     case KIND_FILTER:
         return check_owner(grid, document, document->filter->party, err) &&
                check_governed(grid, document, err);
@@ -356,7 +358,7 @@ static bool check_owner(struct grid *grid, const struct document *document, cons
                         struct error *err)
 {
     if (text_equal(party, PARTY_LANDLORD) || map_get(grid->parties, party) != NULL) return true;
-    return refuse_party(grid, document, party, "party", err);
+    return refuse_party(grid, document, party, document->kind->kind == KIND_KEY ? "name" : "party", err);
 }
 
 static bool refuse_party(struct grid *grid, const struct document *document, const char *name,

@@ -29,6 +29,7 @@ static size_t gather_uses(struct arena *arena, const struct books *books, const 
                           int64_t from_ms, int64_t to_ms, struct use *uses);
 static void add_use(struct arena *arena, const struct tier_terms *terms, const struct vec *held,
                     struct use *use);
+static int64_t longest_ms(const struct use *uses, size_t length);
 static amount_ms cost_of(const struct sla *sla, const struct use *use, int64_t committed, int64_t guaranteed);
 static bool may(const struct sla *sla, enum level level);
 static bool best_of_way(const struct sla *sla, struct use *use, struct way way, amount_ms *ret_cost);
@@ -65,6 +66,7 @@ bool bill_suggest(struct arena *arena, const struct books *books, const char *fa
                          sla_period_names[sla->sla.period]);
     struct suggested_tier *tiers = arena_alloc_array(arena, length, sizeof(*tiers));
     amount_ms now = cost_now(&sla->sla, uses, length), best = find_best(&sla->sla, uses, length, tiers);
+    made.from_ms = made.to_ms - longest_ms(uses, length);
     made.sla = sla->sla.name;
     made.tiers = tiers;
     made.tiers_length = length;
@@ -132,6 +134,16 @@ static void add_use(struct arena *arena, const struct tier_terms *terms, const s
         more_ms -= held_ms[k - 1];
         use->area[k] = use->area[k - 1] + more_ms;
     }
+}
+
+/* The time before anything served was looked at in vain. */
+static int64_t longest_ms(const struct use *uses, size_t length)
+{
+    int64_t longest = 0;
+
+    for (size_t i = 0; i < length; i++)
+        if (uses[i].while_ms > longest) longest = uses[i].while_ms;
+    return longest;
 }
 
 /* Guaranteed beyond the peak is as good as the peak. */

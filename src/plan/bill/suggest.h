@@ -13,7 +13,8 @@ struct suggested_tier {
 struct suggestion {
     const char *farm;
     const char *sla;
-    int64_t from_ms, to_ms; /* the last period that is over; while there is none with use, this one */
+    int64_t from_ms, to_ms; /* the last period that is over, from its first use on; while there is none with
+                               use, this one */
     const struct suggested_tier *tiers;
     size_t tiers_length;
     struct money cost_now, cost_best; /* of that time, with the counts and prices of now; with the best */

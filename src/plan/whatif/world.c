@@ -321,6 +321,8 @@ static const char *name_of(const struct world *world, enum record_kind kind, con
         return ((const struct lease *)object)->name;
     case RECORD_CONTACT:
         return ((const struct contact *)object)->full_name;
+    case RECORD_KEY:
+        return ((const struct party_key *)object)->name;
     case RECORD_FARM:
         return ((const struct farm *)object)->full_name;
     case RECORD_IMAGE: {

@@ -109,6 +109,18 @@ def wait_until(what, condition, timeout_s=WAIT_S):
         time.sleep(0.02)
 
 
+def free_ports():
+    """Ports nobody listens on, one after the other; tests beside this one use other ranges."""
+    for number in range(PORT_LAST - PORT_FIRST):
+        port = PORT_FIRST + (os.getpid() * 37 + number) % (PORT_LAST - PORT_FIRST)
+        with socket.socket() as sock:
+            try:
+                sock.bind(('127.0.0.1', port))
+            except OSError:
+                continue
+        yield port
+
+
 # ---------------------------------------------------------------- callers
 
 class Callers:
@@ -332,7 +344,7 @@ class Grid:
         self.state = tempfile.mkdtemp(prefix='grid-', dir='/tmp')
         self.before = machine()
         self.seen = {}       # processes of ours, by number and start
-        self.ports_given = 0
+        self.ports = free_ports()
         self.address = None
         self.token = None
         self.grid = None     # what its cgroups are named after
@@ -446,7 +458,7 @@ class Grid:
         wait_until('the grid is empty', lambda: not self.get('farms') and not self.get('instances'))
         for host in self.get('hosts'):
             self.cli('activate', host['name'])
-        for kind in 'filters', 'contacts':
+        for kind in 'filters', 'contacts', 'keys':
             for item in self.get(kind):
                 self.api('DELETE', f'/v1/{kind}/' + item['name'])
         for party in self.get('parties'):
@@ -456,17 +468,7 @@ class Grid:
     # -- asking
 
     def free_port(self):
-        """A port nobody listens on; grids of others use other ranges."""
-        for _ in range(PORT_LAST - PORT_FIRST):
-            port = PORT_FIRST + (os.getpid() * 37 + self.ports_given) % (PORT_LAST - PORT_FIRST)
-            self.ports_given += 1
-            with socket.socket() as sock:
-                try:
-                    sock.bind(('127.0.0.1', port))
-                except OSError:
-                    continue
-            return port
-        raise AssertionError('no free port')
+        return next(self.ports)
 
     def publish(self):
         return f'127.0.0.1:{self.free_port()}'

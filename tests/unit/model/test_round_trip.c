@@ -32,6 +32,7 @@ static const struct {
      "{'name':'ops','party':'landlord','mail':['a@b.example','c@d.example'],"
      "'smtp':'smtp://mail.example:25','from':'croft@b.example','webhook':'https://h.example/x',"
      "'command':['page','ops'],'group':'5s','hourly':3}"},
+    {&schema_party_key, "{'name':'a','custody':'tenant'}"},
     {&schema_pool, "{'name':'p','survive':'2','oversubscription':1.5,'on_failure':[{'do':'notify','within':'"
                    "0s','to':'ops'}]}"},
     {&schema_sla, "{'name':'gold','metric':'cpu','period':'week','priority':'urgent',"
@@ -113,7 +114,8 @@ static const struct {
      "'keys':[{'party':'a','generation':2,'taken_ms':3,'waits':true,'seal':'aa','sign':'bb','fingerprint':'"
      "cc'}]}"},
     {&schema_kept_keys, "{'party':'a','generation':2,'taken_ms':3,'own':true,"
-                        "'consoles':[{'key':'aa','counter':9}]}"},
+                        "'consoles':[{'key':'aa','counter':9}],'floor':8,"
+                        "'closed':[{'instance':'a/f/t-1','incarnation':7,'former':['bb']}]}"},
     {&schema_kept_disk_keys, "{'party':'a','generation':2,'slots':['landlord','a+released'],'check':'cc',"
                              "'items':[{'name':'directory','box':'bb'}]}"},
 };

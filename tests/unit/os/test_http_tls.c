@@ -4,6 +4,7 @@
 #include "os/pki.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -242,6 +243,94 @@ static void gone_is_noticed(void **state)
     run_until_count(world, &world->gone_count, 1);
 }
 
+static void write_text(const char *path, const struct buf *text)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_int_equal(fwrite(text->data, 1, text->size, file), text->size);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* A certificate for the server and its key, into two files. */
+static void write_certificate(const struct authority *signer, char paths[2][64])
+{
+    const char *addresses[] = {"127.0.0.1"};
+    CLEANUP_BUF struct buf key = {0}, request = {0}, certificate = {0};
+    struct error err;
+
+    assert_true(pki_make_request("croft", &key, &request, &err));
+    assert_true(pki_sign_request(buf_text(&signer->key), buf_text(&signer->certificate), buf_text(&request),
+                                 "controller", addresses, 1, 30, &certificate, &err));
+    write_text(paths[0], &certificate);
+    write_text(paths[1], &key);
+}
+
+static void ask_public(struct secure *secure, const struct authority *believed, const char *address,
+                       struct reply *reply)
+{
+    struct error err;
+    struct tls *tls = identity(secure, NULL, believed, NULL);
+    assert_true(tls_expect_host(tls, "127.0.0.1", &err));
+    ask_as(secure, tls, address, ROLE_NONE, reply);
+}
+
+/* People show no certificate. What is renewed is shown to who comes next; what does not fit is not used. */
+static void certificates_in_files(void **state)
+{
+    struct secure *secure = *state;
+    char directory[] = "/tmp/croft-tls-XXXXXX", paths[2][64], address[64];
+    struct tls_files *files = NULL;
+    struct reply reply = {0};
+    struct error err;
+
+    assert_non_null(mkdtemp(directory));
+    snprintf(paths[0], sizeof(paths[0]), "%s/crt", directory);
+    snprintf(paths[1], sizeof(paths[1]), "%s/key", directory);
+    const struct clock_port *clock = os_clock_port(secure->world->clock);
+    assert_false(tls_files_new(clock, paths[0], paths[1], &files, &err));
+    assert_non_null(strstr(err.message, "/crt: No such file"));
+    write_certificate(&secure->ours, paths);
+    assert_false(tls_files_new(clock, paths[1], paths[0], &files, &err));
+    assert_non_null(strstr(err.message, "cannot use the certificate"));
+    assert_true(tls_files_new(clock, paths[0], paths[1], &files, &err));
+    world_listen(secure->world,
+                 &(struct http_listen_options){.address = "127.0.0.1:0", .tls = true, .tls_files = files},
+                 address);
+
+    ask_public(secure, &secure->ours, address, &reply);
+    assert_string_equal(buf_text(&reply.body), "- -");
+    reply_free(&reply);
+    ask_public(secure, &secure->other, address, &reply);
+    assert_int_equal(reply.code, ERROR_UNREACHABLE);
+    reply_free(&reply);
+
+    char old_key[64];
+    snprintf(old_key, sizeof(old_key), "%s/old", directory);
+    assert_int_equal(rename(paths[1], old_key), 0);
+    write_certificate(&secure->other, paths);
+    char new_key[64];
+    snprintf(new_key, sizeof(new_key), "%s/new", directory);
+    assert_int_equal(rename(paths[1], new_key), 0);
+    assert_int_equal(rename(old_key, paths[1]), 0); /* only the certificate is there yet */
+    assert_false(tls_files_look(files, &err));
+    ask_public(secure, &secure->ours, address, &reply);
+    assert_string_equal(buf_text(&reply.body), "- -");
+    reply_free(&reply);
+    assert_int_equal(rename(new_key, paths[1]), 0);
+    assert_true(tls_files_look(files, &err));
+    ask_public(secure, &secure->other, address, &reply);
+    assert_string_equal(buf_text(&reply.body), "- -");
+    reply_free(&reply);
+    ask_public(secure, &secure->ours, address, &reply);
+    assert_int_equal(reply.code, ERROR_UNREACHABLE);
+    reply_free(&reply);
+
+    http_free(secure->world->http);
+    tls_files_free(files);
+    secure->world->http = http_new(secure->world->loop, NULL);
+    assert_int_equal(remove(paths[0]) + remove(paths[1]) + remove(directory), 0);
+}
+
 /* Plain talk at a TLS door. */
 static void plain_text_is_refused(void **state)
 {
@@ -286,6 +375,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(anonymous_only_where_allowed, secure_setup, secure_teardown),
         cmocka_unit_test_setup_teardown(large_bodies_and_streams, secure_setup, secure_teardown),
         cmocka_unit_test_setup_teardown(gone_is_noticed, secure_setup, secure_teardown),
+        cmocka_unit_test_setup_teardown(certificates_in_files, secure_setup, secure_teardown),
         cmocka_unit_test_setup_teardown(plain_text_is_refused, secure_setup, secure_teardown),
         cmocka_unit_test_setup_teardown(round_trips_are_short, secure_setup, secure_teardown),
     };

@@ -424,6 +424,33 @@ static void flags_at(const void *address, char ret_flags[256])
     ret_flags[strcspn(ret_flags, "\n")] = ' ';
 }
 
+/* Another process that only looks sees the pairs, and changes nothing, whatever it finds. */
+static void looking_changes_nothing(void **state)
+{
+    struct place *place = *state;
+    struct os_vault *looked = NULL;
+    struct vault_pair made, seen;
+    struct error err;
+    CLEANUP_MEM char *none = mem_printf("%s/none", place->root);
+    CLEANUP_MEM char *file = mem_printf("%s/vault", place->root);
+    CLEANUP_MEM char *aside = mem_printf("%s/vault.damaged", place->root);
+
+    assert_true(place->port->make(place->port->self, "acme", &made, &err));
+    if (!os_vault_look(place->root, &looked, &err)) fail_msg("%s", err.message);
+    const struct vault_port *port = os_vault_port(looked);
+    assert_true(port->find(port->self, "acme", &seen));
+    assert_memory_equal(&made, &seen, sizeof(made));
+    os_vault_free(looked);
+    assert_false(os_vault_look(none, &looked, &err));
+    assert_int_equal(err.code, ERROR_NOT_FOUND);
+    assert_int_equal(access(none, F_OK), -1);
+    assert_int_equal(truncate(file, 60), 0);
+    assert_false(os_vault_look(place->root, &looked, &err));
+    assert_int_equal(err.code, ERROR_INVALID);
+    assert_int_equal(access(file, F_OK), 0);
+    assert_int_equal(access(aside, F_OK), -1);
+}
+
 static void secrets_are_locked_and_not_dumped(void **state)
 {
     unsigned char *secret = NULL;
@@ -477,6 +504,7 @@ int main(void)
         cmocka_unit_test(keys_are_derived_as_the_standard_says),
         cmocka_unit_test_setup_teardown(secrets_wrap_and_live_on, setup, teardown),
         cmocka_unit_test_setup_teardown(a_secret_that_cannot_be_saved_changes_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(looking_changes_nothing, setup, teardown),
         cmocka_unit_test(secrets_are_locked_and_not_dumped),
         cmocka_unit_test(a_hardened_process_leaves_no_dump),
     };

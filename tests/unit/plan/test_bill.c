@@ -505,6 +505,22 @@ static void test_suggest(void **state)
     }
 }
 
+/* What it says of the time in between is only of the time in which something served. */
+static void test_suggest_begins(void **state)
+{
+    struct desk *desk = desk_new();
+    struct suggestion made;
+    struct error err;
+
+    desk->tier = (struct tier_terms){"web", 1, 1, 2, 2};
+    desk->slas[0].sla.levels[LEVEL_COMMITTED].rate = money("0.01 EUR");
+    stay(desk, "acme/shop/web-1", USAGE_SERVING, NOV + DAY + HOUR, NOV + DAY + 2 * HOUR);
+    assert_true(bill_suggest(desk->arena, &desk->books, "acme/shop", NOV + 2 * DAY + HOUR, &made, &err));
+    assert_int_equal(made.from_ms, NOV + DAY + HOUR);
+    assert_int_equal(made.to_ms, NOV + 2 * DAY);
+    arena_free(desk->arena);
+}
+
 static void test_suggest_refuses(void **state)
 {
     struct desk *desk = desk_new();
@@ -585,14 +601,15 @@ static void test_calendar(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_levels),       cmocka_unit_test(test_surplus),
-        cmocka_unit_test(test_rates_change), cmocka_unit_test(test_fees),
-        cmocka_unit_test(test_credits),      cmocka_unit_test(test_credit_of_worst_tier),
-        cmocka_unit_test(test_rounding),     cmocka_unit_test(test_minor_units),
-        cmocka_unit_test(test_sites),        cmocka_unit_test(test_currencies),
-        cmocka_unit_test(test_parties),      cmocka_unit_test(test_proof),
-        cmocka_unit_test(test_by_lot),       cmocka_unit_test(test_calendar),
-        cmocka_unit_test(test_suggest),      cmocka_unit_test(test_suggest_refuses),
+        cmocka_unit_test(test_levels),         cmocka_unit_test(test_surplus),
+        cmocka_unit_test(test_rates_change),   cmocka_unit_test(test_fees),
+        cmocka_unit_test(test_credits),        cmocka_unit_test(test_credit_of_worst_tier),
+        cmocka_unit_test(test_rounding),       cmocka_unit_test(test_minor_units),
+        cmocka_unit_test(test_sites),          cmocka_unit_test(test_currencies),
+        cmocka_unit_test(test_parties),        cmocka_unit_test(test_proof),
+        cmocka_unit_test(test_by_lot),         cmocka_unit_test(test_calendar),
+        cmocka_unit_test(test_suggest),        cmocka_unit_test(test_suggest_refuses),
+        cmocka_unit_test(test_suggest_begins),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

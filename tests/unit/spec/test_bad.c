@@ -52,23 +52,25 @@ static const struct bad bad_documents[] = {
     {"[[{kind: Party, name: p}]]\n",
      "f:1:2: expected a document (a map that begins with its kind), found a list"},
     {"name: x\n", "f:1:1: kind: missing: what the document is, Host, Party, Farm, Image, Pool, SLA, "
-                  "ScalingRules, Filter, Lease or Contact"},
-    {"kind: Hots\n", "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter, Lease "
-                     "or Contact, found "
-                     "\"Hots\", did you mean \"Host\"?"},
-    {"kind: farm\n", "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter, Lease "
-                     "or Contact, found "
-                     "\"farm\", did you mean \"Farm\"?"},
+                  "ScalingRules, Filter, Lease, Contact or Key"},
+    {"kind: Hots\n",
+     "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter, Lease, "
+     "Contact or Key, found "
+     "\"Hots\", did you mean \"Host\"?"},
+    {"kind: farm\n",
+     "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter, Lease, "
+     "Contact or Key, found "
+     "\"farm\", did you mean \"Farm\"?"},
     {"kind: Zebra\n", "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter, "
-                      "Lease or Contact, found \"Zebra\""},
-    {"kind: 5\n",
-     "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter, Lease or Contact, "
-     "found the number 5"},
+                      "Lease, Contact or Key, found \"Zebra\""},
+    {"kind: 5\n", "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter, Lease, "
+                  "Contact or Key, "
+                  "found the number 5"},
     {"kind: [Host]\n", "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter, "
-                       "Lease or Contact, found a list"},
-    {"kind:\n",
-     "f:1:6: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter, Lease or Contact, "
-     "found nothing"},
+                       "Lease, Contact or Key, found a list"},
+    {"kind:\n", "f:1:6: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter, Lease, "
+                "Contact or Key, "
+                "found nothing"},
     {"kind: Contact\nname: ops\nparty: landlord\n",
      "f:1:1: expected at least one of mail, webhook and command"},
     {"kind: Contact\nname: ops\nparty: landlord\nmail: a@b\n",
@@ -152,11 +154,14 @@ static const struct bad bad_documents[] = {
      "f:5:18: capacity.cpus: expected a number of cores such as 0.5 or 8, or unlimited, found the number -1"},
     {"kind: Lease\nname: x\nto: p\nrights: [read]\nstate: over\n",
      "f:5:8: state: expected active or ended, found \"over\""},
-    {"kind: Key\n", "f:1:7: kind: kind Key is not supported yet by this version"},
+    {"kind: Key\nname: landlord\n",
+     "f:2:7: name: the landlord's secrets are made by its hosts and stay there"},
+    {"kind: Key\nname: acme\ncustody: mine\n", "f:3:10: custody: expected host or tenant, found \"mine\""},
+    {"kind: Key\ncustody: host\n", "f:1:1: name: missing: the party whose secret it is"},
     {"kind: Volume\n", "f:1:7: kind: kind Volume is not supported yet by this version"},
     {"kind: Site\n", "f:1:7: kind: kind Site is not supported yet by this version"},
     {"kind: Filtr\n", "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter, "
-                      "Lease or Contact, found "
+                      "Lease, Contact or Key, found "
                       "\"Filtr\", did you mean \"Filter\"?"},
     {"kind: Party\nname: p\n---\nkind: Party\nname: p\n",
      "f:5:7: name: another document is for party \"p\" already"},

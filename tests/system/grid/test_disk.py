@@ -75,17 +75,20 @@ def loops(path):
 class Secrets:
     """A tenant's farm, and the words that it has brought, one for each way they take."""
 
-    def __init__(self, grid, party, **changes):
+    def __init__(self, grid, party):
         self.party, self.name = party, f'{party}/shop'
         self.layer, self.scratch, self.log = (unique(what) for what in ('layer', 'scratch', 'log'))
         grid.apply(f'{{kind: Party, name: {party}}}')
         grid.import_image('own:1', self.layer, command=('/bin/sleep', '100000'), party=party)
-        web = {'image': 'own:1', 'spread': 'host', 'health': {'exec': ['true'], 'every': '1s'}, **changes}
-        grid.apply(grid.farm('shop', party=party, web=web), wait=True)
+        self.apply(grid)
         self.words = [self.layer, self.scratch, self.log]
         for instance in grid.instances(self.name):  # from inside: what a document says is told to hosts
             status, text = grid.shell(instance['name'], f'echo {self.scratch} > /tmp/kept; echo {self.log} >> /proc/1/fd/1')
             equal((status, text), (0, ''), 'inside')
+
+    def apply(self, grid, **changes):
+        web = {'image': 'own:1', 'spread': 'host', 'health': {'exec': ['true'], 'every': '1s'}, **changes}
+        grid.apply(grid.farm('shop', party=self.party, web=web), wait=True)
 
 
 @tap.case('a private image runs; its layers, its scratch and its log are nowhere readable on a disk')
@@ -165,8 +168,7 @@ def rotated(grid):
     equal({name: grid.instance_pids(name) for name in instances.values()}, pids, 'processes')
     for name in instances.values():
         equal(grid.shell(name, 'cat /etc/version /bin/busybox')[1].split()[0], secrets.layer, 'inside')
-    grid.do('reload', secrets.name)
-    grid.wait_ready(secrets.name)
+    secrets.apply(grid, env={'GREETING': 'anew'})  # all of them end, and others take their places
     wait_until('only directories under new keys', lambda: all(
         (now := private(grid, one['host'], 'gamma')) and not set(now) & set(before.get(one['host'], []))
         for one in grid.instances(secrets.name)), 90)

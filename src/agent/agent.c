@@ -43,6 +43,7 @@ bool agent_new(const struct agent_options *options, struct agent **ret_agent, st
     channel_start(agent);
     boot_start(agent);
     if (!options->unmeasured) load_start(agent);
+    hardware_start(agent);
     *ret_agent = agent;
     return true;
 }
@@ -56,6 +57,7 @@ void agent_free(struct agent *agent)
 
     channel_stop(agent);
     load_stop(agent);
+    hardware_stop(agent);
     denied_stop(agent);
     tend_stop(agent);
     images_stop(agent);

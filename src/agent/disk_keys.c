@@ -106,6 +106,10 @@ bool disk_item(struct agent *agent, const char *party, const char *item, unsigne
 
     memset(ret_key, 0, DISK_KEY_SIZE);
     if (keys && keys->broken) return error_set(err, ERROR_FAILED, "%s", keys->broken);
+    const struct host_party *known = disk_keys_party(agent, party);
+    if (known && known->severed && !disk_keys_stored(agent, party))
+        return error_set(err, ERROR_REFUSED, "%s has left %s: nothing more is stored for it", party,
+                         agent->options.host->name);
     if (!find_chain(agent, arena, party, &chain, err) || !have_released(agent, &chain, err) ||
         !check_kept(agent, &keys, err) || !make_kept(agent, &chain, err) ||
         (keys && keys->kept.items_length > 0 && !same_chain(&keys->kept, &chain) &&
@@ -125,7 +129,10 @@ bool disk_item(struct agent *agent, const char *party, const char *item, unsigne
     next.slots_length = chain.length;
     made->name = item;
     random->fill(random->self, ret_key, DISK_KEY_SIZE);
-    if (wrap(agent, &chain, item, ret_key, arena, &made->box, err) && replace(agent, &next, err)) return true;
+    if (wrap(agent, &chain, item, ret_key, arena, &made->box, err) && replace(agent, &next, err)) {
+        report_soon(agent);
+        return true;
+    }
     memset(ret_key, 0, DISK_KEY_SIZE);
     return false;
 }
@@ -134,6 +141,12 @@ int64_t disk_key_generation(const struct agent *agent, const char *party)
 {
     const struct disk_keys *keys = keys_at(agent, party);
     return keys ? keys->kept.generation : 0;
+}
+
+int64_t disk_keys_count(const struct agent *agent, const char *party)
+{
+    const struct disk_keys *keys = keys_at(agent, party);
+    return keys ? (int64_t)keys->kept.items_length : 0;
 }
 
 bool disk_keys_stored(const struct agent *agent, const char *party)

@@ -5,6 +5,7 @@
 #include "agent/agent.h"
 #include "base/mem.h"
 #include "model/schemas.h"
+#include "observe/hardware.h"
 
 /* A document and all that it points to. */
 struct held_document {
@@ -39,7 +40,12 @@ struct unit {
     bool frozen;
     enum instance_health health;
     struct probe *probe;
-    int probe_ns_fd; /* where the probe connects from, -1: none */
+    int probe_ns_fd;        /* where the probe connects from, -1: none */
+    struct local *socket;   /* what it asks at; NULL: a balancer, or not made */
+    bool beaten;            /* it has said that it is well, since it was made */
+    struct timer *beat_due; /* by then it has to say so again; NULL: it is not watched for that */
+    struct timer *restart;  /* it asked for it */
+    char restart_words[128];
     /* A balancer's published sockets, opened with its first start and kept while it is wanted: callers wait
      * in their queues while it is restarted, and are not refused. */
     struct vec doors;       /* doors.c */
@@ -53,6 +59,7 @@ struct unit {
     int exit_status;
     bool exit_out_of_memory;
     bool stop_asked;       /* what is here has to go, whatever is wanted */
+    bool stop_gently;      /* and may end its work before */
     struct buf last_words; /* the end of the log of the run that failed last */
     int64_t since_ms, started_us;
     int64_t restarts;
@@ -101,6 +108,11 @@ struct agent {
     struct timer *load_next;
     struct call *load_call;
 
+    struct hardware_watch *hardware; /* hardware.c; NULL: nobody looks */
+    struct timer *hardware_next;
+    struct hardware_look *hardware_look;
+    char *hardware_note; /* NULL: not looked yet */
+
     struct vec keys; /* struct party_keys *, by party (keys.c) */
     struct timer *keys_next;
     struct map *disk_keys;      /* party -> struct disk_keys (disk_keys.c) */
@@ -116,6 +128,7 @@ struct agent {
     bool path_lost[2]; /* the last beat over it got no answer */
     struct timer *hello_again, *line_again, *poll_again, *report_again, *beat_next;
     bool greeted, report_due;
+    int64_t heard_us; /* steady time of the controller's last answer to a beat or hello; 0: none yet */
 };
 
 /* document.c */
@@ -135,6 +148,11 @@ void predecessors_add(struct agent *agent, struct held_document *held);
 void predecessors_free(struct agent *agent);
 void held_document_free(struct held_document *held);
 
+/* hardware.c */
+void hardware_start(struct agent *agent);
+void hardware_stop(struct agent *agent);
+void hardware_report(const struct agent *agent, struct host_report *report);
+
 /* boot.c: after a boot without a controller, the other hosts are asked whether this one was given up */
 void boot_start(struct agent *agent);
 void boot_stop(struct agent *agent);
@@ -149,12 +167,16 @@ void unit_free(struct unit *unit);
 void units_step_soon(struct agent *agent); /* all of them, and removes those that are gone */
 void unit_exited(void *ctx, const char *instance, int64_t incarnation, int status, bool out_of_memory);
 void unit_fail(struct unit *unit, const char *format, ...) PRINTF_LIKE(2, 3);
+void unit_restart(struct unit *unit);               /* it asked for it, with unit->restart_words */
 const char *unit_farm_short(const char *full_name); /* "web-1" of "acme/shop/web-1" */
 void unit_balance(struct unit *unit);               /* tells a running balancer of its servers */
 
 /* doors.c: published sockets. Opens those of unit->have, shared with whoever of the farm has them open here;
  * after a failure those that were open are. */
 MUST_CHECK bool doors_open(struct unit *unit, struct error *err);
+/* Who comes to those that are open, or that the document wants opened, is judged by the filters that govern
+ * the balancers' ports. Before any is opened, and when some may have been closed. */
+MUST_CHECK bool doors_guard(struct agent *agent, const struct host_document *document, struct error *err);
 void doors_adopt(struct unit *unit); /* takes those of a balancer that an earlier agent started */
 void doors_close(struct unit *unit);
 const int *doors_fds(const struct unit *unit, struct arena *arena, size_t *ret_length);
@@ -189,6 +211,11 @@ void stalls_free(struct agent *agent);
 /* health.c */
 void unit_watch(struct unit *unit);
 void unit_unwatch(struct unit *unit);
+void unit_beat(struct unit *unit); /* it says that it is well */
+
+/* socket.c: where an instance asks who it is, and says how it is. Balancers have none. */
+MUST_CHECK bool socket_open(struct unit *unit, struct error *err);
+void socket_close(struct unit *unit);
 
 /* fetch.c: units that wait for the image are stepped when it is here, or failed. False: it cannot be begun
  * before something changes (the key of a private one is not here), and err says before what. */
@@ -215,6 +242,8 @@ bool images_here(const struct agent *agent, const struct image *image);
 void channel_start(struct agent *agent);
 void channel_stop(struct agent *agent);
 void report_soon(struct agent *agent);
+/* A controller has answered a beat or a hello of this agent not long ago. */
+bool channel_hears(const struct agent *agent);
 /* The controller over the path that is known to work, when only one does. */
 struct peer controllers_now(const struct agent *agent);
 void poll_next(struct agent *agent, bool at_once); /* asks for a newer document; else after a rest */
@@ -285,6 +314,7 @@ MUST_CHECK bool disk_item(struct agent *agent, const char *party, const char *it
                           unsigned char ret_key[DISK_KEY_SIZE], struct error *err);
 /* Of these keys: another number after a discard, 0 while there are none. */
 int64_t disk_key_generation(const struct agent *agent, const char *party);
+int64_t disk_keys_count(const struct agent *agent, const char *party); /* how many there are */
 /* Is there any key, or something that may be one? Without, nothing that is stored for the party can be read.
  */
 bool disk_keys_stored(const struct agent *agent, const char *party);

@@ -101,6 +101,7 @@ const struct host_key *keys_report(const struct agent *agent, struct arena *aren
         list[length++] = (struct host_key){.party = keys->party,
                                            .generation = keys->generation,
                                            .taken_ms = keys->taken_ms,
+                                           .stored = disk_keys_count(agent, keys->party),
                                            .waits = disk_keys_wait(agent, keys->party),
                                            .seal = arena_strdup(arena, text[0]),
                                            .sign = arena_strdup(arena, text[1]),

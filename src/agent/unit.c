@@ -31,9 +31,9 @@ enum {
 static void exited(struct unit *unit);
 static void say(struct unit *unit, const char *format, ...) PRINTF_LIKE(2, 3);
 static void want_nothing_here(struct unit *unit);
+static bool has_secrets(struct unit *unit);
 static bool has_image(const struct unit *unit);
 static void fetch(struct unit *unit);
-static bool has_secrets(struct unit *unit);
 static void make(struct unit *unit);
 static bool open_place(struct unit *unit, struct compute_place *ret_place, char *ret_path, size_t path_size,
                        struct error *err);
@@ -92,6 +92,7 @@ void unit_free(struct unit *unit)
 {
     const struct clock_port *clock = unit->agent->options.clock;
     unit_unwatch(unit);
+    socket_close(unit);
     clock->cancel(clock->self, unit->rest);
     clock->cancel(clock->self, unit->balance_again);
     buf_free(&unit->last_words);
@@ -148,6 +149,8 @@ void unit_adopt(struct unit *unit, const struct compute_found *found)
         say(unit, "ended while the agent was away");
     } else {
         doors_adopt(unit);
+        /* What runs goes on without it. */
+        if (!socket_open(unit, &err)) agent_log(unit->agent, "the socket of an instance", &err);
         unit_watch(unit);
     }
 }
@@ -250,6 +253,13 @@ void unit_fail(struct unit *unit, const char *format, ...)
     }
 }
 
+void unit_restart(struct unit *unit)
+{
+    if (unit->state != UNIT_UP || unit->stop_asked) return;
+    unit->stop_gently = true;
+    unit_fail(unit, "it asked to be restarted%s%s", unit->restart_words[0] ? ": " : "", unit->restart_words);
+}
+
 const char *unit_farm_short(const char *full_name)
 {
     const char *slash = strrchr(full_name, '/');
@@ -293,12 +303,26 @@ static void want_nothing_here(struct unit *unit)
     int64_t grace_ms = unit->wanted ? STOP_GRACE_MS : GONE_GRACE_MS;
 
     unit_unwatch(unit);
-    if (unit->stop_asked) {
+    if (unit->stop_asked && !unit->stop_gently) {
         wipe(unit);
         return;
     }
     turn(unit, UNIT_STOPPING);
     compute->stop(compute->self, unit->name, grace_ms, stopped, unit);
+}
+
+/* Nothing of a party is made before its key service has released its secret: it would find nothing of what
+ * it stores. A release steps all units. */
+static bool has_secrets(struct unit *unit)
+{
+    struct error err;
+
+    if (disk_keys_ready(unit->agent, unit->wanted->party, &err)) return true;
+    if (!text_equal(unit->reason, err.message)) {
+        say(unit, "%s", err.message);
+        report_soon(unit->agent);
+    }
+    return false;
 }
 
 /* What the document in force does not name cannot be made, but need not be fetched either. */
@@ -318,20 +342,6 @@ static void fetch(struct unit *unit)
     report_soon(unit->agent);
 }
 
-/* Nothing of a party is made before its key service has released its secret: it would find nothing of what
- * it stores. A release steps all units. */
-static bool has_secrets(struct unit *unit)
-{
-    struct error err;
-
-    if (disk_keys_ready(unit->agent, unit->wanted->party, &err)) return true;
-    if (!text_equal(unit->reason, err.message)) {
-        say(unit, "%s", err.message);
-        report_soon(unit->agent);
-    }
-    return false;
-}
-
 static void make(struct unit *unit)
 {
     const struct compute_driver *compute = unit->agent->options.compute;
@@ -349,6 +359,7 @@ static void make(struct unit *unit)
     unit->have = copy_personality(unit->have_arena, unit->wanted);
     unit->frozen = false;
     unit->health = HEALTH_UNKNOWN;
+    unit->beaten = false;
     if (!open_place(unit, &place, path, sizeof(path), &err)) {
         made(unit, &err);
     } else {
@@ -386,7 +397,9 @@ static void made(void *ctx, const struct error *err)
 {
     struct unit *unit = ctx;
     const struct compute_driver *compute = unit->agent->options.compute;
+    struct error failure;
 
+    if (!err && !socket_open(unit, &failure)) err = &failure;
     if (err) {
         unit_fail(unit, "could not be made: %s", err->message);
         wipe(unit);
@@ -540,6 +553,7 @@ static void wipe(struct unit *unit)
     const struct compute_driver *compute = unit->agent->options.compute;
 
     unit_unwatch(unit);
+    socket_close(unit); /* it is on what will be unmounted */
     if (unit->stop_asked) keep_last_words(unit);
     kept_logs_add(unit);
     turn(unit, UNIT_WIPING);
@@ -618,7 +632,7 @@ static void leave_port(struct unit *unit)
     private_unused(unit->agent);
     unit->agent->trim_due = true;
     unit->frozen = false;
-    unit->stop_asked = false;
+    unit->stop_asked = unit->stop_gently = false;
     unit->last = LAST_NOT;
     if (failed) {
         turn(unit, UNIT_RESTING);

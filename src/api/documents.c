@@ -251,7 +251,7 @@ static void diff(struct asked *asked)
     bool first = true;
     for (size_t i = 0; i < plan.actions_length; i++) {
         const struct action *action = &plan.actions[i];
-        const char *of = action->kind == ACTION_FENCE ? "host" : "instance";
+        const char *of = action->kind == ACTION_FENCE || action->kind == ACTION_HOST ? "host" : "instance";
         if (!caller_may_see_event(controller, &asked->caller, of, action->name))
             continue; /* the plan is for the whole grid */
         buf_printf(&json, "%s{\"kind\":\"%s\",\"name\":", first ? "" : ",", action_kind_names[action->kind]);

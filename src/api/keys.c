@@ -149,6 +149,7 @@ static void add_row(struct buf *json, const char *host, const struct host_key *k
     buf_add_json_string(json, key->party);
     buf_printf(json, ",\"generation\":%" PRId64 ",\"taken\":\"%s\"", key->generation,
                key->taken_ms ? text_format_time(time, key->taken_ms) : "");
+    buf_printf(json, ",\"stored\":%" PRId64, key->stored);
     buf_add_text(json, key->waits ? ",\"waits\":true" : ",\"waits\":false");
     buf_add_text(json, ",\"seal\":");
     buf_add_json_string(json, key->seal);

@@ -173,7 +173,9 @@ const struct shape api_shapes[] = {
     {"HostStatus", "name:string zone:string pool:string state:=up,suspect,down,draining,off capacity:Amounts "
                    "used:Amounts instances:integer agent_version:string since:string pid:integer "
                    "agent_pid:integer fenced:boolean document_version:integer document_error:string "
-                   "reason:string"},
+                   "findings:[Finding] hardware:string reason:string"},
+    {"Finding",
+     "kind:string what:string value:integer limit:integer since:string accepted:boolean text:string"},
     {"PartyView", "kind:=Party status:PartyStatus"},
     {"PartyStatus", "name:string parent:string used:Amounts instances:integer rights:[string] reason:string"},
     {"FarmView", "kind:=Farm status:FarmStatus"},
@@ -262,7 +264,8 @@ const struct shape api_shapes[] = {
     {"MadeToken", "id:string token:string"},
     {"Token", "id:string party:string name:string console?:=hardware,software,development created:string"},
     {"Pairs", "grid:string pairs:[Pair]"},
-    {"Pair", "host:string party:string generation:integer taken:string waits:boolean seal:string sign:string "
+    {"Pair", "host:string party:string generation:integer taken:string stored:integer waits:boolean "
+             "seal:string sign:string "
              "fingerprint:string"},
     {"Version", "version:string revision:integer"},
 };

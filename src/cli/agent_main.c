@@ -13,8 +13,10 @@
 #include "os/blob.h"
 #include "os/clock.h"
 #include "os/disk.h"
+#include "os/hardware.h"
 #include "os/http.h"
 #include "os/identity.h"
+#include "os/local.h"
 #include "os/loop.h"
 #include "os/pki.h"
 #include "os/private.h"
@@ -52,6 +54,8 @@ struct running {
     struct os_blobs *blobs;
     struct os_process *process;
     struct os_watch *watch;
+    struct os_local *local;
+    struct os_hardware *hardware;
     struct os_identity *identity;
     struct os_vault *vault;
     struct os_private *private;
@@ -153,6 +157,12 @@ static bool make_ports(struct running *running, struct error *err)
     running->clock = os_clock_new(running->loop);
     running->process = os_process_new(running->loop);
     running->watch = os_watch_new(running->loop);
+    running->local = os_local_new(os_clock_port(running->clock), os_watch_port(running->watch));
+    const struct os_hardware_options hardware = {.clock = os_clock_port(running->clock),
+                                                 .process = os_process_port(running->process),
+                                                 .root = running->options->hardware,
+                                                 .state = running->options->state};
+    running->hardware = os_hardware_new(&hardware);
     /* The container driver adopts what crun leaves behind. */
     return os_process_reap_orphans(running->process, err);
 }
@@ -197,6 +207,8 @@ static bool make_drivers(struct running *running, struct error *err)
                                          .outside_refused_length = options->outside_refused_length,
                                          .run_directory = network_run,
                                          .process = os_process_port(running->process),
+                                         .doors_ns_fd = options->publish_net_fd,
+                                         .doors_table = options->publish_table,
                                          .resolver = true};
     const struct container_options compute = {.state_directory = options->state,
                                               .run_directory = compute_run,
@@ -226,7 +238,9 @@ static bool make_agent(struct running *running, struct error *err)
         .process = os_process_port(running->process),
         .watch = os_watch_port(running->watch),
         .random = os_random_port(),
+        .hardware = os_hardware_port(running->hardware),
         .vault = os_vault_port(running->vault),
+        .local = os_local_port(running->local),
         .private = os_private_port(running->private),
         .compute = &running->compute,
         .network = &running->network,
@@ -487,6 +501,8 @@ static void stop(struct running *running)
     os_identity_free(running->identity);
     os_private_free(running->private);
     os_vault_free(running->vault);
+    os_local_free(running->local);
+    os_hardware_free(running->hardware);
     os_watch_free(running->watch);
     os_process_free(running->process);
     os_clock_free(running->clock);

@@ -34,6 +34,8 @@ const char *key_only_party(struct key_asked *asked);
 /* All that can be done is; the first failure is the exit code. */
 int key_each(struct key_asked *asked,
              bool (*act)(struct key_asked *asked, const struct key_row *row, struct error *err));
+/* By the pair that the controller tells, or that is pinned; from then on by one that it is not told. */
+MUST_CHECK bool key_take(struct key_asked *asked, const struct key_row *row, struct error *err);
 /* Reads seal, sign and fingerprint, which have to belong together. */
 MUST_CHECK bool key_told_pair(const struct node *node, struct vault_pair *ret_pair, struct error *err);
 bool key_read_hex(const char *text, unsigned char ret_key[VAULT_KEY_SIZE]);

@@ -76,6 +76,8 @@ struct personality {
     size_t env_length;
     const struct file *files;
     size_t files_length;
+    const struct pair *metadata;
+    size_t metadata_length;
     struct resources size;
     struct health health;
     uint32_t address;
@@ -141,6 +143,7 @@ struct denied_report {
     const char *farm;
     const char *instance; /* short name of the port, or "" for the farm's */
     const char *reason;   /* of denials.h */
+    const char *by;       /* full name of the filter that denied, or "" */
     int64_t packets;
 };
 
@@ -162,6 +165,11 @@ struct host_report {
     size_t denied_length;
     const struct host_key *keys;
     size_t keys_length;
+    /* The hardware has been looked at since the agent began: before that nothing is said of it. */
+    bool hardware_seen;
+    const struct finding *findings;
+    size_t findings_length;
+    const char *hardware_note; /* what is not looked at, and why; "" */
 };
 
 #endif

@@ -13,6 +13,7 @@ struct host_key {
     const char *party;
     int64_t generation;                    /* counts pairs, from 1 */
     int64_t taken_ms;                      /* wall clock; 0: the party has not taken it */
+    int64_t stored;                        /* things encrypted there for the party: lost with the pair */
     bool waits;                            /* for the party's key service to release its secret */
     const char *seal, *sign, *fingerprint; /* "" of the party's own */
 };

@@ -28,6 +28,7 @@ extern const struct schema schema_size; /* struct resources of a tier */
 extern const struct schema schema_instance;
 extern const struct schema schema_host_fact;
 extern const struct schema schema_farm_fact;
+extern const struct schema schema_finding;
 extern const struct schema schema_usage;
 extern const struct schema schema_host_usage;
 extern const struct schema schema_farm_terms;
@@ -60,6 +61,8 @@ extern const char *const level_names[]; /* committed guaranteed extended */
 extern const char *const scaling_variable_names[];
 extern const char *const filter_action_names[];    /* deny allow reject */
 extern const char *const mend_what_names[];        /* restart reload replace notify */
+extern const char *const finding_kind_names[];     /* memory-errors memory-lost hot … */
+extern const char *const hardware_what_names[];    /* notify drain */
 extern const char *const filter_direction_names[]; /* in out both */
 extern const char *const right_names[];            /* hardware software develop lease read */
 extern const char *const lease_state_names[];      /* active ended */

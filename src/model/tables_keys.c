@@ -18,6 +18,8 @@ static const struct field host_key_fields[] = {
            .unique = true),
     SCALAR(struct host_key, generation, "generation", scalar_int, "counts its pairs there, from 1"),
     SCALAR(struct host_key, taken_ms, "taken_ms", scalar_int, "when its party took it; 0: not yet"),
+    SCALAR(struct host_key, stored, "stored", scalar_int, "things encrypted there for the party",
+           .fallback = "0", .hidden_default = true),
     SCALAR(struct host_key, waits, "waits", scalar_bool, "for the party's key service to release its secret",
            .fallback = "false", .hidden_default = true),
     SCALAR(struct host_key, seal, "seal", scalar_text, "public half for sealing (X25519)",

@@ -289,6 +289,7 @@ struct plan planner_begin(struct planner *planner, struct arena *arena, int64_t 
         if (work->changes == before) break;
     }
     struct plan plan = order_plan(work);
+    plan.again_ms = work->ailing_again_ms;
     for (size_t n = 0; n < work->attention.length; n++) {
         int64_t again_ms = work->farms[work->attention.items[n]].again_ms;
         if (again_ms != 0 && (plan.again_ms == 0 || again_ms < plan.again_ms)) plan.again_ms = again_ms;
@@ -328,6 +329,9 @@ void planner_take(struct planner *planner, struct arena *arena, const struct act
         put(planner, RECORD_HOST_FACT, fact);
         return;
     }
+    case ACTION_HOST:
+        put(planner, RECORD_HOST_FACT, action->host_fact);
+        return;
     case ACTION_FARM:
         if (action->farm_fact->vni == 0)
             delete (planner, RECORD_FARM_FACT, action->name);

@@ -14,7 +14,9 @@
 #include "sim/blob.h"
 #include "sim/clock.h"
 #include "sim/disk.h"
+#include "sim/hardware.h"
 #include "sim/identity.h"
+#include "sim/local.h"
 #include "sim/machine_clock.h"
 #include "sim/net.h"
 #include "sim/post.h"
@@ -41,6 +43,7 @@ struct box {
     char name[64], addresses[2][48], underlay[48], boot[160];
     int boots;
     bool on;
+    bool switched_off; /* by its power switch, as the controller asked */
     struct sim_machine *machine;
     struct sim_disk *disk;
     struct sim_blobs *blobs;
@@ -49,11 +52,13 @@ struct box {
     struct sim_machine_clock *clock;
     struct sim_bad_disk *bad_disk;
     struct sim_bad_blobs *bad_blobs;
+    struct sim_hardware *hardware;
     struct fake_host *truth;
     struct host host;
     /* while its agent runs */
     struct agent *agent;
     struct sim_vault *vault;
+    struct sim_local *local;
     struct fake_processes *processes;
     const struct compute_driver *compute;
     const struct net_driver *network;

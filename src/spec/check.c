@@ -65,6 +65,7 @@ static bool check_told(struct grid *grid, const struct document *document, struc
 static bool check_steps(struct grid *grid, const struct document *document, const char *party,
                         const struct node *holder, const struct mend_step *steps, size_t length,
                         const char *path, struct error *err);
+static bool check_hardware(struct grid *grid, const struct document *document, struct error *err);
 static bool check_users(struct grid *grid, const struct document *document, struct error *err);
 static bool uses_what_goes(struct grid *grid, const struct sla *sla, const struct holding *holding,
                            struct service_fault *ret_fault);
@@ -194,7 +195,8 @@ static bool check_references(struct grid *grid, const struct document *document,
         return true;
     case KIND_POOL: /* its hosts may come later */
         return check_steps(grid, document, PARTY_LANDLORD, document->node, document->pool->on_failure,
-                           document->pool->on_failure_length, "", err);
+                           document->pool->on_failure_length, "", err) &&
+               check_hardware(grid, document, err);
     case KIND_SLA:
         return check_named(grid, document, grid->rules, "rules", document->sla->rules, err) &&
                check_users(grid, document, err);
@@ -290,6 +292,22 @@ static bool check_steps(struct grid *grid, const struct document *document, cons
                       "there is no contact \"%s\" of %s or of the landlord: apply it first", to, party);
         return refuse_at(document, list == NULL ? NULL : node_get(&list->items[s], "to"),
                          arena_printf(grid->arena, "%son_failure[%zu].to", path, s), err);
+    }
+    return true;
+}
+
+static bool check_hardware(struct grid *grid, const struct document *document, struct error *err)
+{
+    const struct node *list = node_get(document->node, "on_hardware");
+
+    for (size_t s = 0; s < document->pool->on_hardware_length; s++) {
+        const char *to = document->pool->on_hardware[s].to;
+        if (to[0] == '\0' ||
+            map_get(grid->contacts, arena_printf(grid->arena, PARTY_LANDLORD "/%s", to)) != NULL)
+            continue;
+        error_set(err, ERROR_INVALID, "there is no contact \"%s\" of the landlord: apply it first", to);
+        return refuse_at(document, list == NULL ? NULL : node_get(&list->items[s], "to"),
+                         arena_printf(grid->arena, "on_hardware[%zu].to", s), err);
     }
     return true;
 }
@@ -448,7 +466,7 @@ static bool check_sides(struct grid *grid, const struct document *document, stru
         return refuse_party(grid, document, lease->from, "from", err);
     if (to == NULL) return refuse_party(grid, document, lease->to, "to", err);
     if (text_equal(to->party->parent, lease->from)) return true;
-    error_set(err, ERROR_INVALID, "%s is not the parent of %s, which is %s", lease->from, lease->to,
+    error_set(err, ERROR_INVALID, "%s is not the parent of %s: %s is", lease->from, lease->to,
               to->party->parent);
     return refuse_at(document, node_get(document->node, "from"), "from", err);
 }

@@ -188,6 +188,7 @@ static bool mount_root(struct held *instance, const struct personality *personal
             .uid_first = instance->uid_first,
             .uid_length = CONFIG_IDS,
             .disk_bytes = personality->size.disk_bytes,
+            .control_owned = personality->frontends_length > 0,
         };
         good = root_mount(&options, err);
         mem_free(paths);

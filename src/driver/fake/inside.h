@@ -44,6 +44,7 @@ struct fake_host {
     struct map *ports;     /* "farm/instance" -> the host */
     struct map *balancers; /* instance -> struct balancer (balance.c) */
     struct map *held;      /* server -> connections, as a pointer */
+    struct map *guarded;   /* published addresses whose callers are judged (any pointer) */
     struct map *busy;      /* published addresses that another program has (any pointer) */
     unsigned farm_sets_fail, images_fail, balances_fail;
     void (*farm_changes)(void *ctx, const char *farm, bool there); /* a watcher or NULL */

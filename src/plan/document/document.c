@@ -8,7 +8,7 @@
 #include "plan/scale/personality.h"
 #include "plan/work.h"
 
-static bool is_here(const struct instance *instance, const char *host);
+static bool is_here(const struct snapshot *s, const struct instance *instance, const char *host);
 static void add_farm(struct arena *arena, const struct snapshot *s, const struct farm *farm,
                      struct host_document *document, struct host_farm *farms);
 static const struct member *members_of(struct arena *arena, const struct snapshot *s, const struct farm *farm,
@@ -44,14 +44,14 @@ struct host_document document_make(struct arena *arena, const struct snapshot *s
     struct host_document document = {.host = host};
     size_t length = 0;
     for (size_t n = 0; n < snapshot->instances_length; n++)
-        length += is_here(&snapshot->instances[n], host);
+        length += is_here(snapshot, &snapshot->instances[n], host);
     struct personality *instances = arena_alloc_array(arena, length + 1, sizeof(*instances));
     struct host_farm *farms = arena_alloc_array(arena, length + 1, sizeof(*farms));
     struct image *images = arena_alloc_array(arena, snapshot->images_length + 1, sizeof(*images));
 
     for (size_t n = 0; n < snapshot->instances_length; n++) {
         const struct instance *instance = &snapshot->instances[n];
-        if (!is_here(instance, host)) continue;
+        if (!is_here(snapshot, instance, host)) continue;
         const struct farm *farm = find_farm(snapshot, instance->farm);
         /* Without a farm or tier nothing says what it is; the next plan stops it. */
         if (farm == NULL || find_tier(arena, farm, instance->tier) == NULL) continue;
@@ -70,9 +70,11 @@ struct host_document document_make(struct arena *arena, const struct snapshot *s
     return document;
 }
 
-static bool is_here(const struct instance *instance, const char *host)
+/* Nothing is on a host that is known to be off, nor is it a member of its farm: until the host is back, or
+ * its instances are elsewhere, nobody who comes back there may start them by what is written now. */
+static bool is_here(const struct snapshot *s, const struct instance *instance, const char *host)
 {
-    return instance->wanted != WANTED_GONE && text_equal(instance->host, host);
+    return instance->wanted != WANTED_GONE && text_equal(instance->host, host) && !find_is_lost(s, instance);
 }
 
 /* Instances come in the order of their names, so a farm that is there already is the last one. */
@@ -161,6 +163,8 @@ static void fill_personality(struct arena *arena, const struct snapshot *s, cons
         .command_length = tier->command_length,
         .files = tier->files,
         .files_length = tier->files_length,
+        .metadata = tier->metadata,
+        .metadata_length = tier->metadata_length,
         .size = instance->size,
         .health = tier->health,
         .address = instance->address,

@@ -206,7 +206,7 @@ static void take(struct world *world, const struct action *action)
 {
     note_action(world, action);
     planner_take(world->planner, world->arena, action);
-    if (action->kind == ACTION_FENCE || action->kind == ACTION_FARM) return;
+    if (action->kind == ACTION_FENCE || action->kind == ACTION_HOST || action->kind == ACTION_FARM) return;
     const void *instance = planner_get(world->planner, RECORD_INSTANCE, action->name);
     if (instance)
         map_put(world->busy, action->name, (void *)(uintptr_t)instance);
@@ -216,7 +216,7 @@ static void take(struct world *world, const struct action *action)
 
 static void note_action(struct world *world, const struct action *action)
 {
-    if (action->kind == ACTION_FENCE) {
+    if (action->kind == ACTION_FENCE || action->kind == ACTION_HOST) {
         note(world, RECORD_HOST_FACT, action->name);
         return;
     }

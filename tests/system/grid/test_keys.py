@@ -62,7 +62,7 @@ class Wire:
     """Stands between a desk and the controller, as whoever carries messages does: keeps what is sealed, and may change answers."""
 
     def __init__(self, grid):
-        self.grid, self.commands, self.answers, self.change, self.lie, self.words = grid, [], [], None, None, []
+        self.away, self.grid, self.commands, self.answers, self.change, self.lie, self.words = False, grid, [], [], None, None, []
         wire = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -70,6 +70,9 @@ class Wire:
 
             def serve(self):
                 body = self.rfile.read(int(self.headers.get('Content-Length') or 0))
+                if wire.away:
+                    self.close_connection = True  # pylint: disable=attribute-defined-outside-init
+                    return
                 headers = {'Authorization': self.headers['Authorization'], 'Connection': 'close'}
                 connection = http.client.HTTPConnection(grid.address, timeout=60)
                 connection.request(self.command, self.path, body=body, headers=headers)

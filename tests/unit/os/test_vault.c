@@ -385,6 +385,39 @@ static void secrets_wrap_and_live_on(void **state)
     assert_int_equal(place->port->secret_find(place->port->self, "acme"), VAULT_SECRET_NONE);
 }
 
+/* What another program made by the same rules: HKDF of three secrets, XChaCha20-Poly1305 of the bytes 0
+ * to 63. */
+static void a_box_is_what_the_rules_say(void **state)
+{
+    struct place *place = *state;
+    static const char *const slots[] = {"landlord", "acme", "beta"};
+    static const char *const secrets[] = {"the landlord has this secret: 1.",
+                                          "the first party has this one: 2.",
+                                          "and a party below it that one: 3"};
+    static const char
+        purpose[] = "croft disk key 1\0landlord\0acme\0beta",
+        about[] = "directory\0landlord\0acme\0beta",
+        hex[] = "6465666768696a6b6c6d6e6f707172737475767778797a7b43e67c2a534967005c191a403f9709d83a04be90"
+                "bc365e366086c5cdea95201da66f80878328ee38820c60c93854b5da1f7b75941a17344a28f0293db3e3e6cc"
+                "56a6d2181d4ce7498da519bd2c9c707d";
+    const struct vault_port *port = place->port;
+    const struct vault_lock lock = {.slots = slots,
+                                    .slots_length = 3,
+                                    .purpose = purpose,
+                                    .purpose_size = sizeof(purpose),
+                                    .about = about,
+                                    .about_size = sizeof(about)};
+    unsigned char box[sizeof(hex) / 2], data[64];
+    struct error err;
+
+    for (size_t i = 0; i < 3; i++)
+        assert_true(port->secret_give(port->self, slots[i], (const unsigned char *)secrets[i], &err));
+    from_hex(hex, box);
+    assert_true(port->unwrap(port->self, &lock, box, sizeof(box), data, sizeof(data), &err));
+    for (size_t i = 0; i < sizeof(data); i++)
+        assert_int_equal(data[i], i);
+}
+
 static void a_secret_that_cannot_be_saved_changes_nothing(void **state)
 {
     struct place *place = *state;
@@ -501,10 +534,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_failure_changes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(files_hold_no_secret_in_the_clear, setup, teardown),
         cmocka_unit_test_setup_teardown(damage_is_set_aside, setup, teardown),
+        cmocka_unit_test_setup_teardown(looking_changes_nothing, setup, teardown),
         cmocka_unit_test(keys_are_derived_as_the_standard_says),
+        cmocka_unit_test_setup_teardown(a_box_is_what_the_rules_say, setup, teardown),
         cmocka_unit_test_setup_teardown(secrets_wrap_and_live_on, setup, teardown),
         cmocka_unit_test_setup_teardown(a_secret_that_cannot_be_saved_changes_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(looking_changes_nothing, setup, teardown),
         cmocka_unit_test(secrets_are_locked_and_not_dumped),
         cmocka_unit_test(a_hardened_process_leaves_no_dump),
     };

@@ -81,6 +81,13 @@ static const struct bad bad_documents[] = {
      "f:5:7: from: expected an address such as croft@example.com"},
     {"kind: Contact\nname: ops\nparty: landlord\nmail: a@b\nsmtp: file:///etc/passwd\n",
      "f:5:7: smtp: expected smtp://HOST:PORT or smtps://HOST:PORT"},
+    {"kind: Contact\nname: ops\nparty: landlord\nmail: a@b\nsmtp: smtp://m:25\nlogin: x\n",
+     "f:1:1: secret: login and secret go together: who logs in, and the name of the password"},
+    {"kind: Contact\nname: ops\nparty: landlord\nwebhook: http://h/\nlogin: x\nsecret: y\n",
+     "f:5:8: login: a login is for the mail server: smtp is missing"},
+    {"kind: Contact\nname: ops\nparty: landlord\nmail: a@b\nsmtp: smtp://m:25\nlogin: x\nsecret: ../y\n",
+     "f:7:9: secret: expected a name of 1 to 63 of a-z 0-9 -: the password itself does not belong into a "
+     "document"},
     {"kind: Contact\nname: ops\nparty: landlord\nwebhook: gopher://h/\n",
      "f:4:10: webhook: expected http://… or https://…"},
     {"kind: Contact\nname: ops\nparty: acme\ncommand: [sh]\n",
@@ -431,7 +438,7 @@ static const struct bad bad_farms[] = {
      "/}]\n",
      "f:8:18: tiers[0].files[0].path: expected the path of a file, found \"/\""},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  health: {}\n",
-     "f:8:11: tiers[0].health: expected one of http, tcp and exec"},
+     "f:8:11: tiers[0].health: expected one of http, tcp, exec and heartbeat"},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  health: {http: "
      "healthz, port: 80}\n",
      "f:8:18: tiers[0].health.http: expected an absolute path without . and .. such as /etc/motd, found "
@@ -441,7 +448,7 @@ static const struct bad bad_farms[] = {
      "f:8:11: tiers[0].health.port: missing: port of http or tcp"},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  health: {http: "
      "/, tcp: 80}\n",
-     "f:8:11: tiers[0].health: expected one of http, tcp and exec"},
+     "f:8:11: tiers[0].health: expected one of http, tcp, exec and heartbeat"},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  health: {tcp: "
      "80, port: 81}\n",
      "f:8:27: tiers[0].health.port: the port is given twice, by tcp and by port"},
@@ -473,6 +480,24 @@ static const struct bad bad_farms[] = {
      "f:8:28: tiers[0].health.fails: 0 is out of range, expected 1 to 1000"},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  health: tcp\n",
      "f:8:11: tiers[0].health: expected a map (health), found \"tcp\""},
+    {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  health: "
+     "{heartbeat: 5s, tcp: 80}\n",
+     "f:8:11: tiers[0].health: expected one of http, tcp, exec and heartbeat"},
+    {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  health: "
+     "{heartbeat: 5s, port: 80}\n",
+     "f:8:33: tiers[0].health.port: a heartbeat comes by itself: it has no port"},
+    {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  health: "
+     "{heartbeat: 5s, fails: 2}\n",
+     "f:8:34: tiers[0].health.fails: a heartbeat comes by itself: it has no fails"},
+    {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  health: "
+     "{heartbeat: 500ms}\n",
+     "f:8:23: tiers[0].health.heartbeat: 500ms is out of range, expected \"1s\" to \"1d\""},
+    {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  metadata: {a/b: "
+     "x}\n",
+     "f:8:19: tiers[0].metadata.a/b: expected a name of 1 to 63 letters, digits and . _ -"},
+    {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  metadata: {a: "
+     "1}\n",
+     "f:8:17: tiers[0].metadata.a: expected text, found the number 1 (text of that form needs quotes)"},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  warm: 10001\n",
      "f:8:9: tiers[0].warm: 10001 is past the limit of 10000 instances a tier"},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  count: 9000\n  "

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import uuid
 
-from grid import Grid, Tap, equal, kill, needs_root, wait_until
+from grid import Grid, Tap, equal, kill, loops_below, needs_root, wait_until
 
 tap = Tap()
 HOSTS = 2
@@ -57,19 +57,6 @@ class Disks:
         for host in self.files:
             subprocess.run(['umount', f'{self.grid.state}/hosts/{host}'], check=True)
         shutil.rmtree(self.place)
-
-
-def loops(path):
-    """Loop devices over files below the path."""
-    found = []
-    for name in glob.glob('/sys/block/loop*/loop/backing_file'):
-        try:
-            file = pathlib.Path(name).read_text().strip()
-        except OSError:
-            continue
-        if file.startswith(path):
-            found.append(file)
-    return found
 
 
 class Secrets:
@@ -192,7 +179,7 @@ class DiskGrid(Grid):
 
     def down(self):
         result = super().down()
-        wait_until('loop devices of the hosts are gone', lambda: loops(f'{self.state}/') == [], 10)
+        equal(loops_below(self.state), [], 'loop devices of the hosts')
         if self.disks:
             self.disks.end()
             self.disks = None

@@ -163,6 +163,24 @@ def rotated(grid):
         equal(grid.disks.holds(host, secrets.words), [], f'the disk of {host}')
 
 
+@tap.case('a host that lost power reads its directories again, with keys from its vault')
+def power(grid):
+    secrets = Secrets(grid, 'delta')
+    for host in grid.disks.files:
+        before = private(grid, host, 'delta')
+        grid.do('power', host, 'off')
+        wait_until('it is down', lambda: grid.host(host)['state'] in ('down', 'off'))
+        grid.do('power', host, 'on')
+        wait_until('it is up', lambda: grid.host(host)['state'] == 'up')
+        secrets.apply(grid, env={'GREETING': host})
+        name = wait_until('an instance there', lambda: next(
+            (one['name'] for one in grid.instances(secrets.name) if one['host'] == host and one['state'] == 'running'), None))
+        equal(grid.shell(name, 'cat /etc/version')[1].strip(), secrets.layer, 'inside')
+        equal([os.path.basename(path) for path in private(grid, host, 'delta')], [os.path.basename(path) for path in before],
+              'directories')
+        equal(grid.disks.holds(host, secrets.words), [], f'the disk of {host}')
+
+
 @tap.case('nothing is mounted where nothing is private')
 def public(grid):
     grid.apply(grid.farm('plain', party='plain', web={'spread': 'host', 'health': {'exec': ['true']}}), wait=True)

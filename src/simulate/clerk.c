@@ -115,6 +115,7 @@ bool clerk_found(struct run *run)
         &yaml,
         "---\nkind: Pool\nname: general\non_hardware: [{do: drain, after: 5s, back: 60s, most: %d.%03d}]\n",
         JUDGES_MOST_MILLIS / 1000, JUDGES_MOST_MILLIS % 1000);
+    if (run->swarm->contacts) buf_add_text(&yaml, "on_failure: [{do: notify, to: ops}]\n");
     for (size_t i = 0; i < SWARM_LEVELS; i++)
         swarm_write_level(&run->swarm->levels[i], i, &yaml);
     swarm_write_contacts(run->swarm, &yaml);

@@ -177,8 +177,6 @@ void swarm_write_contacts(const struct swarm *swarm, struct buf *ret_yaml)
         buf_printf(ret_yaml, "webhook: https://example.com/hook\ngroup: %" PRId64 "s\nhourly: %" PRId64 "\n",
                    contact->group_s, contact->hourly);
     }
-    if (swarm->contacts)
-        buf_add_text(ret_yaml, "---\nkind: Pool\nname: general\non_failure: [{do: notify, to: ops}]\n");
 }
 
 struct swarm_level swarm_draw_level(struct sim_random *chance)

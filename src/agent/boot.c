@@ -22,7 +22,7 @@ struct boot {
     size_t calls_length;
     struct timer *next;
     size_t open;
-    size_t fine; /* answers that know this host as not given up */
+    size_t fine; /* answers that know this host as not given up, and hear no controller */
     size_t asked;
 };
 
@@ -55,19 +55,22 @@ void boot_stop(struct agent *agent)
     mem_free(boot);
 }
 
-/* What this host's document says of the one that asks; "unknown" when it has none or is not named there. */
+/* What this host's document says of the one that asks, "unknown" when it has none or is not named there; and
+ * whether a controller is in reach here. It may be about to give up the one that asks: what is written takes
+ * its time, and more until it is here. */
 void boot_serve(struct agent *agent, struct exchange *exchange, const char *host)
 {
     const struct held_document *held = agent->good ? agent->good : agent->stored;
+    const char *word = "unknown";
+    char json[64];
 
     for (size_t i = 0; held && i < held->document.peers_length; i++) {
         const struct host_peer *peer = &held->document.peers[i];
-        if (!text_equal(peer->name, host)) continue;
-        agent_answer_json(agent, exchange,
-                          peer->given_up ? "{\"answer\":\"given up\"}" : "{\"answer\":\"fine\"}");
-        return;
+        if (text_equal(peer->name, host)) word = peer->given_up ? "given up" : "fine";
     }
-    agent_answer_json(agent, exchange, "{\"answer\":\"unknown\"}");
+    snprintf(json, sizeof(json), "{\"answer\":\"%s\",\"controller\":%s}", word,
+             channel_hears(agent) ? "true" : "false");
+    agent_answer_json(agent, exchange, json);
 }
 
 static void ask_all(void *ctx)
@@ -113,7 +116,8 @@ static void answered(void *ctx, const struct answer *answer)
     call->call = NULL;
     boot->open--;
     if (answer->status == 200 && node_from_json(arena, answer->body, answer->body_size, &node, &err))
-        boot->fine += text_equal(node_text(&node, "answer", ""), "fine");
+        boot->fine +=
+            text_equal(node_text(&node, "answer", ""), "fine") && !node_bool(&node, "controller", false);
     if (boot->open == 0) judge(boot);
 }
 
@@ -122,7 +126,7 @@ static void judge(struct boot *boot)
     struct agent *agent = boot->agent;
     const struct clock_port *clock = agent->options.clock;
 
-    if (boot->fine == boot->asked && !agent->greeted) {
+    if (boot->fine == boot->asked && !channel_hears(agent)) {
         boot_stop(agent);
         document_trust(agent);
     } else {

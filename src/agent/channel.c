@@ -13,6 +13,9 @@ enum {
     CALL_TIMEOUT_MS = 5000,
     POLL_TIMEOUT_MS = 40000, /* the controller answers "none" after 20 s */
     AGAIN_US = 200 * 1000,   /* between tries when the controller does not answer */
+    /* Who has not answered for so long is not there: as long as a controller waits for an agent
+     * (control/hosts.c), and several times what a slow disk holds it up in one write. */
+    HEARS_US = 10 * 1000 * 1000,
 };
 
 static void hello(void *ctx);
@@ -50,6 +53,12 @@ void channel_stop(struct agent *agent)
         net->cancel(net->self, calls[i]);
     for (size_t i = 0; i < LENGTH(timers); i++)
         clock->cancel(clock->self, timers[i]);
+}
+
+bool channel_hears(const struct agent *agent)
+{
+    const struct clock_port *clock = agent->options.clock;
+    return agent->heard_us && clock->steady_us(clock->self) - agent->heard_us < HEARS_US;
 }
 
 /* Reports of what happens in one turn of the loop go together. */
@@ -96,6 +105,7 @@ static void hello_done(void *ctx, const struct answer *answer)
     const struct clock_port *clock = agent->options.clock;
 
     agent->hello = NULL;
+    if (answer->status) agent->heard_us = clock->steady_us(clock->self);
     if (answer->status != 200) {
         if (answer->status) {
             struct error err;
@@ -151,6 +161,7 @@ static void beat_done(struct agent *agent, size_t path, const struct answer *ans
     bool lost = answer->status == 0;
 
     agent->beats[path] = NULL;
+    if (!lost) agent->heard_us = clock->steady_us(clock->self);
     if (answer->status == 404) greet_again(agent);
     if (lost == agent->path_lost[path]) return;
     agent->path_lost[path] = lost;
@@ -299,10 +310,11 @@ static void write_report(struct agent *agent, struct arena *arena, struct buf *r
     }
     whole.drained = drained_list(agent, arena, &whole.drained_length);
     whole.keys = keys_report(agent, arena, &whole.keys_length);
+    hardware_report(agent, &whole);
     for (size_t i = 0; i < agent->denied.length; i++) {
         const struct net_counter *counter = vec_at(&agent->denied, i);
-        denied[i] =
-            (struct denied_report){counter->farm, counter->instance, counter->reason, counter->packets};
+        denied[i] = (struct denied_report){counter->farm, counter->instance, counter->reason, counter->by,
+                                           counter->packets};
     }
     schema_write(&schema_host_report, NULL, &whole, ret_json);
 }

@@ -3,9 +3,9 @@
  * nowhere else.
  *
  * On disk, beside the vault: `keys/PARTY` with the generation, the consoles that may command
- * (keys_consoles.c), and how far each has counted. A pair that its owner asks for is first the *next* one:
- * only a command by it shows that its owner has it, and then the one before is wiped. So an answer that is
- * lost locks nobody out. */
+ * (keys_consoles.c), and how far each has counted. With a pair that is replaced the party's disk key goes
+ * (disk_keys.c). A pair that its owner asks for is first the *next* one: only a command by it shows that its
+ * owner has it, and then the one before is wiped. So an answer that is lost locks nobody out. */
 #include "agent/keys_inside.h"
 
 #include "base/text.h"
@@ -69,6 +69,16 @@ void keys_note(struct agent *agent)
         const char *party = document->instances[i].party;
         if (text_is_name(party) && !keys_of(agent, party)) keys_ask_others(agent, add(agent, party));
     }
+    for (size_t i = 0; i < document->parties_length; i++) {
+        const struct host_party *party = &document->parties[i];
+        if (text_is_name(party->name) && !party->severed && !keys_of(agent, party->name))
+            add(agent, party->name);
+    }
+    soon(agent, 0);
+}
+
+void keys_look_soon(struct agent *agent)
+{
     soon(agent, 0);
 }
 
@@ -91,6 +101,8 @@ const struct host_key *keys_report(const struct agent *agent, struct arena *aren
         list[length++] = (struct host_key){.party = keys->party,
                                            .generation = keys->generation,
                                            .taken_ms = keys->taken_ms,
+                                           .stored = disk_keys_count(agent, keys->party),
+                                           .waits = disk_keys_wait(agent, keys->party),
                                            .seal = arena_strdup(arena, text[0]),
                                            .sign = arena_strdup(arena, text[1]),
                                            .fingerprint = arena_strdup(arena, text[2])};
@@ -125,7 +137,9 @@ bool keys_change_over(struct agent *agent, struct party_keys *keys, struct error
 {
     const struct vault_port *vault = agent->options.vault;
 
-    if (!vault->rename(vault->self, keys->next, keys->party, err)) return false;
+    if (!disk_keys_discard(agent, keys->party, err) ||
+        !vault->rename(vault->self, keys->next, keys->party, err))
+        return false;
     keys->generation++;
     keys->own = true;
     report_soon(agent);
@@ -184,8 +198,8 @@ bool keys_shut_out(struct agent *agent, const char *party, struct buf *ret_json,
     vec_clear(&keys->consoles);
     exec_end_party(agent, party);
     report_soon(agent);
-    if (!keys_save(agent, keys, err) || !vault->destroy(vault->self, keys->next, err) ||
-        !vault->make(vault->self, keys->party, &pair, err))
+    if (!keys_save(agent, keys, err) || !disk_keys_discard(agent, party, err) ||
+        !vault->destroy(vault->self, keys->next, err) || !vault->make(vault->self, keys->party, &pair, err))
         return false;
     keys_tell(keys, ret_json);
     return true;
@@ -337,7 +351,8 @@ static bool make_missing(struct agent *agent, bool *ret_made, struct error *err)
     return true;
 }
 
-/* By what this run of the agent has seen: after a restart the time begins anew. */
+/* At once where its lease has ended. Else by what this run of the agent has seen: after a restart the time
+ * begins anew. */
 static bool end_unnamed(struct agent *agent, struct error *err)
 {
     const struct clock_port *clock = agent->options.clock;
@@ -348,17 +363,19 @@ static bool end_unnamed(struct agent *agent, struct error *err)
     if (!agent->good || !agent->confirmed_boot) return true; /* it is not known what is wanted here */
     for (size_t i = 0; i < agent->keys.length;) {
         struct party_keys *keys = *(struct party_keys **)vec_at(&agent->keys, i);
-        if (is_wanted(agent, keys->party) || is_here(agent, keys->party))
+        const struct host_party *known = disk_keys_party(agent, keys->party);
+        bool unnamed = !is_wanted(agent, keys->party) && !is_here(agent, keys->party);
+        if (!unnamed)
             keys->unnamed_us = 0;
         else if (!keys->unnamed_us)
             keys->unnamed_us = now_us;
-        if (!keys->unnamed_us || now_us - keys->unnamed_us < UNNAMED_US) {
+        if (!unnamed || (!(known && known->severed) && now_us - keys->unnamed_us < UNNAMED_US)) {
             i++;
             continue;
         }
         CLEANUP_MEM char *path = mem_printf("keys/%s", keys->party);
-        if (!vault->destroy(vault->self, keys->next, err) || !vault->destroy(vault->self, keys->party, err) ||
-            !disk->remove(disk->self, path, err))
+        if (!disk_keys_end(agent, keys->party, err) || !vault->destroy(vault->self, keys->next, err) ||
+            !vault->destroy(vault->self, keys->party, err) || !disk->remove(disk->self, path, err))
             return false;
         vec_remove(&agent->keys, i);
         party_keys_free(keys);
@@ -374,7 +391,8 @@ static bool is_wanted(const struct agent *agent, const char *party)
     if (text_equal(party, landlord)) return true;
     for (size_t i = 0; i < document->instances_length; i++)
         if (text_equal(document->instances[i].party, party)) return true;
-    return false;
+    const struct host_party *known = disk_keys_party(agent, party);
+    return known && !known->severed;
 }
 
 /* Until it is wiped. */
@@ -385,7 +403,7 @@ static bool is_here(const struct agent *agent, const char *party)
 
     while (map_next(agent->units, &cursor, NULL, &value)) {
         const struct unit *unit = value;
-        if (unit->have && text_equal(unit->have->party, party)) return true;
+        if (unit->have && disk_keys_is_within(agent, unit->have->party, party)) return true;
     }
     return false;
 }

@@ -202,6 +202,8 @@ static void serve_keys(struct agent *agent, struct sealed_asked *asked, struct e
         good = true;
     } else if (is_take(command)) {
         good = keys_take(agent, asked->keys, command->console, command->counter, &json, &err);
+    } else if (post && text_equal(command->path, "/agent/keys/release")) {
+        good = disk_keys_release(agent, asked->head.party, command->body, command->body_size, &json, &err);
     } else if (post && text_equal(command->path, "/agent/keys/rotate")) {
         good = keys_rotate(agent, asked->keys, &json, &err);
     } else if (post && text_starts(command->path, "/agent/keys/admit?")) {

@@ -101,6 +101,7 @@ int token_delete_run(struct cli *cli);
 int key_show_run(struct cli *cli);
 int key_take_run(struct cli *cli);
 int key_rotate_run(struct cli *cli);
+int key_serve_run(struct cli *cli);
 int key_admit_run(struct cli *cli);
 int key_accept_run(struct cli *cli);
 int key_dismiss_run(struct cli *cli);

@@ -110,7 +110,8 @@ static const struct command table[] = {
      .light = true,
      .run = whatif_run,
      OPTIONS(whatif_options),
-     .summary = "foretell what comes of losses, drains and changes, and what more is survived",
+     .summary =
+         "foretell what comes of losses, drains, ends of leases and changes, and what more is survived",
      .notes =
          "seconds_to_recover is an estimate: the rounds of decisions that are needed, by the medians that\n"
          "bench/README.md has of a host's death (0.26 s), a further start on a host (0.01 s), a round (0.03 "
@@ -122,6 +123,7 @@ static const struct command table[] = {
          "survives counts losses by which nothing stops for good: who is lost may use the room that pools\n"
          "keep, and who yields is not lost while it runs elsewhere. It is exact for 1, else \"at most\".",
      EXAMPLES("croft whatif --fail zone/east/b1/r1", "croft whatif --fail host/h1 host/h2 --drain host/h3",
+              "croft whatif --end lease/studio",
               "croft whatif --grid grid.ndjson --apply shop.yaml -o json")},
 
     {.name = "move",
@@ -388,6 +390,15 @@ static const struct command table[] = {
      POSITIONALS(key_what),
      .summary = "replace one's own pairs by new ones, or, as the landlord, those of a party",
      EXAMPLES("croft key rotate acme/shop", "croft key rotate --party acme h1")},
+    {.name = "key serve",
+     .group = GROUP_KEYS,
+     .client = true,
+     .run = key_serve_run,
+     OPTIONS(key_serve_options),
+     POSITIONALS(key_party),
+     .summary = "a party's own key service: releases its secret to hosts that wait for it, and whose keys "
+                "this desk has",
+     EXAMPLES("croft key serve acme", "croft key serve acme --take --only h1 --only h2")},
 
     {.name = "version",
      .group = GROUP_MACHINE,

@@ -31,6 +31,10 @@ bool desk_has_party(const struct desk *desk, const char *party);
 MUST_CHECK bool desk_remember(const struct desk *desk, const struct desk_target *target, struct error *err);
 MUST_CHECK bool desk_forget(const struct desk *desk, const char *host, const char *party, struct error *err);
 
+/* The secret with which hosts encrypt what they store for the party, VAULT_SECRET_SIZE bytes in memory of
+ * seal_secret_new() that is the caller's: one for all hosts of the grid, made when there is none. */
+MUST_CHECK bool desk_secret(const struct desk *desk, const char *party, void **ret_secret, struct error *err);
+
 /* The desk's own public halves. */
 const struct vault_pair *desk_own(const struct desk *desk);
 /* With the console key. data begins with words that nothing else signed by it begins with. */

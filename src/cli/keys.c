@@ -12,11 +12,14 @@
 static const char *own_party(const struct key_asked *asked);
 static void show_row(struct key_asked *asked, const struct key_row *row, struct table *table,
                      struct buf *json);
-static bool take(struct key_asked *asked, const struct key_row *row, struct error *err);
 static bool new_pair(struct key_asked *asked, const struct desk_target *by, const char *path,
                      struct error *err);
 static bool rotate(struct key_asked *asked, const struct key_row *row, struct error *err);
 static bool shut_out(struct key_asked *asked, const struct key_row *row, struct error *err);
+static bool confirm_take(struct key_asked *asked, const char *party, struct error *err);
+static void say_lost(const struct key_asked *asked, const char *party);
+static int64_t stored_on(const struct key_asked *asked, const struct key_row *row);
+static bool answers_yes(struct cli *cli, const char *question);
 static bool confirm(struct key_asked *asked, bool out, const char *party, struct error *err);
 
 static int show(struct cli *cli);
@@ -84,8 +87,10 @@ int key_take_run(struct cli *cli)
     struct key_asked asked = {.cli = cli, .subject = arguments_positional(cli->arguments, 0)};
     struct error err;
 
-    bool good = key_ask(&asked, true, &err) && key_pins_read(cli, key_only_party(&asked), &asked.pins, &err);
-    int code = good ? key_each(&asked, take) : cli_fail(cli, &err);
+    bool good = key_ask(&asked, true, &err);
+    const char *party = good ? key_only_party(&asked) : NULL;
+    good = good && key_pins_read(cli, party, &asked.pins, &err) && confirm_take(&asked, party, &err);
+    int code = good ? key_each(&asked, key_take) : cli_fail(cli, &err);
     key_end(&asked);
     return code;
 }
@@ -115,15 +120,15 @@ int key_rotate_run(struct cli *cli)
 bool key_ask(struct key_asked *asked, bool make, struct error *err)
 {
     struct cli *cli = asked->cli;
-    const char *path = "/v1/keys";
+    const char *path = "/v1/pairs";
 
     asked->rows = VEC_OF(struct key_row);
-    if (asked->subject) path = arena_printf(cli->arena, "/v1/keys?name=%s", cli_escape(cli, asked->subject));
+    if (asked->subject) path = arena_printf(cli->arena, "/v1/pairs?name=%s", cli_escape(cli, asked->subject));
     if (!cli_ask(cli, "GET", path, NULL, &asked->answer, err) ||
         !desk_open(cli->client, make, &asked->desk, err) ||
         (asked->desk && !desk_set_grid(asked->desk, node_text(&asked->answer, "grid", ""), err)))
         return false;
-    const struct node *keys = node_get(&asked->answer, "keys");
+    const struct node *keys = node_get(&asked->answer, "pairs");
     for (size_t i = 0; keys && i < keys->length; i++) {
         const struct node *node = &keys->items[i];
         *(struct key_row *)vec_push(&asked->rows) =
@@ -208,7 +213,7 @@ static void show_row(struct key_asked *asked, const struct key_row *row, struct 
 }
 
 /* By the pair that the controller tells: from then on by one that it is not told. */
-static bool take(struct key_asked *asked, const struct key_row *row, struct error *err)
+bool key_take(struct key_asked *asked, const struct key_row *row, struct error *err)
 {
     struct desk_target target = {.host = row->host, .party = row->party};
     struct error problem;
@@ -341,7 +346,6 @@ static bool shut_out(struct key_asked *asked, const struct key_row *row, struct 
 static bool confirm(struct key_asked *asked, bool out, const char *party, struct error *err)
 {
     struct cli *cli = asked->cli;
-    char answer[16] = "";
 
     if (arguments_has(cli->arguments, "yes")) return true;
     if (!isatty(STDIN_FILENO))
@@ -349,13 +353,73 @@ static bool confirm(struct key_asked *asked, bool out, const char *party, struct
                          "key rotate asks before it does: add --yes where nobody can answer");
     fprintf(cli->err, "%s on %zu host%s: the pair in use is destroyed, with all that is sealed to it.\n",
             party, asked->rows.length, asked->rows.length == 1 ? "" : "s");
+    say_lost(asked, party);
     fputs(out ? "Its consoles are shut out there: whoever of it takes the keys first is obeyed then.\n"
               : "Other desks that have the old one are not obeyed any more.\n",
           cli->err);
-    fputs("Rotate? [y/N] ", cli->err);
+    return answers_yes(cli, "Rotate?") || error_set(err, ERROR_REFUSED, "nothing was rotated");
+}
+
+/* Only where somebody can answer, and something would be lost: with a first pair that is seldom much. */
+static bool confirm_take(struct key_asked *asked, const char *party, struct error *err)
+{
+    struct cli *cli = asked->cli;
+    int64_t stored = 0;
+
+    for (size_t i = 0; i < asked->rows.length; i++) {
+        const struct key_row *row = vec_at(&asked->rows, i);
+        if (node_text(row->node, "fingerprint", "")[0]) stored += stored_on(asked, row);
+    }
+    if (stored == 0 || arguments_has(cli->arguments, "yes")) return true;
+    say_lost(asked, party);
+    return !isatty(STDIN_FILENO) || answers_yes(cli, "Take?") ||
+           error_set(err, ERROR_REFUSED, "nothing was taken");
+}
+
+/* The secret that goes with the pair is one of those that all below it is encrypted with. */
+static void say_lost(const struct key_asked *asked, const char *party)
+{
+    struct cli *cli = asked->cli;
+    CLEANUP_BUF struct buf hosts = {0};
+
+    for (size_t i = 0; i < asked->rows.length; i++) {
+        const struct key_row *row = vec_at(&asked->rows, i);
+        if (stored_on(asked, row) > 0) buf_printf(&hosts, "%s%s", hosts.size > 0 ? ", " : "", row->host);
+    }
+    if (text_equal(party, "landlord"))
+        fputs("So is the host's secret: what is stored there for any party, kept logs and private images, is "
+              "lost to everybody",
+              cli->err);
+    else
+        fprintf(
+            cli->err,
+            "So is %s's secret there: what is stored for it and for parties below it, kept logs and private "
+            "images, is lost to everybody",
+            party);
+    fprintf(cli->err, "; now there is %s%s. What runs goes on.\n", hosts.size > 0 ? "some on " : "none",
+            buf_text(&hosts));
+}
+
+/* The landlord's secret is in all that is stored there. */
+static int64_t stored_on(const struct key_asked *asked, const struct key_row *row)
+{
+    const struct node *pairs = node_get(&asked->answer, "pairs");
+    int64_t stored = 0;
+
+    if (!text_equal(row->party, "landlord")) return node_int(row->node, "stored", 0);
+    for (size_t i = 0; pairs && i < pairs->length; i++)
+        if (text_equal(node_text(&pairs->items[i], "host", ""), row->host))
+            stored += node_int(&pairs->items[i], "stored", 0);
+    return stored;
+}
+
+static bool answers_yes(struct cli *cli, const char *question)
+{
+    char answer[16] = "";
+
+    fprintf(cli->err, "%s [y/N] ", question);
     fflush(cli->err);
-    if (fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y')) return true;
-    return error_set(err, ERROR_REFUSED, "nothing was rotated");
+    return fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y');
 }
 
 int key_each(struct key_asked *asked,

@@ -7,7 +7,7 @@
 
 enum { KEY_HEX_SIZE = 2 * VAULT_KEY_SIZE };
 
-/* A row of /v1/keys. */
+/* A row of /v1/pairs. */
 struct key_row {
     const char *host, *party, *taken; /* "": not taken */
     int64_t generation;
@@ -34,6 +34,8 @@ const char *key_only_party(struct key_asked *asked);
 /* All that can be done is; the first failure is the exit code. */
 int key_each(struct key_asked *asked,
              bool (*act)(struct key_asked *asked, const struct key_row *row, struct error *err));
+/* By the pair that the controller tells, or that is pinned; from then on by one that it is not told. */
+MUST_CHECK bool key_take(struct key_asked *asked, const struct key_row *row, struct error *err);
 /* Reads seal, sign and fingerprint, which have to belong together. */
 MUST_CHECK bool key_told_pair(const struct node *node, struct vault_pair *ret_pair, struct error *err);
 bool key_read_hex(const char *text, unsigned char ret_key[VAULT_KEY_SIZE]);

@@ -40,7 +40,7 @@ int whatif_run(struct cli *cli)
 static bool ask(struct cli *cli, struct planner *planner, struct whatif_answer *ret_answer,
                 double *ret_seconds, struct error *err)
 {
-    static const char *const asks[] = {"fail", "drain", "add", "apply"};
+    static const char *const asks[] = {"fail", "drain", "end", "add", "apply"};
     struct whatif_question question = {0};
     struct grid_file grid;
     bool asked = false;
@@ -50,9 +50,11 @@ static bool ask(struct cli *cli, struct planner *planner, struct whatif_answer *
     if (!asked)
         return error_set(
             err, ERROR_USAGE,
-            "whatif: what shall happen? --fail NAME…, --drain NAME…, --add FILE or --apply FILE");
+            "whatif: what shall happen? --fail NAME…, --drain NAME…, --end lease/NAME…, --add FILE or "
+            "--apply FILE");
     question.fail = all_of(cli, "fail", &question.fail_length);
     question.drain = all_of(cli, "drain", &question.drain_length);
+    question.end = all_of(cli, "end", &question.end_length);
     if (!grid_read(cli, &grid, err)) return false;
     cli_progress(cli, "thinking about %zu hosts and %zu instances", grid.snapshot.hosts_length,
                  grid.snapshot.instances_length);
@@ -140,6 +142,8 @@ static struct whatif_document document_of(const struct document *document)
         return (struct whatif_document){RECORD_LEASE, document->lease};
     case KIND_CONTACT:
         return (struct whatif_document){RECORD_CONTACT, document->contact};
+    case KIND_KEY:
+        return (struct whatif_document){RECORD_KEY, document->key};
     case KIND_IMAGE:
         return (struct whatif_document){RECORD_IMAGE, document->image};
     case KIND_COUNT:

@@ -22,6 +22,7 @@ void whatif_json(const struct whatif_answer *answer, double seconds, struct buf 
     add_names("failed_hosts", answer->failed_hosts, answer->failed_hosts_length, ret_json);
     add_names("drained_hosts", answer->drained_hosts, answer->drained_hosts_length, ret_json);
     add_names("added_hosts", answer->added_hosts, answer->added_hosts_length, ret_json);
+    add_names("ended_leases", answer->ended_leases, answer->ended_leases_length, ret_json);
     add_counts(answer, ret_json);
     add_moves(answer, ret_json);
     add_losses(answer, ret_json);
@@ -57,7 +58,9 @@ static void add_counts(const struct whatif_answer *answer, struct buf *ret_json)
     buf_add_text(ret_json, "\"instances\":{");
     for (size_t n = 0; n < LENGTH(counts); n++)
         buf_printf(ret_json, "%s\"%s\":%zu", n ? "," : "", counts[n].key, counts[n].count);
-    buf_add_text(ret_json, "},");
+    buf_printf(
+        ret_json, "},\"freed\":{\"cpus\":%.15g,\"memory_bytes\":%" PRId64 ",\"disk_bytes\":%" PRId64 "},",
+        (double)answer->freed.cpus_millis / 1000, answer->freed.memory_bytes, answer->freed.disk_bytes);
 }
 
 static void add_moves(const struct whatif_answer *answer, struct buf *ret_json)

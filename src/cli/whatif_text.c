@@ -20,9 +20,10 @@ struct tally {
 };
 
 static void add_sentence(const struct whatif_answer *answer, struct buf *ret_text);
-static void add_names(const char *what, const char *const *names, size_t length, bool *more,
+static void add_names(const char *noun, const char *what, const char *const *names, size_t length, bool *more,
                       struct buf *ret_text);
 static void add_count(size_t count, const char *what, struct buf *ret_text);
+static void add_freed(const struct resources *freed, struct buf *ret_text);
 static void add_picture(const struct whatif_answer *answer, const struct style *style, struct buf *ret_text);
 static unsigned depth_shown(const struct whatif_answer *answer);
 static bool is_touched(const struct whatif_zone *zone);
@@ -64,9 +65,10 @@ void whatif_text(const struct whatif_answer *answer, const struct style *style, 
 static void add_sentence(const struct whatif_answer *answer, struct buf *ret_text)
 {
     bool more = false;
-    add_names("fail", answer->failed_hosts, answer->failed_hosts_length, &more, ret_text);
-    add_names("are drained", answer->drained_hosts, answer->drained_hosts_length, &more, ret_text);
-    add_names("come new", answer->added_hosts, answer->added_hosts_length, &more, ret_text);
+    add_names("host", "fail", answer->failed_hosts, answer->failed_hosts_length, &more, ret_text);
+    add_names("host", "are drained", answer->drained_hosts, answer->drained_hosts_length, &more, ret_text);
+    add_names("host", "come new", answer->added_hosts, answer->added_hosts_length, &more, ret_text);
+    add_names("lease", "end", answer->ended_leases, answer->ended_leases_length, &more, ret_text);
     buf_printf(ret_text, "%sf %zu instance%s %zu stay%s", more ? ": o" : "O", answer->total,
                answer->total == 1 ? "" : "s", answer->kept, answer->kept == 1 ? "s" : "");
     if (answer->stays_length > 0) buf_printf(ret_text, " (%zu of them cannot leave)", answer->stays_length);
@@ -81,6 +83,7 @@ static void add_sentence(const struct whatif_answer *answer, struct buf *ret_tex
     add_count(answer->removed,
               answer->removed == 1 ? "besides is not wanted any more" : "besides are not wanted any more",
               ret_text);
+    if (answer->removed > 0) add_freed(&answer->freed, ret_text);
     add_count(answer->added, "more than before", ret_text);
     add_count(answer->waiting, answer->waiting == 1 ? "waits as before" : "wait as before", ret_text);
     if (answer->recover_ms > 0)
@@ -88,14 +91,15 @@ static void add_sentence(const struct whatif_answer *answer, struct buf *ret_tex
     buf_add_text(ret_text, ".\n");
 }
 
-static void add_names(const char *what, const char *const *names, size_t length, bool *more,
+static void add_names(const char *noun, const char *what, const char *const *names, size_t length, bool *more,
                       struct buf *ret_text)
 {
     if (length == 0) return;
     if (length == 1 && text_equal(what, "fail")) what = "fails";
     if (length == 1 && text_equal(what, "are drained")) what = "is drained";
     if (length == 1 && text_equal(what, "come new")) what = "comes new";
-    buf_printf(ret_text, "%s%zu host%s %s (", *more ? ", " : "", length, length == 1 ? "" : "s", what);
+    if (length == 1 && text_equal(what, "end")) what = "ends";
+    buf_printf(ret_text, "%s%zu %s%s %s (", *more ? ", " : "", length, noun, length == 1 ? "" : "s", what);
     for (size_t n = 0; n < length && n < NAMES_MAX; n++)
         buf_printf(ret_text, "%s%s", n ? ", " : "", names[n]);
     buf_printf(ret_text, "%s)", length > NAMES_MAX ? ", …" : "");
@@ -105,6 +109,14 @@ static void add_names(const char *what, const char *const *names, size_t length,
 static void add_count(size_t count, const char *what, struct buf *ret_text)
 {
     if (count > 0) buf_printf(ret_text, ", %zu %s", count, what);
+}
+
+static void add_freed(const struct resources *freed, struct buf *ret_text)
+{
+    char memory[32], disk[32];
+    buf_printf(ret_text, " (which frees %.15g cpus, %s of memory, %s of disk)",
+               (double)freed->cpus_millis / 1000, text_format_bytes(memory, freed->memory_bytes),
+               text_format_bytes(disk, freed->disk_bytes));
 }
 
 static void add_picture(const struct whatif_answer *answer, const struct style *style, struct buf *ret_text)

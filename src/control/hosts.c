@@ -55,6 +55,8 @@ static void give_up(struct session *session, const char *why);
 static void doubt_end(struct session *session);
 static void fenced(void *ctx, const struct error *err);
 static void losses_note(struct controller *controller);
+static bool runs_on(const struct host_fact *fact);
+static bool put_given_up(struct controller *controller, const char *host, bool given_up, struct error *err);
 static bool loss_is_open(struct session *session, int64_t now_us);
 static void give_up_run(struct host_fact *fact);
 static void loss_put(struct session *session, struct change *change);
@@ -129,7 +131,7 @@ void hosts_beat(struct session *session, const struct host_fact *fact, int path)
     session->looked_early = false;
     if (session->doubted) doubt_end(session);
     if (!fact || fact->state == HOST_UP || fact->fenced || session->fencing) return;
-    if (!hosts_set_state(controller, session->host, HOST_UP, false, "its agent answers", &err))
+    if (!hosts_set_state(controller, session->host, HOST_UP, HOST_KEPT, "its agent answers", &err))
         control_log(controller, "noting that a host is up", &err);
 }
 
@@ -145,7 +147,7 @@ void hosts_doubt(struct session *session, const char *why)
     if (fact->state != HOST_UP && fact->state != HOST_SUSPECT) return;
     session->doubted = true;
     session->doubt_since_us = clock->steady_us(clock->self);
-    if (!hosts_set_state(controller, session->host, HOST_SUSPECT, false, why, &err))
+    if (!hosts_set_state(controller, session->host, HOST_SUSPECT, HOST_KEPT, why, &err))
         control_log(controller, "noting that a host is suspected", &err);
     /* A round that began early and is still under way answers after the suspicion: it counts. */
     if (!session->looked_early || session->looks_open == 0) look_round(session);
@@ -189,8 +191,13 @@ void hosts_fence(struct controller *controller, const char *host, const char *re
     if (!power) {
         const char *why = "no way to switch it off is set up: once it is surely off, say so with "
                           "'croft power HOST off'";
-        if (!hosts_set_state(controller, host, HOST_DOWN, false, why, &err))
+        if (!hosts_set_state(controller, host, HOST_DOWN, HOST_GIVEN_UP, why, &err))
             control_log(controller, "noting that a host cannot be fenced", &err);
+        return;
+    }
+    if (!hosts_tell_given_up(controller, host, &err)) {
+        control_log(controller, "noting that a host is given up", &err);
+        session->fence_not_before_us = clock->steady_us(clock->self) + FENCE_AGAIN_US;
         return;
     }
     session->fencing = true;
@@ -201,8 +208,8 @@ void hosts_fence(struct controller *controller, const char *host, const char *re
     power->order(power->self, host, POWER_OFF, fenced, order_new(controller, host, POWER_OFF));
 }
 
-bool hosts_set_state(struct controller *controller, const char *host, enum host_state state, bool is_fenced,
-                     const char *reason, struct error *err)
+bool hosts_set_state(struct controller *controller, const char *host, enum host_state state,
+                     enum host_giving giving, const char *reason, struct error *err)
 {
     static const char *const whats[] = {[HOST_UP] = "up",
                                         [HOST_SUSPECT] = "suspected",
@@ -215,15 +222,63 @@ bool hosts_set_state(struct controller *controller, const char *host, enum host_
 
     if (!record) return error_set(err, ERROR_NOT_FOUND, "no host %s", host);
     struct host_fact fact = *(const struct host_fact *)record->object;
-    if (fact.state == state && fact.fenced == is_fenced && text_equal(fact.reason, reason)) return true;
+    bool is_fenced = giving == HOST_FENCED;
+    bool told = giving == HOST_KEPT || fact.given_up;
+    if (fact.state == state && fact.fenced == is_fenced && told && text_equal(fact.reason, reason))
+        return true;
     if (fact.state != state) fact.since_ms = now_ms;
     fact.state = state;
     fact.fenced = false;
+    if (giving == HOST_GIVEN_UP) fact.given_up = true;
+    if (state == HOST_UP && runs_on(&fact)) fact.given_up = false;
     if (is_fenced) give_up_run(&fact);
     fact.reason = reason;
     change_put(change, RECORD_HOST_FACT, host, &fact);
     notices_host(controller, change, record->object, &fact, now_ms);
     change_event(change, now_ms, "croft", "host", host, is_fenced ? "fenced" : whats[state], reason);
+    if (!change_commit(change, NULL, err)) return false;
+    control_dispatch(controller);
+    return true;
+}
+
+bool hosts_tell_given_up(struct controller *controller, const char *host, struct error *err)
+{
+    return put_given_up(controller, host, true, err);
+}
+
+bool hosts_spare(struct controller *controller, const char *host, struct error *err)
+{
+    const struct host_fact *fact = fact_of(controller, host);
+    if (!fact || fact->fenced || fact->state != HOST_UP || !runs_on(fact)) return true;
+    return put_given_up(controller, host, false, err);
+}
+
+bool hosts_going_off(struct controller *controller, const char *host)
+{
+    const struct session *session = map_get(controller->sessions, host);
+
+    for (size_t i = 0; i < controller->orders.length; i++) {
+        const struct order *order = *(struct order **)vec_at(&controller->orders, i);
+        if (order->what == POWER_OFF && text_equal(order->host, host)) return true;
+    }
+    return session && session->fencing;
+}
+
+/* The run of it that has confirmed a document is not over, and so nothing of it was started elsewhere. */
+static bool runs_on(const struct host_fact *fact)
+{
+    return fact->boot[0] && fact->document_version > 0;
+}
+
+static bool put_given_up(struct controller *controller, const char *host, bool given_up, struct error *err)
+{
+    const struct host_fact *was = fact_of(controller, host);
+    CLEANUP_CHANGE struct change *change = control_change(controller);
+
+    if (!was || was->given_up == given_up) return true;
+    struct host_fact fact = *was;
+    fact.given_up = given_up;
+    change_put(change, RECORD_HOST_FACT, host, &fact);
     if (!change_commit(change, NULL, err)) return false;
     control_dispatch(controller);
     return true;
@@ -413,7 +468,7 @@ static void give_up(struct session *session, const char *why)
 {
     struct error err;
     doubt_end(session);
-    if (!hosts_set_state(session->controller, session->host, HOST_DOWN, false, why, &err))
+    if (!hosts_set_state(session->controller, session->host, HOST_DOWN, HOST_GIVEN_UP, why, &err))
         control_log(session->controller, "noting that a host is down", &err);
     think(session->controller);
 }
@@ -445,7 +500,7 @@ static void fenced(void *ctx, const struct error *failure)
         session->fencing = false;
         session->fence_not_before_us = clock->steady_us(clock->self) + FENCE_AGAIN_US;
         snprintf(reason, sizeof(reason), "switching it off failed: %s", failure->message);
-        if (!hosts_set_state(controller, order->host, HOST_DOWN, false, reason, &err))
+        if (!hosts_set_state(controller, order->host, HOST_DOWN, HOST_GIVEN_UP, reason, &err))
             control_log(controller, "noting a host that cannot be fenced", &err);
     } else {
         session->off_us = clock->steady_us(clock->self);

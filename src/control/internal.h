@@ -104,9 +104,22 @@ void hosts_doubt(struct session *session, const char *why);
 /* To be called again after as many microseconds as it returns. */
 MUST_CHECK int64_t hosts_tick(struct controller *controller);
 void hosts_fence(struct controller *controller, const char *host, const char *reason);
+enum host_giving {
+    HOST_KEPT,
+    HOST_GIVEN_UP, /* the others are told; nothing of it is started elsewhere yet */
+    HOST_FENCED,   /* surely off */
+};
 /* Changes a host's fact by way of a copy; fails only as the store does. */
 MUST_CHECK bool hosts_set_state(struct controller *controller, const char *host, enum host_state state,
-                                bool fenced, const char *reason, struct error *err);
+                                enum host_giving giving, const char *reason, struct error *err);
+/* Before a host is switched off: all others are told that it is given up, so whenever it comes back and asks
+ * them, what ran on it may run elsewhere, however long the writing of that took. Fails only as the store
+ * does. */
+MUST_CHECK bool hosts_tell_given_up(struct controller *controller, const char *host, struct error *err);
+/* It was not switched off after all; nothing when it is not known to run. Fails only as the store does. */
+MUST_CHECK bool hosts_spare(struct controller *controller, const char *host, struct error *err);
+/* It is being switched off, or was, and that is not written down yet: what it says is not to be heeded. */
+bool hosts_going_off(struct controller *controller, const char *host);
 struct peer hosts_peer(const struct host_fact *fact, int only_address);
 
 /* routes.c: the agent begins another line */

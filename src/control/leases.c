@@ -5,6 +5,7 @@
  *
  * Here ends what a party may run, not yet what it left: an agent destroys the party's keys on its host when
  * the last instance of the party has left it. */
+#include "base/planted.h"
 #include "base/text.h"
 #include "control/internal.h"
 #include "plan/document/find.h"
@@ -312,6 +313,8 @@ static const char *ended_of(const struct lease_tree *tree, const struct farm *fa
 
 static bool is_settled(const struct farm_fact *fact, const char *ended)
 {
+    if (PLANTED(end_unheard) && ended[0]) return true;
+    if (PLANTED(held_for_ever) && !ended[0]) return true;
     return text_equal(farm_is_repossessed(fact) ? fact->repossessed : "", ended);
 }
 

@@ -218,7 +218,7 @@ static bool note_lost_run(struct asked *asked, const char *boot, struct error *e
     if (!fact || text_equal(fact->boot, boot) || fact->state == HOST_DOWN || fact->state == HOST_STATE_OFF ||
         session_get(asked->controller, asked->host)->heard_us != 0)
         return true;
-    return hosts_set_state(asked->controller, asked->host, HOST_DOWN, false,
+    return hosts_set_state(asked->controller, asked->host, HOST_DOWN, HOST_KEPT,
                            "it began anew while no controller was there", err);
 }
 

@@ -13,6 +13,8 @@ struct host_key {
     const char *party;
     int64_t generation;                    /* counts pairs, from 1 */
     int64_t taken_ms;                      /* wall clock; 0: the party has not taken it */
+    int64_t stored;                        /* things encrypted there for the party: lost with the pair */
+    bool waits;                            /* for the party's key service to release its secret */
     const char *seal, *sign, *fingerprint; /* "" of the party's own */
 };
 
@@ -41,6 +43,24 @@ struct kept_keys {
     int64_t floor; /* a console that comes begins above it: the most that one has counted that went */
     const struct kept_closed *closed;
     size_t closed_length;
+};
+
+/* A key of something that is stored for a party, wrapped by the party's disk key. */
+struct kept_item {
+    const char *name;
+    const char *box; /* in hexadecimal */
+};
+
+/* What an agent keeps of a party's disk key, beside the secrets in the vault. */
+struct kept_disk_keys {
+    const char *party;
+    int64_t generation;
+    const char *const *slots; /* of the vault: whose secrets the disk key is derived from, outermost first */
+    size_t slots_length;
+    const char *check; /* a box that only the right secret of the party's own key service opens; "": none
+                          was ever released here */
+    const struct kept_item *items;
+    size_t items_length;
 };
 
 #endif

@@ -62,6 +62,13 @@ void host_dies_end(struct run *run, struct trouble *trouble)
     start_box(run, world_box(run->world, trouble->what));
 }
 
+/* No machine closes a switch that somebody opened. */
+void host_resets_end(struct run *run, struct trouble *trouble)
+{
+    struct box *box = world_box(run->world, trouble->what);
+    if (!box->switched_off) start_box(run, box);
+}
+
 bool zone_dies(struct run *run, struct trouble *trouble)
 {
     const struct swarm *swarm = run->swarm;

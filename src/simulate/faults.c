@@ -47,12 +47,14 @@ const struct fault fault_table[] = {
      store_fails, store_fails_end},
     {"store-conflicts", "of the store's transactions that compare each n-th conflicts", MINUTE, 20 * MINUTE,
      SECOND, 2 * MINUTE, store_conflicts, store_conflicts_end},
-    {"host-resets", "a host loses its power, and has it back before anybody has given it up", 10 * SECOND,
-     10 * MINUTE, 50, 2 * SECOND, host_dies, host_dies_end},
+    {"host-resets", "a host loses its power, and has it back unless it was switched off meanwhile",
+     10 * SECOND, 10 * MINUTE, 50, 2 * SECOND, host_dies, host_resets_end},
     {"service-levels", "service levels change, farms get others, and other counts", 10 * SECOND, 10 * MINUTE,
      0, 0, clerk_levels, NULL},
     {"leases", "a party's lease is granted, ends, is granted again", 20 * SECOND, 10 * MINUTE, 0, 0,
      clerk_leases, NULL},
+    {"power-back", "a host loses its power, and other hands switch it on, also when it was switched off",
+     10 * SECOND, 20 * MINUTE, 500, 5 * SECOND, host_dies, host_dies_end},
 };
 const size_t fault_table_length = LENGTH(fault_table);
 _Static_assert(LENGTH(fault_table) <= (size_t)SIMULATE_FAULTS_MAX, "the report has room for them");

@@ -82,6 +82,7 @@ bool controller_crash(struct run *run, struct trouble *trouble);
 void controller_crash_end(struct run *run, struct trouble *trouble);
 bool host_dies(struct run *run, struct trouble *trouble);
 void host_dies_end(struct run *run, struct trouble *trouble);
+void host_resets_end(struct run *run, struct trouble *trouble);
 bool zone_dies(struct run *run, struct trouble *trouble);
 void zone_dies_end(struct run *run, struct trouble *trouble);
 bool site_dies(struct run *run, struct trouble *trouble);

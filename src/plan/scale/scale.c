@@ -126,6 +126,7 @@ static void fewer(struct work *work, size_t tier)
                          : farm_is_repossessed(&farm->fact)  ? farm->fact.repossessed
                                                              : wants(work, t);
     for (size_t v = 0; v < length && t->surplus > 0; v++, t->surplus--) {
+        if (PLANTED(one_left_behind) && v + 1 == length && farm_is_repossessed(&farm->fact)) break;
         if (work->instances[victims[v].instance].outdated)
             t->outdated--;
         else

@@ -42,6 +42,34 @@ bool names_find(const struct planner *planner, const char *name, struct map *ret
     return refuse_kind(planner, name, err);
 }
 
+bool names_find_lease(const struct planner *planner, const char *name, const struct lease **ret_lease,
+                      struct error *err)
+{
+    static const char prefix[] = "lease/";
+    const struct lease *lease = NULL;
+    struct vec candidates = VEC_OF(const char *);
+    size_t cursor = 0;
+
+    if (!text_starts(name, prefix))
+        return planner_get(planner, RECORD_LEASE, name)
+                   ? error_set(err, ERROR_NOT_FOUND, "%s is not a name here: did you mean lease/%s?", name,
+                               name)
+                   : error_set(err, ERROR_NOT_FOUND, "%s is not a name here: what can end is lease/NAME",
+                               name[0] ? name : "an empty text");
+    name += strlen(prefix);
+    lease = planner_get(planner, RECORD_LEASE, name);
+    if (lease != NULL) {
+        *ret_lease = lease;
+        return true;
+    }
+    while ((lease = planner_next(planner, RECORD_LEASE, &cursor)) != NULL &&
+           candidates.length < CANDIDATES_MAX)
+        *(const char **)vec_push(&candidates) = lease->name;
+    refuse("lease", name, &candidates, err);
+    vec_free(&candidates);
+    return false;
+}
+
 bool names_zone_holds(const char *zone, const char *path)
 {
     size_t size = strlen(zone);

@@ -12,6 +12,10 @@
 MUST_CHECK bool names_find(const struct planner *planner, const char *name, struct map *ret_hosts,
                            struct map *ret_instances, struct error *err);
 
+/* The lease of "lease/NAME"; else as names_find(). */
+MUST_CHECK bool names_find_lease(const struct planner *planner, const char *name,
+                                 const struct lease **ret_lease, struct error *err);
+
 /* "east/b1" holds "east/b1" and "east/b1/r1". */
 bool names_zone_holds(const char *zone, const char *path);
 

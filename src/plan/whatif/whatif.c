@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "plan/whatif/farms.h"
+#include "plan/whatif/leases.h"
 #include "plan/whatif/ledger.h"
 #include "plan/whatif/names.h"
 #include "plan/whatif/survive.h"
@@ -114,6 +115,8 @@ static bool find_names(struct asking *asking, struct error *err)
             return false;
     for (size_t n = 0; n < question->drain_length; n++)
         if (!find_drained(asking, question->drain[n], err)) return false;
+    for (size_t n = 0; n < question->end_length; n++)
+        if (!leases_end(asking->planner, asking->arena, asking->world, question->end[n], err)) return false;
     return true;
 }
 
@@ -158,6 +161,7 @@ static void happen(struct asking *asking)
 {
     const char *name = NULL;
     size_t cursor = 0;
+    leases_settle(asking->planner, asking->arena, asking->world);
     while (map_next(asking->failed, &cursor, &name, NULL))
         world_lose_host(asking->world, name);
     cursor = 0;
@@ -177,6 +181,8 @@ static void answer_all(struct asking *asking)
     answer->failed_hosts = names_of(asking->arena, asking->failed, &answer->failed_hosts_length);
     answer->drained_hosts = names_of(asking->arena, asking->drained, &answer->drained_hosts_length);
     answer->added_hosts = added_hosts(asking, &answer->added_hosts_length);
+    answer->ended_leases =
+        leases_ended(asking->planner, asking->arena, asking->world, &answer->ended_leases_length);
     answer->total = asking->before->running;
     judge_fates(asking);
     answer->stays = find_stays(asking, &answer->stays_length);
@@ -280,6 +286,9 @@ static void judge_fate(struct asking *asking, const struct world_change *change)
     if (after == NULL) {
         answer->total--;
         answer->removed++;
+        answer->freed.cpus_millis += before->size.cpus_millis;
+        answer->freed.memory_bytes += before->size.memory_bytes;
+        answer->freed.disk_bytes += before->size.disk_bytes;
         return;
     }
     answer->yielded += does && change->yielded;

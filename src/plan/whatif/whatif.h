@@ -1,12 +1,12 @@
-/* What would come of it if hosts, zones, sites or instances failed, if hosts were drained, if documents were
- * added or changed: asked of the very planner that would decide it. Pure. */
+/* What would come of it if hosts, zones, sites or instances failed, if hosts were drained, if leases ended,
+ * if documents were added or changed: asked of the very planner that would decide it. Pure. */
 #ifndef CROFT_PLAN_WHATIF_WHATIF_H
 #define CROFT_PLAN_WHATIF_WHATIF_H
 
 #include "base/error.h"
 #include "plan/planner.h"
 
-/* A new or changed object of intent: of the kinds host, party, farm, image. */
+/* A new or changed object of intent. */
 struct whatif_document {
     enum record_kind kind;
     const void *object;
@@ -19,6 +19,8 @@ struct whatif_question {
     size_t fail_length;
     const char *const *drain;
     size_t drain_length;
+    const char *const *end; /* "lease/studio" */
+    size_t end_length;
     const struct whatif_document *documents; /* a new host is up */
     size_t documents_length;
 };
@@ -65,6 +67,8 @@ struct whatif_survival {
 struct whatif_answer {
     const char **failed_hosts, **drained_hosts, **added_hosts; /* sorted */
     size_t failed_hosts_length, drained_hosts_length, added_hosts_length;
+    const char **ended_leases; /* sorted */
+    size_t ended_leases_length;
     /* Of instances that ran before and are wanted still, each in one of: total = kept + moved + yielded +
      * lost. */
     size_t total;
@@ -74,6 +78,7 @@ struct whatif_answer {
     size_t lost;                     /* does not run at the end, and should, whether it yielded or not */
     size_t yielded_lost;             /* of the lost, those that yielded */
     size_t removed;                  /* ran before and is not wanted any more; not in total */
+    struct resources freed;          /* what the removed took */
     size_t restarted;                /* of the kept, those that failed by themselves and were started again */
     size_t added;                    /* run at the end and did not before */
     size_t waiting;                  /* did not run before and do not at the end: no loss of this question */

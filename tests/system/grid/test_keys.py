@@ -62,7 +62,7 @@ class Wire:
     """Stands between a desk and the controller, as whoever carries messages does: keeps what is sealed, and may change answers."""
 
     def __init__(self, grid):
-        self.grid, self.commands, self.answers, self.change, self.lie, self.words = grid, [], [], None, None, []
+        self.away, self.grid, self.commands, self.answers, self.change, self.lie, self.words = False, grid, [], [], None, None, []
         wire = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -70,6 +70,9 @@ class Wire:
 
             def serve(self):
                 body = self.rfile.read(int(self.headers.get('Content-Length') or 0))
+                if wire.away:
+                    self.close_connection = True  # pylint: disable=attribute-defined-outside-init
+                    return
                 headers = {'Authorization': self.headers['Authorization'], 'Connection': 'close'}
                 connection = http.client.HTTPConnection(grid.address, timeout=60)
                 connection.request(self.command, self.path, body=body, headers=headers)
@@ -77,7 +80,7 @@ class Wire:
                 answer = response.read()
                 connection.close()
                 wire.words.append(body)
-                if self.path.startswith('/v1/keys') and wire.lie:
+                if self.path.startswith('/v1/pairs') and wire.lie:
                     answer = json.dumps(wire.lie(json.loads(answer))).encode()
                 if self.path.startswith('/v1/sealed/'):
                     wire.commands.append((self.path, body))
@@ -120,7 +123,7 @@ def start(grid, party):
 
 
 def rows(grid, party):
-    return [row for row in grid.api('GET', '/v1/keys').json['keys'] if row['party'] == party]
+    return [row for row in grid.api('GET', '/v1/pairs').json['pairs'] if row['party'] == party]
 
 
 def agent_pid(grid, host):
@@ -223,9 +226,9 @@ def wire(grid):
         equal(desk.exec('brio/shop/web-1', 'echo', 'well'), 'well')
         # Nor are plain words to be had by lies about where an instance is, whose keys there are, and which grid this is.
         for lie, why in (
-                (lambda told: {**told, 'keys': [{**row, 'host': 'h9'} for row in told['keys']]}, 'where this desk has not taken'),
-                (lambda told: {**told, 'keys': []}, 'or where brio has no keys yet'),
-                (lambda told: {**told, 'keys': [{**row, 'taken': ''} for row in told['keys']]}, None),
+                (lambda told: {**told, 'pairs': [{**row, 'host': 'h9'} for row in told['pairs']]}, 'where this desk has not taken'),
+                (lambda told: {**told, 'pairs': []}, 'or where brio has no keys yet'),
+                (lambda told: {**told, 'pairs': [{**row, 'taken': ''} for row in told['pairs']]}, None),
                 (lambda told: {**told, 'grid': '0123456789abcdef'}, 'says that it is another grid')):
             carrier.lie = lie
             if why:
@@ -340,8 +343,8 @@ def pins(grid):
         desk.refused('is no agent', 'key', 'show', '--agent-state', papers)
         equal(sorted(os.listdir(papers)), sorted(hosts), 'nothing is made by looking')
         # A controller that tells another pair: this one's is real, and of the other host.
-        carrier.lie = lambda answer: {**answer, 'keys': [{**row, **{half: answer['keys'][0][half] for half in ('seal', 'sign', 'fingerprint')}}
-                                                         for row in answer['keys']]}
+        carrier.lie = lambda answer: {**answer, 'pairs': [{**row, **{half: answer['pairs'][0][half] for half in ('seal', 'sign', 'fingerprint')}}
+                                                         for row in answer['pairs']]}
         pinned = [f'--pins={path}' for path in files]
         result = desk.cli('key', 'take', 'glen/shop', *pinned)
         equal((result.returncode, len(result.stderr.splitlines())), (1, 1), result)
@@ -395,8 +398,11 @@ def private_halves(grid, host):
     for at in range(0, len(sealed) - 16, ENTRY):
         entry = plain.raw[at:at + ENTRY]
         name = entry[:NAME].rstrip(b'\0').decode()
-        found[f'{name}, sealing'] = entry[NAME:NAME + 32]
-        found[f'{name}, signing'] = entry[NAME + 32:NAME + 64]
+        if name.startswith('='):
+            found[f'secret of {name[1:]}'] = entry[NAME:NAME + 32]
+        else:
+            found[f'{name}, sealing'] = entry[NAME:NAME + 32]
+            found[f'{name}, signing'] = entry[NAME + 32:NAME + 64]
     return found
 
 

@@ -148,6 +148,12 @@ def severs(grid):
     before = grid.instances('beta/other')
     documents = {item['name']: item['document_version'] for item in grid.get('hosts')}
     held = {item['host'] for item in grid.instances('user/shop')}
+    foretold = json.loads(grid.do('whatif', '--end', 'lease/software', '-o', 'json'))
+    ran = grid.instances('user/shop')
+    equal((foretold['ended_leases'], foretold['instances']['removed'], foretold['moves'], foretold['lost']),
+          (['software'], len(ran), [], []), 'what is foretold')
+    equal([(farm['name'], farm['state_after']) for farm in foretold['farms']], [('user/shop', 'stopped')], 'farms')
+    assert foretold['freed']['cpus'] > 0 and foretold['freed']['memory_bytes'] > 0, foretold['freed']
     with Load(other) as load:
         grid.do('lease', 'end', 'software', '--reason', 'the contract is over', '--yes')
         wait_until('all is gone', lambda: not grid.instances('user/shop'))

@@ -535,6 +535,38 @@ static void test_landlord(void **state)
     desk_free(desk);
 }
 
+/* The party's own secret, from its console only; with a new pair it is gone. */
+static void test_release(void **state)
+{
+    static const char secret[] = "0123456789abcdef0123456789abcdef";
+    struct desk *desk = running(one);
+    struct key_console acme, owner;
+
+    open_console(&acme, desk, "acme", 1);
+    open_console(&owner, desk, "landlord", 2);
+    take(&owner);
+    assert_int_equal(command(&owner, "POST", "/agent/keys/release", secret), 409); /* it has hosts, no desk */
+    world_run_ms(desk->world, 1000);
+    read_pair(told(desk, "acme"), &acme.pair);
+    assert_int_equal(command(&acme, "POST", "/agent/keys/release", secret), 409); /* before it is taken */
+    take(&acme);
+    assert_int_equal(command(&acme, "POST", "/agent/keys/release", "short"), 422);
+    assert_int_equal(command(&acme, "POST", "/agent/keys/release", NULL), 422);
+    assert_int_equal(plain(&acme, "POST", "/agent/keys/release", secret), 404);
+    assert_int_equal(command(&acme, "POST", "/agent/keys/release", secret), 200);
+    assert_true(body_has(&acme, "{\"released\":true}"));
+    assert_int_equal(command(&acme, "POST", "/agent/keys/release", secret), 200); /* again is no harm */
+    assert_int_equal(command(&acme, "POST", "/agent/keys/release", "another one that has 32 bytes..."), 409);
+    assert_true(body_has(&acme, "another secret of acme"));
+    assert_int_equal(command(&acme, "POST", "/agent/keys/rotate", NULL), 200);
+    read_pair(buf_text(&acme.body), &acme.pair);
+    assert_int_equal(command(&acme, "GET", "/agent/keys", NULL), 200);
+    assert_int_equal(command(&acme, "POST", "/agent/keys/release", "another one that has 32 bytes..."), 200);
+    close_console(&owner);
+    close_console(&acme);
+    desk_free(desk);
+}
+
 /* Several consoles of one party: each lets others in, sends them away, and counts for itself. */
 static void test_consoles(void **state)
 {
@@ -667,9 +699,10 @@ static void test_damage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_take),   cmocka_unit_test(test_refusals), cmocka_unit_test(test_replay),
-        cmocka_unit_test(test_rotate), cmocka_unit_test(test_shut_out), cmocka_unit_test(test_end),
-        cmocka_unit_test(test_damage), cmocka_unit_test(test_consoles), cmocka_unit_test(test_landlord),
+        cmocka_unit_test(test_take),     cmocka_unit_test(test_refusals), cmocka_unit_test(test_replay),
+        cmocka_unit_test(test_rotate),   cmocka_unit_test(test_shut_out), cmocka_unit_test(test_end),
+        cmocka_unit_test(test_damage),   cmocka_unit_test(test_release),  cmocka_unit_test(test_consoles),
+        cmocka_unit_test(test_landlord),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

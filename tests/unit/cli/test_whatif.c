@@ -162,6 +162,30 @@ static void who_cannot_leave_is_told(void **state)
     mem_free(many);
 }
 
+/* A lease ends: what stops, and what becomes free. */
+static void what_becomes_free_is_told(void **state)
+{
+    static const char *ended[] = {"studio"};
+    struct whatif_answer answer = rack_fails();
+    CLEANUP_BUF struct buf text = {0}, json = {0};
+    answer.failed_hosts_length = answer.moves_length = answer.losses_length = answer.waiting = 0;
+    answer.moved = answer.lost = 0;
+    answer.total = answer.kept = 7;
+    answer.removed = 2;
+    answer.freed = (struct resources){1500, 96LL << 20, 1LL << 30, 0};
+    answer.ended_leases = ended;
+    answer.ended_leases_length = 1;
+    whatif_text(&answer, &(struct style){0}, &text);
+    assert_true(text_starts(buf_text(&text),
+                            "1 lease ends (studio): of 7 instances 7 stay, 2 besides are not wanted any more "
+                            "(which frees 1.5 cpus, 96Mi of memory, 1Gi of disk); all that can"));
+    whatif_json(&answer, 0.25, &json);
+    assert_non_null(strstr(buf_text(&json), "\"ended_leases\":[\"studio\"],"));
+    assert_non_null(strstr(buf_text(&json), "\"freed\":{\"cpus\":1.5,\"memory_bytes\":100663296,"
+                                            "\"disk_bytes\":1073741824},"));
+    expect_laid_out(buf_text(&json));
+}
+
 /* No row of a table is wider than the terminal. */
 static void fits_the_terminal(void **state)
 {
@@ -242,10 +266,12 @@ static void all_fields_for_programs(void **state)
     whatif_json(&answer, 0.25, &text);
     assert_string_equal(
         buf_text(&text),
-        "{\"failed_hosts\":[\"h1\",\"h4\"],\"drained_hosts\":[],\"added_hosts\":[],\"instances\":{\"total\":"
+        "{\"failed_hosts\":[\"h1\",\"h4\"],\"drained_hosts\":[],\"added_hosts\":[],\"ended_leases\":[],"
+        "\"instances\":{\"total\":"
         "9,"
         "\"kept\":7,\"moved\":1,\"yielded\":0,\"lost\":1,\"yielded_lost\":0,\"removed\":0,\"restarted\":0,"
-        "\"added\":0,\"waiting\":1},\"moves\":[{\"instance\":\"acme/shop/"
+        "\"added\":0,\"waiting\":1},\"freed\":{\"cpus\":0,\"memory_bytes\":0,\"disk_bytes\":0},\"moves\":[{"
+        "\"instance\":\"acme/shop/"
         "web-1\",\"from\":\"h1\",\"to\":\"h2\","
         "\"step\":2,\"yielded\":false,\"reason\":\"step 2: h1 is lost; h2 is the nearest of pool general "
         "with "
@@ -273,7 +299,7 @@ int main(void)
         cmocka_unit_test(a_picture_for_people),     cmocka_unit_test(figures_add_up),
         cmocka_unit_test(who_cannot_leave_is_told), cmocka_unit_test(fits_the_terminal),
         cmocka_unit_test(few_lines_for_many),       cmocka_unit_test(all_fields_for_programs),
-        cmocka_unit_test(laid_out_as_all_json),
+        cmocka_unit_test(laid_out_as_all_json),     cmocka_unit_test(what_becomes_free_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -41,6 +41,26 @@ static void creates_places_and_runs(void **state)
     assert_int_equal(document.images_length, 2); /* also the balancer's, which may have to come here */
 }
 
+/* What a host that is known to be off gets to read when it is back names nothing whose network would not know
+ * it: its instances are no members, and may run elsewhere any moment. */
+static void nothing_is_on_a_lost_host(void **state)
+{
+    struct grid *grid = *state;
+    grid_host(grid, "h1", "east/b1/r1", "general", 8, 32);
+    struct farm *farm = grid_farm(grid, "acme/shop");
+    grid_tier(grid, farm, "web", 2, 500, 64);
+    grid_settle(grid);
+    assert_int_equal(plan_host_document(grid->arena, &grid->now, "h1").instances_length, 2);
+    grid_fact(grid, "h1")->state = HOST_DOWN; /* not surely off: it may go on */
+    assert_int_equal(plan_host_document(grid->arena, &grid->now, "h1").instances_length, 2);
+    grid_fact(grid, "h1")->fenced = true;
+    assert_int_equal(plan_host_document(grid->arena, &grid->now, "h1").instances_length, 0);
+    assert_int_equal(plan_host_document(grid->arena, &grid->now, "h1").farms_length, 0);
+    grid_fact(grid, "h1")->state = HOST_UP;
+    grid_fact(grid, "h1")->fenced = false;
+    assert_int_equal(plan_host_document(grid->arena, &grid->now, "h1").instances_length, 2);
+}
+
 static void drains_stops_and_forgets(void **state)
 {
     struct grid *grid = *state;
@@ -225,6 +245,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(creates_places_and_runs, setup, teardown),
+        cmocka_unit_test_setup_teardown(nothing_is_on_a_lost_host, setup, teardown),
         cmocka_unit_test_setup_teardown(drains_stops_and_forgets, setup, teardown),
         cmocka_unit_test_setup_teardown(says_what_lacks, setup, teardown),
         cmocka_unit_test_setup_teardown(balancer_stays_when_its_tier_changes, setup, teardown),

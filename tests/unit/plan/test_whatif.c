@@ -3,6 +3,8 @@
 
 #include "base/buf.h"
 #include "base/text.h"
+#include "model/quotas.h"
+#include "plan/document/find.h"
 #include "plan/whatif/whatif.h"
 #include "plan/whatif/world.h"
 
@@ -246,6 +248,97 @@ static void documents_of_the_question(void **state)
 }
 
 /* It is in the grid that is asked about, and what is under way there ends it before the question begins. */
+/* Acme leases to brio, which leases to cora: without brio's lease both stop, and nobody else notices. */
+static void a_lease_ends(void **state)
+{
+    struct grid *grid = *state;
+    static const char *const line[][2] = {{"landlord", "acme"}, {"acme", "brio"}, {"brio", "cora"}};
+    static const char *const farms[] = {"acme/shop", "brio/site", "cora/blog"};
+    struct lease leases[LENGTH(line)];
+    grid_host(grid, "h1", "east/b1/r1", "general", 8, 16);
+    for (size_t n = 0; n < LENGTH(line); n++) {
+        grid_party(grid, line[n][1], line[n][0]);
+        leases[n] = (struct lease){.name = line[n][1],
+                                   .from = line[n][0],
+                                   .to = line[n][1],
+                                   .capacity = limits_none,
+                                   .rights = RIGHT_SOFTWARE | RIGHT_LEASE,
+                                   .reason = "",
+                                   .severed_by = ""};
+        grid_tier(grid, grid_farm(grid, farms[n]), "web", (int64_t)n + 1, 500, 64);
+    }
+    grid->now.leases = leases;
+    grid->now.leases_length = LENGTH(leases);
+    grid_settle(grid);
+
+    const char *const ends[] = {"lease/brio"};
+    struct whatif_answer answer = ask(grid, &(struct whatif_question){.end = ends, .end_length = 1});
+    assert_int_equal(answer.ended_leases_length, 1);
+    assert_string_equal(answer.ended_leases[0], "brio");
+    assert_int_equal(answer.total, 1);
+    assert_int_equal(answer.kept, 1);
+    assert_int_equal(answer.removed, 5);
+    assert_int_equal(answer.freed.cpus_millis, 2500);
+    assert_int_equal(answer.freed.memory_bytes, 5LL * 64 << 20);
+    assert_int_equal(answer.zones[0].used_before.cpus_millis, 3000);
+    assert_int_equal(answer.zones[0].used_after.cpus_millis, 500);
+    assert_int_equal(answer.farms_length, 2);
+    for (size_t n = 0; n < 2; n++) {
+        assert_string_equal(answer.farms[n].name, farms[n + 1]);
+        assert_string_equal(answer.farms[n].state_before, "ready");
+        assert_string_equal(answer.farms[n].state_after, "stopped");
+        assert_string_equal(answer.farms[n].reason, "repossessed: lease brio of party brio from acme ended");
+    }
+    /* Said by a document it is the same; and what was leased again may run. */
+    struct lease document = leases[1];
+    document.state = LEASE_ENDED;
+    const struct whatif_document documents[] = {{RECORD_LEASE, &document}};
+    struct whatif_question question = {.documents = documents, .documents_length = 1};
+    answer = ask(grid, &question);
+    assert_int_equal(answer.removed, 5);
+    assert_int_equal(answer.ended_leases_length, 1);
+    leases[1].state = LEASE_ENDED;
+    struct farm_fact *fact = (struct farm_fact *)(uintptr_t)find_farm_fact(&grid->now, farms[1]);
+    fact->repossessed = "repossessed: lease brio of party brio from acme ended";
+    fact = (struct farm_fact *)(uintptr_t)find_farm_fact(&grid->now, farms[2]);
+    fact->repossessed = "repossessed: lease brio of party brio from acme ended";
+    document.state = LEASE_ACTIVE;
+    answer = ask(grid, &question);
+    assert_int_equal(answer.ended_leases_length, 0);
+    assert_int_equal(answer.added, 5);
+    assert_string_equal(answer.farms[1].state_after, "ready");
+}
+
+static void refuse_end(struct grid *grid, const char *name, const char *message)
+{
+    const char *const ends[] = {name};
+    struct planner *planner = planner_of(grid);
+    struct whatif_answer answer;
+    struct error err = {0};
+    const struct whatif_question question = {.end = ends, .end_length = 1};
+    assert_false(whatif_ask(planner, grid->arena, &question, grid->now_ms, &answer, &err));
+    assert_string_equal(err.message, message);
+    planner_free(planner);
+}
+
+static void leases_that_cannot_end(void **state)
+{
+    struct grid *grid = *state;
+    struct lease leases[] = {{.name = "brio",
+                              .from = "landlord",
+                              .to = "brio",
+                              .capacity = limits_none,
+                              .state = LEASE_ENDED,
+                              .reason = "by landlord",
+                              .severed_by = ""}};
+    grid->now.leases = leases;
+    grid->now.leases_length = 1;
+    refuse_end(grid, "lease/brio", "lease/brio has ended already: by landlord: leave it out of the question");
+    refuse_end(grid, "lease/bri", "there is no lease bri: did you mean lease/brio?");
+    refuse_end(grid, "brio", "brio is not a name here: did you mean lease/brio?");
+    refuse_end(grid, "host/h1", "host/h1 is not a name here: what can end is lease/NAME");
+}
+
 static void names_that_are_over(void **state)
 {
     static const char *const names[] = {"instance/acme/shop/web-3"};
@@ -684,6 +777,8 @@ int main(void)
         CASE(who_cannot_leave_is_told),
         CASE(what_waited_is_not_lost),
         CASE(documents_of_the_question),
+        CASE(a_lease_ends),
+        CASE(leases_that_cannot_end),
         CASE(names_that_are_over),
         CASE(names_that_mean_nothing),
         CASE(zones_before_and_after),

@@ -532,6 +532,7 @@ static bool move_over(struct agent *agent, struct disk_keys **keys, const struct
     const struct vault_port *vault = agent->options.vault;
     CLEANUP_ARENA struct arena *arena = arena_new();
     struct kept_disk_keys next = (*keys)->kept;
+    next.party = arena_strdup(arena, next.party); /* it outlives what is replaced */
     const char **slots = arena_alloc_array(arena, next.slots_length + 1, sizeof(*slots));
     const struct chain old = {slots, next.slots_length};
     struct kept_item *items = arena_alloc_array(arena, next.items_length, sizeof(*items));

@@ -106,7 +106,7 @@ static void store_ready(void *ctx, const char *directory, const struct error *er
 {
     struct fetch *fetch = ctx;
 
-    if (err)
+    if (err || images_here(fetch->agent, &fetch->image)) /* it was there, behind the lock */
         end(fetch, err);
     else
         begin(fetch);

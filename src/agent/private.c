@@ -24,6 +24,7 @@ struct private_place {
     char *party;
     char *directory; /* NULL: not open */
     bool opening, locking;
+    bool makeshift;   /* its key is of this run only */
     bool discarded;   /* while it was being opened */
     int64_t used_us;  /* when it was last needed, on the steady clock */
     struct vec waits; /* struct wait */
@@ -148,13 +149,29 @@ void private_each(struct agent *agent, void (*one)(struct agent *agent, const ch
     }
 }
 
-/* The key is in the port's memory between the two calls only. The first may find that it has to be another
+/* Where the party's key cannot be opened (its file was damaged) nothing of before is touched, and this run of
+ * the agent gets by with a key of chance that is never at rest: what is stored today can be had again, or is
+ * lost.
+ *
+ * The key is in the port's memory between the two calls only. The first may find that it has to be another
  * one, and discard the directory of before. */
 static bool open_now(struct private_place *place, struct error *err)
 {
     const struct private_port *private = place->agent->options.private;
+    const struct random_port *random = place->agent->options.random;
 
-    if (!disk_key(place->agent, place->party, private->key, err)) return false;
+    const struct host_party *party = disk_keys_party(place->agent, place->party);
+
+    if (party && party->severed) /* to ask for its key would begin another life of the party here */
+        return error_set(err, ERROR_REFUSED, "the lease of %s has ended: nothing is stored for it any more",
+                         place->party);
+    place->makeshift = false;
+    if (!disk_key(place->agent, place->party, private->key, err)) {
+        if (err->code != ERROR_FAILED) return false;
+        agent_log(place->agent, "with a key that is not kept", err);
+        random->fill(random->self, private->key, PRIVATE_KEY_SIZE);
+        place->makeshift = true;
+    }
     place->opening = true;
     private->open(private->self, place->party, opened, place);
     return true;
@@ -221,7 +238,7 @@ static bool is_stale(const struct agent *agent, const struct private_item *item)
 {
     const struct private_place *place = map_get(agent->private_places, item->party);
 
-    if (place && place->opening) return false; /* it is looked again when it is open */
+    if (place && (place->opening || place->makeshift)) return false; /* it is looked again when it is open */
     if (place && place->directory) return !text_equal(place->directory, item->directory);
     return !disk_keys_stored(agent, item->party);
 }

@@ -98,8 +98,8 @@ const struct operation api_operations[] = {
     {"/v1/instances/{party}/{farm}/{name}/exec/{session}/input", "post",
      "Input of the command; an empty body ends it", "bytes", NULL, NULL, "200 403 404 409 502 504"},
     {"/v1/instances/{party}/{farm}/{name}/log", "get",
-     "What an instance said; Croft-Offset is where the next piece begins", NULL, "text", "offset_after",
-     "200 400 403 404 409 502 504"},
+     "What an instance said; Croft-Offset is where the next piece begins", NULL, "text",
+     "offset_after previous", "200 400 403 404 409 502 504"},
     {"/v1/apply", "post", "Make all documents of a text so, or none", "documents", "Results", "dry_run",
      "200 403 404 409 412 413 422"},
     {"/v1/diff", "post", "What applying would change", "documents", "Difference", NULL,
@@ -158,6 +158,8 @@ const struct parameter api_parameters[] = {
     {"dry_run", "string", "Anything but 0: check everything and change nothing"},
     {"offset", "integer", "Where the piece begins"},
     {"offset_after", "integer", "Only what comes behind so many bytes; of a log below zero: the last 64 KiB"},
+    {"previous", "string",
+     "Anything but no: the end of what it said before it ended last on its host, and why"},
 };
 const size_t api_parameters_length = LENGTH(api_parameters);
 

@@ -148,7 +148,7 @@ static const struct command table[] = {
      OPTIONS(logs_options),
      POSITIONALS(instance),
      .summary = "print what an instance has written",
-     EXAMPLES("croft logs acme/shop/web-1 -f")},
+     EXAMPLES("croft logs acme/shop/web-1 -f", "croft logs acme/shop/web-1 --previous")},
     {.name = "console",
      .group = GROUP_INSTANCES,
      .client = true,

@@ -182,6 +182,7 @@ static const struct option exec_options[] = {
 static const struct option logs_options[] = {
     {.name = "follow", .letter = 'f', .help = "go on with what is written from now on"},
     {.name = "tail", .help = "only the last 64 KiB"},
+    {.name = "previous", .letter = 'p', .help = "the last 64 KiB of the run before, and why it ended"},
 };
 /* What a container says is its log; it reads nothing: keys go to a command by `exec -t`. */
 static const struct option console_options[] = {

@@ -41,6 +41,7 @@ static void tell(struct doctor *doctor, enum verdict verdict, const char *what, 
     PRINTF_LIKE(4, 5);
 static void check_root(struct doctor *doctor);
 static void check_program(struct doctor *doctor, const char *program, const char *package, const char *use);
+static void check_loop(struct doctor *doctor);
 static void check_namespaces(struct doctor *doctor);
 static void check_link(struct doctor *doctor, const char *kind);
 static void check_filter(struct doctor *doctor);
@@ -64,6 +65,8 @@ int doctor_run(struct cli *cli)
     check_program(&doctor, "crun", "crun", "containers");
     check_program(&doctor, "haproxy", "haproxy", "balancers");
     check_program(&doctor, "dnsmasq", "dnsmasq-base", "names inside farms");
+    check_program(&doctor, "mkfs.ext4", "e2fsprogs", "what is stored for tenants");
+    check_loop(&doctor);
     check_namespaces(&doctor);
     check_link(&doctor, "bridge");
     check_link(&doctor, "vxlan");
@@ -113,6 +116,15 @@ static void check_program(struct doctor *doctor, const char *program, const char
         return;
     }
     tell(doctor, VERDICT_MISSING, program, "it is needed for %s: apt-get install %s", use, package);
+}
+
+/* Needed where the file system of an agent's state does not encrypt. */
+static void check_loop(struct doctor *doctor)
+{
+    if (access("/dev/loop-control", F_OK) == 0)
+        tell(doctor, VERDICT_OK, "loop", "devices can be made");
+    else
+        tell(doctor, VERDICT_MISSING, "loop", "what is stored for tenants may need it: modprobe loop");
 }
 
 static void check_namespaces(struct doctor *doctor)

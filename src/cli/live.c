@@ -14,7 +14,8 @@ struct following {
     struct way *way;
     int64_t offset; /* -1: the end of what is kept */
     bool follows;
-    bool seen; /* an answer came */
+    bool previous; /* what it said before it ended last */
+    bool seen;     /* an answer came */
 };
 
 static bool show_log(struct cli *cli, const char *instance, struct following *following, struct error *err);
@@ -28,8 +29,13 @@ int logs_run(struct cli *cli)
 {
     const char *instance = arguments_positional(cli->arguments, 0);
     struct following following = {.offset = arguments_has(cli->arguments, "tail") ? -1 : 0,
-                                  .follows = arguments_has(cli->arguments, "follow")};
+                                  .follows = arguments_has(cli->arguments, "follow"),
+                                  .previous = arguments_has(cli->arguments, "previous")};
     struct error err;
+    if (following.previous && following.follows) {
+        error_set(&err, ERROR_USAGE, "logs: what has ended does not go on: --previous or --follow, not both");
+        return cli_fail(cli, &err);
+    }
     return show_log(cli, instance, &following, &err) ? 0 : cli_fail(cli, &err);
 }
 
@@ -81,7 +87,8 @@ static bool follow_log(struct cli *cli, struct following *following, struct erro
 {
     for (;;) {
         CLEANUP_ARENA struct arena *arena = arena_new();
-        const char *after = arena_printf(arena, "after=%" PRId64, following->offset);
+        const char *after = arena_printf(arena, "after=%" PRId64 "%s", following->offset,
+                                         following->previous ? "&previous=yes" : "");
         const struct client_request request = {.method = "GET",
                                                .path = way_path(following->way, arena, "log", after)};
         struct client_reply reply;

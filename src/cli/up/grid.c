@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #define SWEEP_MS 20000
+#define DEVICES_MS 5000
 #define READY_US ((int64_t)60 * 1000 * 1000)
 #define READY_HOST_US ((int64_t)500 * 1000)
 
@@ -102,7 +103,7 @@ bool grid_run(const struct up_options *options, const struct place *place, const
 bool grid_sweep(const struct place *place, struct error *err)
 {
     CLEANUP_MEM char *path = mem_printf("croft/%s", place->grid);
-    bool good = cgroups_remove(path, SWEEP_MS, err);
+    bool good = cgroups_remove(path, SWEEP_MS, err) && place_await_devices(place, DEVICES_MS, err);
     cgroups_drop_empty("croft");
     CLEANUP_MEM char *doors = mem_printf(DOORS_TABLE "_%s_", place->grid);
     struct error second;

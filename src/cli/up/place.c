@@ -11,6 +11,7 @@
 #include <ftw.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@
 
 #define LOG_SIZE_MAX ((off_t)10 * 1024 * 1024)
 #define FILE_SIZE_MAX 65536U
+#define DEVICE_STEP_MS 5
 
 static bool make_directories(const char *path, unsigned *made, struct error *err);
 static void take_away(const struct place *place, const char *relative);
@@ -32,6 +34,7 @@ static bool grid_info_read(const char *path, struct grid_info *ret_info);
 static bool read_file(const char *path, struct buf *ret_text);
 static bool replace_file(const char *path, const char *text, struct error *err);
 static char *pointer_path(const struct place *place);
+static bool find_device(const struct place *place, struct buf *ret_text);
 
 bool place_open(const char *directory, bool make, struct place *ret_place, struct error *err)
 {
@@ -179,6 +182,20 @@ void place_sweep_files(const struct place *place)
     rmdir(PLACE_POINTERS); /* stays while another grid has its pointer there */
 }
 
+bool place_await_devices(const struct place *place, int64_t timeout_ms, struct error *err)
+{
+    int64_t end_ms = steady_ms() + timeout_ms;
+    CLEANUP_BUF struct buf device = {0};
+    while (find_device(place, &device)) {
+        if (steady_ms() >= end_ms)
+            return error_set(err, ERROR_TIMEOUT,
+                             "%s: somebody has it mounted (losetup -l; findmnt -S DEVICE)",
+                             buf_text(&device));
+        poll(NULL, 0, DEVICE_STEP_MS); /* nothing tells when it goes */
+    }
+    return true;
+}
+
 uint64_t process_start_ticks(int64_t pid)
 {
     char path[64];
@@ -313,4 +330,23 @@ static bool replace_file(const char *path, const char *text, struct error *err)
 static char *pointer_path(const struct place *place)
 {
     return mem_printf("%s/%s.json", PLACE_POINTERS, place->grid);
+}
+
+/* "loop3 STATE/hosts/h1/private.img", maybe with the kernel's " (deleted)" behind it. */
+static bool find_device(const struct place *place, struct buf *ret_text)
+{
+    CLEANUP_MEM char *hosts = mem_printf("%s/hosts/", place->state);
+    DIR *directory = opendir("/sys/block");
+    bool found = false;
+    for (struct dirent *entry; !found && directory && (entry = readdir(directory)) != NULL;) {
+        CLEANUP_MEM char *path = mem_printf("/sys/block/%s/loop/backing_file", entry->d_name);
+        CLEANUP_BUF struct buf file = {0};
+        if (!text_starts(entry->d_name, "loop") || !read_file(path, &file)) continue;
+        found = text_starts(buf_text(&file), hosts) && strstr(buf_text(&file), "/private.img") != NULL;
+        if (!found) continue;
+        buf_clear(ret_text);
+        buf_printf(ret_text, "%s %.*s", entry->d_name, (int)strcspn(buf_text(&file), "\n"), buf_text(&file));
+    }
+    if (directory) closedir(directory);
+    return found;
 }

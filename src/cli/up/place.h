@@ -59,6 +59,9 @@ void grid_info_all(struct vec *ret_infos);
 MUST_CHECK bool grid_info_write(const struct place *place, const char *json, struct error *err);
 /* Takes away everything in STATE/run and the pointer. */
 void place_sweep_files(const struct place *place);
+/* Waits until no loop device is over a host's private.img any more: the kernel takes them away a moment after
+ * the last mount. ERROR_TIMEOUT: one is still there, because somebody else has mounted it. */
+MUST_CHECK bool place_await_devices(const struct place *place, int64_t timeout_ms, struct error *err);
 /* Start time of a process in clock ticks since boot; 0: there is no such process. */
 uint64_t process_start_ticks(int64_t pid);
 

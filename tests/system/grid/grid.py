@@ -7,6 +7,7 @@ anything of it is left on the machine.
 
 import base64
 import contextlib
+import glob
 import hashlib
 import http.client
 import io
@@ -420,6 +421,7 @@ class Grid:
         faults = [line for path in logs for line in path.read_text(errors='replace').splitlines()
                   if 'Sanitizer' in line or 'runtime error:' in line]
         mounts = [line for line in open('/proc/self/mountinfo') if self.state in line]
+        loops = loops_below(self.state)
         keep = os.environ.get('CROFT_GRID_KEEP')
         if keep:
             shutil.copytree(pathlib.Path(self.state, 'log'), keep, dirs_exist_ok=True)
@@ -427,6 +429,7 @@ class Grid:
         equal(result.returncode, 0, f'croft down: {result}')
         equal([f'{pid} {command_of(pid)}' for pid in left], [], 'processes')
         equal(mounts, [], 'mounts')
+        equal(loops, [], 'loop devices')
         equal([str(path) for pattern in ('croft', '*/croft') for path in
                pathlib.Path('/sys/fs/cgroup').glob(f'{pattern}/{self.grid}')], [], 'cgroups')
         assert not os.path.exists(f'/run/croft/{self.grid}.json'), 'a pointer to the grid'
@@ -674,6 +677,15 @@ def make_layer(version):
             entry.type, entry.linkname, entry.mode = tarfile.SYMTYPE, 'busybox', 0o777
             tar.addfile(entry)
     return buffer.getvalue()
+
+
+def loops_below(path):
+    """The files below it that loop devices are over."""
+    found = []
+    for name in glob.glob('/sys/block/loop*/loop/backing_file'):
+        with contextlib.suppress(OSError):  # it goes
+            found += [file for file in [pathlib.Path(name).read_text().strip()] if file.startswith(path + '/')]
+    return found
 
 
 def needs_root():

@@ -106,7 +106,7 @@ void tell_document(struct desk *desk, struct host_document *document)
     struct world *world = desk->world;
     const char *const layers[] = {world->layer};
     const struct image image = {.name = "hello:1",
-                                .party = "landlord",
+                                .party = desk->image_party ? desk->image_party : "landlord",
                                 .digest = desk_image,
                                 .layers = layers,
                                 .layers_length = 1,

@@ -15,6 +15,7 @@ struct desk {
     struct exchange *poll;
     int64_t after; /* of the last poll */
     bool away, told_unhealthy;
+    const char *image_party; /* whose image it is; NULL: the landlord's */
     int hellos, reports, blobs;
     int64_t beat_us, beats_apart_us; /* the last beat, and the longest time between two of them */
     struct buf report;               /* the last */

@@ -355,7 +355,8 @@ static void lock(struct private_place *place)
     private->lock(private->self, place->directory, locked, place);
 }
 
-/* Asked for meanwhile, it is opened again: that comes behind in the port's order. */
+/* Asked for meanwhile, it is opened again: that comes behind in the port's order, and until then it is not
+ * open. */
 static void locked(void *ctx, const struct error *err)
 {
     struct private_place *place = ctx;
@@ -364,7 +365,6 @@ static void locked(void *ctx, const struct error *err)
     if (err)
         agent_log(place->agent, "what is private",
                   err); /* somebody stands in it; the key is gone all the same */
-    if (place->opening) return;
     mem_free(place->directory);
     place->directory = NULL;
 }

@@ -5,6 +5,7 @@ Each host of a grid here has a file system of its own for its state, in a file, 
 layer of a private image has, one that an instance writes to its scratch space, and one that it says in its log. That the
 search finds what is there is shown each time by words of the landlord's own, which nobody encrypts."""
 
+import contextlib
 import glob
 import json
 import mmap
@@ -59,6 +60,18 @@ class Disks:
         shutil.rmtree(self.place)
 
 
+@contextlib.contextmanager
+def desk_of(grid, token):
+    """A place for keys, and what gives commands from there; they have to succeed."""
+    with tempfile.TemporaryDirectory(prefix='desk-', dir='/tmp') as home:
+        def give(*command):
+            told = subprocess.run([grid.croft, *command], capture_output=True, text=True, timeout=60, env=dict(
+                os.environ, CROFT_SERVER=f'http://{grid.address}', CROFT_TOKEN=token, XDG_CONFIG_HOME=home))
+            equal(told.returncode, 0, f'croft {command}: {told}')
+            return told.stdout
+        yield give
+
+
 class Secrets:
     """A tenant's farm, and the words that it has brought, one for each way they take."""
 
@@ -76,6 +89,15 @@ class Secrets:
     def apply(self, grid, **changes):
         web = {'image': 'own:1', 'spread': 'host', 'health': {'exec': ['true'], 'every': '1s'}, **changes}
         grid.apply(grid.farm('shop', party=self.party, web=web), wait=True)
+
+
+@tap.case('nothing is made or mounted where nothing is private')
+def public(grid):
+    grid.apply(grid.farm('plain', party='plain', web={'spread': 'host', 'health': {'exec': ['true']}}), wait=True)
+    for host in grid.disks.files:
+        equal(private(grid, host, '*') + glob.glob(f'{grid.state}/hosts/{host}/private*'), [], 'directories')
+        mounts = pathlib.Path(f'/proc/{grid.host(host)["agent_pid"]}/mounts').read_text()
+        assert 'private' not in mounts, mounts
 
 
 @tap.case('a private image runs; its layers, its scratch and its log are nowhere readable on a disk')
@@ -117,6 +139,24 @@ def previous(grid):
     equal((status, text.strip()), (0, secrets.layer), 'inside')
 
 
+@tap.case('of a party that has taken its keys only its desk sees what ended instances said')
+def sealed(grid):
+    secrets = Secrets(grid, 'sealer')
+    token = json.loads(grid.do('token', 'create', f't{uuid.uuid4().hex[:8]}', '--party', 'sealer', '-o', 'json'))['token']
+    name = grid.instances(secrets.name)[0]['name']
+    with desk_of(grid, token) as give:
+        give('key', 'take', secrets.name)
+        said = unique('said')
+        give('exec', name, '--', '/bin/sh', '-c', f'echo {said} >> /proc/1/fd/1')
+        kill(grid.instance_pids(name)[0])
+        wait_until('it runs again', lambda: grid.instance(name)['restarts'] > 0 and grid.instance(name)['state'] == 'running')
+        assert said in give('logs', name, '--previous')
+        plain = grid.cli('logs', name, '--previous')
+        assert plain.returncode == 1 and said not in plain.stdout + plain.stderr, plain
+    for host in grid.disks.files:
+        equal(grid.disks.holds(host, [said, *secrets.words]), [], f'the disk of {host}')
+
+
 @tap.case('when a lease has ended nothing of the party is on a disk, and nobody else notices')
 def ended(grid):
     stays = Secrets(grid, 'stays')
@@ -146,12 +186,10 @@ def rotated(grid):
     instances = {one['host']: one['name'] for one in grid.instances(secrets.name)}
     before = {host: private(grid, host, 'gamma') for host in instances}
     pids = {name: grid.instance_pids(name) for name in instances.values()}
-    with tempfile.TemporaryDirectory(prefix='desk-', dir='/tmp') as desk:
+    with desk_of(grid, grid.token) as give:
         for host in instances:
-            for command in ('take', host), ('rotate', '--party', 'gamma', host, '--yes'):
-                told = subprocess.run([grid.croft, 'key', *command], capture_output=True, text=True, timeout=60, env=dict(
-                    os.environ, CROFT_SERVER=f'http://{grid.address}', CROFT_TOKEN=grid.token, XDG_CONFIG_HOME=desk))
-                equal(told.returncode, 0, f'croft key {command}: {told}')
+            give('key', 'take', host)
+            give('key', 'rotate', '--party', 'gamma', host, '--yes')
     equal({name: grid.instance_pids(name) for name in instances.values()}, pids, 'processes')
     for name in instances.values():
         equal(grid.shell(name, 'cat /etc/version /bin/busybox')[1].split()[0], secrets.layer, 'inside')
@@ -179,13 +217,6 @@ def power(grid):
         equal([os.path.basename(path) for path in private(grid, host, 'delta')], [os.path.basename(path) for path in before],
               'directories')
         equal(grid.disks.holds(host, secrets.words), [], f'the disk of {host}')
-
-
-@tap.case('nothing is mounted where nothing is private')
-def public(grid):
-    grid.apply(grid.farm('plain', party='plain', web={'spread': 'host', 'health': {'exec': ['true']}}), wait=True)
-    for host in grid.disks.files:
-        equal(private(grid, host, 'plain'), [], 'directories')
 
 
 class DiskGrid(Grid):

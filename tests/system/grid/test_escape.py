@@ -34,6 +34,24 @@ for number in range(count):
         pass
 print(sent)
 """
+# Enters an instance as a command does, but with a directory of the host in its hands; ends with its input.
+CARELESS = """import ctypes, os, sys
+libc = ctypes.CDLL(None, use_errno=True)
+pid, held = sys.argv[1], os.open('/etc', os.O_RDONLY)
+os.set_inheritable(held, True)
+spaces = [os.open(f'/proc/{pid}/ns/{name}', os.O_RDONLY) for name in ('pid', 'net', 'ipc', 'uts', 'mnt', 'user')]
+for space in spaces:
+    if libc.setns(space, 0):
+        sys.exit(os.strerror(ctypes.get_errno()))
+for capability in range(64):
+    if not 0x4fb >> capability & 1:
+        libc.prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
+os.setgid(0)
+os.setuid(0)
+if os.fork() == 0:
+    os.execv('/bin/busybox', ['busybox', 'cat'])
+os.wait()
+"""
 
 
 def two(grid, **web):
@@ -221,6 +239,14 @@ def hunt(grid):
     lines = said[0].splitlines()
     equal(lines[:-1], [], 'what it got hold of')
     assert int(re.fullmatch(r'met (\d+)', lines[-1]).group(1)) > 10, f'those who entered: {lines}'
+    # It would have noticed.
+    pid = grid.instance_pids('acme/bad/rogue-1')[0]
+    with subprocess.Popen(['/usr/bin/python3', '-c', CARELESS, str(pid)], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as careless:
+        wait_until('somebody entered', lambda: 'cat' in grid.shell('acme/bad/rogue-1', 'ps')[1])
+        said = grid.shell('acme/bad/rogue-1', '(sleep 1; echo > /tmp/enough) & exec /bin/rogue hunt /tmp/enough')[1]
+        careless.stdin.close()
+        equal(careless.wait(), 0)
+    assert 'GOT the directory /etc\n' in said, said
 
 
 @tap.case('who forks without end, or fills its memory, harms itself alone')

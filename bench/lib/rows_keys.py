@@ -59,28 +59,27 @@ class Sealer:
         self.to, self.head = bytes.fromhex(shown[0]['seal']), b'croftC\1\0' + self.text('h1') + self.text('acme')
         self.head += bytes.fromhex(shown[0]['fingerprint'])
         self.counter = int(time.time() * 1e6) + 10 ** 7
+        self.answer_to, self.answer_key = ctypes.create_string_buffer(32), ctypes.create_string_buffer(32)
+        self.sodium.crypto_box_keypair(self.answer_to, self.answer_key)  # one a process, as src/cli/desk.c
 
     @staticmethod
     def text(words):
         return struct.pack('>H', len(words)) + words.encode() + b'\0'
 
     def seal(self):
-        """The command, and what opens its answer."""
         self.counter += 1
-        key, secret = ctypes.create_string_buffer(32), ctypes.create_string_buffer(32)
-        self.sodium.crypto_box_keypair(key, secret)
-        part = (struct.pack('>QQ', self.counter, int(time.time() * 1000) + 60000) + self.key.raw + key.raw +
+        part = (struct.pack('>QQ', self.counter, int(time.time() * 1000) + 60000) + self.key.raw + self.answer_to.raw +
                 self.text('GET') + self.text('/agent/log?instance=acme/shop/web-1&after=0') + bytes(4))
         said, signature = b'croft sealed command v1\0' + self.head + part, ctypes.create_string_buffer(64)
         self.sodium.crypto_sign_detached(signature, None, said, ctypes.c_ulonglong(len(said)), self.secret)
         plain = signature.raw + part
         box = ctypes.create_string_buffer(len(plain) + 48)
         self.sodium.crypto_box_seal(box, plain, ctypes.c_ulonglong(len(plain)), self.to)
-        return self.head + box.raw, (key, secret)
+        return self.head + box.raw
 
-    def open(self, answer, keys):
+    def open(self, answer):
         plain = ctypes.create_string_buffer(len(answer))
-        if self.sodium.crypto_box_seal_open(plain, answer[8:], ctypes.c_ulonglong(len(answer) - 8), *keys):
+        if self.sodium.crypto_box_seal_open(plain, answer[8:], ctypes.c_ulonglong(len(answer) - 8), self.answer_to, self.answer_key):
             raise Failure('an answer that does not open')
 
 
@@ -97,8 +96,7 @@ def bare(grid, desk, runs):
         return text
 
     def sealed():
-        command, keys = sealer.seal()
-        sealer.open(ask('POST', '/v1/sealed/h1/acme', command), keys)
+        sealer.open(ask('POST', '/v1/sealed/h1/acme', sealer.seal()))
 
     took = {True: [], False: []}
     for _ in range(runs + 10):

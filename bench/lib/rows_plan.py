@@ -92,7 +92,7 @@ def filter_text(name, rules):
 
 def row_filter(quick):
     """one filter of a thousand rules judged to be inside another or not, beside the reading of both"""
-    runs = [asked('bench', 'filter', '--rules', 1000, '--seed', 7 + n)[0] for n in range(1 if quick else 3)]
+    runs = [asked('bench', 'filter', '--rules', 1000, '--foreign', 100000, '--seed', 7 + n)[0] for n in range(1 if quick else 3)]
     with tempfile.TemporaryDirectory(prefix='croft-bench-') as directory:
         outer, inner = pathlib.Path(directory, 'outer.yaml'), pathlib.Path(directory, 'inner.yaml')
         for path in (outer, inner):
@@ -102,7 +102,10 @@ def row_filter(quick):
     return [Figure('1,000 rules against 1,000: inside or not', 'ms',
                    [case['ms_p50'] for run in runs for case in run['cases']]),
             Figure('- the slowest pair of 150', 'ms', [run['ms_max'] for run in runs], median_max=100),
-            Figure('- croft filter check, with both files read', 'ms', whole, median_max=100)], [
+            Figure('- croft filter check, with both files read', 'ms', whole, median_max=100),
+            Figure('one filter admitted, none of others', 'µs', [run['admission']['alone_us_p50'] for run in runs]),
+            Figure('one filter admitted, 100,000 of others', 'µs', [run['admission']['us_p50'] for run in runs],
+                   'none of others', [run['admission']['alone_us_p50'] for run in runs], ratio_max=1.5)], [
         f'filter: the slowest kind of pairs is "{slowest["name"]}".']
 
 

@@ -21,6 +21,7 @@ bool agent_new(const struct agent_options *options, struct agent **ret_agent, st
     agent->meters = map_new();
     agent->stalls = map_new();
     agent->keys = VEC_OF(struct party_keys *);
+    agent->handovers = VEC_OF(struct handover *);
     agent->disk_keys = map_new();
     private_start(agent);
     kept_logs_start(agent);
@@ -86,6 +87,7 @@ void agent_free(struct agent *agent)
     sealed_forget(agent, NULL);
     vec_free(&agent->sealed);
     keys_free(agent);
+    handover_stop(agent);
     disk_keys_free(agent);
     mem_free(agent->refused_reason);
     mem_free(agent);

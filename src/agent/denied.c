@@ -5,6 +5,7 @@
 enum { LOOK_US = 5 * 1000 * 1000 };
 
 static void look(void *ctx);
+static int64_t vni_of(const struct host_document *document, const char *farm);
 static bool same(const struct vec *a, const struct vec *b);
 
 void denied_start(struct agent *agent)
@@ -18,6 +19,25 @@ void denied_stop(struct agent *agent)
     clock->cancel(clock->self, agent->denied_next);
     agent->denied_next = NULL;
     net_counters_free(&agent->denied);
+}
+
+void denied_trim(struct agent *agent, const struct host_document *before, const struct host_document *now)
+{
+    for (size_t i = agent->denied.length; i-- > 0;) {
+        struct net_counter *counter = vec_at(&agent->denied, i);
+        int64_t vni = vni_of(now, counter->farm);
+        if (vni != 0 && vni == vni_of(before, counter->farm)) continue;
+        net_counter_free(counter);
+        vec_remove(&agent->denied, i);
+    }
+}
+
+/* 0: it has no such farm */
+static int64_t vni_of(const struct host_document *document, const char *farm)
+{
+    for (size_t i = 0; i < document->farms_length; i++)
+        if (text_equal(document->farms[i].name, farm)) return document->farms[i].vni;
+    return 0;
 }
 
 static void look(void *ctx)

@@ -4,7 +4,9 @@
  * only wrapped, by the party's disk key: that is derived from the secrets of all parties from the landlord
  * down to it, so that none of them can be left out, and whoever makes his secret anew makes all that was
  * wrapped with its help unreadable at once. A party's secret is made here and kept in the vault, or comes
- * from its own key service by sealed command and is never at rest here (slot `PARTY+released`).
+ * from its own key service by sealed command and is never at rest here (slot `PARTY+released`). A service
+ * keeps its secret over rotations and leases; so beside it stands one that is made and kept here
+ * (`PARTY+own`), and goes with them.
  *
  * On disk: `disk-keys/PARTY`. First the secrets are there, then what is wrapped by them; and first secrets
  * are destroyed, then what was wrapped. So what is wrapped by a secret that is not in the vault is lost for
@@ -18,7 +20,7 @@
 #include <string.h>
 
 static const char landlord[] = "landlord", directory_item[] = "directory", released_mark[] = "+released",
-                  tried_mark[] = "+tried";
+                  own_mark[] = "+own", tried_mark[] = "+tried";
 /* What derived keys are for; the parties' names follow. Zero bytes end the parts. */
 static const char disk_purpose[] = "croft disk key 1", check_purpose[] = "croft secret check 1";
 
@@ -34,6 +36,12 @@ struct chain {
     size_t length;
 };
 
+static bool prepare(struct agent *agent, struct arena *arena, const char *party, struct disk_keys **ret_keys,
+                    struct chain *ret_chain, struct error *err);
+static const struct kept_item *item_of(const struct disk_keys *keys, const char *item);
+static bool add_item(struct agent *agent, struct arena *arena, const struct disk_keys *keys,
+                     const struct chain *chain, const char *item, const unsigned char *key,
+                     struct error *err);
 static void load_one(struct agent *agent, const char *party);
 static void disk_keys_freep(struct disk_keys *keys);
 static bool replace(struct agent *agent, const struct kept_disk_keys *next, struct error *err);
@@ -101,40 +109,106 @@ bool disk_item(struct agent *agent, const char *party, const char *item, unsigne
 {
     const struct random_port *random = agent->options.random;
     CLEANUP_ARENA struct arena *arena = arena_new();
-    struct disk_keys *keys = keys_at(agent, party);
+    struct disk_keys *keys = NULL;
     struct chain chain = {0};
 
     memset(ret_key, 0, DISK_KEY_SIZE);
-    if (keys && keys->broken) return error_set(err, ERROR_FAILED, "%s", keys->broken);
+    if (!prepare(agent, arena, party, &keys, &chain, err)) return false;
+    const struct kept_item *found = item_of(keys, item);
+    if (found) return unwrap(agent, &chain, found, ret_key, err);
+    random->fill(random->self, ret_key, DISK_KEY_SIZE);
+    if (add_item(agent, arena, keys, &chain, item, ret_key, err)) return true;
+    memset(ret_key, 0, DISK_KEY_SIZE);
+    return false;
+}
+
+bool disk_item_find(struct agent *agent, const char *party, const char *item,
+                    unsigned char ret_key[DISK_KEY_SIZE], struct error *err)
+{
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    struct disk_keys *keys = NULL;
+    struct chain chain = {0};
+
+    memset(ret_key, 0, DISK_KEY_SIZE);
+    if (!prepare(agent, arena, party, &keys, &chain, err)) return false;
+    for (size_t i = 0; i < chain.length; i++)
+        if (is_mark(chain.slots[i]))
+            return error_set(err, ERROR_REFUSED,
+                             "%s has a key service: hosts do not pass on what it releases",
+                             party_of(arena, chain.slots[i]));
+    const struct kept_item *found = item_of(keys, item);
+    if (!found)
+        return error_set(err, ERROR_NOT_FOUND, "%s has no %s on %s", party, item, agent->options.host->name);
+    return unwrap(agent, &chain, found, ret_key, err);
+}
+
+bool disk_item_put(struct agent *agent, const char *party, const char *item,
+                   const unsigned char key[DISK_KEY_SIZE], struct error *err)
+{
+    const struct vault_port *vault = agent->options.vault;
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    struct disk_keys *keys = NULL;
+    struct chain chain = {0};
+    void *memory = NULL;
+
+    if (!prepare(agent, arena, party, &keys, &chain, err)) return false;
+    const struct kept_item *found = item_of(keys, item);
+    if (!found) return add_item(agent, arena, keys, &chain, item, key, err);
+    if (!vault->memory(vault->self, DISK_KEY_SIZE, &memory, err)) return false;
+    bool good =
+        unwrap(agent, &chain, found, memory, err) &&
+        (memcmp(memory, key, DISK_KEY_SIZE) == 0 ||
+         error_set(err, ERROR_REFUSED, "%s has another %s on %s", party, item, agent->options.host->name));
+    vault->memory_free(vault->self, memory);
+    return good;
+}
+
+/* All secrets of the line are here, and what is kept is wrapped by them. *ret_keys is NULL when nothing is.
+ */
+static bool prepare(struct agent *agent, struct arena *arena, const char *party, struct disk_keys **ret_keys,
+                    struct chain *ret_chain, struct error *err)
+{
+    struct disk_keys *keys = keys_at(agent, party);
+
     const struct host_party *known = disk_keys_party(agent, party);
+
+    if (keys && keys->broken) return error_set(err, ERROR_FAILED, "%s", keys->broken);
     if (known && known->severed && !disk_keys_stored(agent, party))
         return error_set(err, ERROR_REFUSED, "%s has left %s: nothing more is stored for it", party,
                          agent->options.host->name);
-    if (!find_chain(agent, arena, party, &chain, err) || !have_released(agent, &chain, err) ||
-        !check_kept(agent, &keys, err) || !make_kept(agent, &chain, err) ||
-        (keys && keys->kept.items_length > 0 && !same_chain(&keys->kept, &chain) &&
-         !move_over(agent, &keys, &chain, err)))
+    if (!find_chain(agent, arena, party, ret_chain, err) || !have_released(agent, ret_chain, err) ||
+        !check_kept(agent, &keys, err) || !make_kept(agent, ret_chain, err) ||
+        (keys && keys->kept.items_length > 0 && !same_chain(&keys->kept, ret_chain) &&
+         !move_over(agent, &keys, ret_chain, err)))
         return false;
-    for (size_t i = 0; keys && i < keys->kept.items_length; i++)
-        if (text_equal(keys->kept.items[i].name, item))
-            return unwrap(agent, &chain, &keys->kept.items[i], ret_key, err);
+    *ret_keys = keys;
+    return true;
+}
 
+static const struct kept_item *item_of(const struct disk_keys *keys, const char *item)
+{
+    for (size_t i = 0; keys && i < keys->kept.items_length; i++)
+        if (text_equal(keys->kept.items[i].name, item)) return &keys->kept.items[i];
+    return NULL;
+}
+
+static bool add_item(struct agent *agent, struct arena *arena, const struct disk_keys *keys,
+                     const struct chain *chain, const char *item, const unsigned char *key, struct error *err)
+{
+    const char *party = party_of(arena, chain->slots[chain->length - 1]);
     struct kept_disk_keys next = {.party = party, .check = ""};
+
     if (keys) next = keys->kept;
     struct kept_item *items = arena_alloc_array(arena, next.items_length + 1, sizeof(*items));
     if (next.items_length > 0) memcpy(items, next.items, next.items_length * sizeof(*items));
     struct kept_item *made = &items[next.items_length++];
     next.items = items;
-    next.slots = chain.slots;
-    next.slots_length = chain.length;
+    next.slots = chain->slots;
+    next.slots_length = chain->length;
     made->name = item;
-    random->fill(random->self, ret_key, DISK_KEY_SIZE);
-    if (wrap(agent, &chain, item, ret_key, arena, &made->box, err) && replace(agent, &next, err)) {
-        report_soon(agent);
-        return true;
-    }
-    memset(ret_key, 0, DISK_KEY_SIZE);
-    return false;
+    if (!wrap(agent, chain, item, key, arena, &made->box, err) || !replace(agent, &next, err)) return false;
+    report_soon(agent);
+    return true;
 }
 
 int64_t disk_key_generation(const struct agent *agent, const char *party)
@@ -211,13 +285,15 @@ bool disk_keys_release(struct agent *agent, const char *party, const void *secre
 bool disk_keys_discard(struct agent *agent, const char *party, struct error *err)
 {
     const struct vault_port *vault = agent->options.vault;
-    CLEANUP_MEM char *slot = mem_printf("%s%s", party, released_mark);
+    CLEANUP_MEM char *released = mem_printf("%s%s", party, released_mark);
+    CLEANUP_MEM char *beside = mem_printf("%s%s", party, own_mark);
+    const char *const slots[] = {released, beside, party};
     const char *name = NULL;
     size_t cursor = 0;
     void *value = NULL;
 
-    if (!vault->secret_destroy(vault->self, slot, err) || !vault->secret_destroy(vault->self, party, err))
-        return false;
+    for (size_t i = 0; i < LENGTH(slots); i++)
+        if (!vault->secret_destroy(vault->self, slots[i], err)) return false;
     while (map_next(agent->disk_keys, &cursor, &name, &value)) {
         const struct disk_keys *keys = value;
         bool own = text_equal(name, party);
@@ -340,7 +416,7 @@ static struct disk_keys *keys_at(const struct agent *agent, const char *party)
 static bool find_chain(const struct agent *agent, struct arena *arena, const char *party,
                        struct chain *ret_chain, struct error *err)
 {
-    const char *names[VAULT_LOCK_SLOTS_MAX];
+    const char *names[VAULT_LOCK_SLOTS_MAX / 2];
     size_t length = 0;
 
     if (!text_equal(party, landlord) && !disk_keys_party(agent, party) && !has_instance(agent, party))
@@ -348,19 +424,21 @@ static bool find_chain(const struct agent *agent, struct arena *arena, const cha
                          agent->options.host->name);
     for (const char *at = party; !text_equal(at, landlord);) {
         const struct host_party *known = disk_keys_party(agent, at);
-        if (length + 1 == VAULT_LOCK_SLOTS_MAX)
-            return error_set(err, ERROR_REFUSED, "more than %d parties above %s", VAULT_LOCK_SLOTS_MAX,
-                             party);
+        if (length + 1 == LENGTH(names))
+            return error_set(err, ERROR_REFUSED, "more than %zu parties above %s", LENGTH(names), party);
         names[length++] = at;
         at = known ? known->parent : landlord;
     }
     names[length++] = landlord;
-    const char **slots = arena_alloc_array(arena, length, sizeof(*slots));
-    for (size_t i = 0; i < length; i++) {
-        const char *name = names[length - 1 - i];
-        slots[i] = is_released(agent, name) ? arena_printf(arena, "%s%s", name, released_mark) : name;
+    const char **slots = arena_alloc_array(arena, 2 * length, sizeof(*slots));
+    size_t slots_length = 0;
+    for (size_t i = length; i > 0; i--) {
+        const char *name = names[i - 1];
+        bool released = is_released(agent, name);
+        slots[slots_length++] = released ? arena_printf(arena, "%s%s", name, own_mark) : name;
+        if (released) slots[slots_length++] = arena_printf(arena, "%s%s", name, released_mark);
     }
-    *ret_chain = (struct chain){slots, length};
+    *ret_chain = (struct chain){slots, slots_length};
     return true;
 }
 
@@ -475,7 +553,7 @@ static bool move_over(struct agent *agent, struct disk_keys **keys, const struct
     next.slots = chain->slots;
     next.slots_length = chain->length;
     if (!good || !replace(agent, &next, err)) return false;
-    *keys = keys_at(agent, next.party);
+    *keys = keys_at(agent, party_of(arena, chain->slots[chain->length - 1])); /* its own name has moved */
     for (size_t i = 0; i < old.length; i++)
         if (!forget_unused(agent, old.slots[i], err)) return false;
     return true;

@@ -338,6 +338,7 @@ static void apply_finish(struct apply *apply)
         boot_stop(agent);
         want(agent, &held->document);
         keys_note(agent);
+        if (old) denied_trim(agent, &old->document, &held->document);
         predecessors_add(agent, old);
         report_soon(agent);
     }

@@ -115,6 +115,7 @@ struct agent {
 
     struct vec keys; /* struct party_keys *, by party (keys.c) */
     struct timer *keys_next;
+    struct vec handovers;       /* struct handover * under way */
     struct map *disk_keys;      /* party -> struct disk_keys (disk_keys.c) */
     struct map *private_places; /* party -> struct private_place (private.c) */
     struct vec private_stale;   /* struct private_stale * */
@@ -188,6 +189,8 @@ const char *const *drained_list(const struct agent *agent, struct arena *arena, 
 
 /* denied.c: packets that were not let pass, read again and again as long as farms are here */
 void denied_start(struct agent *agent);
+/* Another document is in force: what was read of networks that it has not, or has made anew, is of others. */
+void denied_trim(struct agent *agent, const struct host_document *before, const struct host_document *now);
 void denied_stop(struct agent *agent);
 
 /* tend.c: name servers that ended are started again, as long as farms are here */
@@ -268,6 +271,8 @@ const struct host_key *keys_report(const struct agent *agent, struct arena *aren
  * shut out while the instance ran. */
 MUST_CHECK bool keys_let_plain(const struct agent *agent, const char *instance, struct error *err);
 struct party_keys *keys_of(const struct agent *agent, const char *party); /* NULL: none here */
+/* False, and why: it is not known yet who has to be obeyed. */
+MUST_CHECK bool keys_let_any(const struct agent *agent, const struct party_keys *keys, struct error *err);
 /* Which slot of the vault the fingerprint names: the pair in use, or the next one; NULL: neither. */
 const char *keys_slot(const struct agent *agent, const struct party_keys *keys, const unsigned char *pair);
 /* The party was not taken by anybody, or the console is one of its. */
@@ -293,6 +298,8 @@ MUST_CHECK bool keys_admit(struct agent *agent, struct party_keys *keys, const c
 MUST_CHECK bool keys_dismiss(struct agent *agent, struct party_keys *keys, const unsigned char *by,
                              const char *key, struct buf *ret_json, struct error *err);
 void keys_tell(const struct party_keys *keys, struct buf *ret_json);
+/* keys_handed.c: another host asks whose commands are obeyed for a party. party NULL: it does not say. */
+void keys_serve_others(struct agent *agent, struct exchange *exchange, const char *host, const char *party);
 /* False, and why: the instance, of this party, ran before the party was shut out, and the console came later.
  */
 MUST_CHECK bool keys_let(const struct agent *agent, const struct party_keys *keys, const char *instance,
@@ -335,6 +342,23 @@ MUST_CHECK bool disk_keys_end(struct agent *agent, const char *party, struct err
 bool disk_keys_is_within(const struct agent *agent, const char *party, const char *above);
 /* Of the document in force; NULL: the party is not in it. */
 const struct host_party *disk_keys_party(const struct agent *agent, const char *party);
+
+/* What is stored under an item's name here, or that nothing is (ERROR_NOT_FOUND); nothing is made. Zeros on
+ * failure. ERROR_REFUSED: a secret of the line is not kept by hosts, so that hosts do not pass it on. */
+MUST_CHECK bool disk_item_find(struct agent *agent, const char *party, const char *item,
+                               unsigned char ret_key[DISK_KEY_SIZE], struct error *err);
+/* Keeps a key that another host had. ERROR_REFUSED: there is another one of that name. */
+MUST_CHECK bool disk_item_put(struct agent *agent, const char *party, const char *item,
+                              const unsigned char key[DISK_KEY_SIZE], struct error *err);
+
+/* handover.c: what is stored for a party follows it from host to host, and its key with it */
+/* Asks the host for the key of the item and keeps it; done (err NULL: it is here) once, later, unless the
+ * agent ends before. */
+void handover_ask(struct agent *agent, const char *host, const char *party, const char *item,
+                  void (*done)(void *ctx, const struct error *err), void *ctx);
+void handover_serve(struct agent *agent, struct exchange *exchange, const struct request *request,
+                    const char *host);
+void handover_stop(struct agent *agent);
 
 /* private.c: what is stored here for parties, encrypted. The key of the party's directory was discarded:
  * what is in use goes on until it ends, and all else is removed. Idempotent; ends in the background. */

@@ -67,7 +67,7 @@ void keys_note(struct agent *agent)
 
     for (size_t i = 0; i < document->instances_length; i++) {
         const char *party = document->instances[i].party;
-        if (text_is_name(party) && !keys_of(agent, party)) add(agent, party);
+        if (text_is_name(party) && !keys_of(agent, party)) keys_ask_others(agent, add(agent, party));
     }
     for (size_t i = 0; i < document->parties_length; i++) {
         const struct host_party *party = &document->parties[i];
@@ -263,6 +263,7 @@ static struct party_keys *add(struct agent *agent, const char *party)
 
 static void party_keys_free(struct party_keys *keys)
 {
+    keys_forget_others(keys);
     vec_free(&keys->consoles);
     keys_free_closed(keys);
     mem_free(keys->party);

@@ -7,9 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A desk for everybody who runs something, and some lost ones; a file of keys stays small. */
-enum { CONSOLES_MAX = 16 };
-
 static const struct party_keys *keys_of_instance(const struct agent *agent, const char *instance);
 static const struct closed *closed_of(const struct agent *agent, const struct party_keys *keys,
                                       const char *instance);
@@ -30,10 +27,19 @@ bool keys_let_plain(const struct agent *agent, const char *instance, struct erro
             "%s has taken its keys on %s, which obeys its sealed commands only: ask from the desk that "
             "has its console key (croft key take made it there)",
             keys->party, host);
-    return !closed_of(agent, keys, instance) ||
+    return keys_let_any(agent, keys, err) &&
+           (!closed_of(agent, keys, instance) ||
+            error_set(err, ERROR_REFUSED,
+                      "%s ran on %s before %s was shut out there, and stays closed until it is made anew",
+                      instance, host, keys->party));
+}
+
+bool keys_let_any(const struct agent *agent, const struct party_keys *keys, struct error *err)
+{
+    return !keys->handed ||
            error_set(err, ERROR_REFUSED,
-                     "%s ran on %s before %s was shut out there, and stays closed until it is made anew",
-                     instance, host, keys->party);
+                     "%s is new on %s, which asks its other hosts whom they obey: again in some seconds",
+                     keys->party, agent->options.host->name);
 }
 
 bool keys_let(const struct agent *agent, const struct party_keys *keys, const char *instance,
@@ -93,11 +99,11 @@ bool keys_admit(struct agent *agent, struct party_keys *keys, const char *key, s
 {
     if (!check_key(key, err)) return false;
     if (!keys_console(keys, key)) {
-        if (keys->consoles.length >= CONSOLES_MAX)
+        if (keys->consoles.length >= KEYS_CONSOLES_MAX)
             return error_set(err, ERROR_REFUSED,
                              "%s has %d consoles on %s, the most that it can have: croft key dismiss sends "
                              "one away",
-                             keys->party, CONSOLES_MAX, agent->options.host->name);
+                             keys->party, KEYS_CONSOLES_MAX, agent->options.host->name);
         keys_add_console(keys, key, keys->floor);
         if (!keys_save(agent, keys, err)) {
             vec_remove(&keys->consoles, keys->consoles.length - 1);
@@ -206,6 +212,11 @@ void keys_free_closed(struct party_keys *keys)
     vec_free(&keys->closed);
 }
 
+bool keys_is_key(const char *text)
+{
+    return strlen(text) == KEYS_TEXT_SIZE - 1 && strspn(text, "0123456789abcdef") == KEYS_TEXT_SIZE - 1;
+}
+
 static const struct party_keys *keys_of_instance(const struct agent *agent, const char *instance)
 {
     for (size_t i = 0; i < agent->keys.length; i++) {
@@ -241,11 +252,7 @@ static bool runs(const struct agent *agent, const struct closed *closed)
 
 static bool check_key(const char *key, struct error *err)
 {
-    size_t length = key ? strlen(key) : 0;
-
-    for (size_t i = 0; i < length; i++)
-        if (!strchr("0123456789abcdef", key[i])) length = 0;
-    return length == KEYS_TEXT_SIZE - 1 ||
+    return (key && keys_is_key(key)) ||
            error_set(err, ERROR_INVALID, "which console? its public key has %d hexadecimal digits",
                      KEYS_TEXT_SIZE - 1);
 }

@@ -1,4 +1,4 @@
-/* What keys.c and keys_consoles.c share: a party's keys on this host. */
+/* What the files keys*.c share: a party's keys on this host. */
 #ifndef CROFT_AGENT_KEYS_INSIDE_H
 #define CROFT_AGENT_KEYS_INSIDE_H
 
@@ -10,6 +10,7 @@ enum {
      * written once a second and not with each command; after a restart a console goes on above it. */
     KEYS_COUNTER_AHEAD = 1000 * 1000,
     KEYS_TEXT_SIZE = 2 * SEALED_KEY_SIZE + 1,
+    KEYS_CONSOLES_MAX = 16, /* a desk for everybody who runs something, and some lost ones */
 };
 
 /* Whose commands are obeyed, by its public half for signing. */
@@ -34,7 +35,8 @@ struct party_keys {
     int64_t floor;     /* a console that comes begins above it: what one said that was here is not repeated */
     struct vec closed; /* struct closed: obeys those below only */
     struct vec former; /* char[KEYS_TEXT_SIZE]: consoles from before the party was shut out */
-    int64_t unnamed_us; /* since when nothing here is the party's; 0: something is */
+    struct handed *handed; /* while its other hosts are asked whom they obey (keys_handed.c), else NULL */
+    int64_t unnamed_us;    /* since when nothing here is the party's; 0: something is */
 };
 
 /* keys.c */
@@ -50,5 +52,13 @@ void keys_close(const struct agent *agent, struct party_keys *keys);
 struct closed *keys_add_closed(struct party_keys *keys, const char *instance, int64_t incarnation);
 void keys_add_former(struct closed *closed, const char *console);
 void keys_free_closed(struct party_keys *keys);
+bool keys_is_key(const char *text); /* hexadecimal digits, as many as a key has */
+
+/* keys_handed.c */
+/* Of a party that is new here: whom its other hosts obey. Until that is known nobody is obeyed. */
+void keys_ask_others(struct agent *agent, struct party_keys *keys);
+void keys_forget_others(struct party_keys *keys); /* no more asking */
+/* Has a farm of the party, as far as the document knows, a member on the host with this underlay address? */
+bool keys_has_members(const struct host_document *document, const char *party, uint32_t underlay);
 
 #endif

@@ -131,6 +131,7 @@ static bool judge(struct agent *agent, const struct sealed_asked *asked, struct 
 {
     const char *host = agent->options.host->name, *party = asked->head.party;
 
+    if (!keys_let_any(agent, asked->keys, err)) return false;
     if (keys_taken(asked->keys) && !keys_know(asked->keys, asked->command.console))
         return error_set(err, ERROR_DENIED,
                          "that console is none of %s's on %s: another took its keys, or dismissed it", party,

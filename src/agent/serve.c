@@ -31,6 +31,10 @@ void agent_serve(void *ctx, struct exchange *exchange, const struct request *req
     } else if (text_starts(request->path, "/agent/given-up?")) {
         const char *host = agent_query(arena, request->path, "host");
         boot_serve(agent, exchange, host ? host : "");
+    } else if (sender->role == ROLE_HOST && text_equal(request->path, "/agent/item")) {
+        handover_serve(agent, exchange, request, sender->name);
+    } else if (sender->role == ROLE_HOST && text_starts(request->path, "/agent/consoles?")) {
+        keys_serve_others(agent, exchange, sender->name, agent_query(arena, request->path, "party"));
     } else if (sender->role != ROLE_CONTROLLER) {
         error_set(&err, ERROR_DENIED, "only a controller may ask for this");
         agent_answer_error(agent, exchange, &err);

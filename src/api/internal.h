@@ -83,6 +83,11 @@ bool route_keys(struct asked *asked);
 /* False, and why: its party has taken its keys on other hosts, so that nothing is to be asked in plain words
  * on this one either. */
 MUST_CHECK bool keys_allow_plain(struct asked *asked, const struct instance *instance, struct error *err);
+/* view_keys.c: where farms' parties have taken their keys. NULL: nobody has. The caller's to map_free(). */
+struct map *view_keys_new(struct arena *arena, const struct snapshot *snapshot);
+/* Adds the member "keys", if there is something to tell. The reason, with how many hosts are missing. */
+const char *view_keys_write(struct arena *arena, const struct map *keys, const char *farm, const char *reason,
+                            struct buf *ret_json);
 /* library.c: blobs and tokens */
 bool route_library(struct asked *asked);
 MUST_CHECK bool token_caller(struct api *api, struct arena *arena, const char *token,

@@ -179,9 +179,10 @@ const struct shape api_shapes[] = {
     {"PartyView", "kind:=Party status:PartyStatus"},
     {"PartyStatus", "name:string parent:string used:Amounts instances:integer rights:[string] reason:string"},
     {"FarmView", "kind:=Farm status:FarmStatus"},
-    {"FarmStatus", "name:string party:string state:=ready,changing,degraded,stopped tiers:[TierStatus] "
-                   "endpoints:[Endpoint] sla:string level:=committed,guaranteed,extended target_ms:measure "
-                   "percentile:measure target_kept_percent:measure target_minutes:measure reason:string"},
+    {"FarmStatus",
+     "name:string party:string state:=ready,changing,degraded,stopped tiers:[TierStatus] "
+     "endpoints:[Endpoint] sla:string keys?:FarmKeys level:=committed,guaranteed,extended target_ms:measure "
+     "percentile:measure target_kept_percent:measure target_minutes:measure reason:string"},
     {"TierStatus",
      "name:string committed:integer guaranteed:integer max:integer wanted:integer "
      "running:integer instances:integer level:=committed,guaranteed,extended rate?:number "
@@ -189,6 +190,7 @@ const struct shape api_shapes[] = {
      "queued?:integer response_ms?:number response_mean_ms?:number percentile?:number "
      "target_ms?:number in_time_percent?:number need?:number trend_percent_an_hour?:number waits?:string"},
     {"Endpoint", "name:string address:string"},
+    {"FarmKeys", "hosts:integer taken:integer"},
     {"ImageView", "kind:=Image status:ImageStatus"},
     {"ImageStatus", "name:string party:string digest:string size:integer layers:integer"},
     {"PoolView", "kind:=Pool status:PoolStatus"},

@@ -13,6 +13,7 @@ struct view {
     struct map *host_sums;       /* host -> struct sum */
     struct map *party_sums;      /* party -> struct sum */
     struct map *tier_sums;       /* "acme/shop/web" -> struct sum */
+    struct map *keys;            /* of farms (view_keys.c); NULL: nobody has taken keys */
     struct pool_sums *pool_sums; /* NULL: no pool was looked at */
 };
 
@@ -25,6 +26,7 @@ static void count(struct view *view);
 static void add(struct arena *arena, struct map *sums, const char *key, const struct instance *instance);
 static const struct sum *sum_of(const struct map *sums, const char *key);
 static void view_host(struct view *view, const struct record *record, struct buf *ret_json);
+static const char *why_of_host(struct view *view, const struct host_fact *fact);
 static void view_findings(struct view *view, const struct host_fact *fact, struct buf *ret_json);
 static void view_farm(struct view *view, const struct record *record, struct buf *ret_json);
 static enum level view_tier(struct view *view, const struct farm *farm, const struct tier *tier,
@@ -59,6 +61,7 @@ struct view *view_new(struct arena *arena, struct controller *controller, const 
     view->host_sums = map_new();
     view->party_sums = map_new();
     view->tier_sums = map_new();
+    view->keys = view_keys_new(arena, view->snapshot);
     count(view);
     return view;
 }
@@ -68,6 +71,7 @@ void view_free(struct view *view)
     map_free(view->host_sums);
     map_free(view->party_sums);
     map_free(view->tier_sums);
+    map_free(view->keys);
     pool_sums_free(view->pool_sums);
 }
 
@@ -200,11 +204,26 @@ static void view_host(struct view *view, const struct record *record, struct buf
     write_number(ret_json, "document_version", fact->document_version);
     write_text(ret_json, "document_error", fact->document_error);
     view_findings(view, fact, ret_json);
-    const char *why = host_is_emptied(fact)           ? fact->emptied
-                      : fact->spared && *fact->spared ? fact->spared
-                                                      : fact->reason;
-    write_text(ret_json, "reason", state == HOST_UP || state == HOST_STATE_DRAINING ? why : fact->reason);
+    bool answers = state == HOST_UP || state == HOST_STATE_DRAINING;
+    write_text(ret_json, "reason", answers ? why_of_host(view, fact) : fact->reason);
     buf_add_text(ret_json, "}}");
+}
+
+/* What policy does about its hardware, or what is wrong with that, goes before how it came up. */
+static const char *why_of_host(struct view *view, const struct host_fact *fact)
+{
+    size_t first = 0, more = 0;
+
+    if (host_is_emptied(fact)) return fact->emptied;
+    if (fact->spared && fact->spared[0]) return fact->spared;
+    for (size_t i = fact->findings_length; i > 0; i--) {
+        if (fact->findings[i - 1].accepted) continue;
+        first = i - 1;
+        more++;
+    }
+    if (more == 0) return fact->reason;
+    const char *text = finding_text(view->arena, fact->name, &fact->findings[first]);
+    return more == 1 ? text : arena_printf(view->arena, "%s; and %zu more", text, more - 1);
 }
 
 static void view_findings(struct view *view, const struct host_fact *fact, struct buf *ret_json)
@@ -261,7 +280,9 @@ static void view_farm(struct view *view, const struct record *record, struct buf
     write_text(ret_json, "sla", farm->sla);
     write_text(ret_json, "level", level_names[level]);
     load_write_target(view->controller, farm, ret_json);
-    write_text(ret_json, "reason", load_reason(view->arena, view->controller, farm, fact, reason));
+    reason = load_reason(view->arena, view->controller, farm, fact, reason);
+    write_text(ret_json, "reason",
+               view_keys_write(view->arena, view->keys, farm->full_name, reason, ret_json));
     buf_add_text(ret_json, "}}");
 }
 

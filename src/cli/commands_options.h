@@ -427,6 +427,10 @@ static const struct option bench_share_options[] = {
 };
 static const struct option bench_filter_options[] = {
     {.name = "rules", .argument = "N", .fallback = "1000", .help = "how many rules each filter has"},
+    {.name = "foreign",
+     .argument = "N",
+     .fallback = "100000",
+     .help = "beside how many filters of others one is admitted"},
     {.name = "seed", .argument = "N", .fallback = "7", .help = "the same number gives the same filters"},
     OUTPUT_OPTION(formats, "table, json, yaml or name"),
 };

@@ -24,6 +24,10 @@ struct desk {
     char *grid;
     struct seal_secrets *console;
     struct vault_pair own; /* its public halves */
+    /* What answers are sealed to: of this process alone, made with its first command. To make one, and locked
+     * memory for it, costs as much as to seal. */
+    struct seal_secrets *answer_key;
+    struct vault_pair answer_to;
     int64_t counter;
 };
 
@@ -35,8 +39,6 @@ struct desk_call {
     int64_t timeout_ms;
     void (*done)(void *ctx, const struct answer *answer);
     void *ctx;
-    struct seal_secrets *answer_key;
-    struct vault_pair answer_to;
     unsigned char digest[SEALED_KEY_SIZE];
     struct call *call;
     int tries;
@@ -58,6 +60,7 @@ static bool note_server(const struct desk *desk, struct error *err);
 static char *pair_path(const struct desk *desk, const char *host, const char *party);
 static bool read_hex(const char *text, unsigned char *ret_bytes, size_t size);
 static void add_hex(struct buf *text, const unsigned char *bytes, size_t size);
+static bool make_answer_key(struct desk *desk, struct error *err);
 static bool call_send(struct desk_call *call, struct error *err);
 static bool seal_command(struct desk_call *call, struct buf *ret_data, struct error *err);
 static void call_answered(void *ctx, const struct answer *answer);
@@ -97,6 +100,7 @@ void desk_free(struct desk *desk)
 {
     if (!desk) return;
     if (desk->console) seal_secret_free(desk->console);
+    if (desk->answer_key) seal_secret_free(desk->answer_key);
     mem_free(desk->grid);
     mem_free(desk->directory);
     mem_free(desk);
@@ -230,9 +234,10 @@ bool desk_start_call(struct desk *desk, const struct desk_target *target,
                      void (*done)(void *ctx, const struct answer *answer), void *ctx,
                      struct desk_call **ret_call, struct error *err)
 {
-    struct desk_call *call = mem_alloc(sizeof(*call));
-    void *memory = NULL;
+    struct desk_call *call = NULL;
 
+    if (!desk->answer_key && !make_answer_key(desk, err)) return false;
+    call = mem_alloc(sizeof(*call));
     *call = (struct desk_call){.desk = desk,
                                .target = *target,
                                .method = mem_strdup(request->method),
@@ -248,17 +253,21 @@ bool desk_start_call(struct desk *desk, const struct desk_target *target,
         call->body = mem_alloc(request->body_size);
         memcpy(call->body, request->body, request->body_size);
     }
-    if (!seal_secret_new(sizeof(*call->answer_key), &memory, err)) {
-        call_free(call);
-        return false;
-    }
-    call->answer_key = memory;
-    seal_make(call->answer_key, &call->answer_to);
     if (!call_send(call, err)) {
         call_free(call);
         return false;
     }
     *ret_call = call;
+    return true;
+}
+
+static bool make_answer_key(struct desk *desk, struct error *err)
+{
+    void *memory = NULL;
+
+    if (!seal_secret_new(sizeof(*desk->answer_key), &memory, err)) return false;
+    desk->answer_key = memory;
+    seal_make(desk->answer_key, &desk->answer_to);
     return true;
 }
 
@@ -472,7 +481,7 @@ static bool seal_command(struct desk_call *call, struct buf *ret_data, struct er
     snprintf(head.party, sizeof(head.party), "%s", call->target.party);
     memcpy(head.pair, pair->fingerprint, sizeof(head.pair));
     memcpy(command.console, desk->own.sign, sizeof(command.console));
-    memcpy(command.answer_to, call->answer_to.seal, sizeof(command.answer_to));
+    memcpy(command.answer_to, desk->answer_to.seal, sizeof(command.answer_to));
     sealed_command_write(&command, &part);
     sealed_command_text(&head, part.data, part.size, &text);
     seal_sign(desk->console, text.data, text.size, signature);
@@ -525,7 +534,7 @@ static bool open_answer(struct desk_call *call, const struct answer *answer, str
     struct sealed_answer sealed = {0};
 
     bool good = sealed_answer_box(answer->body, answer->body_size, &box, &size, err) &&
-                seal_open(call->answer_key, &call->answer_to, box, size, ret_plain, err) &&
+                seal_open(call->desk->answer_key, &call->desk->answer_to, box, size, ret_plain, err) &&
                 sealed_split(ret_plain->data, ret_plain->size, &signature, &part, &part_size, err) &&
                 sealed_answer_read(part, part_size, &sealed, err);
     if (good) {
@@ -561,7 +570,6 @@ static void tell_error(struct desk_call *call, const struct error *err)
 
 static void call_free(struct desk_call *call)
 {
-    if (call->answer_key) seal_secret_free(call->answer_key);
     mem_free(call->method);
     mem_free(call->path);
     if (call->body) seal_wipe(call->body, call->body_size); /* it may be a secret */

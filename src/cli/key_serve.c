@@ -198,7 +198,7 @@ static bool may_have(struct service *service, const struct key_row *row, struct 
         *err = problem;
         return false;
     }
-    if (!take && row->taken[0])
+    if (!take && !node_text(row->node, "fingerprint", "")[0])
         return error_set(err, ERROR_REFUSED, "its keys were taken from another desk at %s", row->taken);
     if (!take)
         return error_set(err, ERROR_REFUSED,

@@ -23,6 +23,7 @@ static bool answers_yes(struct cli *cli, const char *question);
 static bool confirm(struct key_asked *asked, bool out, const char *party, struct error *err);
 
 static int show(struct cli *cli);
+static void show_missing(struct cli *cli, const char *subject, const struct node *rows);
 
 int key_show_run(struct cli *cli)
 {
@@ -57,9 +58,28 @@ static int show(struct cli *cli)
     if (good && !cli_print_node(cli, &shown) && cli->format == OUTPUT_TABLE) {
         table_print(table, &cli->style, &text);
         fputs(buf_text(&text), cli->out);
+        show_missing(cli, asked.subject, &shown);
     }
     table_free(table);
     return good ? 0 : cli_fail(cli, &err);
+}
+
+/* Where a party has taken its keys on some hosts only. */
+static void show_missing(struct cli *cli, const char *subject, const struct node *rows)
+{
+    size_t taken = 0, missing = 0;
+
+    if (!subject || !strchr(subject, '/')) return;
+    for (size_t i = 0; i < rows->length; i++) {
+        const struct node *row = &rows->items[i];
+        bool own = node_text(row, "taken", "")[0] &&
+                   (node_bool(row, "here", false) || !node_text(row, "fingerprint", "")[0]);
+        taken += own;
+        missing += !own;
+    }
+    if (taken > 0 && missing > 0)
+        fprintf(cli->out, "%zu of %zu hosts not taken: croft key take %s\n", missing, taken + missing,
+                subject);
 }
 
 int key_take_run(struct cli *cli)
@@ -176,7 +196,8 @@ static void show_row(struct key_asked *asked, const struct key_row *row, struct 
     buf_add_json_string(json, row->party);
     buf_printf(json, ",\"generation\":%" PRId64 ",\"taken\":", row->generation);
     buf_add_json_string(json, row->taken);
-    buf_printf(json, ",\"here\":%s,\"seal\":", here ? "true" : "false");
+    buf_printf(json, ",\"here\":%s,\"stored\":%" PRId64 ",\"waits\":%s,\"seal\":", here ? "true" : "false",
+               node_int(row->node, "stored", 0), node_bool(row->node, "waits", false) ? "true" : "false");
     buf_add_json_string(json, seal);
     buf_add_text(json, ",\"sign\":");
     buf_add_json_string(json, sign);
@@ -184,9 +205,10 @@ static void show_row(struct key_asked *asked, const struct key_row *row, struct 
     buf_add_json_string(json, fingerprint);
     buf_add_char(json, '}');
     const char *const cells[] = {row->host, row->party, arena_printf(arena, "%" PRId64, row->generation),
-                                 !row->taken[0] ? "no"
-                                 : here         ? arena_printf(arena, "%s, here", row->taken)
-                                                : row->taken,
+                                 !row->taken[0]            ? "no"
+                                 : !here && fingerprint[0] ? "closed"
+                                 : here                    ? arena_printf(arena, "%s, here", row->taken)
+                                                           : row->taken,
                                  fingerprint[0] ? fingerprint : NULL};
     table_row(table, cells);
 }

@@ -3,16 +3,22 @@
  * said here). */
 #include "base/text.h"
 #include "control/internal.h"
+#include "plan/filter/around.h"
 #include "plan/filter/fits.h"
 #include "plan/filter/govern.h"
 
 #include <stdio.h>
 #include <string.h>
 
+static struct around_news brought_by(struct arena *arena, const struct documents *documents);
 static void judge_soon(struct controller *controller, const char *name);
 static void judge_below(struct controller *controller, const char *party);
+static void judge_inside(struct controller *controller, const struct filter *outer);
+static bool is_below(const struct controller *controller, const char *party, const char *above);
 static void judge_next(void *ctx);
 static void judge(struct controller *controller, const char *name);
+static bool fits_now(struct arena *arena, struct controller *controller, const struct filter *filter,
+                     uint64_t *work, struct filter_fit *ret_fit, struct error *err);
 static void note(struct controller *controller, const char *name, const char *words);
 static void tell(struct controller *controller, const char *name, const char *was, const char *is);
 static void forget(struct controller *controller, const char *name);
@@ -40,15 +46,20 @@ void filters_stop(struct controller *controller)
 bool filters_check(struct controller *controller, struct arena *arena, const struct documents *documents,
                    const char *file, struct error *err)
 {
-    const struct snapshot *now = mirror_snapshot(controller->mirror);
-    struct snapshot then = {0};
+    struct snapshot whole = {0};
+    struct around_news news = {0};
     uint64_t work = FIT_WORK_BEGINS; /* for all of the text: beats are not answered meanwhile */
     struct filter_fit fit;
 
     for (size_t i = 0; i < documents->length; i++) {
         const struct document *document = &documents->items[i];
         if (document->kind->kind != KIND_FILTER) continue;
-        if (then.filters == NULL) then = intent_with_documents(arena, now, documents);
+        if (news.filters == NULL) news = brought_by(arena, documents);
+        bool around = filter_around_does(document->filter);
+        if (!around && whole.filters == NULL)
+            whole = intent_with_documents(arena, mirror_snapshot(controller->mirror), documents);
+        const struct snapshot then =
+            around ? filter_around(arena, controller->planner, &news, document->filter) : whole;
         bool judged = filter_fits(arena, &then, document->filter, &work, &fit, err);
         if (judged && fit.outer == NULL) continue;
         if (!judged)
@@ -76,7 +87,8 @@ void filters_changed(struct controller *controller, enum record_kind kind, const
     if (!controller->filters_due) return; /* all are judged at the start */
     if (kind == RECORD_FILTER) {
         judge_soon(controller, name);
-        judge_below(controller, ((const struct filter *)(is ? is : was))->party);
+        if (was) judge_inside(controller, was);
+        if (is) judge_inside(controller, is);
     } else if (kind == RECORD_PARTY && was && is &&
                !text_equal(((const struct party *)was)->parent, ((const struct party *)is)->parent)) {
         judge_below(controller, PARTY_LANDLORD);
@@ -90,6 +102,47 @@ static void judge_soon(struct controller *controller, const char *name)
     map_put(controller->filters_due, name, controller);
     if (!controller->filters_turn)
         controller->filters_turn = clock->after(clock->self, 0, judge_next, controller);
+}
+
+static struct around_news brought_by(struct arena *arena, const struct documents *documents)
+{
+    const struct party **parties = arena_alloc_array(arena, documents->length + 1, sizeof(*parties));
+    const struct filter **filters = arena_alloc_array(arena, documents->length + 1, sizeof(*filters));
+    struct around_news news = {.parties = parties, .filters = filters};
+
+    for (size_t i = 0; i < documents->length; i++) {
+        const struct document *document = &documents->items[i];
+        if (document->kind->kind == KIND_PARTY) parties[news.parties_length++] = document->party;
+        if (document->kind->kind == KIND_FILTER) filters[news.filters_length++] = document->filter;
+    }
+    return news;
+}
+
+/* Those of parties below, where this one may govern, too: on its farm, what is on it and on the parties above
+ * it. */
+static void judge_inside(struct controller *controller, const struct filter *outer)
+{
+    CLEANUP_ARENA struct arena *arena = arena_new();
+
+    if (!filter_around_does(outer)) {
+        judge_below(controller, outer->party);
+        return;
+    }
+    const struct snapshot part = filter_around(arena, controller->planner, NULL, outer);
+    for (size_t i = 0; i < part.filters_length; i++)
+        if (is_below(controller, part.filters[i].party, outer->party))
+            judge_soon(controller, part.filters[i].full_name);
+}
+
+static bool is_below(const struct controller *controller, const char *party, const char *above)
+{
+    const struct party *at = planner_get(controller->planner, RECORD_PARTY, party);
+
+    /* Documents are checked to have no circle. */
+    while (at && !text_equal(at->parent, above) && !text_equal(at->parent, PARTY_LANDLORD))
+        at = planner_get(controller->planner, RECORD_PARTY, at->parent);
+    if (!at) return text_equal(above, PARTY_LANDLORD) && !text_equal(party, PARTY_LANDLORD);
+    return text_equal(at->parent, above);
 }
 
 /* Those of all parties below it. */
@@ -134,10 +187,19 @@ static void judge(struct controller *controller, const char *name)
 
     if (!record)
         forget(controller, name);
-    else if (!filter_fits(arena, mirror_snapshot(controller->mirror), record->object, &work, &fit, &err))
+    else if (!fits_now(arena, controller, record->object, &work, &fit, &err))
         note(controller, name, arena_printf(arena, "is not known to fit: %s", err.message));
     else
         note(controller, name, fit.outer == NULL ? "" : filter_fit_words(arena, &fit));
+}
+
+static bool fits_now(struct arena *arena, struct controller *controller, const struct filter *filter,
+                     uint64_t *work, struct filter_fit *ret_fit, struct error *err)
+{
+    const struct snapshot now = filter_around_does(filter)
+                                    ? filter_around(arena, controller->planner, NULL, filter)
+                                    : *mirror_snapshot(controller->mirror);
+    return filter_fits(arena, &now, filter, work, ret_fit, err);
 }
 
 static void note(struct controller *controller, const char *name, const char *words)

@@ -3,8 +3,8 @@
  * transaction of whatever makes it so, and put right by settle() whenever it is not (at the start, or where
  * more farms follow than one transaction takes).
  *
- * Here ends what a party may run, not yet what it left: an agent destroys the party's keys on its host when
- * the last instance of the party has left it. */
+ * What it left goes after that: documents of hosts that have keys of such a party say so (plan/document), and
+ * an agent destroys them with the last instance of the party. */
 #include "base/planted.h"
 #include "base/text.h"
 #include "control/internal.h"

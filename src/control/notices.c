@@ -7,6 +7,7 @@
  * So a controller that ends in between loses nothing, and its successor sends the same message on, with the
  * same id: at least once. */
 #include "control/notices.h"
+#include "base/planted.h"
 #include "base/text.h"
 #include "control/internal.h"
 #include "port/post.h"
@@ -61,6 +62,7 @@ static void tell_findings(const struct telling *telling, const struct host_fact 
 static void tell_finding(const struct telling *telling, const struct finding *finding,
                          enum notice_state state);
 static const struct finding *finding_as(const struct host_fact *fact, const struct finding *finding);
+static void take_back(struct controller *controller, struct change *change, const char *subject);
 static const struct tier *tier_of(struct controller *controller, const struct instance *instance);
 static const struct contact *contact_by(struct controller *controller, struct arena *arena, const char *party,
                                         const char *to);
@@ -126,6 +128,7 @@ void notices_follow(struct controller *controller, struct change *change, const 
     const struct tier *tier = before && (begins || ends) ? tier_of(controller, before) : NULL;
     CLEANUP_ARENA struct arena *arena = arena_new();
 
+    if (ends && !tier) take_back(controller, change, before->name);
     for (size_t s = 0; tier && s < tier->on_failure_length; s++) {
         bool now = begins && (int64_t)s + 1 == action->instance->mend_step;
         bool told = ends && (int64_t)s < before->mend_step;
@@ -140,6 +143,24 @@ void notices_follow(struct controller *controller, struct change *change, const 
                                  begins ? before->reason : ""),
             .at_ms = now_ms};
         notices_add(controller, change, contact->full_name, &line);
+    }
+}
+
+/* It is not wanted any more, nor does anything say who is to know: that it failed is told to nobody who was
+ * not told yet. */
+static void take_back(struct controller *controller, struct change *change, const char *subject)
+{
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    size_t cursor = 0;
+    void *value = NULL;
+
+    while (map_next(controller->outboxes, &cursor, NULL, &value)) {
+        const struct outbox *outbox = value;
+        const char *waits = map_get(outbox->lines, subject);
+        struct notice_line line = {0};
+        if (!waits || !read_row(&schema_notice_line, arena, waits, &line) || line.state != NOTICE_FAILED)
+            continue;
+        change_delete_key(change, key_of(arena, outbox, arena_printf(arena, "line/%s", subject)));
     }
 }
 
@@ -267,7 +288,7 @@ void notices_add(struct controller *controller, struct change *change, const cha
     struct notice_line was = {0}, is = *line;
 
     if (waits && read_row(&schema_notice_line, arena, waits, &was)) {
-        if (was.state != is.state) {
+        if (was.state != is.state && !PLANTED(not_taken_back)) {
             change_delete_key(change, key);
             return;
         }
@@ -407,7 +428,8 @@ static void turn(void *ctx)
     vec_free(&lines);
     struct notice_sent before = sent_of(outbox, arena, now_ms);
     size_t most = (size_t)contact->hourly;
-    if (before.times_length >= most && before.times[before.times_length - most] + HOUR_MS > due_ms)
+    if (before.times_length >= most && !PLANTED(pace_forgotten) &&
+        before.times[before.times_length - most] + HOUR_MS > due_ms)
         due_ms = before.times[before.times_length - most] + HOUR_MS;
     if (!any) return;
     if (due_ms > now_ms)

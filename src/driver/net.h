@@ -19,16 +19,18 @@ struct net_counter {
     int64_t packets;
 };
 enum { NET_FILTERS_TOLD_MAX = 8 };
+static inline void net_counter_free(const struct net_counter *counter)
+{
+    mem_free(counter->farm);
+    mem_free(counter->instance);
+    mem_free(counter->reason);
+    mem_free(counter->by);
+}
 /* Frees the items (struct net_counter) and the vector. Here, for callers that link no net driver. */
 static inline void net_counters_free(struct vec *counters)
 {
-    for (size_t i = 0; i < counters->length; i++) {
-        const struct net_counter *counter = (const struct net_counter *)vec_at(counters, i);
-        mem_free(counter->farm);
-        mem_free(counter->instance);
-        mem_free(counter->reason);
-        mem_free(counter->by);
-    }
+    for (size_t i = 0; i < counters->length; i++)
+        net_counter_free((const struct net_counter *)vec_at(counters, i));
     vec_free(counters);
 }
 

@@ -91,6 +91,7 @@ struct personality {
 struct host_peer {
     const char *name;
     const char *addresses[2]; /* management "IP:PORT" of its agent; "" when unknown */
+    uint32_t underlay;        /* as its members name it; 0: unknown */
     bool given_up;            /* fenced: its instances may run elsewhere */
 };
 

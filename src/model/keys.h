@@ -51,6 +51,12 @@ struct kept_item {
     const char *box; /* in hexadecimal */
 };
 
+/* What a host asks another for: the key of something that is stored for a party. */
+struct item_asked {
+    const char *party, *item;
+    const char *seal; /* of the asking host's pair for the party: what the answer is sealed to */
+};
+
 /* What an agent keeps of a party's disk key, beside the secrets in the vault. */
 struct kept_disk_keys {
     const char *party;

@@ -41,6 +41,7 @@ extern const struct schema schema_personality;
 extern const struct schema schema_host_report;
 extern const struct schema schema_kept_keys;
 extern const struct schema schema_kept_disk_keys;
+extern const struct schema schema_item_asked;
 
 /* The names behind the enumerations, as written in documents and shown to people. */
 extern const char *const host_intent_state_names[];

@@ -91,6 +91,8 @@ static const struct field peer_fields[] = {
     SCALAR(struct host_peer, name, "name", scalar_text, "the host's name", .required = true),
     SCALAR(struct host_peer, addresses[0], "address", scalar_text, "its agent on the first path"),
     SCALAR(struct host_peer, addresses[1], "address_second", scalar_text, "and on the second"),
+    SCALAR(struct host_peer, underlay, "underlay", scalar_ipv4, "as its members name it",
+           .fallback = "0.0.0.0"),
     SCALAR(struct host_peer, given_up, "given_up", scalar_bool, "its instances may run elsewhere",
            .fallback = "false"),
 };

@@ -70,6 +70,13 @@ static const struct field kept_item_fields[] = {
 };
 static const struct schema schema_kept_item = SCHEMA(struct kept_item, "kept_item", kept_item_fields);
 
+static const struct field item_asked_fields[] = {
+    SCALAR(struct item_asked, party, "party", scalar_name, "whose it is", .required = true),
+    SCALAR(struct item_asked, item, "item", scalar_text, "what it encrypts", .required = true),
+    SCALAR(struct item_asked, seal, "seal", scalar_text, "what the answer is sealed to", .required = true),
+};
+const struct schema schema_item_asked = SCHEMA(struct item_asked, "ItemAsked", item_asked_fields);
+
 static const struct field kept_disk_keys_fields[] = {
     SCALAR(struct kept_disk_keys, party, "party", scalar_text, "whose they are", .required = true),
     SCALAR(struct kept_disk_keys, generation, "generation", scalar_int, "another one after a discard"),

@@ -9,9 +9,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { SECOND_US = 1000 * 1000, NO_ROOM_US = 100 * 1000, BACKLOG = 8 };
@@ -59,6 +62,8 @@ static void answer(struct asker *asker, int status, const struct local_read *rea
 static void say(void *ctx);
 static void too_late(void *ctx);
 static void dismiss(struct asker *asker);
+static void hang_up(int fd);
+static void bury(int fd);
 
 struct os_local *os_local_new(const struct clock_port *clock, const struct watch_port *watch)
 {
@@ -110,6 +115,10 @@ static void close_local(void *self, struct local *local)
     if (local == NULL) return;
     all->watch->stop(all->watch->self, local->watch);
     local->watch = NULL;
+    /* Nobody comes any more; those who wait in the queue are sent away one by one. */
+    shutdown(local->fd, SHUT_RDWR);
+    for (int fd; (fd = accept4(local->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0;)
+        hang_up(fd);
     close(local->fd);
     while (local->askers != NULL)
         dismiss(local->askers);
@@ -194,15 +203,20 @@ static void hear(void *ctx)
 {
     struct asker *asker = ctx;
     char data[LOCAL_REQUEST_SIZE_MAX];
-    ssize_t size = recv(asker->fd, data, sizeof(data) - asker->input.size, 0);
-    if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
-    if (size <= 0) {
+    struct iovec piece = {data, sizeof(data) - asker->input.size};
+    struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
+    /* A look first, which ends behind the first descriptor that was sent along: see hang_up(). */
+    ssize_t size = recvmsg(asker->fd, &message, MSG_PEEK);
+    bool more = size < 0 && (errno == EAGAIN || errno == EINTR);
+    bool burdened = (message.msg_flags & MSG_CTRUNC) != 0;
+    if (size > 0 && !burdened) size = recv(asker->fd, data, (size_t)size, 0);
+    if (!more && (size <= 0 || burdened)) {
         dismiss(asker);
         return;
     }
-    buf_add(&asker->input, data, (size_t)size);
+    if (size > 0) buf_add(&asker->input, data, (size_t)size);
     struct local_read read = {0};
-    int status = local_request_read(asker->input.data, asker->input.size, &read);
+    int status = local_request_read(buf_text(&asker->input), asker->input.size, &read);
     if (status == 0 && ++asker->pieces >= LOCAL_PIECES_MAX) status = 400;
     if (status == 0) return;
     answer(asker, status, &read);
@@ -262,7 +276,7 @@ static void dismiss(struct asker *asker)
     const struct watch_port *watch = local->all->watch;
     watch->stop(watch->self, asker->watch);
     clock->cancel(clock->self, asker->timer);
-    close(asker->fd);
+    hang_up(asker->fd);
     buf_free(&asker->input);
     buf_free(&asker->output);
     *asker->place = asker->next;
@@ -270,4 +284,39 @@ static void dismiss(struct asker *asker)
     mem_free(asker);
     if (local->askers_length-- == LOCAL_ASKERS_MAX && local->again == NULL)
         local->again = clock->after(clock->self, 0, resume, local);
+}
+
+/* A message may carry descriptors (SCM_RIGHTS), and whoever drops it closes them. The last close of a TCP
+ * socket waits for as long as its owner wished (SO_LINGER): here it would stop the agent for hours. So
+ * nothing is dropped that was not looked at. After the shutdown nothing is added to what was not read. */
+static void hang_up(int fd)
+{
+    int left = 0;
+    shutdown(fd, SHUT_RD);
+    if (ioctl(fd, FIONREAD, &left) == 0 && left == 0)
+        close(fd);
+    else
+        bury(fd);
+}
+
+/* A process that ends waits for none of its sockets (PF_EXITING in the kernel's inet_release()): so the last
+ * one to have this one is a child that does nothing else. Its exit signal is 0, so that nobody else who waits
+ * for children sees it. Without one the socket stays open: better that than to wait. */
+static void bury(int fd)
+{
+    int gate[2];
+    if (pipe2(gate, O_CLOEXEC) < 0) return;
+    long child = syscall(SYS_clone, 0, NULL, NULL, NULL, NULL);
+    if (child == 0) {
+        char byte;
+        close(gate[1]);
+        while (read(gate[0], &byte, 1) < 0 && errno == EINTR) {
+        }
+        _exit(0);
+    }
+    if (child > 0) close(fd);
+    close(gate[0]);
+    close(gate[1]);
+    while (child > 0 && waitpid((pid_t)child, NULL, __WALL) < 0 && errno == EINTR) {
+    }
 }

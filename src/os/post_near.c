@@ -77,6 +77,8 @@ static bool read_link(const struct ifaddrs *device, struct wide_prefix *ret_link
     while (ret_link->bits < address_bits(mask.family) &&
            (mask.address[ret_link->bits / 8] >> (7 - ret_link->bits % 8) & 1))
         ret_link->bits++;
+    if (ret_link->bits == 0)
+        ret_link->bits = address_bits(mask.family); /* a link to everywhere names nobody near */
     return true;
 }
 

@@ -172,7 +172,7 @@ void seal_hkdf(const void *salt, size_t salt_size, const void *secret, size_t se
     size_t block_size = 0;
 
     ASSERT(size <= 255 * sizeof(s.block));
-    crypto_auth_hmacsha256_init(&s.state, salt, salt_size);
+    crypto_auth_hmacsha256_init(&s.state, salt_size > 0 ? salt : s.key, salt_size);
     crypto_auth_hmacsha256_update(&s.state, secret, secret_size);
     crypto_auth_hmacsha256_final(&s.state, s.key);
     for (unsigned char count = 1; size > 0; count++) {

@@ -22,7 +22,8 @@ enum {
     ENTRY_SIZE = VAULT_SLOT_SIZE_MAX + (int)sizeof(struct seal_secrets),
 };
 
-static const char vault_name[] = "vault", host_name[] = "vault.host", damaged_name[] = "vault.damaged";
+static const char vault_name[] = "vault", host_name[] = "vault.host", damaged_name[] = "vault.damaged",
+                  old_name[] = "vault.old";
 enum { SECRET_MARK = '=' };
 /* Stands in the file in clear, and is sealed with it. */
 static const char magic[16] = "croft vault v1\n";
@@ -57,6 +58,9 @@ static bool set_aside(struct os_vault *vault, struct buf *ret_note, const struct
                       struct error *err);
 static bool read_secret(struct os_vault *vault, struct error *err);
 static bool save(const struct os_vault *vault, struct error *err);
+static bool replace(const struct os_vault *vault, const void *data, size_t size, struct error *err);
+static bool wipe_old(const struct os_vault *vault, struct error *err);
+static bool overwrite(int fd, off_t size);
 static bool take_entry(struct os_vault *vault, const unsigned char *entry, struct error *err);
 static size_t kept_length(const struct os_vault *vault);
 static struct slot *find_slot(const struct os_vault *vault, const char *name);
@@ -98,8 +102,8 @@ bool os_vault_new(const char *directory, struct os_vault **ret_vault, struct buf
 {
     struct os_vault *vault = alloc(directory);
 
-    if (!seal_init(err) || !os_disk_new(directory, &vault->disk, err) || !load_host_secret(vault, err) ||
-        !load(vault, ret_note, err)) {
+    if (!seal_init(err) || !os_disk_new(directory, &vault->disk, err) || !wipe_old(vault, err) ||
+        !load_host_secret(vault, err) || !load(vault, ret_note, err)) {
         os_vault_free(vault);
         return false;
     }
@@ -293,7 +297,6 @@ static bool set_aside(struct os_vault *vault, struct buf *ret_note, const struct
 
 static bool save(const struct os_vault *vault, struct error *err)
 {
-    const struct disk_port *disk = os_disk_port(vault->disk);
     size_t head = sizeof(magic) + NONCE_SIZE;
     size_t size = (vault->slots.length + kept_length(vault)) * ENTRY_SIZE;
     void *memory = NULL;
@@ -321,7 +324,54 @@ static bool save(const struct os_vault *vault, struct error *err)
                                                sizeof(magic), NULL, sealed + sizeof(magic),
                                                vault->host_secret);
     seal_secret_free(memory);
-    return disk->write(disk->self, vault_name, sealed, head + size + TAG_SIZE, 0600, err);
+    return replace(vault, sealed, head + size + TAG_SIZE, err);
+}
+
+/* What was destroyed is still in the file before, and the host's secret opens that for whoever finds its
+ * blocks. So it keeps a name until it is overwritten, which helps where the file system and the disk write in
+ * place. When that fails now, the next change and the next start have to do it first. */
+static bool replace(const struct os_vault *vault, const void *data, size_t size, struct error *err)
+{
+    const struct disk_port *disk = os_disk_port(vault->disk);
+    CLEANUP_MEM char *path = mem_printf("%s/%s", vault->directory, vault_name);
+    CLEANUP_MEM char *old = mem_printf("%s/%s", vault->directory, old_name);
+    struct error later;
+
+    if (!wipe_old(vault, err)) return false;
+    if (link(path, old) != 0 && errno != ENOENT) return error_errno(err, errno, "%s", old);
+    if (!disk->write(disk->self, vault_name, data, size, 0600, err)) return false;
+    (void)!wipe_old(vault, &later);
+    return true;
+}
+
+/* One with two names is still the one in use. */
+static bool wipe_old(const struct os_vault *vault, struct error *err)
+{
+    CLEANUP_MEM char *old = mem_printf("%s/%s", vault->directory, old_name);
+    int fd = open(old, O_WRONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    struct stat status;
+
+    if (fd < 0 && errno == ENOENT) return true;
+    if (fd < 0) return error_errno(err, errno, "%s", old);
+    bool good = fstat(fd, &status) == 0 && S_ISREG(status.st_mode) &&
+                (status.st_nlink > 1 || overwrite(fd, status.st_size)) && unlink(old) == 0;
+    int failure = errno;
+    close(fd);
+    return good || error_errno(err, failure, "overwriting %s, which has to go", old);
+}
+
+static bool overwrite(int fd, off_t size)
+{
+    static const char zeros[4096];
+
+    for (off_t at = 0; at < size;) {
+        size_t piece = size - at < (off_t)sizeof(zeros) ? (size_t)(size - at) : sizeof(zeros);
+        ssize_t put = pwrite(fd, zeros, piece, at);
+        if (put < 0 && errno == EINTR) continue;
+        if (put < 0) return false;
+        at += put;
+    }
+    return fsync(fd) == 0;
 }
 
 static size_t kept_length(const struct os_vault *vault)

@@ -1,6 +1,6 @@
 /* vault_port over libsodium. In memory private halves are only in memory of seal_secret_new(). At rest all of
  * them are one file, `vault`, sealed (XChaCha20-Poly1305) with a secret of this host in a file of its own,
- * `vault.host`. */
+ * `vault.host`. One that was replaced is overwritten (`vault.old` until then). */
 #ifndef CROFT_OS_VAULT_H
 #define CROFT_OS_VAULT_H
 

@@ -219,6 +219,11 @@ const void *planner_get(const struct planner *planner, enum record_kind kind, co
     UNREACHABLE();
 }
 
+const struct vec *planner_filters_on(const struct planner *planner, const char *key)
+{
+    return map_get(planner->work.filters_by_key, key);
+}
+
 size_t planner_length(const struct planner *planner, enum record_kind kind)
 {
     return planner->lengths[kind];

@@ -22,6 +22,9 @@ void planner_put_all(struct planner *planner, const struct snapshot *snapshot);
 void planner_delete(struct planner *planner, enum record_kind kind, const char *name);
 /* NULL when there is none. Valid until the next put or delete of it. */
 const void *planner_get(const struct planner *planner, enum record_kind kind, const char *name);
+/* Filters by govern_key() of their `on` (const struct filter *), in no particular order; NULL: none. Valid as
+ * above. */
+const struct vec *planner_filters_on(const struct planner *planner, const char *key);
 size_t planner_length(const struct planner *planner, enum record_kind kind);
 /* Walks the objects of a kind in no particular, but a repeatable, order: start with *cursor = 0; NULL at the
  * end. Nothing may be put or deleted meanwhile. */

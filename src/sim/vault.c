@@ -12,6 +12,7 @@ static const char file_name[] = "vault";
 struct slot {
     char name[VAULT_SLOT_SIZE_MAX + 2];
     unsigned char secret[VAULT_KEY_SIZE];
+    struct vault_pair pair; /* follows from it, and is asked for with every report */
 };
 
 struct sim_vault {
@@ -187,12 +188,12 @@ static bool vault_make(void *self, const char *name, struct vault_pair *ret_pair
     struct sim_vault *vault = self;
     struct vec slots = copy_without(vault, name);
     struct slot *made = vec_push(&slots);
-    struct vault_pair pair;
 
     ASSERT(name[0] && strlen(name) <= VAULT_SLOT_SIZE_MAX);
     strcpy(made->name, name);
     vault->random->fill(vault->random->self, made->secret, sizeof(made->secret));
-    public_of(made, &pair);
+    public_of(made, &made->pair);
+    struct vault_pair pair = made->pair;
     if (!replace(vault, &slots, err)) return false;
     *ret_pair = pair;
     return true;
@@ -201,7 +202,7 @@ static bool vault_make(void *self, const char *name, struct vault_pair *ret_pair
 static bool vault_find(void *self, const char *name, struct vault_pair *ret_pair)
 {
     const struct slot *slot = find_slot(self, name);
-    if (slot) public_of(slot, ret_pair);
+    if (slot) *ret_pair = slot->pair;
     return slot != NULL;
 }
 
@@ -246,13 +247,11 @@ static bool vault_open(void *self, const char *name, const void *box, size_t siz
     const struct slot *slot = find_slot(self, name);
     const char *bytes = box;
     unsigned char digest[VAULT_DIGEST_SIZE];
-    struct vault_pair pair;
 
     if (!slot) return error_set(err, ERROR_NOT_FOUND, "there is no pair of %s", name);
     if (size < VAULT_DIGEST_SIZE)
         return error_set(err, ERROR_DENIED, "the box is torn, or sealed to another key");
-    public_of(slot, &pair);
-    hash("box", pair.seal, bytes + VAULT_DIGEST_SIZE, size - VAULT_DIGEST_SIZE, digest);
+    hash("box", slot->pair.seal, bytes + VAULT_DIGEST_SIZE, size - VAULT_DIGEST_SIZE, digest);
     if (memcmp(digest, bytes, VAULT_DIGEST_SIZE) != 0)
         return error_set(err, ERROR_DENIED, "the box is torn, or sealed to another key");
     buf_add(ret_data, bytes + VAULT_DIGEST_SIZE, size - VAULT_DIGEST_SIZE);
@@ -263,12 +262,10 @@ static bool vault_sign(void *self, const char *name, const void *data, size_t si
                        unsigned char ret_signature[VAULT_SIGNATURE_SIZE], struct error *err)
 {
     const struct slot *slot = find_slot(self, name);
-    struct vault_pair pair;
 
     if (!slot) return error_set(err, ERROR_NOT_FOUND, "there is no pair of %s", name);
-    public_of(slot, &pair);
-    hash("first", pair.sign, data, size, ret_signature);
-    hash("second", pair.sign, data, size, ret_signature + VAULT_DIGEST_SIZE);
+    hash("first", slot->pair.sign, data, size, ret_signature);
+    hash("second", slot->pair.sign, data, size, ret_signature + VAULT_DIGEST_SIZE);
     return true;
 }
 

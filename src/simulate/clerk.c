@@ -111,8 +111,14 @@ bool clerk_found(struct run *run)
 
     for (size_t i = 0; i < run->swarm->parties_length; i++)
         swarm_write_party(run->swarm, i, &yaml);
+    buf_printf(
+        &yaml,
+        "---\nkind: Pool\nname: general\non_hardware: [{do: drain, after: 5s, back: 60s, most: %d.%03d}]\n",
+        JUDGES_MOST_MILLIS / 1000, JUDGES_MOST_MILLIS % 1000);
+    if (run->swarm->contacts) buf_add_text(&yaml, "on_failure: [{do: notify, to: ops}]\n");
     for (size_t i = 0; i < SWARM_LEVELS; i++)
         swarm_write_level(&run->swarm->levels[i], i, &yaml);
+    swarm_write_contacts(run->swarm, &yaml);
     world_images(run->world, &yaml);
     for (size_t i = 0; i < run->swarm->parties_length; i++) {
         CLEANUP_MEM char *party = mem_printf("p%zu", i + 1);
@@ -129,6 +135,11 @@ bool clerk_found(struct run *run)
         CLEANUP_MEM char *key = mem_printf("sla/%s", swarm_level_name(i));
         clerk->levels[i] = promise_stored(clerk, key);
         if (!clerk->levels[i]) return false;
+    }
+    for (size_t i = 0; run->swarm->contacts && i <= run->swarm->parties_length; i++) {
+        CLEANUP_MEM char *key = i < run->swarm->parties_length ? mem_printf("contact/p%zu/ops", i + 1)
+                                                               : mem_strdup("contact/landlord/ops");
+        if (run->swarm->contacts[i].there && !promise_stored(clerk, key)) return false;
     }
     for (size_t i = 0; i < run->swarm->parties_length; i++) {
         clerk->tokens[i] = arena_alloc(run->swarm->arena, 128);

@@ -53,8 +53,17 @@ const struct fault fault_table[] = {
      0, 0, clerk_levels, NULL},
     {"leases", "a party's lease is granted, ends, is granted again", 20 * SECOND, 10 * MINUTE, 0, 0,
      clerk_leases, NULL},
+    {"memory-errors", "the memory of a host corrects errors", MINUTE, 20 * MINUTE, 0, 0, memory_errors, NULL},
+    {"disk-fails", "a host's disk says that it fails, until there is another", MINUTE, 30 * MINUTE,
+     10 * SECOND, 10 * MINUTE, disk_fails, disk_fails_end},
+    {"overheats", "a host is too hot, or all are", MINUTE, 30 * MINUTE, 10 * SECOND, 5 * MINUTE, overheats,
+     overheats_end},
     {"power-back", "a host loses its power, and other hands switch it on, also when it was switched off",
      10 * SECOND, 20 * MINUTE, 500, 5 * SECOND, host_dies, host_dies_end},
+    {"instance-sick", "an instance fails wherever it is started, again and again", 30 * SECOND, 20 * MINUTE,
+     5 * SECOND, 3 * MINUTE, instance_sick, instance_sick_end},
+    {"post-fails", "no message to people gets through", MINUTE, 20 * MINUTE, SECOND, 2 * MINUTE, post_fails,
+     post_fails_end},
 };
 const size_t fault_table_length = LENGTH(fault_table);
 _Static_assert(LENGTH(fault_table) <= (size_t)SIMULATE_FAULTS_MAX, "the report has room for them");

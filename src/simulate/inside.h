@@ -16,7 +16,7 @@ struct trouble {
     struct run *run;
     const struct fault *fault;
     struct timer *end;
-    char what[64], other[64]; /* the fault's own: whom it struck */
+    char what[128], other[64]; /* the fault's own: whom it struck */
     int path;
     int64_t amount;
 };
@@ -99,10 +99,20 @@ void messages_end(struct run *run, struct trouble *trouble);
 void net_mend(struct run *run);
 bool instance_crash(struct run *run, struct trouble *trouble);
 bool instance_hang(struct run *run, struct trouble *trouble);
+bool instance_sick(struct run *run, struct trouble *trouble);
+void instance_sick_end(struct run *run, struct trouble *trouble);
+bool post_fails(struct run *run, struct trouble *trouble);
+void post_fails_end(struct run *run, struct trouble *trouble);
 bool clock_jump(struct run *run, struct trouble *trouble);
 void clock_jump_end(struct run *run, struct trouble *trouble);
 bool clock_drift(struct run *run, struct trouble *trouble);
 void clock_drift_end(struct run *run, struct trouble *trouble);
+/* fault_hardware.c */
+bool memory_errors(struct run *run, struct trouble *trouble);
+bool disk_fails(struct run *run, struct trouble *trouble);
+void disk_fails_end(struct run *run, struct trouble *trouble);
+bool overheats(struct run *run, struct trouble *trouble);
+void overheats_end(struct run *run, struct trouble *trouble);
 bool disk_slow(struct run *run, struct trouble *trouble);
 void disk_slow_end(struct run *run, struct trouble *trouble);
 bool disk_full(struct run *run, struct trouble *trouble);
@@ -130,6 +140,9 @@ void clerk_judge(struct run *run);
 /* callers.c: who asks farms for something, and how much; in calms it stays as it is */
 void callers_start(struct run *run);
 void callers_free(struct callers *callers); /* NULL is fine */
+
+/* What part of the hosts policy may have drained at once: clerk.c asks for it, judge_word.c judges it. */
+enum { JUDGES_MOST_MILLIS = 340 };
 
 /* judges.c */
 struct judges *judges_new(struct run *run);

@@ -18,6 +18,8 @@ static void judge_tier(struct run *run, const struct snapshot *snapshot, const s
 static void judge_documents(struct run *run, const struct snapshot *snapshot);
 static void judge_instances(struct run *run, const struct snapshot *snapshot);
 static void judge_hosts(struct run *run, const struct snapshot *snapshot);
+static void judge_findings(struct run *run, const struct host_fact *fact);
+static bool is_active(const struct run *run, const struct host *host);
 
 void committed_look(struct run *run)
 {
@@ -147,7 +149,7 @@ const char *host_with_room(const struct run *run, const struct snapshot *snapsho
         const struct host *host = &snapshot->hosts[i];
         struct resources free = host->capacity;
         const struct box *box = world_box(run->world, host->name);
-        if (host->state != HOST_ACTIVE || !box || !box->agent) continue;
+        if (!is_active(run, host) || !box || !box->agent) continue;
         free.cpus_millis -= host->reserve.cpus_millis;
         free.memory_bytes -= host->reserve.memory_bytes;
         free.disk_bytes -= host->reserve.disk_bytes;
@@ -163,6 +165,28 @@ const char *host_with_room(const struct run *run, const struct snapshot *snapsho
     return NULL;
 }
 
+static bool is_active(const struct run *run, const struct host *host)
+{
+    const struct record *fact =
+        mirror_get(controller_mirror(run->world->controller), RECORD_HOST_FACT, host->name);
+    return host_is_active(host, fact ? fact->object : NULL);
+}
+
+/* What is found is acted upon, or it is said why not; who is well again serves again. */
+static void judge_findings(struct run *run, const struct host_fact *fact)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < fact->findings_length; i++)
+        any |= !fact->findings[i].accepted;
+    if (any && !host_is_emptied(fact) && !(fact->spared && fact->spared[0]))
+        run_violated(run, "converges", "%s is bad (%s), and nobody says what is done", fact->name,
+                     finding_kind_names[fact->findings[0].kind]);
+    if (fact->findings_length == 0 && (host_is_emptied(fact) || (fact->spared && fact->spared[0])))
+        run_violated(run, "converges", "%s is well, and still: %s%s", fact->name,
+                     fact->emptied ? fact->emptied : "", fact->spared ? fact->spared : "");
+}
+
 static void judge_hosts(struct run *run, const struct snapshot *snapshot)
 {
     for (size_t i = 0; i < snapshot->host_facts_length; i++) {
@@ -170,6 +194,7 @@ static void judge_hosts(struct run *run, const struct snapshot *snapshot)
         if (fact->state != HOST_UP)
             run_violated(run, "converges", "%s is %s: %s", fact->name, host_state_names[fact->state],
                          fact->reason);
+        judge_findings(run, fact);
         if (fact->document_error[0])
             run_violated(run, "converges", "%s refuses its document: %s", fact->name, fact->document_error);
     }

@@ -57,6 +57,7 @@ void no_leak_stored(struct run *run, const struct store_item *item)
             return;
         }
         drains_judge(run, name, old, &instance);
+        mend_instance(run, name, &instance);
         if (!old) {
             old = mem_alloc(sizeof(*old));
             map_put(judges->believed, name, old);
@@ -67,6 +68,7 @@ void no_leak_stored(struct run *run, const struct store_item *item)
         map_remove(judges->believed, name);
         mem_free(old->host);
         mem_free(old);
+        mend_instance(run, name, NULL);
     }
     judge_instance(run, name, host_before);
 }

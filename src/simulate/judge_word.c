@@ -65,6 +65,11 @@ void believed_stored(struct run *run, const struct store_item *item)
         run_violated(run, "acknowledged", "%s in the store cannot be read: %s", item->key, err.message);
         return;
     }
+    mend_host(run, &fact);
+    if (host_is_emptied(&fact))
+        map_put(run->judges->emptied, held->box->name, held);
+    else
+        map_remove(run->judges->emptied, held->box->name);
     if (!text_equal(held->said, fact.boot)) held->said_version = 0;
     snprintf(held->said, sizeof(held->said), "%s", fact.boot);
     if (fact.document_version == 0) return;
@@ -76,6 +81,18 @@ void believed_stored(struct run *run, const struct store_item *item)
         run_violated(run, "believed", "%s is said to have document %" PRId64 ", and had %" PRId64 " before",
                      fact.name, fact.document_version, held->said_version);
     held->said_version = fact.document_version;
+}
+
+/* Policy never empties more than its part of a pool, though every host may look bad. Judged after the step:
+ * of one decision, which may let one go and empty another, the store tells piece by piece. */
+void spared_step(struct run *run)
+{
+    size_t most = run->world->boxes_length * JUDGES_MOST_MILLIS / 1000;
+    size_t emptied = map_length(run->judges->emptied);
+
+    if (emptied > (most ? most : 1))
+        run_violated(run, "spared", "%zu of %zu hosts are emptied by policy", emptied,
+                     run->world->boxes_length);
 }
 
 /* An agent notes in which run of its host it has had its first document confirmed: agent/document.c. That it

@@ -19,6 +19,7 @@ static void quota_step(struct run *run);
 static void committed_step(struct run *run);
 static void conserved_step(struct run *run);
 static void repossessed_step(struct run *run);
+static void told_and_look_step(struct run *run);
 static void converges_step(struct run *run);
 static void changed(void *ctx, const struct fake_change *change);
 static void stored(void *ctx, const struct store_item *item);
@@ -35,10 +36,13 @@ static const struct invariant invariants[] = {
     {"one-leader", NULL, NULL, one_leader_step},
     {"drains", NULL, NULL, NULL}, /* with what the store says of instances: judge_leak.c reads it */
     {"believed", NULL, believed_stored, NULL},
+    {"spared", NULL, NULL, spared_step},    /* with what the store says of hosts */
     {"entitled", NULL, share_stored, NULL}, /* and no-flapping: both follow from decisions */
     {"no-flapping", NULL, NULL, NULL},
     {"conserved", NULL, NULL, conserved_step},
     {"repossessed", NULL, NULL, repossessed_step},
+    {"patient", NULL, NULL, NULL}, /* with what judge_leak.c reads of instances */
+    {"told", NULL, told_stored, told_and_look_step},
     {"converges", NULL, NULL, converges_step},
 };
 
@@ -55,8 +59,10 @@ struct judges *judges_new(struct run *run)
     judges->held = map_new();
     judges->wires = map_new();
     judges->believed = map_new();
+    judges->emptied = map_new();
     judges->images = map_new();
     judges->scales = map_new();
+    judges->mend = mend_judge_new();
     for (size_t i = 0; i < run->world->boxes_length; i++) {
         struct held *held = mem_alloc(sizeof(*held));
         held->box = &run->world->boxes[i];
@@ -88,9 +94,11 @@ void judges_free(struct judges *judges)
     map_free(judges->held);
     map_free(judges->wires);
     map_free(judges->believed);
+    map_free(judges->emptied);
     audit_free(judges->audit);
     map_free(judges->images);
     share_forget(judges);
+    mend_judge_free(judges->mend);
     mem_free(judges);
 }
 
@@ -202,6 +210,13 @@ static void repossessed_step(struct run *run)
 {
     if (!look_is_due(run)) return;
     if (!run->storm && run->calm_since_us) repossessed_look(run);
+}
+
+static void told_and_look_step(struct run *run)
+{
+    told_step(run);
+    if (!look_is_due(run)) return;
+    if (!run->storm && run->calm_since_us) told_look(run);
 }
 
 /* The last of the table: the second is over with it. */

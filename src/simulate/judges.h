@@ -42,6 +42,7 @@ struct judges {
     struct map *believed; /* instance -> struct believed */
     struct audit *audit;  /* of the books */
     char unbilled[256];   /* what started without being in them, in this step; or "" */
+    struct map *emptied;  /* hosts that policy has emptied -> struct held */
     struct map *images;   /* "party digest" of all images that were ever there -> the judges */
     struct store_watch *watch;
     uint64_t revision;  /* that the store was seen at */
@@ -50,6 +51,7 @@ struct judges {
     int steps_now;      /* in that moment */
     struct map *scales; /* "acme/shop/web" -> struct scaled */
     bool converged;     /* judged in this calm */
+    struct mend_judge *mend;
 };
 
 /* Rows of the table of invariants. Each hook may be NULL. */
@@ -74,6 +76,7 @@ void drains_judge(struct run *run, const char *instance, const struct believed *
                   const struct instance *now);
 void believed_stored(struct run *run, const struct store_item *item);
 void believed_watch(struct held *held);
+void spared_step(struct run *run);
 /* judge_calm.c */
 void quota_look(struct run *run);
 void committed_look(struct run *run);
@@ -90,6 +93,16 @@ bool has_quota(const struct snapshot *snapshot, const struct farm *farm, const s
 void share_stored(struct run *run, const struct store_item *item);
 void conserved_look(struct run *run);
 void share_forget(struct judges *judges);
+
+/* judge_mend.c: who fails is mended step by step, and who is to know is told, once and not too often */
+struct mend_judge;
+struct mend_judge *mend_judge_new(void);
+void mend_judge_free(struct mend_judge *judge);
+void mend_instance(struct run *run, const char *name, const struct instance *now); /* NULL: it is gone */
+void mend_host(struct run *run, const struct host_fact *fact);
+void told_stored(struct run *run, const struct store_item *item);
+void told_step(struct run *run);
+void told_look(struct run *run);
 
 struct held *held_get(struct judges *judges, const char *host);
 

@@ -37,6 +37,9 @@ void simulate(const struct simulate_options *options, struct simulate_report *re
     struct sim_random *chance = sim_random_new(options->seed ^ 0x10ad);
     swarm_draw_levels(run.swarm, chance);
     sim_random_free(chance);
+    chance = sim_random_new(options->seed ^ 0x3e4d);
+    swarm_draw_mending(run.swarm, chance);
+    sim_random_free(chance);
     const struct world_options world_options = {.seed = options->seed ^ 0x5eed,
                                                 .hosts = run.swarm->hosts,
                                                 .hosts_length = run.swarm->hosts_length,

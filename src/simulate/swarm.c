@@ -10,6 +10,8 @@ enum { SIZED_MAX = 3 }; /* farms: what is measured is told every second */
 static void draw_hosts(struct swarm *swarm, struct sim_random *chance, size_t hosts);
 static void draw_farm(struct sim_random *chance, struct swarm_farm *farm, size_t number, size_t parties);
 static void draw_tier(struct sim_random *chance, struct swarm_farm *farm, size_t number);
+static void draw_steps(struct sim_random *chance, struct swarm_tier *tier);
+static void write_step(const struct swarm_step *step, bool first, struct buf *ret_yaml);
 static bool one_in(struct sim_random *chance, int64_t n);
 
 static const char *const level_words[SWARM_LEVELS] = {"gold", "silver", "bronze"};
@@ -61,6 +63,8 @@ void swarm_write_farm(const struct swarm_farm *farm, struct buf *ret_yaml)
         if (tier->spread)
             buf_printf(ret_yaml, "    spread: {by: %s, strict: %s}\n", levels[tier->spread],
                        tier->strict ? "true" : "false");
+        for (size_t s = 0; s < tier->steps_length; s++)
+            write_step(&tier->steps[s], s == 0, ret_yaml);
         if (tier->needs >= 0) buf_printf(ret_yaml, "    needs: [%s]\n", farm->tiers[tier->needs].name);
     }
     if (farm->balance)
@@ -141,6 +145,37 @@ void swarm_draw_levels(struct swarm *swarm, struct sim_random *chance)
         callers->period_ms = sim_random_between(chance, 5, 120) * 60 * 1000;
         callers->phase_ms = sim_random_between(chance, 0, callers->period_ms);
         callers->jump_every_ms = sim_random_between(chance, 30, 600) * 1000;
+    }
+}
+
+void swarm_draw_mending(struct swarm *swarm, struct sim_random *chance)
+{
+    if (one_in(chance, 2)) return;
+    swarm->contacts = arena_alloc_array(swarm->arena, swarm->parties_length + 1, sizeof(*swarm->contacts));
+    for (size_t n = 0; n <= swarm->parties_length; n++) {
+        bool there = one_in(chance, 2);
+        int64_t group_s = one_in(chance, 4) ? 0 : sim_random_between(chance, 1, 60);
+        swarm->contacts[n] = (struct swarm_contact){.there = there || n == swarm->parties_length,
+                                                    .group_s = group_s,
+                                                    .hourly = sim_random_between(chance, 1, 12)};
+    }
+    for (size_t i = 0; i < swarm->farms_length; i++)
+        for (size_t j = 0; j < swarm->farms[i].tiers_length; j++)
+            draw_steps(chance, &swarm->farms[i].tiers[j]);
+}
+
+void swarm_write_contacts(const struct swarm *swarm, struct buf *ret_yaml)
+{
+    for (size_t n = 0; swarm->contacts && n <= swarm->parties_length; n++) {
+        const struct swarm_contact *contact = &swarm->contacts[n];
+        if (!contact->there) continue;
+        buf_add_text(ret_yaml, "---\nkind: Contact\nname: ops\n");
+        if (n < swarm->parties_length)
+            buf_printf(ret_yaml, "party: p%zu\n", n + 1);
+        else
+            buf_add_text(ret_yaml, "party: landlord\n");
+        buf_printf(ret_yaml, "webhook: https://example.com/hook\ngroup: %" PRId64 "s\nhourly: %" PRId64 "\n",
+                   contact->group_s, contact->hourly);
     }
 }
 
@@ -229,6 +264,37 @@ static void draw_tier(struct sim_random *chance, struct swarm_farm *farm, size_t
     tier->health = !one_in(chance, 3);
     tier->needs =
         number > 0 && one_in(chance, 3) ? (int)sim_random_between(chance, 0, (int64_t)number - 1) : -1;
+}
+
+/* One in four has none: the default. */
+static void draw_steps(struct sim_random *chance, struct swarm_tier *tier)
+{
+    bool told = false;
+
+    tier->steps_length = (size_t)sim_random_between(chance, 0, SWARM_STEPS_MAX);
+    for (size_t s = 0; s < tier->steps_length; s++) {
+        struct swarm_step *step = &tier->steps[s];
+        step->what =
+            (enum mend_what)sim_random_between(chance, MEND_RESTART, told ? MEND_REPLACE : MEND_NOTIFY);
+        if (s > 0 && step->what == tier->steps[s - 1].what) /* such are one step */
+            step->what = (enum mend_what)((step->what + 1) % MEND_NOTIFY);
+        step->within_s = sim_random_between(chance, 1, 20);
+        step->times = (int)sim_random_between(chance, 1, 3);
+        if (step->what != MEND_NOTIFY) continue;
+        told = true; /* nobody is told twice */
+        step->times = 1;
+        if (one_in(chance, 2)) step->within_s = 0;
+    }
+}
+
+static void write_step(const struct swarm_step *step, bool first, struct buf *ret_yaml)
+{
+    buf_printf(ret_yaml, "%s      - {do: %s, within: %" PRId64 "s", first ? "    on_failure:\n" : "",
+               mend_what_names[step->what], step->within_s);
+    if (step->what == MEND_NOTIFY)
+        buf_add_text(ret_yaml, ", to: ops}\n");
+    else
+        buf_printf(ret_yaml, ", times: %d}\n", step->times);
 }
 
 static bool one_in(struct sim_random *chance, int64_t n)

@@ -9,7 +9,14 @@
 #include "sim/net.h"
 #include "sim/random.h"
 
-enum { SWARM_TIERS_MAX = 3, SWARM_FAULTS_MAX = 32, SWARM_LEVELS = 3 };
+enum { SWARM_TIERS_MAX = 3, SWARM_FAULTS_MAX = 32, SWARM_LEVELS = 3, SWARM_STEPS_MAX = 4 };
+
+/* Of on_failure. */
+struct swarm_step {
+    enum mend_what what;
+    int64_t within_s;
+    int times;
+};
 
 /* As the simulated operator writes a farm's document. No pointers: a copy is a version of it. */
 struct swarm_tier {
@@ -21,6 +28,8 @@ struct swarm_tier {
     int spread; /* 0 none, 1 host, 2 rack */
     bool strict, health;
     int needs; /* index of an earlier tier, or -1 */
+    struct swarm_step steps[SWARM_STEPS_MAX];
+    size_t steps_length;
 };
 
 struct swarm_farm {
@@ -36,6 +45,12 @@ struct swarm_farm {
 struct swarm_level {
     enum sla_priority priority;
     int64_t response_ms;
+};
+
+/* "ops" of a party. */
+struct swarm_contact {
+    bool there;
+    int64_t group_s, hourly;
 };
 
 /* What is asked of a farm: a wave between two rates, and jumps over it. */
@@ -56,6 +71,9 @@ struct swarm {
     size_t farms_length;
     struct swarm_level levels[SWARM_LEVELS];
     struct swarm_callers *callers; /* of farms, in their order */
+    /* Of parties in their order, and the landlord's behind them; NULL: tiers have no steps, nobody is told.
+     */
+    struct swarm_contact *contacts;
     struct sim_weather weather;
     int64_t storm_ms; /* how long things go wrong before they are let calm down */
     /* By the place of the fault in the table: mean time between two of it; 0: never. */
@@ -68,6 +86,10 @@ void swarm_free(struct swarm *swarm); /* NULL is fine */
 /* Which farms are sized by their load, and who calls them: with a chance of its own, so that all else that a
  * seed draws stays what it is. */
 void swarm_draw_levels(struct swarm *swarm, struct sim_random *chance);
+/* The same for what is done about failures, and who is told: in every other seed. */
+void swarm_draw_mending(struct swarm *swarm, struct sim_random *chance);
+/* Contacts, and the pool whose hosts the landlord's is told of; nothing when there are none. */
+void swarm_write_contacts(const struct swarm *swarm, struct buf *ret_yaml);
 struct swarm_level swarm_draw_level(struct sim_random *chance);
 /* Another service level for the farm, or other counts. It has a capacity. */
 void swarm_change_level(struct sim_random *chance, struct swarm_farm *farm);

@@ -263,6 +263,11 @@ static void add_box(struct world *world, const struct host *host)
     box->bad_disk = sim_bad_disk_new(sim_disk_port(box->disk), spend, box->clock);
     box->bad_blobs = sim_bad_blobs_new(sim_blobs_port(box->blobs), spend, box->clock);
     box->hardware = sim_hardware_new(sim_machine_clock_port(box->clock), LOOK_US);
+    const struct hardware_reading well[] = {{FINDING_MEMORY_ERRORS, WORLD_MEMORY, 0, 0},
+                                            {FINDING_DISK_FAILS, WORLD_DISK, 0, 0},
+                                            {FINDING_HOT, WORLD_SENSOR, 40, 80}};
+    for (size_t i = 0; i < LENGTH(well); i++)
+        sim_hardware_say(box->hardware, &well[i]);
     box->truth = fake_host_get(world->truth, box->name);
     box->host = *host;
     map_put(world->boxes_by_name, box->name, box);

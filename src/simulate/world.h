@@ -38,6 +38,11 @@ struct world_options {
 };
 
 /* A host: what stays when its agent or its power goes, and what does not. */
+/* Parts of hosts that may go bad. */
+#define WORLD_MEMORY "mc0"
+#define WORLD_DISK "sda"
+#define WORLD_SENSOR "cpu"
+
 struct box {
     struct world *world;
     char name[64], addresses[2][48], underlay[48], boot[160];

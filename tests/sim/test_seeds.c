@@ -78,7 +78,7 @@ static void test_none(void **state)
     while (simulate_invariant_name(invariants))
         invariants++;
     judge_good(report);
-    assert_int_equal(invariants, 14);
+    assert_int_equal(invariants, 17);
     assert_int_equal(report->checks, report->steps * invariants);
     assert_true(report->virtual_ms >= 6 * MINUTE - 1000);
     free(report);

@@ -32,6 +32,7 @@ static int64_t read_packets(const struct nlattr *expression);
 static int64_t packets_of(const struct nlattr *data);
 static void take_member(struct reading *reading, const char *key, size_t size, int64_t packets);
 static void take_uplink(struct reading *reading, const char *key, size_t size, int64_t packets);
+static bool is_member(const struct farm_net *farm, uint32_t address);
 static const char *instance_of(const struct farm_net *farm, uint32_t address);
 static void take_door(struct reading *reading, const char *key, size_t size, int64_t packets);
 static bool is_told(const char *farm, const char *instance, const char *by, const struct vec *counters);
@@ -201,6 +202,9 @@ static void take_member(struct reading *reading, const char *key, size_t size, i
     if (!text_starts(reading->reason->key, "ip ")) {
         if (size > 0 && key[0] == 'p' && memchr(key, '\0', size) != NULL)
             address = (uint32_t)strtoul(key + 1, NULL, 16);
+        /* An instance that is being stopped is no member any more, and its kernel may still ask for its
+         * neighbours. It is not let through, and that is no news. */
+        if (address != 0 && !is_member(farm, address)) return;
     } else if (size >= sizeof(address)) {
         memcpy(&address, key, sizeof(address));
         address = ntohl(address);
@@ -238,6 +242,14 @@ static void take_door(struct reading *reading, const char *key, size_t size, int
     if (!doors_rules_find(*rules, mark, &farm, &filter)) return; /* they ended just now */
     if (!is_told(farm, "", filter, reading->counters)) filter = "";
     counters_add(farm, "", reading->reason->reason, filter, packets, reading->counters);
+}
+
+static bool is_member(const struct farm_net *farm, uint32_t address)
+{
+    for (size_t i = 0; i < farm->members.length; i++) {
+        if (((const struct farm_member *)vec_at(&farm->members, i))->address == address) return true;
+    }
+    return false;
 }
 
 /* "" for a sender on another host, and for a port whose instance is not known. */

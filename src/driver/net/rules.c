@@ -14,6 +14,7 @@
 struct tier_of {
     uint32_t address;
     uint32_t tier;
+    bool here; /* its port is on this host */
 };
 
 /* A tier's number follows from its name, so that it stays when other tiers come and go. */
@@ -308,7 +309,7 @@ static void add_member(struct rules *rules, const struct member *member, bool lo
     text_format_ipv4(address, member->address);
     text_format_mac(mac, member->mac);
     if (local) rules_port_name(port, member->address);
-    *(struct tier_of *)vec_push(&rules->members) = (struct tier_of){member->address, tier};
+    *(struct tier_of *)vec_push(&rules->members) = (struct tier_of){member->address, tier, local};
     add_element(rules, RULES_SET_TIER, mem_printf("%s : %u", address, tier));
     add_element(rules, RULES_SET_SELF, mem_printf("%s . %s", address, address));
     add_element(rules, RULES_SET_IDENTITY, mem_printf("\"%s\" . %s . %s", port, mac, address));
@@ -499,7 +500,13 @@ static void forget_gone(const struct rules *old, const struct rules *new, struct
 {
     for (size_t i = 0; i < old->members.length; i++) {
         const struct tier_of *member = vec_at(&old->members, i);
-        if (tier_at(new, member->address) == 0) rules_text_forget(member->address, text);
+        if (tier_at(new, member->address) == 0) rules_text_forget(member->address, false, text);
+    }
+    /* What had the address before may have sent a little after it was forgotten. */
+    for (size_t i = 0; i < new->members.length; i++) {
+        const struct tier_of *member = vec_at(&new->members, i);
+        if (member->here && tier_at(old, member->address) == 0)
+            rules_text_forget(member->address, true, text);
     }
     struct vec gone = VEC_OF(char *);
     difference(&old->judged, &new->judged, &gone);

@@ -92,7 +92,7 @@ void rules_text_elements(const char *verb, enum rules_set set, const struct vec 
     buf_add_text(text, " }\n");
 }
 
-void rules_text_forget(uint32_t address, struct buf *text)
+void rules_text_forget(uint32_t address, bool port_only, struct buf *text)
 {
     char ip[32], port[16];
     text_format_ipv4(ip, address);
@@ -101,6 +101,7 @@ void rules_text_forget(uint32_t address, struct buf *text)
     for (size_t i = 0; i < RULES_REASONS; i++) {
         const struct rules_reason *reason = &rules_reasons[i];
         if (rules_reason_names_filter(reason)) continue; /* rules_text_forget_judged() */
+        if (port_only && reason->family[0] != 'b') continue;
         const char *quote = reason->family[0] == 'b' ? "\"" : "";
         const char *key = reason->family[0] == 'b' ? port : ip;
         buf_printf(text, "add element %s %s denied_%s { %s%s%s }\n", reason->family, RULES_TABLE, reason->set,

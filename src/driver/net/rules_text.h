@@ -27,8 +27,10 @@ enum rules_set {
 void rules_text_tables(uint32_t gateway, struct prefix subnet, struct buf *text);
 /* One command with all elements (char *); nothing when there are none. verb: "add" or "delete". */
 void rules_text_elements(const char *verb, enum rules_set set, const struct vec *elements, struct buf *text);
-/* Drops the counters and rates of the member with this address, whether there are any or not. */
-void rules_text_forget(uint32_t address, struct buf *text);
+/* Drops the counters of the member with this address, or only those of its port here, whether there are any
+ * or not.
+ */
+void rules_text_forget(uint32_t address, bool port_only, struct buf *text);
 
 /* The same of what one filter each denied at one port: "10.0.0.2 . 0x00000007", address and filter_mark().
  * Sorted.

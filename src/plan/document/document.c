@@ -243,6 +243,7 @@ static void add_peers(struct arena *arena, const struct snapshot *s, struct host
         others[document->peers_length++] = (struct host_peer){
             .name = fact->name,
             .addresses = {fact->addresses[0], fact->addresses[1]},
+            .underlay = fact->underlay,
             .given_up = fact->fenced || fact->given_up,
         };
     }

@@ -18,7 +18,8 @@ bool filter_fits(struct arena *arena, const struct snapshot *snapshot, const str
 {
     const char *const *parties = NULL, *const *above = NULL, *const *line = NULL;
     size_t above_length = govern_line(arena, snapshot, filter->party, &above) - 1;
-    size_t parties_length = governed(arena, snapshot, filter, &parties);
+    /* Nobody is above the landlord. */
+    size_t parties_length = above_length == 0 ? 0 : governed(arena, snapshot, filter, &parties);
     struct filter_fit fit = {0};
 
     for (size_t p = 0; p < parties_length; p++) {

@@ -67,6 +67,8 @@ void act_place(struct work *work, size_t instance, size_t host, int step, const 
     record->move_to = record->last_host = record->room_on = "";
     record->health = HEALTH_UNKNOWN;
     record->restarts = 0;
+    /* So long it may take to help: from here on, however long it took to leave where it was. */
+    if (record->mend_tries > 0) record->mend_since_ms = work->now_ms;
     record->drained = false;
     record->frontends_hash = "";
     record->publish_taken = "";

@@ -3,6 +3,7 @@
  * Whom a finding was told to is noted in it, and that a host is emptied in its fact: it stays so, though the
  * finding may come and go, until somebody activates it (or by the policy's `back`). A limit that is wrong is
  * wrong for a whole pool at once, so no policy drains more than a part of one. */
+#include "base/planted.h"
 #include "base/text.h"
 #include "plan/order/act.h"
 #include "plan/recover/recover.h"
@@ -15,6 +16,7 @@ struct patient {
     struct host_fact *is; /* what becomes of it; NULL: nothing new */
     const struct pool
         *pool; /* NULL: nobody decides, for its host does not answer, is not wanted, or has no policy */
+    int64_t drain_ms;   /* when a drain will be due, unless one is by now; 0: none */
     const char *spared; /* why it is not drained although it would be; "" */
     const char *reason; /* of what is new */
 };
@@ -22,8 +24,7 @@ struct patient {
 /* A drain that is due. */
 struct due {
     struct patient *patient;
-    const struct finding *finding;
-    const struct hardware_step *step;
+    size_t finding, step;
 };
 
 struct ward {
@@ -35,12 +36,14 @@ struct ward {
 static struct ward gather(struct work *work, size_t *ret_findings);
 static int compare_patients(const void *a, const void *b);
 static int compare_dues(const void *a, const void *b);
+static void set_back(struct ward *ward, struct patient *patient);
 static void release(struct ward *ward, struct patient *patient);
 static void take_steps(struct ward *ward, struct patient *patient, struct due *dues, size_t *dues_length);
 static void tell(struct ward *ward, struct patient *patient, size_t finding, size_t step);
 static void drain(struct ward *ward, const struct due *due);
 static void hosts_of(const struct ward *ward, const char *pool, size_t *ret_all, size_t *ret_emptied);
 static struct host_fact *edit(struct work *work, struct patient *patient);
+static struct finding *edit_findings(struct work *work, struct host_fact *fact);
 static const struct host_fact *fact_of(const struct patient *patient);
 static bool is_due(struct work *work, int64_t at_ms);
 
@@ -52,8 +55,10 @@ void recover_hardware(struct work *work)
     if (work->ailing.length == 0) return;
     struct ward ward = gather(work, &findings);
     struct due *dues = arena_alloc_array(work->arena, findings * HARDWARE_STEPS_MAX + 1, sizeof(*dues));
-    for (size_t n = 0; n < ward.length; n++)
+    for (size_t n = 0; n < ward.length; n++) {
+        set_back(&ward, &ward.patients[n]);
         release(&ward, &ward.patients[n]);
+    }
     for (size_t n = 0; n < ward.length; n++)
         take_steps(&ward, &ward.patients[n], dues, &dues_length);
     array_sort(dues, dues_length, sizeof(*dues), compare_dues);
@@ -61,6 +66,8 @@ void recover_hardware(struct work *work)
         drain(&ward, &dues[n]);
     for (size_t n = 0; n < ward.length; n++) {
         struct patient *patient = &ward.patients[n];
+        bool waits = patient->drain_ms != 0 && !host_is_emptied(fact_of(patient));
+        if (waits) (void)is_due(work, patient->drain_ms);
         const char *spared = patient->was->spared ? patient->was->spared : "";
         if (!text_equal(spared, patient->spared)) edit(work, patient)->spared = patient->spared;
         if (!patient->is) continue;
@@ -109,12 +116,31 @@ static int compare_patients(const void *a, const void *b)
 static int compare_dues(const void *a, const void *b)
 {
     const struct due *one = a, *other = b;
-    if (one->finding->since_ms != other->finding->since_ms)
-        return one->finding->since_ms < other->finding->since_ms ? -1 : 1;
+    int64_t since_ms = fact_of(one->patient)->findings[one->finding].since_ms;
+    int64_t other_ms = fact_of(other->patient)->findings[other->finding].since_ms;
+    if (since_ms != other_ms) return since_ms < other_ms ? -1 : 1;
     int order = compare_patients(one->patient, other->patient);
     if (order != 0) return order;
     if (one->finding != other->finding) return one->finding < other->finding ? -1 : 1;
     return one->step < other->step ? -1 : one->step > other->step;
+}
+
+/* The clock was put back, and the controller began anew: what is noted as of later is as of now, or its time
+ * would come too late by as much. */
+static void set_back(struct ward *ward, struct patient *patient)
+{
+    int64_t now_ms = ward->work->now_ms;
+    bool ahead = patient->was->findings_ms > now_ms;
+
+    for (size_t f = 0; f < patient->was->findings_length; f++)
+        ahead |= patient->was->findings[f].since_ms > now_ms;
+    if (!ahead) return;
+    struct host_fact *fact = edit(ward->work, patient);
+    struct finding *findings = edit_findings(ward->work, fact);
+    for (size_t f = 0; f < fact->findings_length; f++)
+        if (findings[f].since_ms > now_ms) findings[f].since_ms = now_ms;
+    if (fact->findings_ms > now_ms) fact->findings_ms = now_ms;
+    patient->reason = "the clock was put back: what has to last does so from now on";
 }
 
 /* Back in service, where the policy says so: what was found is over for long enough. */
@@ -124,10 +150,11 @@ static void release(struct ward *ward, struct patient *patient)
     int64_t back_ms = 0;
     char text[32];
 
-    if (!patient->pool || !host_is_emptied(patient->was) || patient->was->findings_length > 0) return;
+    const struct host_fact *fact = fact_of(patient);
+    if (!patient->pool || !host_is_emptied(fact) || fact->findings_length > 0) return;
     for (size_t s = 0; s < patient->pool->on_hardware_length; s++)
         if (patient->pool->on_hardware[s].back_ms > back_ms) back_ms = patient->pool->on_hardware[s].back_ms;
-    if (back_ms == 0 || !is_due(work, patient->was->findings_ms + back_ms)) return;
+    if (back_ms == 0 || !is_due(work, fact->findings_ms + back_ms)) return;
     edit(work, patient)->emptied = "";
     patient->reason =
         arena_printf(work->arena, "nothing was found for %s: active again by the policy of pool %s",
@@ -140,7 +167,7 @@ static void take_steps(struct ward *ward, struct patient *patient, struct due *d
     const struct host *intent = ward->work->hosts[patient->host].intent;
 
     for (size_t f = 0; pool && f < patient->was->findings_length; f++) {
-        const struct finding *finding = &patient->was->findings[f];
+        const struct finding *finding = &fact_of(patient)->findings[f];
         for (size_t s = 0; !finding->accepted && s < pool->on_hardware_length; s++) {
             const struct hardware_step *step = &pool->on_hardware[s];
             bool told = step->what == HARDWARE_NOTIFY && (finding->steps >> s & 1);
@@ -148,11 +175,14 @@ static void take_steps(struct ward *ward, struct patient *patient, struct due *d
                         (host_is_emptied(fact_of(patient)) || intent->state != HOST_ACTIVE);
             if (!(step->on >> finding->kind & 1) || told || gone) continue;
             if (step->over > 0 && finding->value <= step->over) continue;
-            if (!is_due(ward->work, finding->since_ms + step->after_ms)) continue;
-            if (step->what == HARDWARE_NOTIFY)
-                tell(ward, patient, f, s);
-            else
-                dues[(*dues_length)++] = (struct due){patient, finding, step};
+            int64_t at_ms = finding->since_ms + step->after_ms;
+            if (step->what == HARDWARE_NOTIFY) {
+                if (is_due(ward->work, at_ms)) tell(ward, patient, f, s);
+            } else if (ward->work->now_ms >= at_ms) {
+                dues[(*dues_length)++] = (struct due){patient, f, s};
+            } else if (patient->drain_ms == 0 || at_ms < patient->drain_ms) {
+                patient->drain_ms = at_ms;
+            }
         }
     }
 }
@@ -161,12 +191,9 @@ static void tell(struct ward *ward, struct patient *patient, size_t finding, siz
 {
     struct arena *arena = ward->work->arena;
     struct host_fact *fact = edit(ward->work, patient);
-    struct finding *copy = arena_alloc_array(arena, fact->findings_length, sizeof(*copy));
+    struct finding *copy = edit_findings(ward->work, fact);
 
-    for (size_t n = 0; n < fact->findings_length; n++)
-        copy[n] = fact->findings[n];
     copy[finding].steps |= INT64_C(1) << step;
-    fact->findings = copy;
     if (!patient->reason)
         patient->reason = arena_printf(arena, "step %zu of on_hardware of pool %s, notify %s: %s", step + 1,
                                        patient->pool->name, patient->pool->on_hardware[step].to,
@@ -177,15 +204,16 @@ static void drain(struct ward *ward, const struct due *due)
 {
     struct patient *patient = due->patient;
     struct arena *arena = ward->work->arena;
-    const char *pool = patient->pool->name, *why = finding_text(arena, patient->name, due->finding);
+    const char *pool = patient->pool->name,
+               *why = finding_text(arena, patient->name, &fact_of(patient)->findings[due->finding]);
     size_t all = 0, emptied = 0;
 
     if (host_is_emptied(fact_of(patient))) return;
     hosts_of(ward, pool, &all, &emptied);
-    size_t most = all * (size_t)due->step->most_millis / 1000;
+    size_t most = all * (size_t)patient->pool->on_hardware[due->step].most_millis / 1000;
     if (most == 0) most = 1;
     if (most >= all) most = all - 1; /* it is one of them */
-    if (emptied < most) {
+    if (emptied < most || PLANTED(pool_emptied)) {
         edit(ward->work, patient)->emptied = patient->reason =
             arena_printf(arena, "%s: drained by the policy of pool %s", why, pool);
         patient->spared = "";
@@ -219,6 +247,15 @@ static struct host_fact *edit(struct work *work, struct patient *patient)
     patient->is = arena_alloc(work->arena, sizeof(*patient->is));
     *patient->is = *patient->was;
     return patient->is;
+}
+
+static struct finding *edit_findings(struct work *work, struct host_fact *fact)
+{
+    struct finding *copy = arena_alloc_array(work->arena, fact->findings_length + 1, sizeof(*copy));
+    for (size_t n = 0; n < fact->findings_length; n++)
+        copy[n] = fact->findings[n];
+    fact->findings = copy;
+    return copy;
 }
 
 static const struct host_fact *fact_of(const struct patient *patient)

@@ -3,6 +3,7 @@
  * Its host restarts it in any case, with growing rests; the steps say what more is done. Where a trouble
  * stands is in the record (failures, mend_*), so that neither a new controller nor a new agent begins anew.
  */
+#include "base/planted.h"
 #include "base/text.h"
 #include "model/schemas.h"
 #include "plan/order/act.h"
@@ -98,7 +99,7 @@ static bool is_over(const struct work *work, const struct instance *record, cons
     int64_t tries = step->what == MEND_RESTART ? step->times : 1;
 
     *ret_due_ms = record->mend_since_ms + step->within_ms * tries;
-    if (work->now_ms >= *ret_due_ms) return true;
+    if (work->now_ms >= *ret_due_ms || PLANTED(step_too_soon)) return true;
     return step->what != MEND_NOTIFY && (step->what == MEND_RESTART || record->mend_tries > 0) &&
            failures >= tries;
 }

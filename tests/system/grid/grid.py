@@ -568,9 +568,9 @@ class Grid:
 
     # -- images
 
-    def import_image(self, name, version, command=('/bin/httpd', '-f', '-p', '8080', '-h', '/www'), party='landlord'):
-        """A small root file system with busybox as an image, sent as any program would over the API."""
-        layer = make_layer(version)
+    def import_image(self, name, version, command=('/bin/httpd', '-f', '-p', '8080', '-h', '/www'), party='landlord', more=None):
+        """A small root file system with busybox as an image, sent as any program would over the API; more: {path: program}."""
+        layer = make_layer(version, more or {})
         digest = 'sha256:' + hashlib.sha256(layer).hexdigest()
         if self.api('GET', f'/v1/blobs/{digest}').status == 404:
             for offset in range(0, len(layer), 4 << 20):
@@ -658,7 +658,7 @@ def of_another(table):
     return name.startswith('croft_doors_') and os.path.exists(f'/run/croft/{name.split("_")[2]}.json')
 
 
-def make_layer(version):
+def make_layer(version, more=None):
     """A tar with busybox, a page, and a script that says who answers. The same bytes for the same version."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode='w', format=tarfile.USTAR_FORMAT) as tar:
@@ -667,7 +667,8 @@ def make_layer(version):
             entry.type, entry.mode = tarfile.DIRTYPE, 0o1777 if name == 'tmp' else 0o755
             tar.addfile(entry)
         files = {'bin/busybox': (pathlib.Path(BUSYBOX).read_bytes(), 0o755), 'www/index.html': (f'{version}\n'.encode(), 0o644),
-                 'etc/version': (f'{version}\n'.encode(), 0o644), 'www/cgi-bin/who': (WHO.encode(), 0o755)}
+                 'etc/version': (f'{version}\n'.encode(), 0o644), 'www/cgi-bin/who': (WHO.encode(), 0o755),
+                 **{path: (pathlib.Path(program).read_bytes(), 0o755) for path, program in (more or {}).items()}}
         for name, (content, mode) in files.items():
             entry = tarfile.TarInfo(name)
             entry.size, entry.mode = len(content), mode

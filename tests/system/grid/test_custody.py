@@ -2,6 +2,10 @@
 """System test: whose secret a host encrypts with, and when it is gone: the key service of a tenant, one that hangs, lies or is
 killed; the end of a lease; rotations. usage: test_custody.py CROFT"""
 
+import ctypes
+import ctypes.util
+import hashlib
+import hmac
 import json
 import os
 import pathlib
@@ -206,9 +210,7 @@ def search(grid):
         for pid in others:
             equal(in_memory(pid, needles), set(), f'process {pid} ({command_of(pid)}) knows')
         equal(in_files(grid.state, needles), set(), 'files that tell')
-        # Made on the host: at rest sealed, and in the agent's memory.
         grid.apply(shop(grid, 'fern', count=1), wait=True)
-
         # The end of the lease: at once, and nobody else notices.
         pairs = {name: half for name, half in private_halves(grid, host).items() if name.startswith('echt,')}
         assert pairs
@@ -218,6 +220,53 @@ def search(grid):
         equal([name for name in private_halves(grid, host) if 'echt' in name], [])
         equal(disk_keys_of(grid, host, 'echt'), None)
         equal(grid.get('farms', 'fern/shop')['state'], 'ready')
+
+
+def derived(secrets, names):
+    """The disk key of a line of parties, as RFC 5869 has it, with Python's own HMAC."""
+    def hmac_sha256(key, data):
+        return hmac.new(key, data, hashlib.sha256).digest()
+    drawn = hmac_sha256(bytes(32), b''.join(len(secret).to_bytes(4, 'big') + secret for secret in secrets))
+    return hmac_sha256(drawn, b'croft disk key 1\0' + b''.join(name.encode() + b'\0' for name in names) + b'\1')
+
+
+def unwrapped(key, item, slots):
+    sodium = ctypes.CDLL(ctypes.util.find_library('sodium') or 'libsodium.so.23')
+    box, about = bytes.fromhex(item['box']), b''.join(text.encode() + b'\0' for text in (item['name'], *slots))
+    plain = ctypes.create_string_buffer(len(box))
+    equal(sodium.crypto_aead_xchacha20poly1305_ietf_decrypt(plain, None, None, box[24:], ctypes.c_ulonglong(len(box) - 24), about,
+                                                            ctypes.c_ulonglong(len(about)), box[:24], key), 0, 'the box opens')
+    return plain.raw[:64]
+
+
+@tap.case('secrets that hosts make, disk keys and what these wrap are in no file in the clear, and in no other process')
+def search_hosts(grid):
+    grid.apply(shop(grid, 'hero', count=1, command=['/bin/sh', '-c', 'echo said; exec sleep 100000']), wait=True)
+    host = grid.instance('hero/shop/web-1')['host']
+    kill(grid.instance_pids('hero/shop/web-1')[0])  # the end of its log is kept
+    wait_until('something is stored', lambda: [row['stored'] for row in rows(grid, 'hero')] == [1])
+    kept = json.loads(disk_keys_of(grid, host, 'hero').read_text())
+    equal(kept['slots'], ['landlord', 'hero'])
+    halves = private_halves(grid, host)
+    secrets = {name: halves[f'secret of {name}'] for name in kept['slots']}
+    key = derived(list(secrets.values()), kept['slots'])
+    needles = {**secrets, 'disk key': key, 'item': unwrapped(key, kept['items'][0], kept['slots'])}
+    agent = agent_pid(grid, host)
+    equal(in_memory(agent, secrets), set(secrets), 'the agent has them')
+    equal(in_memory(agent, {'disk key': key}), set(), 'it is forgotten when it was used')
+    for pid in pids_below(grid.info()['pid']):
+        if pid != agent:
+            equal(in_memory(pid, needles), set(), f'process {pid} ({command_of(pid)}) knows')
+    equal(in_files(grid.state, needles), set(), 'files that tell')
+    with Desk(grid, token(grid, 'hero')) as desk:
+        said, code = ask(desk, 'key', 'take', 'hero/shop')
+        assert f'now there is some on {host}' in said and 'nothing was taken' in said and code == 1, said
+        equal([row['stored'] for row in rows(grid, 'hero')], [1])
+        desk.do('key', 'take', 'hero/shop')  # where nobody can answer it is only said
+        wait_until('nothing is stored', lambda: [row['stored'] for row in rows(grid, 'hero')] == [0])
+        old = {name: needles[name] for name in ('hero', 'disk key', 'item')}
+        equal(in_memory(agent, old), set(), 'the agent has forgotten')
+        assert private_halves(grid, host).get('secret of hero') != old['hero']
 
 
 def ask(desk, *arguments, answer='n\n'):

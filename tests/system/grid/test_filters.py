@@ -150,6 +150,20 @@ def tightens(grid):
     assert 'rule 1 of filter landlord/outer: deny' in answer and answer.rstrip().endswith('does not pass'), answer
 
 
+@tap.case('a farm begins without the denials of the one that had its name before')
+def anew(grid):
+    for _ in range(2):
+        where = start(grid)
+        begun = [event for event in grid.events('acme/shop/web-1') if event['what'].startswith('created')][-1]
+        equal([event['reason'] for event in grid.events('acme/shop/web-1')
+               if event['what'] == 'denied' and event['time'] >= begun['time']], [], 'told of a farm that denied nothing yet')
+        grid.shell('acme/shop/web-1', f'nc -w 1 {where["db-1"]} 8082 </dev/null')
+        wait_until('a denial is told', lambda: any(event['what'] == 'denied' and event['time'] >= begun['time']
+                                                   for event in grid.events('acme/shop/web-1')))
+        grid.do('delete', 'farm', 'acme/shop', '--wait')
+        wait_until('the controller has forgotten it', lambda: 'croft_denied_packets_total{farm="acme/shop"' not in grid.api('GET', '/metrics').text)
+
+
 def comes(address, source):
     """What a caller with that source gets at a published address: answered, refused or nothing."""
     host, port = address.split(':')

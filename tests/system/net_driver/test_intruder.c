@@ -134,6 +134,34 @@ static void test_forged_arp(void **state)
     close(ear);
 }
 
+/* An instance that is being stopped is no member of its farm any more, and its kernel still asks for
+ * neighbours. That is not let through, and nobody is told of it: neither now, nor when another one gets the
+ * address. */
+static void test_stopping_is_no_intruder(void **state)
+{
+    struct scene *scene = *state;
+    struct frame frame = {.size = 0};
+    struct host_farm rest = scene->farm;
+    frame_ethernet(&frame, everybody, mac_of(WEB_1), ETH_P_ARP);
+    frame_arp(&frame, 1, mac_of(WEB_1), WEB_1, DB_1);
+    rest.members++; /* web-1 is the first */
+    rest.members_length--;
+    grid_set(&scene->grid, &rest);
+    int64_t before = denied(&scene->grid, 0, "acme/shop", "", "arp");
+    assert_true(wire_send(scene->wire, &frame));
+    /* One of whom it is told comes behind it. */
+    struct frame other = {.size = 0};
+    CLEANUP_FD int wire = wire_open(scene->db_1, "eth0");
+    frame_ethernet(&other, everybody, mac_of(DB_1), ETH_P_ARP);
+    frame_arp(&other, 1, mac_of(DB_1), WEB_2, GATEWAY);
+    int64_t others = denied(&scene->grid, 0, "acme/shop", "db-1", "arp");
+    assert_true(wire_send(wire, &other));
+    assert_true(denied_more(&scene->grid, 0, "acme/shop", "db-1", "arp", others));
+    assert_int_equal(denied(&scene->grid, 0, "acme/shop", "", "arp"), before);
+    grid_set(&scene->grid, &scene->farm);
+    assert_int_equal(denied(&scene->grid, 0, "acme/shop", "web-1", "arp"), 0);
+}
+
 static void test_other_protocols(void **state)
 {
     struct scene *scene = *state;
@@ -312,6 +340,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_honest_datagram_passes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_forged_sender, setup, teardown),
         cmocka_unit_test_setup_teardown(test_forged_arp, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_stopping_is_no_intruder, setup, teardown),
         cmocka_unit_test_setup_teardown(test_other_protocols, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rogue_dhcp, setup, teardown),
         cmocka_unit_test_setup_teardown(test_host_is_out_of_reach, setup, teardown),

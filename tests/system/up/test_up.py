@@ -204,7 +204,8 @@ def test_hosts_are_up_in_their_zones(grid):
         '--token-file': f'{grid.state}/controller/join.token', '--listen': '10.90.1.2:7071,10.91.1.2:7071',
         '--underlay': 'eth2', '--outside': 'eth3', '--outside-refused': '10.90.0.0/15,10.92.0.0/16,10.93.1.0/24',
         '--zone': 'east/b1/r2', '--capacity': 'cpus=8,memory=32Gi,disk=400Gi,network=10G',
-        '--cgroup': hosts['h2']['options']['--cgroup'], '--publish-net-fd': '3',
+        '--hardware': '/sys', '--cgroup': hosts['h2']['options']['--cgroup'], '--publish-net-fd': '3',
+        '--publish-table': 'croft_doors_' + hosts['h2']['options']['--cgroup'].split('/')[1] + '_h2',
         '--whoami': f'{grid.state}/run/whoami.sock'})
     equal(grid.facts()['options']['--power'], f'unix:{grid.state}/run/power.sock')
 
@@ -299,6 +300,24 @@ def test_power_off_means_that_nothing_runs(grid):
     equal(grid.power('cycle h2'), 'ok on')
     assert grid.host_pid('h2') != before
     wait_until('h2 is up again', lambda: grid.hosts().get('h2', {}).get('pid') == grid.host_pid('h2'))
+
+
+def door_tables(grid, add=()):
+    """Filters of published addresses, in the machine's own network; hosts that have none get some."""
+    name = grid.hosts()['h2']['options']['--publish-table'].removesuffix('2')
+    for host in add:
+        subprocess.run(['nft', 'add', 'table', 'inet', name + host], check=True)
+    listed = subprocess.run(['nft', 'list', 'tables'], capture_output=True, text=True, check=True).stdout.split()
+    return sorted(word.removeprefix(name) for word in listed if word.startswith(name))
+
+
+def test_filters_of_published_addresses_go_with_their_host(grid):
+    """Those of h2, and not those of h22, when h2 is off. The others go with the grid: below."""
+    equal(door_tables(grid, add=('1', '2', '22')), ['1', '2', '22'])
+    equal(grid.power('off h2'), 'ok off')
+    equal(grid.power('on h2'), 'ok on')
+    wait_until('h2 is up again', lambda: 'h2' in grid.hosts())
+    equal(door_tables(grid), ['1', '22'])
 
 
 def test_power_refuses_nonsense(grid):
@@ -485,6 +504,7 @@ def test_a_killed_supervisor_leaves_no_process(grid):
     grid.arguments[grid.arguments.index('--listen') + 1] = grid.url.removeprefix('http://')
     old_token = pathlib.Path(grid.state, 'controller/landlord.token').read_text()
     grid.up()
+    equal(door_tables(grid), [])
     equal(len(grid.hosts()), 6)
     equal(pathlib.Path(grid.state, 'controller/landlord.token').read_text(), old_token)
 
@@ -564,6 +584,7 @@ RUNNING = [
     test_hosts_are_up_in_their_zones, test_a_host_is_a_computer_of_its_own, test_everything_private_is_private,
     test_every_network_connects_everybody, test_the_underlay_is_not_the_management_network,
     test_whoami_tells_the_numbers_of_the_machine, test_orphans_are_reaped, test_power_off_means_that_nothing_runs,
+    test_filters_of_published_addresses_go_with_their_host,
     test_power_refuses_nonsense, test_power_off_of_a_frozen_host, test_an_agent_that_dies_is_started_again,
     test_an_agent_that_keeps_dying_is_started_slower, test_a_controller_that_dies_is_started_again,
     test_a_host_whose_first_process_dies_stays_off, test_a_host_that_is_off_has_no_cables,

@@ -303,6 +303,50 @@ static void a_key_service_is_waited_for(void **state)
     desk_free(desk);
 }
 
+/* Nor before anything was stored: from the first release on no host makes the secret itself. */
+static void a_release_fixes_custody(void **state)
+{
+    struct desk *desk = started("acme", acme_serves, 1);
+    struct error err;
+
+    assert_true(release(desk, own, &err));
+    tell_parties(desk, 2, "acme", acme, 1);
+    restart(desk);
+    assert_true(said(desk, "\"waits\":true"));
+    refused(desk, "acme", ERROR_REFUSED, "waits for the key service of acme");
+    discard(desk, "acme");
+    key_of(desk, "acme");
+    desk_free(desk);
+}
+
+/* A service keeps its secret; what is rotated here is gone all the same, also for who has the old file. */
+static void a_service_brings_nothing_back(void **state)
+{
+    struct desk *desk = started("acme", acme_serves, 1);
+    CLEANUP_BUF struct buf kept = {0};
+    struct key key, now;
+    struct error err;
+
+    assert_true(release(desk, own, &err));
+    key = key_of(desk, "acme");
+    file(desk, "disk-keys/acme", &kept);
+    discard(desk, "acme");
+    for (int i = 0; i < 2; i++) {
+        box_stop_agent(desk->box);
+        put(desk, "disk-keys/acme", &kept);
+        start_agent(desk->box);
+        world_run_ms(desk->world, 3000);
+        assert_true(release(desk, own, &err));
+        if (i == 0) {
+            now = key_of(desk, "acme");
+            assert_false(is(&key, &now));
+        } else {
+            refused(desk, "acme", ERROR_FAILED, "disk-keys/acme on h1 was changed");
+        }
+    }
+    desk_free(desk);
+}
+
 /* A party with a service between: those below it wait for it, too. */
 static void of_the_line(void **state)
 {
@@ -396,6 +440,8 @@ int main(void)
         cmocka_unit_test(discarded_is_gone),
         cmocka_unit_test(damage_is_closed),
         cmocka_unit_test(a_key_service_is_waited_for),
+        cmocka_unit_test(a_release_fixes_custody),
+        cmocka_unit_test(a_service_brings_nothing_back),
         cmocka_unit_test(of_the_line),
         cmocka_unit_test(moves_over),
         cmocka_unit_test(a_lease_ends),

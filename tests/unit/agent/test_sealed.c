@@ -526,6 +526,47 @@ static void test_release(void **state)
     desk_free(desk);
 }
 
+/* A newer document in which all that is acme's is the landlord's. */
+static void edit_document(struct desk *desk)
+{
+    struct personality instance = {.instance = "landlord/shop/web-1",
+                                   .party = "landlord",
+                                   .farm = "landlord/shop",
+                                   .tier = "web",
+                                   .incarnation = 1,
+                                   .digest = desk_image,
+                                   .size = {500, 64 << 20, 0, 0},
+                                   .wanted = WANTED_RUN,
+                                   .health = {.path = ""},
+                                   .address = 0x0a000002U};
+    const struct host_farm farm = {
+        .name = "landlord/shop", .vni = 8, .subnet = {0x0a000000U, 24}, .gateway = 0x0a000001U};
+    struct host_document document = {
+        .version = 2, .farms = &farm, .farms_length = 1, .instances = &instance, .instances_length = 1};
+
+    tell_document(desk, &document);
+    world_run_ms(desk->world, 5000);
+}
+
+/* The landlord's own: shutting out is never plain, and its farms are as everybody's. */
+static void test_landlord(void **state)
+{
+    struct desk *desk = running(one);
+    struct key_console owner;
+
+    open_console(&owner, desk, "landlord", 1);
+    edit_document(desk);
+    static const char own_exec[] = "/agent/exec?instance=landlord/shop/web-1";
+    assert_int_equal(plain(&owner, "POST", own_exec, echo), 200);
+    assert_int_equal(plain(&owner, "POST", "/agent/keys/rotate?party=acme", NULL), 404);
+    take(&owner);
+    assert_int_equal(plain(&owner, "POST", "/agent/keys/rotate?party=acme", NULL), 404);
+    assert_int_equal(plain(&owner, "POST", own_exec, echo), 409);
+    assert_int_equal(command(&owner, "POST", own_exec, echo), 200);
+    close_console(&owner);
+    desk_free(desk);
+}
+
 /* Several consoles of one party: each lets others in, sends them away, and counts for itself. */
 static void test_consoles(void **state)
 {
@@ -658,9 +699,10 @@ static void test_damage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_take),   cmocka_unit_test(test_refusals), cmocka_unit_test(test_replay),
-        cmocka_unit_test(test_rotate), cmocka_unit_test(test_shut_out), cmocka_unit_test(test_end),
-        cmocka_unit_test(test_damage), cmocka_unit_test(test_release),  cmocka_unit_test(test_consoles),
+        cmocka_unit_test(test_take),     cmocka_unit_test(test_refusals), cmocka_unit_test(test_replay),
+        cmocka_unit_test(test_rotate),   cmocka_unit_test(test_shut_out), cmocka_unit_test(test_end),
+        cmocka_unit_test(test_damage),   cmocka_unit_test(test_release),  cmocka_unit_test(test_consoles),
+        cmocka_unit_test(test_landlord),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

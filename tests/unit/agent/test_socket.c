@@ -119,6 +119,26 @@ static void test_heartbeat(void **state)
     desk_free(desk);
 }
 
+/* Its command may be faster than the word that it was started. */
+static void test_beats_early(void **state)
+{
+    static const char *const none[] = {NULL};
+    struct desk *desk = running(none);
+    CLEANUP_BUF struct buf text = {0};
+
+    desk->away = true;
+    tell_beating(desk, 2, WANTED_RUN, "primary");
+    desk->away = false;
+    for (int i = 0; i < 3000 && says(desk, "POST", "/v1/heartbeat", "", &text) == 0; i++)
+        world_run_ms(desk->world, 1);
+    assert_false(truth(desk, "web-1").running);
+    assert_int_equal(says(desk, "POST", "/v1/restart", "", &text), 409);
+    world_run_ms(desk->world, 2000);
+    assert_true(truth(desk, "web-1").running);
+    assert_true(said(desk, "\"health\":\"good\""));
+    desk_free(desk);
+}
+
 /* The next agent listens at the same place, and gives what runs the time to speak again. */
 static void test_agent_restarts(void **state)
 {
@@ -178,12 +198,13 @@ static void test_restart(void **state)
     assert_int_equal(counts->stops, 1); /* it could end its work */
     assert_true(said(desk, "\"restarts\":1"));
     /* Again and again it has to wait, as what fails has to. */
-    unsigned before = counts->creates;
+    unsigned before = counts->creates, absent = 0;
     for (int i = 0; i < 60; i++) {
-        says(desk, "POST", "/v1/restart", "", &text);
+        absent += says(desk, "POST", "/v1/restart", "", &text) == 0;
         world_run_ms(desk->world, 1000);
     }
     assert_true(counts->creates - before < 12);
+    assert_true(absent > 30); /* while it rests nothing is there, nor its socket */
     desk_free(desk);
 }
 
@@ -213,8 +234,10 @@ static void test_comes_and_goes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_asks), cmocka_unit_test(test_heartbeat), cmocka_unit_test(test_agent_restarts),
-        cmocka_unit_test(test_warm), cmocka_unit_test(test_restart),   cmocka_unit_test(test_comes_and_goes),
+        cmocka_unit_test(test_asks),           cmocka_unit_test(test_heartbeat),
+        cmocka_unit_test(test_beats_early),    cmocka_unit_test(test_agent_restarts),
+        cmocka_unit_test(test_warm),           cmocka_unit_test(test_restart),
+        cmocka_unit_test(test_comes_and_goes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

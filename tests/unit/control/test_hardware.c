@@ -11,8 +11,8 @@ static const char farm[] =
     "4,"
     " size: {cpus: 0.5, memory: 64Mi, disk: 16Mi}, command: [x], health: {tcp: 80}}]}\n---\n"
     "{kind: Contact, name: ops, party: landlord, webhook: 'http://h/', group: 0s, hourly: 3600}\n";
-static const char policy[] =
-    "{kind: Pool, name: general, on_hardware: [{do: notify, to: ops}, {do: drain, after: 10m, most: 0.3}]}";
+static const char policy[] = "{kind: Pool, name: general, on_hardware: [{do: notify, to: ops, on: hot}, {do: "
+                             "notify, to: ops}, {do: drain, after: 10m, most: 0.3}]}";
 
 static void say(struct world *world, const char *host, enum finding_kind kind, int64_t value)
 {
@@ -67,18 +67,22 @@ static void emptied_and_back_by_word(void **state)
     assert_int_equal(told(world, host, "told of"), 1);
     assert_non_null(
         strstr(expect(world, 200, landlord, "GET", "/v1/contacts/landlord%2Fops", NULL), "\"sent\":1"));
-    world_run_ms(world, 8 * MINUTE);
+    world_run_ms(world, 4 * MINUTE);
+    say(world, host, FINDING_HOT, 99); /* worse, and the same */
+    world_run_ms(world, 4 * MINUTE);
+    assert_int_equal(fact_of(world, host)->findings[0].value, 99);
+    assert_int_equal(told(world, host, "hot"), 1);
     assert_string_equal(fact_of(world, host)->emptied, "");
     world_run_ms(world, 3 * MINUTE);
     CLEANUP_MEM char *why =
-        mem_printf("it of %s: 95 °C, limit 80: drained by the policy of pool general", host);
+        mem_printf("it of %s: 99 °C, limit 80: drained by the policy of pool general", host);
     assert_string_equal(fact_of(world, host)->emptied, why);
     assert_int_equal(on(world, host), 0);
     wait_running(world, "acme/shop/web", 4, MINUTE);
     CLEANUP_MEM char *path = mem_printf("/v1/hosts/%s", host);
     assert_non_null(strstr(expect(world, 200, landlord, "GET", path, NULL), "\"state\":\"draining\""));
     assert_non_null(
-        strstr(expect(world, 200, landlord, "GET", "/metrics", NULL), "kind=\"hot\",what=\"it\"} 95\n"));
+        strstr(expect(world, 200, landlord, "GET", "/metrics", NULL), "kind=\"hot\",what=\"it\"} 99\n"));
     /* It cools, and gets hot again: it stays empty, and so it does for the next controller and the next
      * agent. */
     say(world, host, FINDING_HOT, 40);
@@ -94,6 +98,7 @@ static void emptied_and_back_by_word(void **state)
     world_run_ms(world, 15 * MINUTE);
     assert_true(host_is_emptied(fact_of(world, host)));
     assert_int_equal(told(world, host, "drained by policy"), 1);
+    assert_int_equal(told(world, host, "hot"), 2); /* an agent that has not looked yet ends nothing */
     /* Somebody says that it is good enough. */
     CLEANUP_MEM char *activate = mem_printf("/v1/hosts/%s/activate", host);
     expect(world, 200, landlord, "POST", activate, NULL);

@@ -261,6 +261,26 @@ static void test_contact_goes(void **state)
     assert_int_equal(rows(desk), 0);
 }
 
+/* Its farm was deleted before anybody was told that it fails: nobody is. */
+static void test_farm_goes(void **state)
+{
+    struct desk *desk = *state;
+    const struct instance before = {
+        .name = "a/b/c-1", .party = "a", .farm = "a/b", .tier = "c", .mend_step = 2};
+    const struct action forget = {.kind = ACTION_FORGET, .name = before.name, .reason = "wiped"};
+    struct error err;
+    add(desk, "a/b/c-1", NOTICE_FAILED);
+    add(desk, "a/b/c-2", NOTICE_FAILED);
+    struct change *change = control_change(desk->controller);
+    notices_follow(desk->controller, change, &forget, &before, control_now_ms(desk->controller));
+    assert_true(change_commit(change, NULL, &err));
+    change_free(change);
+    control_dispatch(desk->controller);
+    seconds(desk, 60);
+    assert_int_equal(letters(desk), 1);
+    assert_string_equal(letter(desk, 0)->subject, "a/b/c-2 failed");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -272,6 +292,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_gives_up, setup, teardown),
         cmocka_unit_test_setup_teardown(test_successor, setup, teardown),
         cmocka_unit_test_setup_teardown(test_contact_goes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_farm_goes, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -107,8 +107,8 @@ static const struct {
      "'health_path':'/h','health_every_ms':10,'health_fails':2,'servers':[{'instance':'t-2',"
      "'address':'10.0.0.3','port':8080,'drain':true}]}],'frontends_hash':'f00d'}],'underlay_peers':['10.9.0."
      "1','10.9.0.2'],"
-     "'peers':[{'name':'h9','address':'10.8.0.9:1','address_second':'10.7.0.9:1','given_up':true}],"
-     "'parties':[{'name':'a','parent':'b','custody':'tenant','severed':true}]}"},
+     "'peers':[{'name':'h9','address':'10.8.0.9:1','address_second':'10.7.0.9:1','underlay':'10.9.0.9','"
+     "given_up':true}],'parties':[{'name':'a','parent':'b','custody':'tenant','severed':true}]}"},
     {&schema_host_report,
      "{'host':'h','boot':'b','agent_version':'1','pid':2,'agent_pid':3,'sent_us':9,'document_version':4,"
      "'refused_version':5,'refused_reason':'r','instances':[{'name':'a/f/t-1','incarnation':6,"
@@ -125,6 +125,7 @@ static const struct {
     {&schema_kept_keys, "{'party':'a','generation':2,'taken_ms':3,'own':true,"
                         "'consoles':[{'key':'aa','counter':9}],'floor':8,"
                         "'closed':[{'instance':'a/f/t-1','incarnation':7,'former':['bb']}]}"},
+    {&schema_item_asked, "{'party':'a','item':'volume/x','seal':'aa'}"},
     {&schema_kept_disk_keys, "{'party':'a','generation':2,'slots':['landlord','a+released'],'check':'cc',"
                              "'items':[{'name':'directory','box':'bb'}]}"},
 };

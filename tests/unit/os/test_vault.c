@@ -437,6 +437,62 @@ static void a_secret_that_cannot_be_saved_changes_nothing(void **state)
     assert_int_equal(unwrap(place, &two, box.data, box.size), ERROR_NONE);
 }
 
+static bool is_zero(int fd)
+{
+    char bytes[4096];
+    ssize_t got = pread(fd, bytes, sizeof(bytes), 0);
+
+    assert_true(got > 100);
+    for (ssize_t i = 0; i < got; i++)
+        if (bytes[i]) return false;
+    return true;
+}
+
+/* Read by who had it open: the blocks that whoever reads the disk finds. */
+static void what_was_replaced_is_overwritten(void **state)
+{
+    struct place *place = *state;
+    CLEANUP_MEM char *path = mem_printf("%s/vault", place->root),
+                     *old = mem_printf("%s/vault.old", place->root);
+    const struct vault_port *port = place->port;
+    struct error err;
+
+    make(place, "acme");
+    assert_true(port->secret_make(port->self, "acme", &err));
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0 && !is_zero(fd));
+    assert_true(port->secret_destroy(port->self, "acme", &err));
+    assert_true(is_zero(fd));
+    close(fd);
+    assert_int_not_equal(access(old, F_OK), 0);
+
+    /* One that ended before it had done so; and one before the new file was there. */
+    os_vault_free(place->vault);
+    put_file(place->root, "vault.old",
+             "the vault of before, with all its secrets, and they would open; they "
+             "are sealed, but so is the key to them on the same disk",
+             120, 0600);
+    fd = open(old, O_RDONLY | O_CLOEXEC);
+    open_vault(place);
+    assert_true(is_zero(fd));
+    close(fd);
+    assert_int_not_equal(access(old, F_OK), 0);
+    os_vault_free(place->vault);
+    assert_int_equal(link(path, old), 0);
+    open_vault(place);
+    assert_int_not_equal(access(old, F_OK), 0);
+    struct vault_pair found;
+    assert_int_equal(place->note.size, 0);
+    assert_true(place->port->find(place->port->self, "acme", &found));
+
+    /* What cannot be overwritten is said before anything else is changed. */
+    assert_int_equal(mkdir(old, 0700), 0);
+    assert_false(place->port->secret_make(place->port->self, "acme", &err));
+    assert_non_null(strstr(err.message, "vault.old"));
+    assert_int_equal(rmdir(old), 0);
+    assert_true(place->port->secret_make(place->port->self, "acme", &err));
+}
+
 /* VmFlags of the mapping that the address is in. */
 static void flags_at(const void *address, char ret_flags[256])
 {
@@ -539,6 +595,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_box_is_what_the_rules_say, setup, teardown),
         cmocka_unit_test_setup_teardown(secrets_wrap_and_live_on, setup, teardown),
         cmocka_unit_test_setup_teardown(a_secret_that_cannot_be_saved_changes_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_was_replaced_is_overwritten, setup, teardown),
         cmocka_unit_test(secrets_are_locked_and_not_dumped),
         cmocka_unit_test(a_hardened_process_leaves_no_dump),
     };

@@ -92,6 +92,15 @@ static void build(struct world *world)
     grid_party(grid, "zeta", "group");
     grid_pool(grid, "general", "none");
     grid_pool(grid, "spare", "none");
+    static const struct hardware_step policy[] = {{.what = HARDWARE_NOTIFY, .on = -1, .to = "ops"},
+                                                  {.what = HARDWARE_DRAIN,
+                                                   .on = -1,
+                                                   .to = "",
+                                                   .after_ms = 20000,
+                                                   .back_ms = 60000,
+                                                   .most_millis = 400}};
+    grid->pools[0].on_hardware = policy;
+    grid->pools[0].on_hardware_length = LENGTH(policy);
     for (int f = 0; f < FARMS; f++)
         build_farm(world, arena_printf(grid->arena, "%s/f%d", f < 2 ? "acme" : "zeta", f));
 }
@@ -157,6 +166,39 @@ static void limit(struct world *world, struct party *party)
     if (draw(world, 4) == 0) quota->instances = (int64_t)draw(world, 8);
 }
 
+/* Its hardware goes bad, or is well again. */
+static void ail(struct world *world, struct host_fact *fact)
+{
+    struct finding *findings = arena_alloc_array(world->grid->arena, 2, sizeof(*findings));
+    fact->findings_length = draw(world, 3);
+    for (size_t n = 0; n < fact->findings_length; n++)
+        findings[n] = (struct finding){.kind = n ? FINDING_HOT : FINDING_DISK_FAILS,
+                                       .what = "it",
+                                       .value = 90,
+                                       .limit = 80,
+                                       .accepted = draw(world, 5) == 0,
+                                       .since_ms = world->grid->now_ms - (int64_t)draw(world, 30000)};
+    fact->findings = findings;
+    fact->findings_ms = world->grid->now_ms;
+    if (draw(world, 5) == 0) fact->emptied = ""; /* somebody activates it */
+}
+
+/* Where policy has emptied another host, these are no more than the part of the pool that they may be, or the
+ * one. */
+static void check_emptied(const struct grid *grid, const struct snapshot *before)
+{
+    size_t all = 0, emptied = 0, more = 0;
+    for (size_t h = 0; h < grid->now.hosts_length; h++) {
+        if (!text_equal(grid->now.hosts[h].pool, "general")) continue;
+        bool is = host_is_emptied(&grid->now.host_facts[h]);
+        all++;
+        emptied += is;
+        more += is && !host_is_emptied(&before->host_facts[h]);
+    }
+    size_t most = all * 400 / 1000 > 1 ? all * 400 / 1000 : 1;
+    assert_true(more == 0 || emptied <= most);
+}
+
 static void disturb(struct world *world)
 {
     static const char *const survives[] = {"none", "host", "host", "rack", "site", "2"};
@@ -169,7 +211,11 @@ static void disturb(struct world *world)
     }
     struct farm *farm = &grid->farms[draw(world, grid->now.farms_length)];
     struct tier *web = grid_tier_of(grid, farm, "web"), *job = grid_tier_of(grid, farm, "job");
-    switch (draw(world, 15)) {
+    switch (draw(world, 17)) {
+    case 15:
+    case 16:
+        ail(world, fact);
+        return;
     case 12:
         limit(world, &grid->parties[draw(world, 3)]);
         return;
@@ -302,11 +348,11 @@ static void check_kept(const struct grid *grid, const struct snapshot *before, c
     for (size_t h = 0; h < s->hosts_length; h++) {
         const struct host *host = &s->hosts[h];
         int64_t unit = 0;
-        if (!text_equal(host->pool, pool->name) || host->state != HOST_ACTIVE ||
+        if (!text_equal(host->pool, pool->name) || !host_is_active(host, &s->host_facts[h]) ||
             s->host_facts[h].state != HOST_UP)
             continue;
         for (size_t o = 0; o < s->hosts_length; o++)
-            if (text_equal(s->hosts[o].pool, pool->name) && s->hosts[o].state == HOST_ACTIVE &&
+            if (text_equal(s->hosts[o].pool, pool->name) && host_is_active(&s->hosts[o], &s->host_facts[o]) &&
                 s->host_facts[o].state == HOST_UP && is_same_unit(pool->survive, host, &s->hosts[o]))
                 unit += s->hosts[o].capacity.cpus_millis;
         largest = unit > largest ? unit : largest;
@@ -408,6 +454,7 @@ static void step(struct world *world)
     for (size_t a = 0; a < grid->plan.actions_length; a++)
         world->placed[grid->plan.actions[a].step]++;
     check_quotas(&before, &grid->now);
+    check_emptied(grid, &before);
     for (size_t p = 0; p < grid->now.pools_length; p++)
         if (!text_equal(grid->pools[p].survive, "none")) check_kept(grid, &before, &grid->pools[p]);
     grid->now_ms += 1 + (int64_t)draw(world, 20000);
@@ -429,6 +476,8 @@ static void check_converged(struct world *world)
         grid->hosts[h].state = HOST_ACTIVE;
         fact->state = HOST_UP;
         fact->fenced = false;
+        fact->findings_length = 0;
+        fact->emptied = "";
     }
     for (size_t p = 0; p < grid->now.parties_length; p++)
         grid->parties[p].quota = (struct quota){{-1, -1, -1, -1}, -1, -1};

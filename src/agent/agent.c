@@ -21,6 +21,9 @@ bool agent_new(const struct agent_options *options, struct agent **ret_agent, st
     agent->meters = map_new();
     agent->stalls = map_new();
     agent->keys = VEC_OF(struct party_keys *);
+    agent->disk_keys = map_new();
+    private_start(agent);
+    kept_logs_start(agent);
     agent->sealed = VEC_OF(struct sealed_asked *);
     images_start(agent);
     const struct compute_events compute_events = {unit_exited, agent};
@@ -32,7 +35,7 @@ bool agent_new(const struct agent_options *options, struct agent **ret_agent, st
                                                   .ctx = agent};
     options->compute->set_events(options->compute->self, &compute_events);
     options->balance->set_events(options->balance->self, &balance_events);
-    if (!adopt(agent, err) || !keys_load(agent, err)) {
+    if (!adopt(agent, err) || !keys_load(agent, err) || !disk_keys_load(agent, err)) {
         agent_free(agent);
         return false;
     }
@@ -40,6 +43,7 @@ bool agent_new(const struct agent_options *options, struct agent **ret_agent, st
     channel_start(agent);
     boot_start(agent);
     if (!options->unmeasured) load_start(agent);
+    hardware_start(agent);
     *ret_agent = agent;
     return true;
 }
@@ -53,6 +57,7 @@ void agent_free(struct agent *agent)
 
     channel_stop(agent);
     load_stop(agent);
+    hardware_stop(agent);
     denied_stop(agent);
     tend_stop(agent);
     images_stop(agent);
@@ -65,6 +70,8 @@ void agent_free(struct agent *agent)
         unit_free(value);
     for (cursor = 0; map_next(agent->fetches, &cursor, NULL, &value);)
         fetch_free(value);
+    kept_logs_stop(agent);
+    private_stop(agent);
     for (cursor = 0; map_next(agent->execs, &cursor, NULL, &value);)
         exec_free(value);
     while (agent->looks.length > 0)
@@ -79,6 +86,7 @@ void agent_free(struct agent *agent)
     sealed_forget(agent, NULL);
     vec_free(&agent->sealed);
     keys_free(agent);
+    disk_keys_free(agent);
     mem_free(agent->refused_reason);
     mem_free(agent);
 }
@@ -94,6 +102,7 @@ static bool adopt(struct agent *agent, struct error *err)
         struct compute_found *item = vec_at(&found, i);
         if (!PLANTED(nothing_taken_over)) unit_adopt(unit_get(agent, item->instance), item);
         mem_free(item->instance);
+        mem_free(item->store);
         mem_free(item->personality_json);
     }
     vec_free(&found);

@@ -10,8 +10,11 @@
 #include "port/blob.h"
 #include "port/clock.h"
 #include "port/disk.h"
+#include "port/hardware.h"
 #include "port/identity.h"
+#include "port/local.h"
 #include "port/net.h"
+#include "port/private.h"
 #include "port/process.h"
 #include "port/random.h"
 #include "port/vault.h"
@@ -26,7 +29,10 @@ struct agent_options {
     const struct process_port *process;
     const struct watch_port *watch;
     const struct random_port *random;
-    const struct vault_port *vault; /* parties' key pairs on this host */
+    const struct vault_port *vault;       /* parties' key pairs on this host */
+    const struct local_port *local;       /* the socket in each instance */
+    const struct hardware_port *hardware; /* NULL: nobody looks at this host's */
+    const struct private_port *private;   /* what is stored for them */
     const struct compute_driver *compute;
     const struct net_driver *network;
     const struct balance_driver *balance;

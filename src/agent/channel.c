@@ -310,10 +310,11 @@ static void write_report(struct agent *agent, struct arena *arena, struct buf *r
     }
     whole.drained = drained_list(agent, arena, &whole.drained_length);
     whole.keys = keys_report(agent, arena, &whole.keys_length);
+    hardware_report(agent, &whole);
     for (size_t i = 0; i < agent->denied.length; i++) {
         const struct net_counter *counter = vec_at(&agent->denied, i);
-        denied[i] =
-            (struct denied_report){counter->farm, counter->instance, counter->reason, counter->packets};
+        denied[i] = (struct denied_report){counter->farm, counter->instance, counter->reason, counter->by,
+                                           counter->packets};
     }
     schema_write(&schema_host_report, NULL, &whole, ret_json);
 }

@@ -48,7 +48,7 @@ static bool same(const struct vec *a, const struct vec *b)
     bool equal = a->length == b->length;
     for (size_t i = 0; equal && i < a->length; i++) {
         const struct net_counter *x = vec_at(a, i), *y = vec_at(b, i);
-        equal = x->packets == y->packets && text_equal(x->reason, y->reason) &&
+        equal = x->packets == y->packets && text_equal(x->reason, y->reason) && text_equal(x->by, y->by) &&
                 text_equal(x->instance, y->instance) && text_equal(x->farm, y->farm);
     }
     return equal;

@@ -140,6 +140,10 @@ void farms_trim(struct agent *agent)
         mem_free(name);
     }
     vec_free(&names);
+    if (agent->good && !doors_guard(agent, &agent->good->document, &err)) {
+        agent_log(agent, "leaving published addresses", &err);
+        agent->trim_due = true;
+    }
     if (!later) return;
     agent->trim_due = true;
     units_step_soon(agent);
@@ -269,7 +273,7 @@ static void apply_turn(void *ctx)
     struct error err;
 
     apply->next = NULL;
-    for (; apply->done <= apply->held->document.farms_length; apply->done++) {
+    for (; apply->done <= apply->held->document.farms_length + 1; apply->done++) {
         if (clock->steady_us(clock->self) >= end_us) {
             apply->next = clock->after(clock->self, 0, apply_turn, apply);
             return;
@@ -292,6 +296,7 @@ static bool apply_next(const struct apply *apply, struct error *err)
     if (apply->done == 0)
         return network->underlay_set(network->self, document->underlay_peers, document->underlay_peers_length,
                                      err);
+    if (apply->done > document->farms_length) return doors_guard(apply->agent, document, err);
     const struct host_farm *farm = &document->farms[apply->done - 1];
     if (PLANTED(boundary_early) && apply->agent->good &&
         names_farm(&apply->agent->good->document, farm->name))

@@ -13,6 +13,9 @@ struct door {
     int fd;
 };
 
+static void guard(const struct personality *balancer, const struct host_document *document,
+                  struct vec *doors);
+static bool is_listed(const struct vec *doors, const struct net_door *door);
 static bool open_door(struct unit *unit, const char *place, struct vec *doors, struct error *err);
 static int find_door(const struct unit *unit, const char *place);
 static bool same_farm(const struct unit *a, const struct unit *b);
@@ -37,6 +40,24 @@ bool doors_open(struct unit *unit, struct error *err)
     doors_close(unit);
     unit->doors = doors;
     return true;
+}
+
+bool doors_guard(struct agent *agent, const struct host_document *document, struct error *err)
+{
+    const struct net_driver *network = agent->options.network;
+    struct vec doors = VEC_OF(struct net_door);
+    size_t cursor = 0;
+    void *value = NULL;
+
+    for (size_t i = 0; i < document->instances_length; i++)
+        guard(&document->instances[i], document, &doors);
+    while (map_next(agent->units, &cursor, NULL, &value)) {
+        const struct unit *unit = value;
+        if (unit->have && unit->doors.length > 0) guard(unit->have, document, &doors);
+    }
+    bool good = network->doors_set(network->self, doors.items, doors.length, err);
+    vec_free(&doors);
+    return good;
 }
 
 void doors_adopt(struct unit *unit)
@@ -73,6 +94,35 @@ const int *doors_fds(const struct unit *unit, struct arena *arena, size_t *ret_l
         fds[i] = ((const struct door *)vec_at(&unit->doors, i))->fd;
     *ret_length = unit->doors.length;
     return fds;
+}
+
+/* The farm of one that is on its way out may not be in the document any more. */
+static void guard(const struct personality *balancer, const struct host_document *document, struct vec *doors)
+{
+    const struct host_farm *farm = NULL;
+
+    for (size_t i = 0; i < document->farms_length; i++)
+        if (text_equal(document->farms[i].name, balancer->farm)) farm = &document->farms[i];
+    for (size_t i = 0; i < balancer->frontends_length; i++) {
+        const struct balance_frontend *frontend = &balancer->frontends[i];
+        const struct net_door door = {.publish = frontend->publish,
+                                      .balancer = balancer->instance,
+                                      .address = balancer->address,
+                                      .port = frontend->port,
+                                      .farm = farm};
+        if (frontend->publish[0] && !is_listed(doors, &door)) *(struct net_door *)vec_push(doors) = door;
+    }
+}
+
+static bool is_listed(const struct vec *doors, const struct net_door *door)
+{
+    for (size_t i = 0; i < doors->length; i++) {
+        const struct net_door *other = vec_at(doors, i);
+        if (text_equal(other->publish, door->publish) && text_equal(other->balancer, door->balancer) &&
+            other->address == door->address && other->port == door->port)
+            return true;
+    }
+    return false;
 }
 
 static bool open_door(struct unit *unit, const char *place, struct vec *doors, struct error *err)

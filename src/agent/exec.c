@@ -49,6 +49,7 @@ struct exec_session {
     int status;
     struct vec pieces; /* struct piece, not yet read */
     struct buf output;
+    struct buf own; /* with tty: what the driver itself says, up to REFUSAL_MAX */
     int64_t offset; /* of the first byte in output */
     struct exchange *waiting;
     struct timer *timer; /* end of the poll, or of patience */
@@ -132,6 +133,7 @@ void exec_free(struct exec_session *session)
     clock->cancel(clock->self, session->input_timer);
     vec_free(&session->pieces);
     buf_free(&session->output);
+    buf_free(&session->own);
     mem_free(session->instance);
     mem_free(session->program);
     mem_free(session);
@@ -245,6 +247,7 @@ static bool spawn(struct exec_session *session, const struct node *body, struct 
                                              * input means what it should. One that waits in another terminal
                                              * until the driver has set that up is lost. */
                                             .tty_raw = command.tty,
+                                            .tty_err = command.tty,
                                             .tty_rows = terminal_size(body, "rows"),
                                             .tty_columns = terminal_size(body, "columns"),
                                             .net_ns_fd = -1,
@@ -386,9 +389,13 @@ static void got_output(void *ctx, int stream, const char *data, size_t size)
 {
     struct exec_session *session = ctx;
     const struct process_port *process = session->agent->options.process;
-    struct piece *piece = vec_push(&session->pieces);
 
-    *piece = (struct piece){stream, size};
+    if (session->tty && stream == 2) {
+        size_t room = REFUSAL_MAX - session->own.size;
+        buf_add(&session->own, data, size < room ? size : room);
+        return;
+    }
+    *(struct piece *)vec_push(&session->pieces) = (struct piece){stream, size};
     buf_add(&session->output, data, size);
     if (session->output.size > OUTPUT_MAX) process->kill(process->self, session->process, SIGKILL);
     /* What may be said in better words is kept until it is known. */
@@ -407,12 +414,14 @@ static void exited(void *ctx, struct process_exit exit)
     if (session->waiting) answer_output(session);
 }
 
-/* 0: the command ran, or it is not known yet. */
+/* As the driver's exec_refused(). 0: the command ran, or it is not known yet. */
 static int refused(const struct exec_session *session, const char **ret_why)
 {
     const struct compute_driver *compute = session->agent->options.compute;
-    bool all = session->offset == 0 && session->output.size > 0 && session->output.size <= REFUSAL_MAX;
-    return all ? compute->exec_refused(compute->self, buf_text(&session->output), ret_why) : 0;
+    const struct buf *said = session->tty ? &session->own : &session->output;
+    bool all = session->offset == 0 && said->size > 0 && said->size <= REFUSAL_MAX;
+    if (session->tty) all &= session->output.size == 0;
+    return all ? compute->exec_refused(compute->self, buf_text(said), ret_why) : 0;
 }
 
 /* A command that could not be run ends as in a shell: with 127 or 126, and one line that says why. */
@@ -428,7 +437,7 @@ static void tell_refusal(struct exec_session *session)
     buf_add_text(&session->output, line);
     vec_clear(&session->pieces);
     *(struct piece *)vec_push(&session->pieces) = (struct piece){session->tty ? 1 : 2, strlen(line)};
-    session->status = status;
+    if (status > 0) session->status = status;
 }
 
 /* What is there, up to a piece's size; told as ended only with the last of it. */

@@ -1,5 +1,6 @@
-/* Images: layers come from the controller in pieces, are verified, and unpacked by the compute driver. One
- * fetch for an image at a time; every instance that waits for it is told how it went. */
+/* Images: layers come from the controller in pieces, are verified, and unpacked by the compute driver; those
+ * of parties in their private directories. One fetch for an image at a time; every instance that waits for it
+ * is told how it went. */
 #include "agent/internal.h"
 #include "base/text.h"
 #include "model/problem.h"
@@ -14,13 +15,17 @@ struct fetch {
     struct agent *agent;
     struct arena *arena; /* the image's own copy: a newer document may come meanwhile */
     struct image image;
-    size_t layer; /* that is being fetched */
+    char *store;                   /* where it is unpacked; NULL: with the landlord's */
+    const struct blob_port *blobs; /* NULL: the private directory is being opened */
+    size_t layer;                  /* that is being fetched */
     struct call *call;
     struct timer *timer; /* goes on with finishing the layer */
 };
 
 static const char owner[] = "agent"; /* of what is in the making */
 
+static void store_ready(void *ctx, const char *directory, const struct error *err);
+static void begin(struct fetch *fetch);
 static void next_piece(struct fetch *fetch);
 static void got_piece(void *ctx, const struct answer *answer);
 static bool take_piece(struct fetch *fetch, const struct answer *answer, bool *ret_last, struct error *err);
@@ -37,21 +42,39 @@ const struct image *agent_image(const struct agent *agent, const char *digest)
     return NULL;
 }
 
-void fetch_image(struct agent *agent, const char *digest)
+bool fetch_image(struct agent *agent, const char *digest, struct error *err)
 {
     const struct image *image = agent_image(agent, digest);
     CLEANUP_BUF struct buf json = {0};
+    const struct blob_port *blobs = NULL;
+    const char *store = NULL;
     struct fetch *fetch = NULL;
-    struct error err;
+    struct error ignored;
 
-    if (!image || map_get(agent->fetches, digest)) return;
+    if (!image || map_get(agent->fetches, digest)) return true;
     fetch = mem_alloc(sizeof(*fetch));
     fetch->agent = agent;
+    if (!images_place(agent, image, &store, &blobs) &&
+        !private_open(agent, image->party, store_ready, fetch, err)) {
+        mem_free(fetch);
+        return false;
+    }
     fetch->arena = arena_new();
     schema_write(&schema_image, NULL, image, &json);
-    ASSERT(model_read_json(&schema_image, fetch->arena, buf_text(&json), json.size, &fetch->image, &err));
+    ASSERT(model_read_json(&schema_image, fetch->arena, buf_text(&json), json.size, &fetch->image, &ignored));
     map_put(agent->fetches, digest, fetch);
-    next_piece(fetch);
+    if (blobs) begin(fetch);
+    return true;
+}
+
+bool fetch_uses(const struct agent *agent, const char *store)
+{
+    size_t cursor = 0;
+    void *value = NULL;
+
+    while (map_next(agent->fetches, &cursor, NULL, &value))
+        if (text_equal(((const struct fetch *)value)->store, store)) return true;
+    return false;
 }
 
 void fetch_free(struct fetch *fetch)
@@ -60,6 +83,8 @@ void fetch_free(struct fetch *fetch)
     const struct net_port *net = fetch->agent->options.net;
     net->cancel(net->self, fetch->call);
     clock->cancel(clock->self, fetch->timer);
+    private_forget(fetch->agent, fetch);
+    mem_free(fetch->store);
     arena_free(fetch->arena);
     mem_free(fetch);
 }
@@ -77,10 +102,30 @@ bool fetch_needs(const struct agent *agent, const char *layer)
     return false;
 }
 
+static void store_ready(void *ctx, const char *directory, const struct error *err)
+{
+    struct fetch *fetch = ctx;
+
+    if (err)
+        end(fetch, err);
+    else
+        begin(fetch);
+}
+
+/* Its place is open now, and stays so until it has ended. */
+static void begin(struct fetch *fetch)
+{
+    const char *store = NULL;
+
+    ASSERT(images_place(fetch->agent, &fetch->image, &store, &fetch->blobs));
+    fetch->store = store ? mem_strdup(store) : NULL;
+    next_piece(fetch);
+}
+
 /* Skips what is here already; asks for the next piece of the first layer that is not. */
 static void next_piece(struct fetch *fetch)
 {
-    const struct blob_port *blobs = fetch->agent->options.blobs;
+    const struct blob_port *blobs = fetch->blobs;
     const struct net_port *net = fetch->agent->options.net;
     const struct compute_driver *compute = fetch->agent->options.compute;
     struct error ignored;
@@ -88,7 +133,7 @@ static void next_piece(struct fetch *fetch)
     char path[192];
 
     while (fetch->layer < fetch->image.layers_length &&
-           (compute->has_layer(compute->self, fetch->image.layers[fetch->layer]) ||
+           (compute->has_layer(compute->self, fetch->store, fetch->image.layers[fetch->layer]) ||
             blobs->size(blobs->self, fetch->image.layers[fetch->layer], &size, &ignored)))
         fetch->layer++;
     if (fetch->layer == fetch->image.layers_length) {
@@ -120,7 +165,7 @@ static void got_piece(void *ctx, const struct answer *answer)
 
 static bool take_piece(struct fetch *fetch, const struct answer *answer, bool *ret_last, struct error *err)
 {
-    const struct blob_port *blobs = fetch->agent->options.blobs;
+    const struct blob_port *blobs = fetch->blobs;
     const char *digest = fetch->image.layers[fetch->layer];
     uint64_t total = 0;
     int64_t size = 0;
@@ -153,7 +198,7 @@ static bool take_piece(struct fetch *fetch, const struct answer *answer, bool *r
 static void finish_layer(void *ctx)
 {
     struct fetch *fetch = ctx;
-    const struct blob_port *blobs = fetch->agent->options.blobs;
+    const struct blob_port *blobs = fetch->blobs;
     const struct clock_port *clock = fetch->agent->options.clock;
     bool done = false;
     struct error err;
@@ -169,13 +214,13 @@ static void finish_layer(void *ctx)
 
 static void unpack(struct fetch *fetch)
 {
-    const struct blob_port *blobs = fetch->agent->options.blobs;
+    const struct blob_port *blobs = fetch->blobs;
     const struct compute_driver *compute = fetch->agent->options.compute;
     const char **paths = arena_alloc_array(fetch->arena, fetch->image.layers_length, sizeof(*paths));
 
     for (size_t i = 0; i < fetch->image.layers_length; i++)
         paths[i] = arena_strdup(fetch->arena, blobs->path(blobs->self, fetch->image.layers[i]));
-    compute->add_image(compute->self, &fetch->image, paths, unpacked, fetch);
+    compute->add_image(compute->self, fetch->store, &fetch->image, paths, unpacked, fetch);
 }
 
 static void unpacked(void *ctx, const struct error *err)
@@ -199,5 +244,6 @@ static void end(struct fetch *fetch, const struct error *failure)
         if (failure) unit_fail(unit, "image %s: %s", fetch->image.name, failure->message);
     }
     fetch_free(fetch);
+    private_unused(agent);
     units_step_soon(agent);
 }

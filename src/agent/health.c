@@ -2,10 +2,15 @@
 #include "agent/internal.h"
 #include "base/text.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+enum { FIRST_BEAT_MS = 30 * 1000 }; /* as probes give what starts */
+
 static void probed(void *ctx, bool good, const char *reason);
+static void expect_beat(struct unit *unit);
+static void beat_missed(void *ctx);
 static void judge(struct unit *unit, enum instance_health health, const char *reason);
 
 void unit_watch(struct unit *unit)
@@ -34,6 +39,11 @@ void unit_watch(struct unit *unit)
         judge(unit, HEALTH_GOOD, "");
         return;
     }
+    if (unit->have->health.kind == HEALTH_HEARTBEAT) {
+        expect_beat(unit);
+        if (unit->beaten) judge(unit, HEALTH_GOOD, "");
+        return;
+    }
     if (unit->have->health.kind == HEALTH_EXEC)
         good = compute->exec_argv(compute->self, unit->name, &command, &argv, &err);
     else
@@ -52,10 +62,45 @@ void unit_watch(struct unit *unit)
 void unit_unwatch(struct unit *unit)
 {
     const struct probe_driver *probe = unit->agent->options.probe;
+    const struct clock_port *clock = unit->agent->options.clock;
+    clock->cancel(clock->self, unit->beat_due);
+    unit->beat_due = NULL;
     probe->stop(probe->self, unit->probe);
     unit->probe = NULL;
     if (unit->probe_ns_fd >= 0) close(unit->probe_ns_fd);
     unit->probe_ns_fd = -1;
+}
+
+/* One that comes before the word that it was started counts too. */
+void unit_beat(struct unit *unit)
+{
+    unit->beaten = true;
+    if (!unit->beat_due) return;
+    expect_beat(unit);
+    judge(unit, HEALTH_GOOD, "");
+}
+
+/* Of one that was let in from the door the next is due after the usual time, as if it had just spoken. */
+static void expect_beat(struct unit *unit)
+{
+    const struct clock_port *clock = unit->agent->options.clock;
+    int64_t within_ms = unit->have->health.within_ms;
+
+    if (!unit->beaten && within_ms < FIRST_BEAT_MS) within_ms = FIRST_BEAT_MS;
+    clock->cancel(clock->self, unit->beat_due);
+    unit->beat_due = clock->after(clock->self, within_ms * 1000, beat_missed, unit);
+}
+
+static void beat_missed(void *ctx)
+{
+    struct unit *unit = ctx;
+    char time[32], reason[64];
+    int64_t within_ms = unit->have->health.within_ms;
+
+    unit->beat_due = NULL;
+    text_format_duration(time, unit->beaten || within_ms > FIRST_BEAT_MS ? within_ms : FIRST_BEAT_MS);
+    snprintf(reason, sizeof(reason), "no heartbeat in %s", time);
+    judge(unit, HEALTH_BAD, reason);
 }
 
 static void probed(void *ctx, bool good, const char *reason)

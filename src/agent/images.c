@@ -19,6 +19,7 @@ struct used_image {
 };
 
 static void tidy(void *ctx);
+static void keep_in(struct agent *agent, const char *store);
 static void fetch_ahead(void *ctx);
 static bool is_busy(const struct agent *agent);
 static void use(struct agent *agent, const char *digest, int64_t now_us);
@@ -59,12 +60,37 @@ void images_note(struct agent *agent)
 
 void images_drop_layers(struct agent *agent, const struct image *image)
 {
-    const struct blob_port *blobs = agent->options.blobs;
+    const struct blob_port *blobs = NULL;
+    const char *store = NULL;
     struct error err;
 
+    if (!images_place(agent, image, &store, &blobs)) return; /* locked, and nothing of it is needed here */
     for (size_t i = 0; i < image->layers_length; i++)
         if (!fetch_needs(agent, image->layers[i]) && !blobs->remove(blobs->self, image->layers[i], &err))
             agent_log(agent, "removing a layer that is unpacked", &err);
+}
+
+bool images_place(const struct agent *agent, const struct image *image, const char **ret_store,
+                  const struct blob_port **ret_blobs)
+{
+    const struct private_port *private = agent->options.private;
+
+    *ret_store = NULL;
+    *ret_blobs = agent->options.blobs;
+    if (text_equal(image->party, "landlord")) return true;
+    *ret_store = private_directory(agent, image->party);
+    *ret_blobs = *ret_store ? private->blobs(private->self, *ret_store) : NULL;
+    return *ret_blobs != NULL;
+}
+
+bool images_here(const struct agent *agent, const struct image *image)
+{
+    const struct compute_driver *compute = agent->options.compute;
+    const struct blob_port *blobs = NULL;
+    const char *store = NULL;
+
+    return images_place(agent, image, &store, &blobs) &&
+           compute->has_image(compute->self, store, image->digest);
 }
 
 /* Before the controller has been heard in this boot nothing is known to be out of use. */
@@ -72,10 +98,7 @@ static void tidy(void *ctx)
 {
     struct agent *agent = ctx;
     const struct clock_port *clock = agent->options.clock;
-    const struct compute_driver *compute = agent->options.compute;
-    struct vec digests = VEC_OF(const char *);
     int64_t wait_ms = agent->confirmed_boot ? EVERY_MS : FIRST_MS;
-    struct error err;
 
     agent->images_next = clock->after(clock->self, wait_ms * 1000, tidy, agent);
     if (!agent->confirmed_boot) return;
@@ -83,11 +106,22 @@ static void tidy(void *ctx)
     forget_unused(agent, clock->steady_us(clock->self));
     /* An agent that ended between unpacking and removing has left them. */
     for (size_t i = 0; i < agent->good->document.images_length; i++)
-        if (compute->has_image(compute->self, agent->good->document.images[i].digest))
+        if (images_here(agent, &agent->good->document.images[i]))
             images_drop_layers(agent, &agent->good->document.images[i]);
+    keep_in(agent, NULL);
+    private_each(agent, keep_in);
+    private_tidy(agent);
+}
+
+static void keep_in(struct agent *agent, const char *store)
+{
+    const struct compute_driver *compute = agent->options.compute;
+    struct vec digests = VEC_OF(const char *);
+    struct error err;
+
     for (size_t i = 0; i < agent->images_used.length; i++)
         *(const char **)vec_push(&digests) = ((struct used_image *)vec_at(&agent->images_used, i))->digest;
-    if (!compute->keep_images(compute->self, digests.items, digests.length, &err))
+    if (!compute->keep_images(compute->self, store, digests.items, digests.length, &err))
         agent_log(agent, "removing images that are not in use", &err);
     vec_free(&digests);
 }
@@ -97,14 +131,15 @@ static void fetch_ahead(void *ctx)
 {
     struct agent *agent = ctx;
     const struct clock_port *clock = agent->options.clock;
-    const struct compute_driver *compute = agent->options.compute;
     const struct host_document *document = &agent->good->document;
     bool busy = is_busy(agent);
+    struct error err;
 
     agent->images_ahead = busy ? clock->after(clock->self, AHEAD_US, fetch_ahead, agent) : NULL;
     for (size_t i = 0; !busy && i < document->images_length; i++)
-        if (!compute->has_image(compute->self, document->images[i].digest))
-            fetch_image(agent, document->images[i].digest);
+        if (!images_here(agent, &document->images[i]) &&
+            !fetch_image(agent, document->images[i].digest, &err))
+            continue; /* whoever needs it says what it waits for */
 }
 
 static bool is_busy(const struct agent *agent)

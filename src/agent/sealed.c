@@ -132,8 +132,9 @@ static bool judge(struct agent *agent, const struct sealed_asked *asked, struct 
     const char *host = agent->options.host->name, *party = asked->head.party;
 
     if (keys_taken(asked->keys) && !keys_know(asked->keys, asked->command.console))
-        return error_set(err, ERROR_DENIED, "that console is none of %s's on %s: somebody else took its keys",
-                         party, host);
+        return error_set(err, ERROR_DENIED,
+                         "that console is none of %s's on %s: another took its keys, or dismissed it", party,
+                         host);
     if (!keys_taken(asked->keys) && !is_take(&asked->command))
         return error_set(err, ERROR_REFUSED, "%s has not taken its keys on %s yet: croft key take does it",
                          party, host);
@@ -190,6 +191,7 @@ static void serve_keys(struct agent *agent, struct sealed_asked *asked, struct e
     const struct sealed_command *command = &asked->command;
     CLEANUP_ARENA struct arena *arena = arena_new();
     const char *party = agent_query(arena, command->path, "party");
+    const char *console = agent_query(arena, command->path, "console");
     bool post = text_equal(command->method, "POST"), good = false;
     CLEANUP_BUF struct buf json = {0};
     struct error err;
@@ -199,8 +201,14 @@ static void serve_keys(struct agent *agent, struct sealed_asked *asked, struct e
         good = true;
     } else if (is_take(command)) {
         good = keys_take(agent, asked->keys, command->console, command->counter, &json, &err);
+    } else if (post && text_equal(command->path, "/agent/keys/release")) {
+        good = disk_keys_release(agent, asked->head.party, command->body, command->body_size, &json, &err);
     } else if (post && text_equal(command->path, "/agent/keys/rotate")) {
         good = keys_rotate(agent, asked->keys, &json, &err);
+    } else if (post && text_starts(command->path, "/agent/keys/admit?")) {
+        good = keys_admit(agent, asked->keys, console, &json, &err);
+    } else if (post && text_starts(command->path, "/agent/keys/dismiss?")) {
+        good = keys_dismiss(agent, asked->keys, command->console, console, &json, &err);
     } else if (post && text_starts(command->path, "/agent/keys/rotate?") && party) {
         good = text_equal(asked->head.party, "landlord")
                    ? keys_shut_out(agent, party, &json, &err)
@@ -228,6 +236,8 @@ static void serve_others(struct agent *agent, const struct sealed_asked *asked, 
         agent_answer_error(agent, exchange, &err);
     } else if (!instance || !text_starts(instance, party) || instance[strlen(party)] != '/') {
         error_set(&err, ERROR_DENIED, "%s is not of %s", instance ? instance : "no instance", party);
+        agent_answer_error(agent, exchange, &err);
+    } else if (!keys_let(agent, asked->keys, instance, asked->command.console, &err)) {
         agent_answer_error(agent, exchange, &err);
     } else if (exec) {
         exec_serve(agent, exchange, request);

@@ -119,10 +119,15 @@ void serve_log(struct agent *agent, struct exchange *exchange, const struct requ
     CLEANUP_BUF struct buf data = {0};
     const char *instance = agent_query(arena, request->path, "instance");
     const char *after = agent_query(arena, request->path, "after");
+    const char *previous = agent_query(arena, request->path, "previous");
     int64_t offset = after ? strtoll(after, NULL, 10) : 0;
     char next[32];
     struct error err;
 
+    if (previous && !text_equal(previous, "no")) {
+        kept_logs_serve(agent, exchange, instance ? instance : "");
+        return;
+    }
     const struct unit *unit = instance ? map_get(agent->units, instance) : NULL;
     bool failed = unit && unit->last_words.size > 0;
     if (failed && offset <= 0) {

@@ -31,6 +31,9 @@ enum {
 static void exited(struct unit *unit);
 static void say(struct unit *unit, const char *format, ...) PRINTF_LIKE(2, 3);
 static void want_nothing_here(struct unit *unit);
+static bool has_secrets(struct unit *unit);
+static bool has_image(const struct unit *unit);
+static void fetch(struct unit *unit);
 static void make(struct unit *unit);
 static bool open_place(struct unit *unit, struct compute_place *ret_place, char *ret_path, size_t path_size,
                        struct error *err);
@@ -89,11 +92,13 @@ void unit_free(struct unit *unit)
 {
     const struct clock_port *clock = unit->agent->options.clock;
     unit_unwatch(unit);
+    socket_close(unit);
     clock->cancel(clock->self, unit->rest);
     clock->cancel(clock->self, unit->balance_again);
     buf_free(&unit->last_words);
     doors_close(unit);
     mem_free(unit->publish_taken);
+    mem_free(unit->store);
     arena_free(unit->wanted_arena);
     arena_free(unit->have_arena);
     mem_free(unit->name);
@@ -131,6 +136,7 @@ void unit_adopt(struct unit *unit, const struct compute_found *found)
     unit->frozen = found->frozen;
     unit->started_us = clock->steady_us(clock->self);
     unit->have = have;
+    unit->store = found->store ? mem_strdup(found->store) : NULL;
     unit->failed_incarnation = found->incarnation; /* if it did */
     if (!model_read_json(&schema_personality, unit->have_arena, found->personality_json,
                          strlen(found->personality_json), have, &err)) {
@@ -143,29 +149,32 @@ void unit_adopt(struct unit *unit, const struct compute_found *found)
         say(unit, "ended while the agent was away");
     } else {
         doors_adopt(unit);
+        /* What runs goes on without it. */
+        if (!socket_open(unit, &err)) agent_log(unit->agent, "the socket of an instance", &err);
         unit_watch(unit);
     }
 }
 
 void unit_step(struct unit *unit)
 {
-    const struct compute_driver *compute = unit->agent->options.compute;
     const struct clock_port *clock = unit->agent->options.clock;
 
     switch (unit->state) {
     case UNIT_ABSENT:
         unit->stop_asked = false;
-        if (!unit->wanted) return;
-        if (compute->has_image(compute->self, unit->wanted->digest)) {
+        if (!unit->wanted || !has_secrets(unit)) return;
+        if (has_image(unit)) {
             make(unit);
         } else {
             turn(unit, UNIT_FETCHING);
-            fetch_image(unit->agent, unit->wanted->digest);
+            fetch(unit);
         }
         return;
     case UNIT_FETCHING:
-        if (unit->wanted && !compute->has_image(compute->self, unit->wanted->digest)) return;
-        make_later(unit);
+        if (unit->wanted && !has_image(unit))
+            fetch(unit);
+        else
+            make_later(unit);
         return;
     case UNIT_UP:
         unit->stop_asked |= unit->last != LAST_NOT && unit->wanted && unit->wanted->wanted != WANTED_DRAIN;
@@ -244,6 +253,13 @@ void unit_fail(struct unit *unit, const char *format, ...)
     }
 }
 
+void unit_restart(struct unit *unit)
+{
+    if (unit->state != UNIT_UP || unit->stop_asked) return;
+    unit->stop_gently = true;
+    unit_fail(unit, "it asked to be restarted%s%s", unit->restart_words[0] ? ": " : "", unit->restart_words);
+}
+
 const char *unit_farm_short(const char *full_name)
 {
     const char *slash = strrchr(full_name, '/');
@@ -287,7 +303,7 @@ static void want_nothing_here(struct unit *unit)
     int64_t grace_ms = unit->wanted ? STOP_GRACE_MS : GONE_GRACE_MS;
 
     unit_unwatch(unit);
-    if (unit->stop_asked) {
+    if (unit->stop_asked && !unit->stop_gently) {
         wipe(unit);
         return;
     }
@@ -295,20 +311,55 @@ static void want_nothing_here(struct unit *unit)
     compute->stop(compute->self, unit->name, grace_ms, stopped, unit);
 }
 
+/* Nothing of a party is made before its key service has released its secret: it would find nothing of what
+ * it stores. A release steps all units. */
+static bool has_secrets(struct unit *unit)
+{
+    struct error err;
+
+    if (disk_keys_ready(unit->agent, unit->wanted->party, &err)) return true;
+    if (!text_equal(unit->reason, err.message)) {
+        say(unit, "%s", err.message);
+        report_soon(unit->agent);
+    }
+    return false;
+}
+
+/* What the document in force does not name cannot be made, but need not be fetched either. */
+static bool has_image(const struct unit *unit)
+{
+    const struct image *image = agent_image(unit->agent, unit->wanted->digest);
+    return !image || images_here(unit->agent, image);
+}
+
+/* What cannot even be begun yet has not failed: it waits, and says for what. */
+static void fetch(struct unit *unit)
+{
+    struct error err;
+
+    if (fetch_image(unit->agent, unit->wanted->digest, &err) || text_equal(unit->reason, err.message)) return;
+    say(unit, "%s", err.message);
+    report_soon(unit->agent);
+}
+
 static void make(struct unit *unit)
 {
     const struct compute_driver *compute = unit->agent->options.compute;
     const struct image *image = agent_image(unit->agent, unit->wanted->digest);
+    const struct blob_port *blobs = NULL;
     struct compute_place place = {0};
     struct error err;
     char path[256];
 
     if (!image) return; /* a newer document will name it; the one in force cannot */
+    ASSERT(images_place(unit->agent, image, &place.store, &blobs));
+    unit->store = place.store ? mem_strdup(place.store) : NULL;
     turn(unit, UNIT_MAKING);
     unit->have_arena = arena_new();
     unit->have = copy_personality(unit->have_arena, unit->wanted);
     unit->frozen = false;
     unit->health = HEALTH_UNKNOWN;
+    unit->beaten = false;
     if (!open_place(unit, &place, path, sizeof(path), &err)) {
         made(unit, &err);
     } else {
@@ -346,7 +397,9 @@ static void made(void *ctx, const struct error *err)
 {
     struct unit *unit = ctx;
     const struct compute_driver *compute = unit->agent->options.compute;
+    struct error failure;
 
+    if (!err && !socket_open(unit, &failure)) err = &failure;
     if (err) {
         unit_fail(unit, "could not be made: %s", err->message);
         wipe(unit);
@@ -500,7 +553,9 @@ static void wipe(struct unit *unit)
     const struct compute_driver *compute = unit->agent->options.compute;
 
     unit_unwatch(unit);
+    socket_close(unit); /* it is on what will be unmounted */
     if (unit->stop_asked) keep_last_words(unit);
+    kept_logs_add(unit);
     turn(unit, UNIT_WIPING);
     if (PLANTED(wipe_skipped)) {
         wiped(unit, NULL);
@@ -572,9 +627,12 @@ static void leave_port(struct unit *unit)
     arena_free(unit->have_arena);
     unit->have_arena = NULL;
     unit->have = NULL;
+    mem_free(unit->store);
+    unit->store = NULL;
+    private_unused(unit->agent);
     unit->agent->trim_due = true;
     unit->frozen = false;
-    unit->stop_asked = false;
+    unit->stop_asked = unit->stop_gently = false;
     unit->last = LAST_NOT;
     if (failed) {
         turn(unit, UNIT_RESTING);
@@ -681,6 +739,7 @@ static void step_all(void *ctx)
         map_remove(agent->units, unit->name);
         unit_free(unit);
         report_soon(agent);
+        keys_look_soon(agent);
     }
     farms_trim(agent);
     make_next(agent, false);

@@ -101,6 +101,15 @@ static void metrics_hosts(const struct snapshot *snapshot, struct buf *ret_text)
     for (size_t i = 0; i < snapshot->host_facts_length; i++)
         buf_printf(ret_text, "croft_host_up{host=\"%s\"} %d\n", snapshot->host_facts[i].name,
                    snapshot->host_facts[i].state == HOST_UP);
+    buf_add_text(ret_text, "# HELP croft_host_finding What was read of hardware that is worse than what is "
+                           "borne.\n# TYPE croft_host_finding gauge\n");
+    for (size_t i = 0; i < snapshot->host_facts_length; i++) {
+        const struct host_fact *fact = &snapshot->host_facts[i];
+        for (size_t f = 0; f < fact->findings_length; f++)
+            buf_printf(ret_text, "croft_host_finding{host=\"%s\",kind=\"%s\",what=\"%s\"} %" PRId64 "\n",
+                       fact->name, finding_kind_names[fact->findings[f].kind], fact->findings[f].what,
+                       fact->findings[f].value);
+    }
     buf_add_text(ret_text, "# HELP croft_host_cpus Cores that the host has.\n# TYPE croft_host_cpus gauge\n");
     for (size_t i = 0; i < snapshot->hosts_length; i++) {
         char cpus[32];
@@ -137,8 +146,10 @@ static void metrics_instances(const struct snapshot *snapshot, struct buf *ret_t
 /* Names and reasons need no escapes. */
 static void metrics_denied(void *ctx, const struct denied_total *total)
 {
-    buf_printf(ctx, "croft_denied_packets_total{farm=\"%s\",instance=\"%s\",reason=\"%s\"} %" PRId64 "\n",
-               total->farm, total->instance, total->reason, total->packets);
+    buf_printf(ctx, "croft_denied_packets_total{farm=\"%s\",instance=\"%s\",reason=\"%s\"", total->farm,
+               total->instance, total->reason);
+    if (total->by[0]) buf_printf(ctx, ",filter=\"%s\"", total->by);
+    buf_printf(ctx, "} %" PRId64 "\n", total->packets);
 }
 
 static void version(struct asked *asked)

@@ -63,6 +63,7 @@ bool record_kind_of_path(const char *path, enum record_kind *ret_kind, const cha
                  {"filter", "filters", RECORD_FILTER},
                  {"lease", "leases", RECORD_LEASE},
                  {"contact", "contacts", RECORD_CONTACT},
+                 {"key", "keys", RECORD_KEY},
                  {"instance", "instances", RECORD_INSTANCE}};
     size_t size = strcspn(path, "/");
 
@@ -139,6 +140,7 @@ static void get(struct asked *asked, enum record_kind kind, const char *name)
                                                         [RECORD_FILTER] = "filter",
                                                         [RECORD_LEASE] = "lease",
                                                         [RECORD_CONTACT] = "contact",
+                                                        [RECORD_KEY] = "key",
                                                         [RECORD_INSTANCE] = "instance"};
         error_set(&err, ERROR_NOT_FOUND, "there is no %s %s", words[kind], name);
         answer_error(asked, &err);
@@ -249,7 +251,7 @@ static void diff(struct asked *asked)
     bool first = true;
     for (size_t i = 0; i < plan.actions_length; i++) {
         const struct action *action = &plan.actions[i];
-        const char *of = action->kind == ACTION_FENCE ? "host" : "instance";
+        const char *of = action->kind == ACTION_FENCE || action->kind == ACTION_HOST ? "host" : "instance";
         if (!caller_may_see_event(controller, &asked->caller, of, action->name))
             continue; /* the plan is for the whole grid */
         buf_printf(&json, "%s{\"kind\":\"%s\",\"name\":", first ? "" : ",", action_kind_names[action->kind]);

@@ -88,8 +88,8 @@ static void list(struct asked *asked)
 static void explain(struct asked *asked, const char *name)
 {
     static const enum record_kind order[] = {
-        RECORD_INSTANCE, RECORD_FARM,          RECORD_HOST,   RECORD_PARTY, RECORD_IMAGE,  RECORD_POOL,
-        RECORD_SLA,      RECORD_SCALING_RULES, RECORD_FILTER, RECORD_LEASE, RECORD_CONTACT};
+        RECORD_INSTANCE, RECORD_FARM,          RECORD_HOST,   RECORD_PARTY, RECORD_IMAGE,   RECORD_POOL,
+        RECORD_SLA,      RECORD_SCALING_RULES, RECORD_FILTER, RECORD_LEASE, RECORD_CONTACT, RECORD_KEY};
     struct controller *controller = asked->api->options.controller;
     CLEANUP_BUF struct buf json = {0}, item = {0};
     const struct record *record = NULL;

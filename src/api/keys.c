@@ -29,7 +29,7 @@ static bool may_send(struct asked *asked, const char *party, struct error *err);
 
 bool route_keys(struct asked *asked)
 {
-    if (text_equal(asked->method, "GET") && text_equal(asked->path, "keys"))
+    if (text_equal(asked->method, "GET") && text_equal(asked->path, "pairs"))
         list(asked);
     else if (text_equal(asked->method, "POST") && text_starts(asked->path, "sealed/"))
         send_on(asked, asked->path + strlen("sealed/"));
@@ -76,7 +76,7 @@ static void list(struct asked *asked)
         return;
     }
     identity->digest(identity->self, authority, strlen(authority), digest);
-    buf_printf(&json, "{\"grid\":\"%.16s\",\"keys\":[", digest);
+    buf_printf(&json, "{\"grid\":\"%.16s\",\"pairs\":[", digest);
     const struct record *const *hosts = mirror_list(controller_mirror(controller), RECORD_HOST_FACT, &length);
     for (size_t i = 0; i < length; i++) {
         const struct host_fact *fact = hosts[i]->object;
@@ -149,6 +149,8 @@ static void add_row(struct buf *json, const char *host, const struct host_key *k
     buf_add_json_string(json, key->party);
     buf_printf(json, ",\"generation\":%" PRId64 ",\"taken\":\"%s\"", key->generation,
                key->taken_ms ? text_format_time(time, key->taken_ms) : "");
+    buf_printf(json, ",\"stored\":%" PRId64, key->stored);
+    buf_add_text(json, key->waits ? ",\"waits\":true" : ",\"waits\":false");
     buf_add_text(json, ",\"seal\":");
     buf_add_json_string(json, key->seal);
     buf_add_text(json, ",\"sign\":");

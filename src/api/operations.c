@@ -78,6 +78,12 @@ const struct operation api_operations[] = {
      NULL, "200 400 403 409 412 422"},
     {"/v1/contacts/{party}/{name}", "delete", "Delete a contact that no tier tells", NULL, NULL, NULL,
      "200 403 404 409 412"},
+    {"/v1/keys", "get", "Where parties' secrets are kept", NULL, "KeyView[]", LIST, "200 400"},
+    {"/v1/keys/{name}", "get", "Where a party's secret is kept", NULL, "KeyView", NULL, "200 404"},
+    {"/v1/keys/{name}", "put", "Make the custody of a secret what the document says", "Key", "Applied", NULL,
+     "200 400 403 409 412 422"},
+    {"/v1/keys/{name}", "delete", "Delete a key document: hosts keep the secret", NULL, NULL, NULL,
+     "200 403 404 409 412"},
     {"/v1/instances", "get", "Instances", NULL, "Instance[]", LIST, "200 400"},
     {"/v1/instances/{party}/{farm}/{name}", "get", "One instance", NULL, "Instance", NULL, "200 404"},
     {"/v1/instances/{party}/{farm}/{name}/move", "post", "Move an instance to a host", "Move", NULL, NULL,
@@ -114,8 +120,8 @@ const struct operation api_operations[] = {
      "200 400 403 409 412 413 422"},
     {"/v1/blobs/{digest}/finish", "post", "Verify a layer and keep it", NULL, NULL, NULL,
      "200 403 404 409 422"},
-    {"/v1/keys", "get", "Key pairs of parties on hosts: public halves, but of those that their party took",
-     NULL, "Keys", "name", "200 404"},
+    {"/v1/pairs", "get", "Key pairs of parties on hosts: public halves, but of those that their party took",
+     NULL, "Pairs", "name", "200 404"},
     {"/v1/sealed/{host}/{party}", "post", "Pass a sealed command on to a host; the answer is sealed, too",
      "bytes", "bytes", NULL, "200 403 404 409 413 422 502 504"},
     {"/v1/tokens", "get", "Tokens, without their secrets", NULL, "Token[]", NULL, "200 403"},
@@ -165,7 +171,9 @@ const struct shape api_shapes[] = {
     {"HostStatus", "name:string zone:string pool:string state:=up,suspect,down,draining,off capacity:Amounts "
                    "used:Amounts instances:integer agent_version:string since:string pid:integer "
                    "agent_pid:integer fenced:boolean document_version:integer document_error:string "
-                   "reason:string"},
+                   "findings:[Finding] hardware:string reason:string"},
+    {"Finding",
+     "kind:string what:string value:integer limit:integer since:string accepted:boolean text:string"},
     {"PartyView", "kind:=Party status:PartyStatus"},
     {"PartyStatus", "name:string parent:string used:Amounts instances:integer rights:[string] reason:string"},
     {"FarmView", "kind:=Farm status:FarmStatus"},
@@ -193,6 +201,8 @@ const struct shape api_shapes[] = {
     {"ContactView", "kind:=Contact status:ContactStatus"},
     {"ContactStatus", "name:string party:string mail:integer webhook:boolean command:boolean waiting:integer "
                       "sent:integer reason:string"},
+    {"KeyView", "kind:=Key status:KeyStatus"},
+    {"KeyStatus", "name:string custody:=host,tenant hosts:integer waiting:integer reason:string"},
     {"FilterView", "kind:=Filter status:FilterStatus"},
     {"FilterStatus",
      "name:string party:string on:string default:=deny,allow rules:integer fits?:boolean reason:string"},
@@ -251,9 +261,10 @@ const struct shape api_shapes[] = {
     {"NewToken", "party:string name?:string console?:=hardware,software,development"},
     {"MadeToken", "id:string token:string"},
     {"Token", "id:string party:string name:string console?:=hardware,software,development created:string"},
-    {"Keys", "grid:string keys:[Key]"},
-    {"Key",
-     "host:string party:string generation:integer taken:string seal:string sign:string fingerprint:string"},
+    {"Pairs", "grid:string pairs:[Pair]"},
+    {"Pair", "host:string party:string generation:integer taken:string stored:integer waits:boolean "
+             "seal:string sign:string "
+             "fingerprint:string"},
     {"Version", "version:string revision:integer"},
 };
 const size_t api_shapes_length = LENGTH(api_shapes);

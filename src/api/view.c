@@ -25,6 +25,7 @@ static void count(struct view *view);
 static void add(struct arena *arena, struct map *sums, const char *key, const struct instance *instance);
 static const struct sum *sum_of(const struct map *sums, const char *key);
 static void view_host(struct view *view, const struct record *record, struct buf *ret_json);
+static void view_findings(struct view *view, const struct host_fact *fact, struct buf *ret_json);
 static void view_farm(struct view *view, const struct record *record, struct buf *ret_json);
 static enum level view_tier(struct view *view, const struct farm *farm, const struct tier *tier,
                             int64_t wanted, bool first, struct buf *ret_json);
@@ -35,6 +36,7 @@ static void view_sla(const struct record *record, struct buf *ret_json);
 static void view_scaling_rules(const struct record *record, struct buf *ret_json);
 static void view_filter(const struct view *view, const struct record *record, struct buf *ret_json);
 static void view_contact(struct view *view, const struct record *record, struct buf *ret_json);
+static void view_key(struct view *view, const struct record *record, struct buf *ret_json);
 static void view_instance(struct view *view, const struct record *record, struct buf *ret_json);
 static void write_text(struct buf *ret_json, const char *key, const char *value);
 static void write_time(struct buf *ret_json, const char *key, int64_t wall_ms);
@@ -101,6 +103,9 @@ void view_record(struct view *view, const struct record *record, struct buf *ret
         return;
     case RECORD_CONTACT:
         view_contact(view, record, ret_json);
+        return;
+    case RECORD_KEY:
+        view_key(view, record, ret_json);
         return;
     case RECORD_INSTANCE:
         view_instance(view, record, ret_json);
@@ -173,7 +178,8 @@ static void view_host(struct view *view, const struct record *record, struct buf
     const struct sum *sum = sum_of(view->host_sums, host->name);
     enum host_state state = fact->state;
 
-    if (state == HOST_UP && host->state == HOST_DRAINING) state = HOST_STATE_DRAINING;
+    if (state == HOST_UP && (host->state == HOST_DRAINING || host_is_emptied(fact)))
+        state = HOST_STATE_DRAINING;
     open_status(record, ret_json);
     buf_add_text(ret_json, "\"name\":");
     buf_add_json_string(ret_json, host->name);
@@ -193,8 +199,31 @@ static void view_host(struct view *view, const struct record *record, struct buf
     buf_add_text(ret_json, fact->fenced ? "true" : "false");
     write_number(ret_json, "document_version", fact->document_version);
     write_text(ret_json, "document_error", fact->document_error);
-    write_text(ret_json, "reason", fact->reason);
+    view_findings(view, fact, ret_json);
+    const char *why = host_is_emptied(fact)           ? fact->emptied
+                      : fact->spared && *fact->spared ? fact->spared
+                                                      : fact->reason;
+    write_text(ret_json, "reason", state == HOST_UP || state == HOST_STATE_DRAINING ? why : fact->reason);
     buf_add_text(ret_json, "}}");
+}
+
+static void view_findings(struct view *view, const struct host_fact *fact, struct buf *ret_json)
+{
+    buf_add_text(ret_json, ",\"findings\":[");
+    for (size_t i = 0; i < fact->findings_length; i++) {
+        const struct finding *finding = &fact->findings[i];
+        buf_add_text(ret_json, i ? ",{\"kind\":" : "{\"kind\":");
+        buf_add_json_string(ret_json, finding_kind_names[finding->kind]);
+        write_text(ret_json, "what", finding->what);
+        write_number(ret_json, "value", finding->value);
+        write_number(ret_json, "limit", finding->limit);
+        write_time(ret_json, "since", finding->since_ms);
+        buf_printf(ret_json, ",\"accepted\":%s", finding->accepted ? "true" : "false");
+        write_text(ret_json, "text", finding_text(view->arena, fact->name, finding));
+        buf_add_char(ret_json, '}');
+    }
+    buf_add_char(ret_json, ']');
+    write_text(ret_json, "hardware", fact->hardware_note ? fact->hardware_note : "");
 }
 
 static void view_farm(struct view *view, const struct record *record, struct buf *ret_json)
@@ -424,6 +453,35 @@ static void view_contact(struct view *view, const struct record *record, struct 
     write_number(ret_json, "waiting", standing.waiting);
     write_number(ret_json, "sent", standing.sent);
     write_text(ret_json, "reason", standing.trouble);
+    buf_add_text(ret_json, "}}");
+}
+
+/* With how many hosts have something of it, and wait. */
+static void view_key(struct view *view, const struct record *record, struct buf *ret_json)
+{
+    const struct party_key *key = record->object;
+    int64_t hosts = 0, waiting = 0;
+
+    for (size_t i = 0; i < view->snapshot->host_facts_length; i++) {
+        const struct host_fact *fact = &view->snapshot->host_facts[i];
+        for (size_t k = 0; k < fact->keys_length; k++) {
+            if (!text_equal(fact->keys[k].party, key->name)) continue;
+            hosts++;
+            waiting += fact->keys[k].waits;
+        }
+    }
+    open_status(record, ret_json);
+    buf_add_text(ret_json, "\"name\":");
+    buf_add_json_string(ret_json, key->name);
+    write_text(ret_json, "custody", custody_names[key->custody]);
+    write_number(ret_json, "hosts", hosts);
+    write_number(ret_json, "waiting", waiting);
+    write_text(ret_json, "reason",
+               waiting == 0 ? ""
+                            : arena_printf(view->arena,
+                                           "%" PRId64 " host%s for its secret: croft key serve %s, at the "
+                                           "desk that has its keys",
+                                           waiting, waiting == 1 ? " waits" : "s wait", key->name));
     buf_add_text(ret_json, "}}");
 }
 

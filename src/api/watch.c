@@ -167,6 +167,7 @@ static void mark_touched(struct watcher *watcher, const char *key)
     case RECORD_FILTER:
     case RECORD_LEASE:
     case RECORD_CONTACT:
+    case RECORD_KEY:
     case RECORD_HOST_FACT:
     case RECORD_FARM_FACT:
     case RECORD_KINDS:

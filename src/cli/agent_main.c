@@ -13,10 +13,13 @@
 #include "os/blob.h"
 #include "os/clock.h"
 #include "os/disk.h"
+#include "os/hardware.h"
 #include "os/http.h"
 #include "os/identity.h"
+#include "os/local.h"
 #include "os/loop.h"
 #include "os/pki.h"
+#include "os/private.h"
 #include "os/process.h"
 #include "os/random.h"
 #include "os/seal.h"
@@ -36,7 +39,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { JOIN_TIMEOUT_MS = 5000, JOIN_AGAIN_US = 300 * 1000 };
+enum {
+    JOIN_TIMEOUT_MS = 5000,
+    JOIN_AGAIN_US = 300 * 1000,
+    PRIVATE_RESERVE_BYTES = 256 * 1024 * 1024, /* of the disk, left to all else */
+};
 
 /* Everything that runs, in the order in which it is made; ended in the opposite one. */
 struct running {
@@ -47,8 +54,11 @@ struct running {
     struct os_blobs *blobs;
     struct os_process *process;
     struct os_watch *watch;
+    struct os_local *local;
+    struct os_hardware *hardware;
     struct os_identity *identity;
     struct os_vault *vault;
+    struct os_private *private;
     struct tls *tls;
     struct http *http;
     struct compute_driver compute;
@@ -76,6 +86,8 @@ struct joining {
 static bool start(struct running *running, struct error *err);
 static bool make_ports(struct running *running, struct error *err);
 static bool make_vault(struct running *running, struct error *err);
+static bool make_private(struct running *running, struct error *err);
+static void say(void *ctx, const char *text);
 static bool make_drivers(struct running *running, struct error *err);
 static bool make_agent(struct running *running, struct error *err);
 static bool split_addresses(const char *text, const char *scheme, char ret_addresses[2][64],
@@ -126,8 +138,9 @@ static bool start(struct running *running, struct error *err)
         (struct peer){.role = ROLE_CONTROLLER, .addresses_length = length, .tls = true, .only_address = -1};
     for (size_t i = 0; i < length; i++)
         running->controller.addresses[i] = running->controllers[i];
-    if (!make_ports(running, err) || !make_vault(running, err) || !find_underlay(running, err) ||
-        !find_boot(running, err) || !ask_whoami(running, err) || !load_identity(running, err))
+    if (!make_ports(running, err) || !make_vault(running, err) || !make_private(running, err) ||
+        !find_underlay(running, err) || !find_boot(running, err) || !ask_whoami(running, err) ||
+        !load_identity(running, err))
         return false;
     return running->stopped || (make_drivers(running, err) && make_agent(running, err));
 }
@@ -144,6 +157,12 @@ static bool make_ports(struct running *running, struct error *err)
     running->clock = os_clock_new(running->loop);
     running->process = os_process_new(running->loop);
     running->watch = os_watch_new(running->loop);
+    running->local = os_local_new(os_clock_port(running->clock), os_watch_port(running->watch));
+    const struct os_hardware_options hardware = {.clock = os_clock_port(running->clock),
+                                                 .process = os_process_port(running->process),
+                                                 .root = running->options->hardware,
+                                                 .state = running->options->state};
+    running->hardware = os_hardware_new(&hardware);
     /* The container driver adopts what crun leaves behind. */
     return os_process_reap_orphans(running->process, err);
 }
@@ -159,6 +178,24 @@ static bool make_vault(struct running *running, struct error *err)
     return true;
 }
 
+/* Mounted below the run directory: there it outlives this process where the process has a mount namespace of
+ * its own (container_prepare_cgroups()). */
+static bool make_private(struct running *running, struct error *err)
+{
+    const struct os_private_options options = {.loop = running->loop,
+                                               .process = os_process_port(running->process),
+                                               .state_directory = running->options->state,
+                                               .run_directory = running->options->run,
+                                               .reserve_bytes = PRIVATE_RESERVE_BYTES,
+                                               .note = say};
+    return os_private_new(&options, &running->private, err) || error_wrap(err, "what is stored for parties");
+}
+
+static void say(void *ctx, const char *text)
+{
+    fprintf(stderr, "croft agent: %s\n", text);
+}
+
 static bool make_drivers(struct running *running, struct error *err)
 {
     const struct agent_main_options *options = running->options;
@@ -170,6 +207,8 @@ static bool make_drivers(struct running *running, struct error *err)
                                          .outside_refused_length = options->outside_refused_length,
                                          .run_directory = network_run,
                                          .process = os_process_port(running->process),
+                                         .doors_ns_fd = options->publish_net_fd,
+                                         .doors_table = options->publish_table,
                                          .resolver = true};
     const struct container_options compute = {.state_directory = options->state,
                                               .run_directory = compute_run,
@@ -199,7 +238,10 @@ static bool make_agent(struct running *running, struct error *err)
         .process = os_process_port(running->process),
         .watch = os_watch_port(running->watch),
         .random = os_random_port(),
+        .hardware = os_hardware_port(running->hardware),
         .vault = os_vault_port(running->vault),
+        .local = os_local_port(running->local),
+        .private = os_private_port(running->private),
         .compute = &running->compute,
         .network = &running->network,
         .balance = &running->balance,
@@ -457,7 +499,10 @@ static void stop(struct running *running)
     http_free(running->http);
     tls_free(running->tls);
     os_identity_free(running->identity);
+    os_private_free(running->private);
     os_vault_free(running->vault);
+    os_local_free(running->local);
+    os_hardware_free(running->hardware);
     os_watch_free(running->watch);
     os_process_free(running->process);
     os_clock_free(running->clock);

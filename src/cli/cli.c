@@ -15,9 +15,9 @@
 /* Where branches of `croft up` write down what runs (cli/up). */
 static const char grids_directory[] = "/run/croft";
 
-const char *const cli_thing_names[] = {"hosts", "farms",         "instances", "images", "parties",  "pools",
-                                       "slas",  "scaling-rules", "filters",   "leases", "contacts", "events",
-                                       NULL};
+const char *const cli_thing_names[] = {"hosts",    "farms", "instances",     "images",  "parties",
+                                       "pools",    "slas",  "scaling-rules", "filters", "leases",
+                                       "contacts", "keys",  "events",        NULL};
 
 static int run(struct cli *cli, const struct arguments *arguments);
 static int show_help(struct cli *cli, const struct arguments *arguments);
@@ -159,7 +159,8 @@ bool cli_thing(const char *text, const struct thing **ret_thing, struct error *e
                                           {"party", "parties"},      {"pool", "pools"},
                                           {"sla", "slas"},           {"scaling-rules", "scaling-rules"},
                                           {"filter", "filters"},     {"lease", "leases"},
-                                          {"contact", "contacts"},   {"event", "events"}};
+                                          {"contact", "contacts"},   {"key", "keys"},
+                                          {"event", "events"}};
     const char *names[2 * LENGTH(things)];
 
     for (size_t i = 0; i < LENGTH(things); i++) {
@@ -175,7 +176,7 @@ bool cli_thing(const char *text, const struct thing **ret_thing, struct error *e
         return error_set(err, ERROR_USAGE, "there is no kind \"%s\": did you mean \"%s\"?", text, nearest);
     return error_set(err, ERROR_USAGE,
                      "there is no kind \"%s\": it is hosts, farms, instances, images, parties, pools, slas, "
-                     "scaling-rules, filters, leases, contacts or events",
+                     "scaling-rules, filters, leases, contacts, keys or events",
                      text);
 }
 

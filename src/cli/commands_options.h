@@ -39,6 +39,19 @@ static const struct option shared[] = {
     OUTPUT_OPTION(formats, "table, json, yaml or name"),
 };
 
+#define CONTACT_OPTIONS                                                                                    \
+    {.name = "contacts-reach",                                                                             \
+     .argument = "NETWORK[,…]",                                                                            \
+     .help = "what contacts of tenants may name although it is private, or of the controller's networks"}, \
+        {.name = "secrets",                                                                                \
+         .argument = "DIR",                                                                                \
+         .fallback = "secrets in its state directory",                                                     \
+         .help = "passwords that contacts name, each a file PARTY/SECRET of mode 0600"},                   \
+    {                                                                                                      \
+        .name = "authorities", .argument = "FILE",                                                         \
+        .help = "the authorities (PEM) that servers of contacts are believed by, besides the system's"     \
+    }
+
 static const struct option up_options[] = {
     {.name = "hosts", .argument = "N", .fallback = "4", .help = "how many hosts, 1 to 200"},
     {.name = "racks",
@@ -54,6 +67,12 @@ static const struct option up_options[] = {
     {.name = "capacity",
      .argument = "AMOUNTS",
      .help = "of each host: cpus=8,memory=32Gi,disk=400Gi,network=10G"},
+    CONTACT_OPTIONS,
+    {.name = "hardware",
+     .argument = "DIR",
+     .fallback = "/sys for all",
+     .help =
+         "where hosts look at their sensors, memory and disks: DIR/h1, DIR/h2 … are directories like /sys"},
     {.name = "detach", .letter = 'd', .help = "come back when the grid is ready, and leave it running"},
 };
 static const struct option down_options[] = {
@@ -77,6 +96,7 @@ static const struct option controller_options[] = {
      .fallback = "25",
      .help =
          "bills of so many months, besides this one, can be asked for; what is older is dropped; 0: never"},
+    CONTACT_OPTIONS,
 };
 static const struct option agent_options[] = {
     {.name = "name", .argument = "NAME", .help = "the host's name"},
@@ -104,10 +124,18 @@ static const struct option agent_options[] = {
      .help = "what it has: cpus=8,memory=32Gi,disk=400Gi,network=10G"},
     {.name = "reserve", .argument = "AMOUNTS", .help = "what of it is kept for the host itself"},
     {.name = "cgroup", .argument = "PATH", .help = "below which instances get their cgroups"},
+    {.name = "hardware",
+     .argument = "DIR",
+     .fallback = "/sys",
+     .help = "where its sensors, memory and disks are looked at: a directory like /sys"},
     {.name = "publish-net-fd",
      .argument = "N",
      .fallback = "this one",
      .help = "network namespace, inherited, where published addresses are"},
+    {.name = "publish-table",
+     .argument = "NAME",
+     .fallback = "croft_doors",
+     .help = "nftables table there that is this host's alone: who may come to published addresses"},
     {.name = "whoami", .argument = "PATH", .help = "socket of `croft up` that knows the host's process ids"},
 };
 
@@ -194,11 +222,61 @@ static const struct option import_options[] = {
 static const struct option remove_options[] = {
     {.name = "party", .argument = "PARTY", .fallback = "landlord", .help = "whose image it is"},
 };
+#define KEY_PARTY_OPTION                                                                                     \
+    {                                                                                                        \
+        .name = "party", .argument = "PARTY", .fallback = "the farm's; of a host the landlord, or who asks", \
+        .help = "whose keys"                                                                                 \
+    }
+static const struct option key_show_options[] = {
+    {.name = "console",
+     .help = "this desk's own public key, for croft key admit at another; makes one if needed"},
+    {.name = "desks", .help = "the desks that are obeyed there"},
+    {.name = "agent-state",
+     .argument = "DIR",
+     .help = "of this host, asking nobody: what its agent with this state directory has; for croft key take "
+             "--pins"},
+    KEY_PARTY_OPTION,
+};
 static const struct option key_take_options[] = {
-    {.name = "party",
-     .argument = "PARTY",
-     .fallback = "the farm's; of a host the landlord, or who asks",
-     .help = "whose keys"},
+    KEY_PARTY_OPTION,
+    {.name = "fingerprint",
+     .argument = "HOST=HEX",
+     .many = true,
+     .help = "take only the pair with this fingerprint, whatever the controller tells"},
+    {.name = "pins",
+     .argument = "FILE",
+     .many = true,
+     .help = "the same for all that croft key show --agent-state DIR -o json printed on the hosts"},
+    {.name = "yes", .help = "do not ask"},
+};
+static const struct option key_admit_options[] = {
+    {.name = "on", .argument = "HOST|PARTY/FARM", .help = "where its commands are to be obeyed"},
+    {.name = "invitation",
+     .argument = "FILE",
+     .help = "is written: for croft key accept at that desk; - is standard output"},
+    KEY_PARTY_OPTION,
+};
+static const struct option key_accept_options[] = {
+    {.name = "from",
+     .argument = "CONSOLE",
+     .help = "of whom: the console that croft key show --console says there"},
+};
+static const struct option key_dismiss_options[] = {
+    {.name = "on", .argument = "HOST|PARTY/FARM", .help = "where it is not to be obeyed any more"},
+    KEY_PARTY_OPTION,
+};
+static const struct option key_serve_options[] = {
+    {.name = "only", .argument = "HOST", .many = true, .help = "release it to no other host"},
+    {.name = "take", .help = "take the party's keys first where nobody has"},
+    {.name = "fingerprint",
+     .argument = "HOST=HEX",
+     .many = true,
+     .help = "with --take: only the pair with this fingerprint, whatever the controller tells"},
+    {.name = "pins",
+     .argument = "FILE",
+     .many = true,
+     .help = "the same for all that croft key show --agent-state DIR -o json printed on the hosts"},
+    {.name = "once", .help = "decide on the hosts that wait now, and end"},
 };
 static const struct option key_rotate_options[] = {
     {.name = "party", .argument = "PARTY", .help = "the landlord shuts this party out of its keys"},
@@ -434,7 +512,11 @@ static const struct positional name[] = {{.name = "NAME"}};
 static const struct positional import_what[] = {{.name = "NAME:TAG"}, {.name = "SOURCE"}};
 static const struct positional image[] = {{.name = "NAME:TAG"}};
 static const struct positional key_what[] = {{.name = "HOST|PARTY/FARM"}};
+static const struct positional key_whom[] = {{.name = "KEY|FILE"}};
+static const struct positional key_invitation[] = {{.name = "INVITATION"}};
+static const struct positional key_console[] = {{.name = "CONSOLE"}};
 static const struct positional key_optional[] = {{.name = "HOST|PARTY/FARM", .optional = true}};
+static const struct positional key_party[] = {{.name = "PARTY", .optional = true}};
 static const struct positional token_name[] = {{.name = "NAME", .optional = true}};
 static const struct positional lease_name[] = {{.name = "NAME"}};
 static const struct positional token_id[] = {{.name = "ID"}};

@@ -38,6 +38,7 @@ struct running {
     struct os_power *power;
     struct os_process *processes;
     struct os_post *post;
+    char *secrets;
     struct store *store;
     struct tls *tls;
     struct tls_files *tls_files; /* NULL: no https */
@@ -99,8 +100,16 @@ static bool start(struct running *running, struct error *err)
                  &running->tls, err))
         return false;
     running->processes = os_process_new(running->loop);
-    running->post =
-        os_post_new(running->loop, os_clock_port(running->clock), os_process_port(running->processes));
+    const char *secrets = running->options->secrets;
+    running->secrets = secrets ? mem_strdup(secrets) : mem_printf("%s/secrets", state);
+    const struct os_post_options post = {.loop = running->loop,
+                                         .clock = os_clock_port(running->clock),
+                                         .process = os_process_port(running->processes),
+                                         .secrets = running->secrets,
+                                         .authorities = running->options->authorities,
+                                         .reach = running->options->reach,
+                                         .reach_length = running->options->reach_length};
+    running->post = os_post_new(&post);
     running->http = http_new(running->loop, running->tls);
     options = (struct controller_options){
         .clock = os_clock_port(running->clock),
@@ -297,6 +306,7 @@ static void stop(struct running *running)
     tls_files_free(running->tls_files);
     tls_free(running->tls);
     os_post_free(running->post);
+    mem_free(running->secrets);
     os_process_free(running->processes);
     os_power_free(running->power);
     os_identity_free(running->identity);

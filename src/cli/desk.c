@@ -16,7 +16,7 @@
 enum { EXPIRES_MS = 60 * 1000, TRIES = 8, SERVERS_SIZE_MAX = 2048 };
 
 static const char console_kind[] = "croft console key 1", pair_kind[] = "croft host pair 1",
-                  servers_kind[] = "croft grid servers 1";
+                  servers_kind[] = "croft grid servers 1", secret_kind[] = "croft disk secret 1";
 
 struct desk {
     struct client *client;
@@ -166,6 +166,63 @@ bool desk_forget(const struct desk *desk, const char *host, const char *party, s
 
     if (!path || unlink(path) == 0 || errno == ENOENT) return true;
     return error_errno(err, errno, "removing %s", path);
+}
+
+const struct vault_pair *desk_own(const struct desk *desk)
+{
+    return &desk->own;
+}
+
+void desk_sign(const struct desk *desk, const void *data, size_t size,
+               unsigned char ret_signature[VAULT_SIGNATURE_SIZE])
+{
+    seal_sign(desk->console, data, size, ret_signature);
+}
+
+bool desk_unseal(const struct desk *desk, const void *box, size_t size, struct buf *ret_data,
+                 struct error *err)
+{
+    return seal_open(desk->console, &desk->own, box, size, ret_data, err);
+}
+
+bool desk_secret(const struct desk *desk, const char *party, void **ret_secret, struct error *err)
+{
+    CLEANUP_MEM char *path = mem_printf("%s/%s/%s.secret", desk->directory, desk->grid, party);
+    CLEANUP_BUF struct buf text = {0};
+    char hex[2 * VAULT_SECRET_SIZE + 1] = "";
+    void *memory = NULL;
+    struct error problem;
+
+    if (!text_is_name(party)) return error_set(err, ERROR_NOT_FOUND, "there is no party %s", party);
+    bool there = secret_file_read(path, secret_kind, &text, &problem);
+    if (!there && problem.code != ERROR_NOT_FOUND) {
+        *err = problem;
+        return false;
+    }
+    if (!seal_secret_new(VAULT_SECRET_SIZE, &memory, err)) return false;
+    bool good = true;
+    if (there) {
+        good =
+            (sscanf(buf_text(&text), "secret %64[0-9a-f]", hex) == 1 &&
+             read_hex(hex, memory, VAULT_SECRET_SIZE)) ||
+            error_set(err, ERROR_INVALID,
+                      "%s is damaged: put the right file back; without it what hosts store for %s is lost, "
+                      "and croft key rotate discards it",
+                      path, party);
+    } else {
+        seal_make_seed(memory);
+        buf_add_text(&text, "secret ");
+        add_hex(&text, memory, VAULT_SECRET_SIZE);
+        buf_add_char(&text, '\n');
+        good = secret_file_write(path, secret_kind, &text, err);
+    }
+    seal_wipe(hex, sizeof(hex));
+    if (text.size > 0) seal_wipe(text.data, text.size);
+    if (good)
+        *ret_secret = memory;
+    else
+        seal_secret_free(memory);
+    return good;
 }
 
 bool desk_start_call(struct desk *desk, const struct desk_target *target,
@@ -422,7 +479,11 @@ static bool seal_command(struct desk_call *call, struct buf *ret_data, struct er
     buf_add(&plain, signature, sizeof(signature));
     buf_add(&plain, part.data, part.size);
     sealed_head_write(&head, ret_data);
-    return seal_box(pair->seal, plain.data, plain.size, ret_data, err);
+    bool good = seal_box(pair->seal, plain.data, plain.size, ret_data, err);
+    struct buf *const secrets[] = {&part, &text, &plain};
+    for (size_t i = 0; i < LENGTH(secrets); i++)
+        seal_wipe(secrets[i]->data, secrets[i]->size);
+    return good;
 }
 
 static void call_answered(void *ctx, const struct answer *answer)
@@ -503,6 +564,7 @@ static void call_free(struct desk_call *call)
     if (call->answer_key) seal_secret_free(call->answer_key);
     mem_free(call->method);
     mem_free(call->path);
+    if (call->body) seal_wipe(call->body, call->body_size); /* it may be a secret */
     mem_free(call->body);
     mem_free(call->host);
     mem_free(call->where);

@@ -17,7 +17,7 @@ struct desk_target {
 };
 
 /* *ret_desk is NULL when there is no console key, and none is to be made. Files of another kind, or that
- * others may read, are refused by name. The client outlives it. */
+ * others may read, are refused by name. The client outlives it; NULL: nothing is said by this desk. */
 MUST_CHECK bool desk_open(struct client *client, bool make, struct desk **ret_desk, struct error *err);
 void desk_free(struct desk *desk); /* NULL is fine; wipes */
 /* Of which grid the pairs are: hosts of different grids have the same names. Before those below.
@@ -30,6 +30,19 @@ MUST_CHECK bool desk_recall(const struct desk *desk, const char *host, const cha
 bool desk_has_party(const struct desk *desk, const char *party);
 MUST_CHECK bool desk_remember(const struct desk *desk, const struct desk_target *target, struct error *err);
 MUST_CHECK bool desk_forget(const struct desk *desk, const char *host, const char *party, struct error *err);
+
+/* The secret with which hosts encrypt what they store for the party, VAULT_SECRET_SIZE bytes in memory of
+ * seal_secret_new() that is the caller's: one for all hosts of the grid, made when there is none. */
+MUST_CHECK bool desk_secret(const struct desk *desk, const char *party, void **ret_secret, struct error *err);
+
+/* The desk's own public halves. */
+const struct vault_pair *desk_own(const struct desk *desk);
+/* With the console key. data begins with words that nothing else signed by it begins with. */
+void desk_sign(const struct desk *desk, const void *data, size_t size,
+               unsigned char ret_signature[VAULT_SIGNATURE_SIZE]);
+/* What somebody sealed to this desk. As seal_open(). */
+MUST_CHECK bool desk_unseal(const struct desk *desk, const void *box, size_t size, struct buf *ret_data,
+                            struct error *err);
 
 /* A command to the target's host, as an agent's own message ("POST", "/agent/exec?…"), sealed, and its
  * answer, opened. done gets the agent's answer, or that of who did not carry it; status 0 also when the

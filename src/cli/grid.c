@@ -12,6 +12,7 @@ enum { KEEP_BILLS_MONTHS = 25 }; /* as commands.c says */
 
 static bool read_number(struct cli *cli, const char *option, unsigned *ret_number, struct error *err);
 static bool read_prefixes(struct cli *cli, const char *option, struct vec *prefixes, struct error *err);
+static bool read_reach(struct cli *cli, struct vec *prefixes, struct error *err);
 static bool read_fd(struct cli *cli, const char *option, int *ret_fd, struct error *err);
 static bool read_capacity(struct cli *cli, const char *option, struct resources *ret_resources,
                           struct error *err);
@@ -26,7 +27,14 @@ int up_run(struct cli *cli)
                *listen = arguments_text(cli->arguments, "listen");
     struct error err;
 
-    if (!read_number(cli, "hosts", &options.hosts, &err) ||
+    options.contacts_reach = arguments_text(cli->arguments, "contacts-reach");
+    options.secrets = arguments_text(cli->arguments, "secrets");
+    options.authorities = arguments_text(cli->arguments, "authorities");
+    options.hardware = arguments_text(cli->arguments, "hardware");
+    struct vec reach = VEC_OF(struct wide_prefix);
+    bool good = read_reach(cli, &reach, &err); /* the controller would end, again and again */
+    vec_free(&reach);
+    if (!good || !read_number(cli, "hosts", &options.hosts, &err) ||
         !read_number(cli, "racks", &options.racks, &err) ||
         !read_number(cli, "sites", &options.sites, &err) || !read_capacity(cli, "capacity", &capacity, &err))
         return cli_fail(cli, &err);
@@ -68,7 +76,10 @@ int controller_run(struct cli *cli)
                                               .tls_key = arguments_text(arguments, "tls-key"),
                                               .agents = arguments_text(arguments, "agents"),
                                               .power = arguments_text(arguments, "power"),
+                                              .secrets = arguments_text(arguments, "secrets"),
+                                              .authorities = arguments_text(arguments, "authorities"),
                                               .keep_bills_months = KEEP_BILLS_MONTHS};
+    struct vec reach = VEC_OF(struct wide_prefix);
     struct error err;
 
     if (!wants(cli, needed, &err) || !read_fd(cli, "listen-fd", &options.listen_fd, &err) ||
@@ -84,7 +95,12 @@ int controller_run(struct cli *cli)
                   "controller: https takes all three of --tls-listen, --tls-certificate and --tls-key");
         return cli_fail(cli, &err);
     }
-    return controller_main(&options);
+    if (!read_reach(cli, &reach, &err)) return cli_fail(cli, &err);
+    options.reach = reach.items;
+    options.reach_length = reach.length;
+    int status = controller_main(&options);
+    vec_free(&reach);
+    return status;
 }
 
 int agent_run(struct cli *cli)
@@ -102,7 +118,9 @@ int agent_run(struct cli *cli)
                                          .underlay = arguments_text(arguments, "underlay"),
                                          .outside = arguments_text(arguments, "outside"),
                                          .cgroup = arguments_text(arguments, "cgroup"),
+                                         .hardware = arguments_text(arguments, "hardware"),
                                          .publish_net_fd = -1,
+                                         .publish_table = arguments_text(arguments, "publish-table"),
                                          .whoami = arguments_text(arguments, "whoami")};
     struct vec refused = VEC_OF(struct prefix);
     struct error err;
@@ -112,6 +130,7 @@ int agent_run(struct cli *cli)
         !read_capacity(cli, "capacity", &options.host.capacity, &err) ||
         !read_capacity(cli, "reserve", &options.host.reserve, &err))
         return cli_fail(cli, &err);
+    if (!options.hardware) options.hardware = "/sys";
     options.host.name = name;
     options.host.zone = zone;
     options.host.pool = pool ? pool : "general";
@@ -158,6 +177,25 @@ static bool read_prefixes(struct cli *cli, const char *option, struct vec *prefi
             vec_free(prefixes);
             return error_set(err, ERROR_USAGE, "%s: --%s takes networks such as 10.0.0.0/24, not \"%s\"",
                              cli->arguments->command->name, option, word);
+        }
+        at += size + (at[size] == ',');
+    }
+    return true;
+}
+
+static bool read_reach(struct cli *cli, struct vec *prefixes, struct error *err)
+{
+    const char *text = arguments_text(cli->arguments, "contacts-reach");
+
+    for (const char *at = text ? text : ""; *at;) {
+        size_t size = strcspn(at, ",");
+        CLEANUP_MEM char *word = mem_strndup(at, size);
+        if (!address_parse(word, vec_push(prefixes))) {
+            vec_free(prefixes);
+            return error_set(
+                err, ERROR_USAGE,
+                "%s: --contacts-reach takes networks such as 10.0.0.0/24 or fd00::/8, not \"%s\"",
+                cli->arguments->command->name, word);
         }
         at += size + (at[size] == ',');
     }

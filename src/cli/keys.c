@@ -1,7 +1,7 @@
 /* `croft key`: parties' pairs on hosts: shown, taken by a console, rotated. */
+#include "cli/keys_inside.h"
+
 #include "base/text.h"
-#include "cli/cli.h"
-#include "cli/desk.h"
 #include "os/seal.h"
 
 #include <inttypes.h>
@@ -9,57 +9,50 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A row of /v1/keys. */
-struct row {
-    const char *host, *party, *taken; /* "": not taken */
-    int64_t generation;
-    const struct node *node;
-};
+static const char *own_party(const struct key_asked *asked);
+static void show_row(struct key_asked *asked, const struct key_row *row, struct table *table,
+                     struct buf *json);
+static bool new_pair(struct key_asked *asked, const struct desk_target *by, const char *path,
+                     struct error *err);
+static bool rotate(struct key_asked *asked, const struct key_row *row, struct error *err);
+static bool shut_out(struct key_asked *asked, const struct key_row *row, struct error *err);
+static bool confirm_take(struct key_asked *asked, const char *party, struct error *err);
+static void say_lost(const struct key_asked *asked, const char *party);
+static int64_t stored_on(const struct key_asked *asked, const struct key_row *row);
+static bool answers_yes(struct cli *cli, const char *question);
+static bool confirm(struct key_asked *asked, bool out, const char *party, struct error *err);
 
-struct asked {
-    struct cli *cli;
-    const char *subject; /* HOST or PARTY/FARM; NULL: all */
-    struct desk *desk;
-    struct node answer;
-    struct vec rows; /* struct row */
-};
-
-static bool ask(struct asked *asked, bool make, struct error *err);
-static void end(struct asked *asked);
-static void only_party(struct asked *asked, const char *party);
-static const char *own_party(const struct asked *asked);
-static void show_row(struct asked *asked, const struct row *row, struct table *table, struct buf *json);
-static bool take(struct asked *asked, const struct row *row, struct error *err);
-static bool told_pair(const struct node *node, struct vault_pair *ret_pair, struct error *err);
-static bool read_key(const struct node *node, const char *name, unsigned char ret_key[VAULT_KEY_SIZE]);
-static bool new_pair(struct asked *asked, const struct desk_target *by, const char *path, struct error *err);
-static bool rotate(struct asked *asked, const struct row *row, struct error *err);
-static bool shut_out(struct asked *asked, const struct row *row, struct error *err);
-static bool confirm(struct asked *asked, bool out, const char *party, struct error *err);
-static int each(struct asked *asked,
-                bool (*act)(struct asked *asked, const struct row *row, struct error *err));
-static const char *hex(struct arena *arena, const unsigned char key[VAULT_KEY_SIZE]);
+static int show(struct cli *cli);
 
 int key_show_run(struct cli *cli)
+{
+    const char *state = arguments_text(cli->arguments, "agent-state");
+
+    if (state) return key_show_here(cli, state);
+    if (arguments_has(cli->arguments, "console")) return key_show_console(cli);
+    return arguments_has(cli->arguments, "desks") ? key_show_desks(cli) : show(cli);
+}
+
+static int show(struct cli *cli)
 {
     static const struct column columns[] = {{"HOST", COLUMN_TEXT, 0},
                                             {"PARTY", COLUMN_TEXT, 0},
                                             {"GENERATION", COLUMN_NUMBER, 1},
                                             {"TAKEN", COLUMN_TEXT, 0},
                                             {"FINGERPRINT", COLUMN_TEXT, 2}};
-    struct asked asked = {.cli = cli, .subject = arguments_positional(cli->arguments, 0)};
+    struct key_asked asked = {.cli = cli, .subject = arguments_positional(cli->arguments, 0)};
     CLEANUP_ARENA struct arena *arena = arena_new();
     CLEANUP_BUF struct buf json = {0}, text = {0};
     struct table *table = table_new(columns, LENGTH(columns));
     struct node shown;
     struct error err;
 
-    bool good = ask(&asked, false, &err);
+    bool good = key_ask(&asked, false, &err);
     buf_add_char(&json, '[');
     for (size_t i = 0; i < asked.rows.length; i++)
         show_row(&asked, vec_at(&asked.rows, i), table, &json);
     buf_add_char(&json, ']');
-    end(&asked);
+    key_end(&asked);
     good = good && node_from_json(arena, json.data, json.size, &shown, &err);
     if (good && !cli_print_node(cli, &shown) && cli->format == OUTPUT_TABLE) {
         table_print(table, &cli->style, &text);
@@ -71,96 +64,98 @@ int key_show_run(struct cli *cli)
 
 int key_take_run(struct cli *cli)
 {
-    struct asked asked = {.cli = cli, .subject = arguments_positional(cli->arguments, 0)};
-    const char *party = arguments_text(cli->arguments, "party");
+    struct key_asked asked = {.cli = cli, .subject = arguments_positional(cli->arguments, 0)};
     struct error err;
 
-    if (!ask(&asked, true, &err)) {
-        end(&asked);
-        return cli_fail(cli, &err);
-    }
-    only_party(&asked, party ? party : own_party(&asked));
-    int code = each(&asked, take);
-    end(&asked);
+    bool good = key_ask(&asked, true, &err);
+    const char *party = good ? key_only_party(&asked) : NULL;
+    good = good && key_pins_read(cli, party, &asked.pins, &err) && confirm_take(&asked, party, &err);
+    int code = good ? key_each(&asked, key_take) : cli_fail(cli, &err);
+    key_end(&asked);
     return code;
 }
 
 int key_rotate_run(struct cli *cli)
 {
-    struct asked asked = {.cli = cli, .subject = arguments_positional(cli->arguments, 0)};
+    struct key_asked asked = {.cli = cli, .subject = arguments_positional(cli->arguments, 0)};
     const char *party = arguments_text(cli->arguments, "party");
     bool out = party && !text_equal(party, "landlord");
     struct error err;
 
-    bool good = ask(&asked, false, &err);
+    bool good = key_ask(&asked, false, &err);
     if (good && !asked.desk)
         good =
             error_set(&err, ERROR_REFUSED,
                       "this desk has no console key: croft key take %s makes one, where nobody took them yet",
                       asked.subject);
     if (good) {
-        party = party ? party : own_party(&asked);
-        only_party(&asked, party);
+        party = key_only_party(&asked);
         good = confirm(&asked, out, party, &err);
     }
-    int code = good ? each(&asked, out ? shut_out : rotate) : cli_fail(cli, &err);
-    end(&asked);
+    int code = good ? key_each(&asked, out ? shut_out : rotate) : cli_fail(cli, &err);
+    key_end(&asked);
     return code;
 }
 
-/* The rows of the subject; with the desk, if there is one, or is to be made. */
-static bool ask(struct asked *asked, bool make, struct error *err)
+bool key_ask(struct key_asked *asked, bool make, struct error *err)
 {
     struct cli *cli = asked->cli;
-    const char *path = "/v1/keys";
+    const char *path = "/v1/pairs";
 
-    asked->rows = VEC_OF(struct row);
-    if (asked->subject) path = arena_printf(cli->arena, "/v1/keys?name=%s", cli_escape(cli, asked->subject));
+    asked->rows = VEC_OF(struct key_row);
+    if (asked->subject) path = arena_printf(cli->arena, "/v1/pairs?name=%s", cli_escape(cli, asked->subject));
     if (!cli_ask(cli, "GET", path, NULL, &asked->answer, err) ||
         !desk_open(cli->client, make, &asked->desk, err) ||
         (asked->desk && !desk_set_grid(asked->desk, node_text(&asked->answer, "grid", ""), err)))
         return false;
-    const struct node *keys = node_get(&asked->answer, "keys");
+    const struct node *keys = node_get(&asked->answer, "pairs");
     for (size_t i = 0; keys && i < keys->length; i++) {
         const struct node *node = &keys->items[i];
-        *(struct row *)vec_push(&asked->rows) = (struct row){.host = node_text(node, "host", ""),
-                                                             .party = node_text(node, "party", ""),
-                                                             .taken = node_text(node, "taken", ""),
-                                                             .generation = node_int(node, "generation", 0),
-                                                             .node = node};
+        *(struct key_row *)vec_push(&asked->rows) =
+            (struct key_row){.host = node_text(node, "host", ""),
+                             .party = node_text(node, "party", ""),
+                             .taken = node_text(node, "taken", ""),
+                             .generation = node_int(node, "generation", 0),
+                             .node = node};
     }
     return true;
 }
 
-static void end(struct asked *asked)
+void key_end(struct key_asked *asked)
 {
     desk_free(asked->desk);
+    key_pins_free(asked->pins);
     vec_free(&asked->rows);
 }
 
-static void only_party(struct asked *asked, const char *party)
+const char *key_only_party(struct key_asked *asked)
 {
+    const char *given = arguments_text(asked->cli->arguments, "party");
+    const char *party = given ? given : own_party(asked);
+
     for (size_t i = asked->rows.length; i-- > 0;)
-        if (!text_equal(((const struct row *)vec_at(&asked->rows, i))->party, party))
+        if (!text_equal(((const struct key_row *)vec_at(&asked->rows, i))->party, party))
             vec_remove(&asked->rows, i);
+    return party;
 }
 
 /* Of a farm its party; of a host the landlord, who sees its own there, or the one party that asks. */
-static const char *own_party(const struct asked *asked)
+static const char *own_party(const struct key_asked *asked)
 {
     const char *slash = strchr(asked->subject, '/');
     const char *party = "";
 
     if (slash) return arena_strndup(asked->cli->arena, asked->subject, (size_t)(slash - asked->subject));
     for (size_t i = 0; i < asked->rows.length; i++) {
-        party = ((const struct row *)vec_at(&asked->rows, i))->party;
+        party = ((const struct key_row *)vec_at(&asked->rows, i))->party;
         if (text_equal(party, "landlord")) break;
     }
     return party;
 }
 
 /* A pair that this desk took is shown whole: only here its public halves are known. */
-static void show_row(struct asked *asked, const struct row *row, struct table *table, struct buf *json)
+static void show_row(struct key_asked *asked, const struct key_row *row, struct table *table,
+                     struct buf *json)
 {
     struct arena *arena = asked->cli->arena;
     const char *seal = node_text(row->node, "seal", ""), *sign = node_text(row->node, "sign", ""),
@@ -171,9 +166,9 @@ static void show_row(struct asked *asked, const struct row *row, struct table *t
         asked->desk && row->taken[0] && desk_recall(asked->desk, row->host, row->party, &target, &err);
 
     if (here) {
-        seal = hex(arena, target.pair.seal);
-        sign = hex(arena, target.pair.sign);
-        fingerprint = hex(arena, target.pair.fingerprint);
+        seal = key_hex(arena, target.pair.seal);
+        sign = key_hex(arena, target.pair.sign);
+        fingerprint = key_hex(arena, target.pair.fingerprint);
     }
     buf_add_text(json, json->size > 1 ? ",{\"host\":" : "{\"host\":");
     buf_add_json_string(json, row->host);
@@ -197,7 +192,7 @@ static void show_row(struct asked *asked, const struct row *row, struct table *t
 }
 
 /* By the pair that the controller tells: from then on by one that it is not told. */
-static bool take(struct asked *asked, const struct row *row, struct error *err)
+bool key_take(struct key_asked *asked, const struct key_row *row, struct error *err)
 {
     struct desk_target target = {.host = row->host, .party = row->party};
     struct error problem;
@@ -214,21 +209,23 @@ static bool take(struct asked *asked, const struct row *row, struct error *err)
         }
         return error_set(
             err, ERROR_REFUSED,
-            "%s's keys were taken from another desk at %s: ask there, or the landlord for croft key "
-            "rotate --party %s %s",
+            "%s's keys were taken from another desk at %s: ask there for croft key admit, or the landlord "
+            "for croft key rotate --party %s %s",
             row->party, row->taken, row->party, row->host);
     }
-    return told_pair(row->node, &target.pair, err) && new_pair(asked, &target, "/agent/keys/take", err);
+    return key_told_pair(row->node, &target.pair, err) &&
+           key_pins_check(asked->pins, row->host, row->party, &target.pair, err) &&
+           new_pair(asked, &target, "/agent/keys/take", err);
 }
 
-/* The three members belong together, whoever says them. */
-static bool told_pair(const struct node *node, struct vault_pair *ret_pair, struct error *err)
+bool key_told_pair(const struct node *node, struct vault_pair *ret_pair, struct error *err)
 {
     unsigned char told[VAULT_DIGEST_SIZE];
     struct vault_pair pair;
 
-    if (!read_key(node, "seal", pair.seal) || !read_key(node, "sign", pair.sign) ||
-        !read_key(node, "fingerprint", told))
+    if (!key_read_hex(node_text(node, "seal", ""), pair.seal) ||
+        !key_read_hex(node_text(node, "sign", ""), pair.sign) ||
+        !key_read_hex(node_text(node, "fingerprint", ""), told))
         return error_set(err, ERROR_FAILED, "the public halves that it tells are damaged");
     seal_fingerprint(&pair);
     if (memcmp(pair.fingerprint, told, sizeof(told)) != 0)
@@ -237,10 +234,9 @@ static bool told_pair(const struct node *node, struct vault_pair *ret_pair, stru
     return true;
 }
 
-static bool read_key(const struct node *node, const char *name, unsigned char ret_key[VAULT_KEY_SIZE])
+bool key_read_hex(const char *text, unsigned char ret_key[VAULT_KEY_SIZE])
 {
-    const char *text = node_text(node, name, "");
-    if (strlen(text) != 2 * VAULT_KEY_SIZE) return false;
+    if (strlen(text) != KEY_HEX_SIZE) return false;
     for (size_t i = 0; i < VAULT_KEY_SIZE; i++) {
         int high = text_hex_digit(text[2 * i]), low = text_hex_digit(text[2 * i + 1]);
         if (high < 0 || low < 0) return false;
@@ -251,7 +247,8 @@ static bool read_key(const struct node *node, const char *name, unsigned char re
 
 /* Asked for by the pair that is known here, kept, and then used: with that the host forgets the one before.
  * If this ends at any place, the same command brings it to its end. */
-static bool new_pair(struct asked *asked, const struct desk_target *by, const char *path, struct error *err)
+static bool new_pair(struct key_asked *asked, const struct desk_target *by, const char *path,
+                     struct error *err)
 {
     struct cli *cli = asked->cli;
     const struct client_request wanted = {.method = "POST", .path = path};
@@ -262,24 +259,37 @@ static bool new_pair(struct asked *asked, const struct desk_target *by, const ch
 
     if (!desk_ask(asked->desk, cli->arena, by, &wanted, &reply, err) ||
         !node_from_json(cli->arena, reply.body, reply.body_size, &node, err) ||
-        !told_pair(&node, &target.pair, err))
+        !key_told_pair(&node, &target.pair, err))
         return false;
     target.generation = node_int(&node, "generation", 0);
     if (!desk_remember(asked->desk, &target, err) ||
         !desk_ask(asked->desk, cli->arena, &target, &used, &reply, err))
         return false;
     fprintf(cli->out, "%s: %s has pair %" PRId64 ", fingerprint %s\n", by->host, by->party, target.generation,
-            hex(cli->arena, target.pair.fingerprint));
+            key_hex(cli->arena, target.pair.fingerprint));
+    const struct node *consoles = node_from_json(cli->arena, reply.body, reply.body_size, &node, err)
+                                      ? node_get(&node, "consoles")
+                                      : NULL;
+    if (consoles && consoles->length > 1)
+        fprintf(cli->out,
+                "%s: %s has %zu other desks there, which need the new pair: croft key admit each again\n",
+                by->host, by->party, consoles->length - 1);
     return true;
 }
 
-static bool rotate(struct asked *asked, const struct row *row, struct error *err)
+static bool rotate(struct key_asked *asked, const struct key_row *row, struct error *err)
 {
     struct desk_target target;
+
+    return key_target(asked, row, &target, err) && new_pair(asked, &target, "/agent/keys/rotate", err);
+}
+
+bool key_target(const struct key_asked *asked, const struct key_row *row, struct desk_target *ret_target,
+                struct error *err)
+{
     struct error problem;
 
-    if (desk_recall(asked->desk, row->host, row->party, &target, &problem))
-        return new_pair(asked, &target, "/agent/keys/rotate", err);
+    if (desk_recall(asked->desk, row->host, row->party, ret_target, &problem)) return true;
     if (problem.code == ERROR_NOT_FOUND)
         return error_set(err, ERROR_REFUSED, "this desk has not taken %s's keys: croft key take %s",
                          row->party, asked->subject);
@@ -288,7 +298,7 @@ static bool rotate(struct asked *asked, const struct row *row, struct error *err
 }
 
 /* By the landlord's own pair there. */
-static bool shut_out(struct asked *asked, const struct row *row, struct error *err)
+static bool shut_out(struct key_asked *asked, const struct key_row *row, struct error *err)
 {
     struct cli *cli = asked->cli;
     const struct client_request request = {
@@ -312,10 +322,9 @@ static bool shut_out(struct asked *asked, const struct row *row, struct error *e
     return true;
 }
 
-static bool confirm(struct asked *asked, bool out, const char *party, struct error *err)
+static bool confirm(struct key_asked *asked, bool out, const char *party, struct error *err)
 {
     struct cli *cli = asked->cli;
-    char answer[16] = "";
 
     if (arguments_has(cli->arguments, "yes")) return true;
     if (!isatty(STDIN_FILENO))
@@ -323,18 +332,77 @@ static bool confirm(struct asked *asked, bool out, const char *party, struct err
                          "key rotate asks before it does: add --yes where nobody can answer");
     fprintf(cli->err, "%s on %zu host%s: the pair in use is destroyed, with all that is sealed to it.\n",
             party, asked->rows.length, asked->rows.length == 1 ? "" : "s");
+    say_lost(asked, party);
     fputs(out ? "Its consoles are shut out there: whoever of it takes the keys first is obeyed then.\n"
               : "Other desks that have the old one are not obeyed any more.\n",
           cli->err);
-    fputs("Rotate? [y/N] ", cli->err);
-    fflush(cli->err);
-    if (fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y')) return true;
-    return error_set(err, ERROR_REFUSED, "nothing was rotated");
+    return answers_yes(cli, "Rotate?") || error_set(err, ERROR_REFUSED, "nothing was rotated");
 }
 
-/* All that can be done is; the first failure is the exit code. */
-static int each(struct asked *asked,
-                bool (*act)(struct asked *asked, const struct row *row, struct error *err))
+/* Only where somebody can answer, and something would be lost: with a first pair that is seldom much. */
+static bool confirm_take(struct key_asked *asked, const char *party, struct error *err)
+{
+    struct cli *cli = asked->cli;
+    int64_t stored = 0;
+
+    for (size_t i = 0; i < asked->rows.length; i++) {
+        const struct key_row *row = vec_at(&asked->rows, i);
+        if (node_text(row->node, "fingerprint", "")[0]) stored += stored_on(asked, row);
+    }
+    if (stored == 0 || arguments_has(cli->arguments, "yes")) return true;
+    say_lost(asked, party);
+    return !isatty(STDIN_FILENO) || answers_yes(cli, "Take?") ||
+           error_set(err, ERROR_REFUSED, "nothing was taken");
+}
+
+/* The secret that goes with the pair is one of those that all below it is encrypted with. */
+static void say_lost(const struct key_asked *asked, const char *party)
+{
+    struct cli *cli = asked->cli;
+    CLEANUP_BUF struct buf hosts = {0};
+
+    for (size_t i = 0; i < asked->rows.length; i++) {
+        const struct key_row *row = vec_at(&asked->rows, i);
+        if (stored_on(asked, row) > 0) buf_printf(&hosts, "%s%s", hosts.size > 0 ? ", " : "", row->host);
+    }
+    if (text_equal(party, "landlord"))
+        fputs("So is the host's secret: what is stored there for any party, kept logs and private images, is "
+              "lost to everybody",
+              cli->err);
+    else
+        fprintf(
+            cli->err,
+            "So is %s's secret there: what is stored for it and for parties below it, kept logs and private "
+            "images, is lost to everybody",
+            party);
+    fprintf(cli->err, "; now there is %s%s. What runs goes on.\n", hosts.size > 0 ? "some on " : "none",
+            buf_text(&hosts));
+}
+
+/* The landlord's secret is in all that is stored there. */
+static int64_t stored_on(const struct key_asked *asked, const struct key_row *row)
+{
+    const struct node *pairs = node_get(&asked->answer, "pairs");
+    int64_t stored = 0;
+
+    if (!text_equal(row->party, "landlord")) return node_int(row->node, "stored", 0);
+    for (size_t i = 0; pairs && i < pairs->length; i++)
+        if (text_equal(node_text(&pairs->items[i], "host", ""), row->host))
+            stored += node_int(&pairs->items[i], "stored", 0);
+    return stored;
+}
+
+static bool answers_yes(struct cli *cli, const char *question)
+{
+    char answer[16] = "";
+
+    fprintf(cli->err, "%s [y/N] ", question);
+    fflush(cli->err);
+    return fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y');
+}
+
+int key_each(struct key_asked *asked,
+             bool (*act)(struct key_asked *asked, const struct key_row *row, struct error *err))
 {
     struct cli *cli = asked->cli;
     struct error err;
@@ -347,7 +415,7 @@ static int each(struct asked *asked,
         return cli_fail(cli, &err);
     }
     for (size_t i = 0; i < asked->rows.length; i++) {
-        const struct row *row = vec_at(&asked->rows, i);
+        const struct key_row *row = vec_at(&asked->rows, i);
         if (act(asked, row, &err)) continue;
         error_wrap(&err, "%s", row->host);
         int failed = cli_fail(cli, &err);
@@ -356,7 +424,7 @@ static int each(struct asked *asked,
     return code;
 }
 
-static const char *hex(struct arena *arena, const unsigned char key[VAULT_KEY_SIZE])
+const char *key_hex(struct arena *arena, const unsigned char key[VAULT_KEY_SIZE])
 {
     char *text = arena_alloc(arena, 2 * VAULT_KEY_SIZE + 1);
     for (size_t i = 0; i < VAULT_KEY_SIZE; i++)

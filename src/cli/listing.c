@@ -37,6 +37,7 @@ static void fill_lease(struct row *row);
 static const char *in_force(struct row *row);
 static const char *of_leased(struct row *row, const char *key);
 static void fill_contact(struct row *row);
+static void fill_key(struct row *row);
 static void fill_event(struct row *row);
 static const char *get(struct row *row, const char *key);
 static const char *of_total(struct row *row, const char *key);
@@ -89,6 +90,11 @@ static const struct column contact_columns[] = {{"NAME", COLUMN_TEXT, 0},      {
                                                 {"WEBHOOK", COLUMN_TEXT, 2},   {"COMMAND", COLUMN_TEXT, 3},
                                                 {"WAITING", COLUMN_NUMBER, 0}, {"SENT", COLUMN_NUMBER, 0},
                                                 {"REASON", COLUMN_PROSE, 4}};
+static const struct column key_columns[] = {{"NAME", COLUMN_TEXT, 0},
+                                            {"CUSTODY", COLUMN_TEXT, 0},
+                                            {"HOSTS", COLUMN_NUMBER, 1},
+                                            {"WAITING", COLUMN_NUMBER, 0},
+                                            {"REASON", COLUMN_PROSE, 2}};
 static const struct column event_columns[] = {{"TIME", COLUMN_TEXT, 2},    {"KIND", COLUMN_TEXT, 1},
                                               {"NAME", COLUMN_TEXT, 0},    {"WHAT", COLUMN_PROSE, 0},
                                               {"REASON", COLUMN_PROSE, 4}, {"WHO", COLUMN_TEXT, 1}};
@@ -105,6 +111,7 @@ static const struct listing listings[] = {
     {"filters", filter_columns, LENGTH(filter_columns), fill_filter},
     {"leases", lease_columns, LENGTH(lease_columns), fill_lease},
     {"contacts", contact_columns, LENGTH(contact_columns), fill_contact},
+    {"keys", key_columns, LENGTH(key_columns), fill_key},
     {"events", event_columns, LENGTH(event_columns), fill_event},
 };
 
@@ -313,6 +320,14 @@ static void fill_contact(struct row *row)
                                  get(row, "command"), get(row, "waiting"), get(row, "sent"),
                                  get(row, "reason")};
     _Static_assert(LENGTH(cells) == LENGTH(contact_columns), "a cell a column");
+    memcpy(row->cells, cells, sizeof(cells));
+}
+
+static void fill_key(struct row *row)
+{
+    const char *const cells[] = {get(row, "name"), get(row, "custody"), get(row, "hosts"),
+                                 get(row, "waiting"), get(row, "reason")};
+    _Static_assert(LENGTH(cells) == LENGTH(key_columns), "a cell a column");
     memcpy(row->cells, cells, sizeof(cells));
 }
 

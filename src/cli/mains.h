@@ -13,6 +13,11 @@ struct controller_main_options {
     const char *agents;                    /* "ADDR:PORT[,ADDR:PORT]" on the management network */
     const char *power;                     /* "unix:PATH" of `croft up`, or NULL */
     unsigned keep_bills_months;            /* 0: for ever */
+    const char *secrets; /* directory of passwords that contacts name; NULL: "secrets" in state */
+    const char
+        *authorities; /* PEM file: whom servers of contacts are believed by besides the system's; or NULL */
+    const struct wide_prefix *reach; /* what contacts of tenants may name although it is near or private */
+    size_t reach_length;
 };
 
 struct agent_main_options {
@@ -26,10 +31,12 @@ struct agent_main_options {
     const char *outside;                  /* device by which instances reach the internet, or NULL */
     const struct prefix *outside_refused; /* what they must not reach by it */
     size_t outside_refused_length;
-    const char *cgroup; /* below which instances get theirs */
-    int publish_net_fd; /* network namespace where published addresses are; -1: this one */
-    const char *whoami; /* socket of `croft up` that knows the host's process ids, or NULL */
-    struct host host;   /* name, zone, pool, class, capacity, reserve as given */
+    const char *cgroup;        /* below which instances get theirs */
+    const char *publish_table; /* of the filters there; NULL: the usual one */
+    int publish_net_fd;        /* network namespace where published addresses are; -1: this one */
+    const char *whoami;        /* socket of `croft up` that knows the host's process ids, or NULL */
+    struct host host;          /* name, zone, pool, class, capacity, reserve as given */
+    const char *hardware;      /* directory like /sys, where its hardware is looked at */
 };
 
 /* Each runs until SIGTERM or SIGINT and returns the exit code. */

@@ -90,13 +90,13 @@ bool way_ask(struct way *way, struct arena *arena, const struct client_request *
 static bool find_target(struct way *way, const char *instance, bool *ret_found, struct error *err)
 {
     struct cli *cli = way->cli;
-    const char *path = arena_printf(cli->arena, "/v1/keys?name=%s", way->instance);
+    const char *path = arena_printf(cli->arena, "/v1/pairs?name=%s", way->instance);
     struct node answer;
     struct error problem;
 
     if (!cli_ask(cli, "GET", path, NULL, &answer, err)) return false;
     if (!desk_set_grid(way->desk, node_text(&answer, "grid", ""), err)) return false;
-    const struct node *keys = node_get(&answer, "keys");
+    const struct node *keys = node_get(&answer, "pairs");
     const char *slash = strchr(instance, '/');
     const char *party = arena_strndup(cli->arena, instance, strcspn(instance, "/"));
     const char *host = keys && keys->length > 0 ? node_text(&keys->items[0], "host", "") : NULL;

@@ -142,6 +142,8 @@ static struct whatif_document document_of(const struct document *document)
         return (struct whatif_document){RECORD_LEASE, document->lease};
     case KIND_CONTACT:
         return (struct whatif_document){RECORD_CONTACT, document->contact};
+    case KIND_KEY:
+        return (struct whatif_document){RECORD_KEY, document->key};
     case KIND_IMAGE:
         return (struct whatif_document){RECORD_IMAGE, document->image};
     case KIND_COUNT:

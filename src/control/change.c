@@ -184,7 +184,7 @@ static void note(struct change *change, enum record_kind kind, const char *name,
     struct noted *noted = NULL;
 
     if (kind == RECORD_IMAGE || kind == RECORD_POOL || kind == RECORD_SCALING_RULES ||
-        kind == RECORD_FILTER || kind == RECORD_LEASE || kind == RECORD_CONTACT)
+        kind == RECORD_FILTER || kind == RECORD_LEASE || kind == RECORD_CONTACT || kind == RECORD_KEY)
         return;
     for (size_t i = change->records.length; op < known && i > 0 && !noted; i--) {
         struct noted *other = vec_at(&change->records, i - 1);

@@ -117,6 +117,7 @@ struct denied_total {
     const char *farm;
     const char *instance; /* full name, or "": the farm's */
     const char *reason;
+    const char *by; /* full name of the filter that denied, or "" */
     int64_t packets;
 };
 void controller_denied(struct controller *controller,

@@ -5,6 +5,7 @@
 #include "model/denials.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 enum { TELL_US = 60 * 1000 * 1000, LOOK_US = 1000 * 1000 };
 
@@ -16,6 +17,7 @@ struct denied_at {
 
 struct denied {
     char *farm, *name, *reason; /* name: of the instance, or of the farm */
+    char *by;                   /* the filter that denied, or "" */
     int64_t packets;            /* all that this controller knows of */
     int64_t untold;             /* since the last event */
     int64_t told_us;            /* 0: never */
@@ -23,8 +25,9 @@ struct denied {
 };
 
 static bool is_there(struct controller *controller, const char *farm, const char *name);
+static bool is_filter(struct controller *controller, const char *by);
 static struct denied *get(struct controller *controller, const char *farm, const char *name,
-                          const char *reason);
+                          const struct denied_report *item);
 static struct denied_at *at_host(struct denied *denied, const struct host_report *report);
 static bool is_due(const struct denied *denied, int64_t now_us);
 static void add_event(struct change *change, const struct denied *denied, int64_t now_ms);
@@ -40,9 +43,10 @@ void denied_take(struct session *session, const struct host_report *report)
         const struct denied_report *item = &report->denied[i];
         const char *name =
             item->instance[0] ? arena_printf(arena, "%s/%s", item->farm, item->instance) : item->farm;
-        if (item->packets <= 0 || !denial_text(item->reason) || !is_there(controller, item->farm, name))
+        if (item->packets <= 0 || !denial_text(item->reason) || !is_there(controller, item->farm, name) ||
+            !is_filter(controller, item->by))
             continue;
-        struct denied *denied = get(controller, item->farm, name, item->reason);
+        struct denied *denied = get(controller, item->farm, name, item);
         struct denied_at *at = at_host(denied, report);
         /* Less than before: the farm's network was made anew there. */
         int64_t more = item->packets >= at->packets ? item->packets - at->packets : item->packets;
@@ -104,7 +108,7 @@ void controller_denied(struct controller *controller,
         const struct denied *denied = value;
         bool farms_own = text_equal(denied->farm, denied->name);
         const struct denied_total total = {denied->farm, farms_own ? "" : denied->name, denied->reason,
-                                           denied->packets};
+                                           denied->by, denied->packets};
         each(ctx, &total);
     }
 }
@@ -115,17 +119,24 @@ static bool is_there(struct controller *controller, const char *farm, const char
     return mirror_get(controller->mirror, kind, name) != NULL;
 }
 
-static struct denied *get(struct controller *controller, const char *farm, const char *name,
-                          const char *reason)
+/* Of those that are there, or none. */
+static bool is_filter(struct controller *controller, const char *by)
 {
-    CLEANUP_MEM char *key = mem_printf("%s %s", name, reason);
+    return by[0] == '\0' || mirror_get(controller->mirror, RECORD_FILTER, by) != NULL;
+}
+
+static struct denied *get(struct controller *controller, const char *farm, const char *name,
+                          const struct denied_report *item)
+{
+    CLEANUP_MEM char *key = mem_printf("%s %s %s", name, item->reason, item->by);
     struct denied *denied = map_get(controller->denied, key);
 
     if (denied) return denied;
     denied = mem_alloc(sizeof(*denied));
     *denied = (struct denied){.farm = mem_strdup(farm),
                               .name = mem_strdup(name),
-                              .reason = mem_strdup(reason),
+                              .reason = mem_strdup(item->reason),
+                              .by = mem_strdup(item->by),
                               .hosts = VEC_OF(struct denied_at)};
     map_put(controller->denied, key, denied);
     return denied;
@@ -156,13 +167,16 @@ static void add_event(struct change *change, const struct denied *denied, int64_
 {
     const char *text = denial_text(denied->reason);
     const char *kind = text_equal(denied->farm, denied->name) ? "farm" : "instance";
+    const char *plural = denied->untold == 1 ? "" : "s", *slash = strrchr(denied->by, '/');
     CLEANUP_MEM char *reason =
-        mem_printf("%" PRId64 " packet%s %s (%s)", denied->untold, denied->untold == 1 ? "" : "s",
-                   text ? text : "not let pass", denied->reason);
+        slash ? mem_printf("%" PRId64 " packet%s denied by %.*s's filter %s (%s)", denied->untold, plural,
+                           (int)(slash - denied->by), denied->by, slash + 1, denied->reason)
+              : mem_printf("%" PRId64 " packet%s %s (%s)", denied->untold, plural,
+                           text ? text : "not let pass", denied->reason);
     change_event(change, now_ms, "croft", kind, denied->name, "denied", reason);
 }
 
-/* Names of instances are never used again, and a farm's starts anew. */
+/* Names of instances are never used again; a farm's and a filter's start anew. */
 static void forget_gone(struct controller *controller)
 {
     struct vec gone = VEC_OF(const char *);
@@ -172,7 +186,8 @@ static void forget_gone(struct controller *controller)
 
     while (map_next(controller->denied, &cursor, &key, &value)) {
         const struct denied *denied = value;
-        if (!is_there(controller, denied->farm, denied->name)) *(const char **)vec_push(&gone) = key;
+        if (!is_there(controller, denied->farm, denied->name) || !is_filter(controller, denied->by))
+            *(const char **)vec_push(&gone) = key;
     }
     for (size_t i = 0; i < gone.length; i++) {
         CLEANUP_MEM char *name = mem_strdup(*(const char **)vec_at(&gone, i));
@@ -192,5 +207,6 @@ static void free_one(struct denied *denied)
     mem_free(denied->farm);
     mem_free(denied->name);
     mem_free(denied->reason);
+    mem_free(denied->by);
     mem_free(denied);
 }

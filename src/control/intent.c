@@ -2,6 +2,7 @@
  * of one. Everything is checked before anything is written, and written in one transaction. */
 #include "base/text.h"
 #include "control/internal.h"
+#include "control/notices.h"
 #include "model/image_text.h"
 #include "plan/admit/admit.h"
 
@@ -25,6 +26,7 @@ struct intent {
 static const char *kind_word(enum record_kind kind);
 static enum record_kind record_kind_of(enum document_kind kind);
 static void intent_begin(struct intent *intent);
+static bool accept_findings(struct controller *controller, struct change *change, const char *host);
 static bool check_all(struct intent *intent, const char *file, const char *const **ret_rights,
                       struct error *err);
 static bool check_caller(struct intent *intent, const char *const **ret_rights, struct error *err);
@@ -156,17 +158,24 @@ static bool may_delete(struct controller *controller, const struct caller *calle
                        const struct record *record, const char **ret_right, struct error *err)
 {
     static const enum deed deeds[RECORD_KINDS] = {
-        [RECORD_HOST] = DEED_HOST,     [RECORD_POOL] = DEED_HOST,
-        [RECORD_FARM] = DEED_FARM,     [RECORD_IMAGE] = DEED_IMAGE,
-        [RECORD_FILTER] = DEED_FILTER, [RECORD_CONTACT] = DEED_CONTACT,
-        [RECORD_PARTY] = DEED_PARTY,   [RECORD_LEASE] = DEED_LEASE,
-        [RECORD_SLA] = DEED_SERVICE,   [RECORD_SCALING_RULES] = DEED_SERVICE,
+        [RECORD_HOST] = DEED_HOST,
+        [RECORD_POOL] = DEED_HOST,
+        [RECORD_FARM] = DEED_FARM,
+        [RECORD_IMAGE] = DEED_IMAGE,
+        [RECORD_FILTER] = DEED_FILTER,
+        [RECORD_CONTACT] = DEED_CONTACT,
+        [RECORD_KEY] = DEED_KEY,
+        [RECORD_PARTY] = DEED_PARTY,
+        [RECORD_LEASE] = DEED_LEASE,
+        [RECORD_SLA] = DEED_SERVICE,
+        [RECORD_SCALING_RULES] = DEED_SERVICE,
     };
     const void *object = record->object;
     const char *party = record->kind == RECORD_FARM      ? ((const struct farm *)object)->party
                         : record->kind == RECORD_IMAGE   ? ((const struct image *)object)->party
                         : record->kind == RECORD_FILTER  ? ((const struct filter *)object)->party
                         : record->kind == RECORD_CONTACT ? ((const struct contact *)object)->party
+                        : record->kind == RECORD_KEY     ? ((const struct party_key *)object)->name
                         : record->kind == RECORD_PARTY   ? ((const struct party *)object)->name
                         : record->kind == RECORD_LEASE   ? ((const struct lease *)object)->from
                                                          : PARTY_LANDLORD;
@@ -271,12 +280,36 @@ bool controller_host_state(struct controller *controller, const struct caller *c
     if (!controller_allows(controller, caller, DEED_HOST, PARTY_LANDLORD, &right, err)) return false;
     if (!record) return error_set(err, ERROR_NOT_FOUND, "there is no host %s", host);
     struct host copy = *(const struct host *)record->object;
-    if (copy.state == state) return true;
+    bool accepts = state == HOST_ACTIVE && accept_findings(controller, change, host);
+    if (copy.state == state && !accepts) return true;
     copy.state = state;
     change_put(change, RECORD_HOST, host, &copy);
     change_right(change, right);
     change_event(change, wall_ms(controller), caller->name, "host", host, whats[state], "as asked");
     return commit(controller, change, err);
+}
+
+/* Who activates a host takes it as it is: what was found until now drains it no more. False: nothing was. */
+static bool accept_findings(struct controller *controller, struct change *change, const char *host)
+{
+    const struct record *record = mirror_get(controller->mirror, RECORD_HOST_FACT, host);
+    CLEANUP_ARENA struct arena *arena = arena_new();
+    bool any = false;
+
+    if (!record) return false;
+    struct host_fact fact = *(const struct host_fact *)record->object;
+    struct finding *findings = arena_alloc_array(arena, fact.findings_length + 1, sizeof(*findings));
+    for (size_t i = 0; i < fact.findings_length; i++) {
+        findings[i] = fact.findings[i];
+        any |= !findings[i].accepted;
+        findings[i].accepted = true;
+    }
+    if (!any && !host_is_emptied(&fact)) return false;
+    fact.findings = findings;
+    fact.emptied = fact.spared = "";
+    change_put(change, RECORD_HOST_FACT, host, &fact);
+    notices_hardware(controller, change, record->object, &fact, control_now_ms(controller));
+    return true;
 }
 
 bool controller_note_exec(struct controller *controller, const struct caller *caller, const char *instance,
@@ -363,6 +396,7 @@ static enum record_kind record_kind_of(enum document_kind kind)
         [KIND_FILTER] = RECORD_FILTER,
         [KIND_LEASE] = RECORD_LEASE,
         [KIND_CONTACT] = RECORD_CONTACT,
+        [KIND_KEY] = RECORD_KEY,
     };
     return record_kinds[kind];
 }
@@ -393,6 +427,8 @@ static bool check_author(struct intent *intent, const struct document *document,
         return allows(intent, DEED_FILTER, document->filter->party, ret_right, err);
     case KIND_CONTACT:
         return allows(intent, DEED_CONTACT, document->contact->party, ret_right, err);
+    case KIND_KEY:
+        return allows(intent, DEED_KEY, document->key->name, ret_right, err);
     case KIND_PARTY:
         return allows(intent, DEED_PARTY, document->party->name, ret_right, err);
     case KIND_LEASE:
@@ -590,6 +626,12 @@ static bool check_delete(struct controller *controller, enum record_kind kind, c
                 text_equal(snapshot->pools[i].on_failure[j].to, name + strlen(PARTY_LANDLORD "/")))
                 return error_set(err, ERROR_REFUSED, "pool %s tells contact %s: change its on_failure first",
                                  snapshot->pools[i].name, name);
+    for (size_t i = 0; kind == RECORD_CONTACT && i < snapshot->pools_length; i++)
+        for (size_t j = 0; j < snapshot->pools[i].on_hardware_length; j++)
+            if (text_starts(name, PARTY_LANDLORD "/") &&
+                text_equal(snapshot->pools[i].on_hardware[j].to, name + strlen(PARTY_LANDLORD "/")))
+                return error_set(err, ERROR_REFUSED, "pool %s tells contact %s: change its on_hardware first",
+                                 snapshot->pools[i].name, name);
     for (size_t i = 0; kind == RECORD_SCALING_RULES && i < snapshot->slas_length; i++)
         if (text_equal(snapshot->slas[i].rules, name))
             return error_set(err, ERROR_REFUSED, "service level %s has rules %s: give it others first",
@@ -602,6 +644,9 @@ static bool check_delete(struct controller *controller, enum record_kind kind, c
         if (text_equal(snapshot->contacts[i].party, name))
             return error_set(err, ERROR_REFUSED, "party %s has contact %s: delete that first", name,
                              snapshot->contacts[i].full_name);
+    for (size_t i = 0; kind == RECORD_PARTY && i < snapshot->keys_length; i++)
+        if (text_equal(snapshot->keys[i].name, name))
+            return error_set(err, ERROR_REFUSED, "party %s has key %s: delete that first", name, name);
     for (size_t i = 0; kind == RECORD_PARTY && i < snapshot->parties_length; i++)
         if (text_equal(snapshot->parties[i].parent, name))
             return error_set(err, ERROR_REFUSED, "party %s is the parent of %s: delete that first", name,

@@ -33,6 +33,8 @@ const void *intent_object(const struct document *document)
         return document->lease;
     case KIND_CONTACT:
         return document->contact;
+    case KIND_KEY:
+        return document->key;
     case KIND_COUNT:
         break;
     }
@@ -57,6 +59,7 @@ struct snapshot intent_with_documents(struct arena *arena, const struct snapshot
     then.leases = merge(arena, then.leases, then.leases_length, documents, KIND_LEASE, &then.leases_length);
     then.contacts =
         merge(arena, then.contacts, then.contacts_length, documents, KIND_CONTACT, &then.contacts_length);
+    then.keys = merge(arena, then.keys, then.keys_length, documents, KIND_KEY, &then.keys_length);
     return then;
 }
 
@@ -119,6 +122,8 @@ static const char *object_name(struct arena *arena, enum document_kind kind, con
         return ((const struct lease *)object)->name;
     case KIND_CONTACT:
         return ((const struct contact *)object)->full_name;
+    case KIND_KEY:
+        return ((const struct party_key *)object)->name;
     case KIND_COUNT:
         break;
     }

@@ -22,6 +22,7 @@ static const struct kind_row kind_rows[RECORD_KINDS] = {
     [RECORD_FILTER] = {"filter/", "Filter", &schema_filter},
     [RECORD_LEASE] = {"lease/", "Lease", &schema_lease},
     [RECORD_CONTACT] = {"contact/", "Contact", &schema_contact},
+    [RECORD_KEY] = {"key/", "Key", &schema_party_key},
     [RECORD_INSTANCE] = {"instance/", "Instance", &schema_instance},
     [RECORD_HOST_FACT] = {"host-fact/", "HostFact", &schema_host_fact},
     [RECORD_FARM_FACT] = {"farm-fact/", "FarmFact", &schema_farm_fact},
@@ -139,6 +140,8 @@ const struct snapshot *mirror_snapshot(struct mirror *mirror)
         .leases_length = mirror->objects[RECORD_LEASE].length,
         .contacts = mirror->objects[RECORD_CONTACT].items,
         .contacts_length = mirror->objects[RECORD_CONTACT].length,
+        .keys = mirror->objects[RECORD_KEY].items,
+        .keys_length = mirror->objects[RECORD_KEY].length,
         .farms = mirror->objects[RECORD_FARM].items,
         .farms_length = mirror->objects[RECORD_FARM].length,
         .farm_facts = mirror->objects[RECORD_FARM_FACT].items,
@@ -154,11 +157,14 @@ struct snapshot mirror_surroundings(struct mirror *mirror)
 {
     sort_kind(mirror, RECORD_HOST_FACT);
     sort_kind(mirror, RECORD_IMAGE);
+    sort_kind(mirror, RECORD_KEY);
     return (struct snapshot){
         .host_facts = mirror->objects[RECORD_HOST_FACT].items,
         .host_facts_length = mirror->objects[RECORD_HOST_FACT].length,
         .images = mirror->objects[RECORD_IMAGE].items,
         .images_length = mirror->objects[RECORD_IMAGE].length,
+        .keys = mirror->objects[RECORD_KEY].items,
+        .keys_length = mirror->objects[RECORD_KEY].length,
     };
 }
 

@@ -12,6 +12,8 @@ static void note_governed(struct controller *controller, const struct filter *fi
 static void note_farm(struct controller *controller, const char *farm);
 static void note_host(struct controller *controller, const char *host);
 static bool is_lost(const struct host_fact *fact);
+static bool news_is_of_keys(const struct host_fact *was, const struct host_fact *is);
+static bool is_active(const struct lease *lease);
 
 void news_of(struct controller *controller, enum record_kind kind, const char *name, const void *is)
 {
@@ -30,6 +32,7 @@ void news_of(struct controller *controller, enum record_kind kind, const char *n
         return;
     case RECORD_HOST_FACT:
         controller->news_everywhere |= news_is_of_host(was, is);
+        if (was && is && news_is_of_keys(was, is)) note_host(controller, name);
         return;
     case RECORD_IMAGE:
         controller->news_everywhere = true;
@@ -38,15 +41,20 @@ void news_of(struct controller *controller, enum record_kind kind, const char *n
         if (was) note_governed(controller, was);
         if (is) note_governed(controller, is);
         return;
-    case RECORD_PARTY: /* whose filters govern, and in which order */
-        controller->news_everywhere |=
-            was && is && !text_equal(((const struct party *)was)->parent, ((const struct party *)is)->parent);
+    case RECORD_PARTY: /* whose filters govern, and in which order; one that goes leaves nothing */
+        controller->news_everywhere |= was && (is == NULL || !text_equal(((const struct party *)was)->parent,
+                                                                         ((const struct party *)is)->parent));
+        return;
+    case RECORD_LEASE: /* of whom something may be there */
+        controller->news_everywhere |= is_active(was) != is_active(is);
+        return;
+    case RECORD_KEY:
+        controller->news_everywhere = true;
         return;
     case RECORD_HOST:
     case RECORD_POOL:
     case RECORD_SLA:
     case RECORD_SCALING_RULES:
-    case RECORD_LEASE:
     case RECORD_CONTACT:
         return; /* no document says anything of them */
     case RECORD_KINDS:
@@ -141,6 +149,20 @@ bool news_is_of_host(const struct host_fact *was, const struct host_fact *is)
     return was->underlay != is->underlay || (was->fenced || was->given_up) != (is->fenced || is->given_up) ||
            is_lost(was) != is_lost(is) || !text_equal(was->addresses[0], is->addresses[0]) ||
            !text_equal(was->addresses[1], is->addresses[1]);
+}
+
+/* Whose keys are there: documents name those that have no lease any more. */
+static bool news_is_of_keys(const struct host_fact *was, const struct host_fact *is)
+{
+    if (was->keys_length != is->keys_length) return true;
+    for (size_t i = 0; i < was->keys_length; i++)
+        if (!text_equal(was->keys[i].party, is->keys[i].party)) return true;
+    return false;
+}
+
+static bool is_active(const struct lease *lease)
+{
+    return lease && lease->state == LEASE_ACTIVE;
 }
 
 /* As plan/document has it: its instances are nobody's members any more. */

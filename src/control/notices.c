@@ -49,6 +49,20 @@ struct outbox {
 };
 
 static void take_back(struct controller *controller, struct change *change, const char *subject);
+/* One contact is told of one host's hardware. */
+struct telling {
+    struct controller *controller;
+    struct change *change;
+    struct arena *arena;
+    const char *contact, *host;
+    int64_t now_ms;
+};
+
+static void tell_findings(const struct telling *telling, const struct host_fact *before,
+                          const struct host_fact *after, int64_t step);
+static void tell_finding(const struct telling *telling, const struct finding *finding,
+                         enum notice_state state);
+static const struct finding *finding_as(const struct host_fact *fact, const struct finding *finding);
 static const struct tier *tier_of(struct controller *controller, const struct instance *instance);
 static const struct contact *contact_by(struct controller *controller, struct arena *arena, const char *party,
                                         const char *to);
@@ -198,6 +212,71 @@ void notices_host(struct controller *controller, struct change *change, const st
     }
 }
 
+void notices_hardware(struct controller *controller, struct change *change, const struct host_fact *before,
+                      const struct host_fact *after, int64_t now_ms)
+{
+    const struct record *host = mirror_get(controller->mirror, RECORD_HOST, after->name);
+    const struct record *record =
+        host ? mirror_get(controller->mirror, RECORD_POOL, ((const struct host *)host->object)->pool) : NULL;
+    const struct pool *pool = record ? record->object : NULL;
+    CLEANUP_ARENA struct arena *arena = arena_new();
+
+    for (size_t s = 0; pool && s < pool->on_hardware_length; s++) {
+        if (pool->on_hardware[s].what != HARDWARE_NOTIFY) continue;
+        const char *contact = arena_printf(arena, PARTY_LANDLORD "/%s", pool->on_hardware[s].to);
+        if (!mirror_get(controller->mirror, RECORD_CONTACT, contact)) continue;
+        struct telling telling = {controller, change, arena, contact, after->name, now_ms};
+        tell_findings(&telling, before, after, INT64_C(1) << s);
+    }
+}
+
+/* Whoever was told of any finding is told what became of the host. */
+static void tell_findings(const struct telling *telling, const struct host_fact *before,
+                          const struct host_fact *after, int64_t step)
+{
+    bool knows = false;
+
+    for (size_t i = 0; i < after->findings_length; i++) {
+        const struct finding *is = &after->findings[i], *was = finding_as(before, is);
+        knows |= (is->steps & step) != 0;
+        if ((is->steps & step) && !(was && (was->steps & step))) tell_finding(telling, is, NOTICE_FAILED);
+    }
+    for (size_t i = 0; i < before->findings_length; i++) {
+        const struct finding *was = &before->findings[i];
+        knows |= (was->steps & step) != 0;
+        if ((was->steps & step) && !finding_as(after, was)) tell_finding(telling, was, NOTICE_HEALED);
+    }
+    bool emptied = host_is_emptied(after);
+    if (emptied == host_is_emptied(before) || (emptied && !knows)) return;
+    const struct notice_line line = {.subject = arena_printf(telling->arena, "host/%s/policy", telling->host),
+                                     .state = emptied ? NOTICE_FAILED : NOTICE_HEALED,
+                                     .text = emptied ? after->emptied
+                                                     : "active again, after it was drained by policy",
+                                     .at_ms = telling->now_ms};
+    notices_add(telling->controller, telling->change, telling->contact, &line);
+}
+
+static void tell_finding(const struct telling *telling, const struct finding *finding,
+                         enum notice_state state)
+{
+    const char *text = finding_text(telling->arena, telling->host, finding);
+    const struct notice_line line = {
+        .subject = arena_printf(telling->arena, "host/%s/%s/%s", telling->host,
+                                finding_kind_names[finding->kind], finding->what),
+        .state = state,
+        .text = state == NOTICE_FAILED ? text : arena_printf(telling->arena, "over, what was: %s", text),
+        .at_ms = telling->now_ms};
+    notices_add(telling->controller, telling->change, telling->contact, &line);
+}
+
+static const struct finding *finding_as(const struct host_fact *fact, const struct finding *finding)
+{
+    for (size_t i = 0; i < fact->findings_length; i++)
+        if (fact->findings[i].kind == finding->kind && text_equal(fact->findings[i].what, finding->what))
+            return &fact->findings[i];
+    return NULL;
+}
+
 void notices_add(struct controller *controller, struct change *change, const char *contact,
                  const struct notice_line *line)
 {
@@ -238,7 +317,10 @@ struct notice_standing notices_standing(struct controller *controller, const cha
 void notices_contact_changed(struct controller *controller, const char *contact)
 {
     struct outbox *outbox = map_get(controller->outboxes, contact);
-    if (outbox) turn_at(outbox, 0);
+    if (!outbox) return;
+    for (size_t w = 0; w < POST_WAYS; w++)
+        outbox->sendings[w].not_before_ms = 0; /* what was in the way may be gone */
+    turn_at(outbox, 0);
 }
 
 static struct outbox *outbox_get(struct controller *controller, const char *contact)
@@ -504,6 +586,8 @@ static void send_by(struct sending *sending, const struct contact *contact,
         .from = contact->from,
         .to = contact->mail,
         .to_length = contact->mail_length,
+        .user = contact->login,
+        .secret = arena_printf(arena, "%s/%s", contact->party, contact->secret),
         .subject = subject_of(arena, message),
         .command = contact->command,
         .command_length = contact->command_length,

@@ -17,6 +17,10 @@ void notices_follow(struct controller *controller, struct change *change, const 
 /* The same from a host's new state; before: what it was. */
 void notices_host(struct controller *controller, struct change *change, const struct host_fact *before,
                   const struct host_fact *after, int64_t now_ms);
+/* The same from what was found of a host's hardware, and what its pool's policy does about it: whoever is
+ * told of a finding is told that it is over, and that the host is drained, or not any more. */
+void notices_hardware(struct controller *controller, struct change *change, const struct host_fact *before,
+                      const struct host_fact *after, int64_t now_ms);
 /* Adds that a contact (full name) is told of a subject. The opposite of what still waits only takes that
  * back. */
 void notices_add(struct controller *controller, struct change *change, const char *contact,

@@ -2,6 +2,7 @@
 #include "base/planted.h"
 #include "base/text.h"
 #include "control/internal.h"
+#include "control/notices.h"
 
 /* A report on its way into one transaction. */
 struct taking {
@@ -22,11 +23,71 @@ static void count_failures(struct instance *instance, const struct instance_repo
 static void take_gone(struct taking *taking);
 static void take_drained(struct taking *taking);
 static void take_document(struct taking *taking);
+static void take_hardware(struct taking *taking, struct host_fact *fact);
+static bool same_hardware(const struct host_fact *fact, const struct host_report *report);
+static const struct finding *finding_in(const struct finding *list, size_t length,
+                                        const struct finding *like);
 static const struct instance *instance_of(const struct taking *taking, const char *name);
 static void put_instance(struct taking *taking, const struct instance *instance);
 static bool same_keys(const struct host_fact *fact, const struct host_report *report);
 static void note_keys(struct taking *taking, const struct host_fact *fact);
 static const struct host_key *key_of(const struct host_key *keys, size_t length, const char *party);
+/* What was known of a finding before stays with it: since when, who was told, whether somebody accepts it. */
+static void take_hardware(struct taking *taking, struct host_fact *fact)
+{
+    const struct host_report *report = taking->report;
+    const struct host_fact before = *fact;
+    struct finding *findings =
+        arena_alloc_array(taking->arena, report->findings_length + 1, sizeof(*findings));
+
+    for (size_t i = 0; i < report->findings_length; i++) {
+        const struct finding *is = &report->findings[i];
+        const struct finding *was = finding_in(before.findings, before.findings_length, is);
+        findings[i] = was ? *was : (struct finding){.since_ms = taking->now_ms};
+        findings[i].kind = is->kind;
+        findings[i].what = is->what;
+        findings[i].value = is->value;
+        findings[i].limit = is->limit;
+        if (!was)
+            change_event(taking->change, taking->now_ms, "croft", "host", report->host,
+                         finding_kind_names[is->kind], finding_text(taking->arena, report->host, is));
+    }
+    for (size_t i = 0; i < before.findings_length; i++) {
+        const struct finding *was = &before.findings[i];
+        if (!finding_in(findings, report->findings_length, was))
+            change_event(taking->change, taking->now_ms, "croft", "host", report->host,
+                         arena_printf(taking->arena, "%s is over", finding_kind_names[was->kind]),
+                         finding_text(taking->arena, report->host, was));
+    }
+    fact->findings = findings;
+    fact->findings_length = report->findings_length;
+    fact->findings_ms = taking->now_ms;
+    fact->hardware_note = report->hardware_note;
+    notices_hardware(taking->controller, taking->change, &before, fact, taking->now_ms);
+}
+
+/* An agent that began a moment ago has not looked yet. */
+static bool same_hardware(const struct host_fact *fact, const struct host_report *report)
+{
+    if (!report->hardware_seen) return true;
+    if (fact->findings_length != report->findings_length ||
+        !text_equal(fact->hardware_note ? fact->hardware_note : "", report->hardware_note))
+        return false;
+    for (size_t i = 0; i < report->findings_length; i++) {
+        const struct finding *was = finding_in(fact->findings, fact->findings_length, &report->findings[i]);
+        if (!was || was->value != report->findings[i].value || was->limit != report->findings[i].limit)
+            return false;
+    }
+    return true;
+}
+
+static const struct finding *finding_in(const struct finding *list, size_t length, const struct finding *like)
+{
+    for (size_t i = 0; i < length; i++)
+        if (list[i].kind == like->kind && text_equal(list[i].what, like->what)) return &list[i];
+    return NULL;
+}
+
 static bool reported(const struct host_report *report, const char *instance);
 
 bool report_take(struct controller *controller, struct session *session, const struct host_report *report,
@@ -189,7 +250,7 @@ static void take_document(struct taking *taking)
     bool back = fact.given_up && report->document_version > 0 && fact.state != HOST_DOWN &&
                 !hosts_going_off(taking->controller, report->host);
     if (fact.document_version == report->document_version && text_equal(fact.document_error, refused) &&
-        !back && same_keys(&fact, report))
+        !back && same_keys(&fact, report) && same_hardware(&fact, report))
         return;
     if (refused[0] && !text_equal(fact.document_error, refused))
         change_event(taking->change, taking->now_ms, "croft", "host", report->host, "document refused",
@@ -200,6 +261,7 @@ static void take_document(struct taking *taking)
     fact.keys = report->keys;
     fact.keys_length = report->keys_length;
     if (back) fact.given_up = false;
+    if (!same_hardware(&fact, report)) take_hardware(taking, &fact);
     change_put(taking->change, RECORD_HOST_FACT, report->host, &fact);
 }
 
@@ -210,7 +272,8 @@ static bool same_keys(const struct host_fact *fact, const struct host_report *re
     for (size_t i = 0; i < fact->keys_length; i++) {
         const struct host_key *was = &fact->keys[i], *is = &report->keys[i];
         if (!text_equal(was->party, is->party) || was->generation != is->generation ||
-            was->taken_ms != is->taken_ms || !text_equal(was->fingerprint, is->fingerprint))
+            was->taken_ms != is->taken_ms || was->waits != is->waits || was->stored != is->stored ||
+            !text_equal(was->fingerprint, is->fingerprint))
             return false;
     }
     return true;

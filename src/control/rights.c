@@ -58,6 +58,7 @@ static const char *subject(struct arena *arena, enum deed deed, const char *targ
         [DEED_INSTANCE] = "instances",
         [DEED_FILTER] = "filters",
         [DEED_CONTACT] = "contacts",
+        [DEED_KEY] = "keys",
         [DEED_IMAGE] = "images",
         [DEED_PARTY] = "documents",
         [DEED_LEASE] = "leases given",
@@ -92,6 +93,8 @@ bool caller_may_see(struct controller *controller, const struct caller *caller, 
         return may(controller, caller, DEED_LOOK, ((const struct filter *)object)->party);
     case RECORD_CONTACT:
         return may(controller, caller, DEED_LOOK, ((const struct contact *)object)->party);
+    case RECORD_KEY:
+        return may(controller, caller, DEED_LOOK, ((const struct party_key *)object)->name);
     case RECORD_SLA: /* the price list, and what the promises are worth */
     case RECORD_SCALING_RULES:
         return true;

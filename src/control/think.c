@@ -38,6 +38,7 @@ static void write_down(struct controller *controller, struct change *change, con
 static void write_action(struct controller *controller, struct change *change, const struct action *action,
                          int64_t now_ms);
 static const char *action_what(struct arena *arena, const struct action *action);
+static const char *hardware_what(const struct host_fact *before, const struct host_fact *after);
 static void find_news(struct controller *controller, struct arena *arena, struct vec *ret_news);
 static bool differ_in_version(const char *a, const char *b);
 static void take(struct controller *controller, struct arena *arena, const struct plan *plan,
@@ -183,9 +184,11 @@ static void take(struct controller *controller, struct arena *arena, const struc
         const struct action *action = &plan->actions[i];
         if (action->kind == ACTION_FENCE) continue;
         bool is_farm = action->kind == ACTION_FARM, is_gone = action->kind == ACTION_FORGET;
-        enum record_kind kind = is_farm ? RECORD_FARM_FACT : RECORD_INSTANCE;
+        bool is_host = action->kind == ACTION_HOST;
+        enum record_kind kind = is_farm ? RECORD_FARM_FACT : is_host ? RECORD_HOST_FACT : RECORD_INSTANCE;
         news_of(controller, kind, action->name,
                 is_farm   ? (const void *)action->farm_fact
+                : is_host ? (const void *)action->host_fact
                 : is_gone ? NULL
                           : (const void *)action->instance);
         planner_take(controller->planner, arena, action);
@@ -270,6 +273,14 @@ static void write_action(struct controller *controller, struct change *change, c
                      action->reason);
         return;
     }
+    if (action->kind == ACTION_HOST) {
+        before = mirror_get(controller->mirror, RECORD_HOST_FACT, action->name);
+        notices_hardware(controller, change, before->object, action->host_fact, now_ms);
+        change_put(change, RECORD_HOST_FACT, action->name, action->host_fact);
+        change_event(change, now_ms, "croft", "host", action->name,
+                     hardware_what(before->object, action->host_fact), action->reason);
+        return;
+    }
     const struct instance *instance = planner_get(planner, RECORD_INSTANCE, action->name);
     before = mirror_get(controller->mirror, RECORD_INSTANCE, action->name);
     notices_follow(controller, change, action, before ? before->object : NULL, now_ms);
@@ -307,10 +318,21 @@ static const char *action_what(struct arena *arena, const struct action *action)
         return action->instance->mend_step ? "mending" : "mended";
     case ACTION_FENCE:
         return "fencing";
+    case ACTION_HOST:
+        break; /* hardware_what() */
     case ACTION_FARM:
         return action->farm_fact->vni ? "network given" : "network returned";
     }
     UNREACHABLE();
+}
+
+static const char *hardware_what(const struct host_fact *before, const struct host_fact *after)
+{
+    if (host_is_emptied(before) != host_is_emptied(after))
+        return host_is_emptied(after) ? "drained by policy" : "activated by policy";
+    return text_equal(before->spared ? before->spared : "", after->spared ? after->spared : "")
+               ? "told of"
+               : "not drained";
 }
 
 /* Every host whose document says something else than before gets a new version of it. */

@@ -9,6 +9,8 @@
 
 /* Where an instance is put; made by the agent from the net driver's answers. */
 struct compute_place {
+    const char
+        *store; /* where its image is unpacked, as given to add_image(); NULL: the driver's own place */
     const char *net_ns_path; /* its network namespace, configured and filtered */
     const char *hostname;    /* "web-1" */
     const char *domain;      /* "shop.acme": search domain */
@@ -29,6 +31,7 @@ struct compute_command {
 /* One instance that the driver knows of: what `list` finds after a restart of the agent. */
 struct compute_found {
     char *instance; /* full name, the caller's to mem_free() */
+    char *store;    /* where its image is: compute_place.store, the caller's to mem_free(); NULL */
     int64_t incarnation;
     char *personality_json; /* as given to create, the caller's to mem_free() */
     bool running;           /* its process lives */
@@ -66,16 +69,22 @@ struct compute_driver {
     void (*destroy)(void *self); /* leaves instances running; no done is called after */
     void (*set_events)(void *self, const struct compute_events *events);
 
-    /* True when the image is unpacked here and can be used. */
-    bool (*has_image)(void *self, const char *digest);
-    /* True when the layer is unpacked here, with whatever image: add_image reads no file for it. */
-    bool (*has_layer)(void *self, const char *digest);
+    /* Images are unpacked in a place of the driver's own (store NULL), or below a directory that is given:
+     * one that can be read and written from the first call that names it until drop_store(). */
+    /* True when the image is unpacked there and can be used. */
+    bool (*has_image)(void *self, const char *store, const char *digest);
+    /* True when the layer is unpacked there, with whatever image: add_image reads no file for it. */
+    bool (*has_layer)(void *self, const char *store, const char *digest);
     /* The layers (files under the paths given, in the image's order; digests verified) are unpacked durably;
      * idempotent; a crash in between leaves nothing that has_image() calls true. */
-    void (*add_image)(void *self, const struct image *image, const char *const *layer_paths,
-                      compute_done done, void *ctx);
+    void (*add_image)(void *self, const char *store, const struct image *image,
+                      const char *const *layer_paths, compute_done done, void *ctx);
     /* Removes images that no instance uses and that are not in `digests`. */
-    bool (*keep_images)(void *self, const char *const *digests, size_t length, struct error *err);
+    bool (*keep_images)(void *self, const char *store, const char *const *digests, size_t length,
+                        struct error *err);
+    /* Nothing is done there any more, and nothing open. Not while an image is added there. Instances made
+     * from there go on. */
+    void (*drop_store)(void *self, const char *store);
 
     /* Instances will be made in a moment: what takes its time and can be begun before begins now. Changes
      * nothing that can be seen; optional to call. */
@@ -110,14 +119,17 @@ struct compute_driver {
     bool (*log)(void *self, const char *instance, int64_t *offset, size_t size_max, struct buf *ret_data,
                 struct error *err);
     /* Argument vector that runs a command inside, for port/process (struct vec of char *, NULL last, the
-     * caller's to mem_free() each). With tty the process has to be given a terminal too. */
+     * caller's to mem_free() each). With tty the process has to be given a terminal too, and its
+     * standard error for itself: the command's is the terminal. */
     bool (*exec_argv)(void *self, const char *instance, const struct compute_command *command,
                       struct vec *ret_argv, struct error *err);
-    /* output: all that a process of exec_argv() has written so far. Does it say that the command cannot be
-     * run, the status with which a shell tells so (127: not found, 126: it is no program), and why; 0: it is
-     * the command's own. *ret_why points into output. */
+    /* output: all that a process of exec_argv() has written so far; with tty, to its standard error. Does it
+     * say that the command cannot be run, the status with which a shell tells so (127: not found, 126: it is
+     * no program), and why; -1: with tty, the driver itself failed, and why; 0: it is the command's own, or
+     * says nothing. *ret_why points into output. */
     int (*exec_refused)(void *self, const char *output, const char **ret_why);
-    /* Directory of the host that the instance sees as /run/croft: control sockets. NULL when unknown. */
+    /* Directory of the host that the instance sees as /run/croft: sockets. A balancer may change what is in
+     * it, others only connect to what the agent has put there. NULL when unknown. */
     const char *(*control_directory)(void *self, const char *instance);
 };
 

@@ -15,8 +15,10 @@ struct net_counter {
     char *farm;     /* caller's to mem_free() */
     char *instance; /* short name of the port, or "" for the farm's */
     char *reason;   /* "spoof", "boundary", "policy", "dhcp", "rate", … */
+    char *by; /* of "filter": the full name of the one that denied, or "": one of many, or of those gone */
     int64_t packets;
 };
+enum { NET_FILTERS_TOLD_MAX = 8 };
 /* Frees the items (struct net_counter) and the vector. Here, for callers that link no net driver. */
 static inline void net_counters_free(struct vec *counters)
 {
@@ -25,9 +27,19 @@ static inline void net_counters_free(struct vec *counters)
         mem_free(counter->farm);
         mem_free(counter->instance);
         mem_free(counter->reason);
+        mem_free(counter->by);
     }
     vec_free(counters);
 }
+
+/* A published socket of this host. To its farm it is the balancer's port, and callers are the internet. */
+struct net_door {
+    const char *publish;          /* "ADDR:PORT"; 0.0.0.0: all addresses */
+    const char *balancer;         /* full name of the instance */
+    uint32_t address;             /* of it in the farm */
+    uint16_t port;                /* of its frontend there */
+    const struct host_farm *farm; /* whose filters judge who comes; NULL: those that do so now go on */
+};
 
 struct net_driver {
     void *self;
@@ -51,6 +63,12 @@ struct net_driver {
     /* Names of the farms that are there (char *, the caller's to mem_free()): after an agent's restart. */
     bool (*farm_list)(void *self, struct vec *ret_names, struct error *err);
 
+    /* All published sockets that are here or about to be: the filters that govern the balancers' ports judge
+     * who comes to them, by the real source of each packet. In force when it returns, at one instant; what
+     * judged at doors that are not in the list ends. On failure all is as before. Cheap when nothing changed.
+     */
+    bool (*doors_set)(void *self, const struct net_door *doors, size_t length, struct error *err);
+
     /* A namespace for the instance with lo and eth0 up: its address and MAC, the gateway as default route. It
      * can send nothing but what its identity and the farm's filters allow from the first packet on. The farm
      * is there, the instance is one of its members. ret_ns_path: path_size bytes. Idempotent. */
@@ -62,7 +80,8 @@ struct net_driver {
 
     /* Descriptor of the farm's namespace, for probes from the gateway's address; the caller closes it. */
     bool (*farm_ns)(void *self, const char *farm, int *ret_fd, struct error *err);
-    /* Packets that were denied, by port and reason: items are struct net_counter. */
+    /* Packets that were denied, by port, reason and filter (of each port NET_FILTERS_TOLD_MAX by name, the
+     * rest together): items are struct net_counter. */
     bool (*counters)(void *self, struct vec *ret_counters, struct error *err);
 };
 

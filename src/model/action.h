@@ -17,6 +17,8 @@ enum action_kind {
     ACTION_FENCE,    /* make sure that a host runs nothing any more */
     ACTION_FARM, /* gives a farm its fact: vni, endpoints; or takes it away when the last instance is gone */
     ACTION_MEND, /* a step of its tier's on_failure begins; or, with mend_step 0, its trouble is over */
+    ACTION_HOST, /* what is done about a host's hardware: its fact, with steps taken, emptied or not any more
+                  */
 };
 
 struct action {
@@ -26,6 +28,7 @@ struct action {
     int step;                        /* ACTION_PLACE: recovery step of planning.md, 1 to 5; else 0 */
     const char *reason;              /* one sentence */
     const struct instance *instance; /* of an instance, unless forgotten: its whole record after the action */
+    const struct host_fact *host_fact; /* ACTION_HOST: the new fact */
     const struct farm_fact *farm_fact; /* ACTION_FARM: the new fact; vni 0: delete it */
 };
 

@@ -76,6 +76,8 @@ struct personality {
     size_t env_length;
     const struct file *files;
     size_t files_length;
+    const struct pair *metadata;
+    size_t metadata_length;
     struct resources size;
     struct health health;
     uint32_t address;
@@ -90,6 +92,14 @@ struct host_peer {
     const char *name;
     const char *addresses[2]; /* management "IP:PORT" of its agent; "" when unknown */
     bool given_up;            /* fenced: its instances may run elsewhere */
+};
+
+/* A party that has something here, or that is above one that has, or that had and has no lease any more. */
+struct host_party {
+    const char *name;
+    const char *parent;   /* up to "landlord", who is not in the list */
+    enum custody custody; /* of its secret */
+    bool severed; /* its lease ended: what it left here is to be destroyed as soon as nothing of it runs */
 };
 
 /* Of a piece of input for a command that runs inside: it may have to wait in the memory of the host and of
@@ -109,6 +119,8 @@ struct host_document {
     size_t underlay_peers_length;
     const struct host_peer *peers; /* all other hosts: who is asked when no controller answers after a boot */
     size_t peers_length;
+    const struct host_party *parties;
+    size_t parties_length;
 };
 
 struct instance_report {
@@ -131,6 +143,7 @@ struct denied_report {
     const char *farm;
     const char *instance; /* short name of the port, or "" for the farm's */
     const char *reason;   /* of denials.h */
+    const char *by;       /* full name of the filter that denied, or "" */
     int64_t packets;
 };
 
@@ -152,6 +165,11 @@ struct host_report {
     size_t denied_length;
     const struct host_key *keys;
     size_t keys_length;
+    /* The hardware has been looked at since the agent began: before that nothing is said of it. */
+    bool hardware_seen;
+    const struct finding *findings;
+    size_t findings_length;
+    const char *hardware_note; /* what is not looked at, and why; "" */
 };
 
 #endif

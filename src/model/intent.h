@@ -21,6 +21,7 @@ enum document_kind {
     KIND_FILTER,
     KIND_LEASE,
     KIND_CONTACT,
+    KIND_KEY,
     KIND_COUNT
 };
 
@@ -72,10 +73,13 @@ struct party {
     struct quota quota;
 };
 
+/* Where the secret of a party is kept with which hosts encrypt what they store for it. */
+enum custody { CUSTODY_HOST, CUSTODY_TENANT };
+
 enum compute_kind { COMPUTE_CONTAINER, COMPUTE_VM, COMPUTE_HOST };
 enum protocol { PROTOCOL_TCP, PROTOCOL_UDP, PROTOCOL_ICMP, PROTOCOL_ANY };
 enum farm_intent_state { FARM_RUNNING, FARM_STOPPED };
-enum health_kind { HEALTH_NONE, HEALTH_HTTP, HEALTH_TCP, HEALTH_EXEC };
+enum health_kind { HEALTH_NONE, HEALTH_HTTP, HEALTH_TCP, HEALTH_EXEC, HEALTH_HEARTBEAT };
 enum balance_mode { BALANCE_HTTP, BALANCE_TCP };
 
 struct pair {
@@ -98,6 +102,7 @@ struct health {
     int64_t every_ms;   /* 1s */
     int64_t timeout_ms; /* 500ms */
     int64_t fails;      /* 3: so many in a row are a failure */
+    int64_t within_ms;  /* HEALTH_HEARTBEAT: one at least so often, through its socket; else 0 */
 };
 
 struct count {
@@ -125,12 +130,33 @@ enum mend_what {
     MEND_REPLACE, /* another host */
     MEND_NOTIFY,
 };
+/* Of a tier: names are parts of a path, and all of it is one answer. */
+enum { METADATA_MAX = 64, METADATA_NAME_SIZE_MAX = 63, METADATA_SIZE_MAX = 16 * 1024 };
+enum { HEARTBEAT_MS_MIN = 1000 };
+
 enum { MEND_STEPS_MAX = 16, MEND_WITHIN_MS_MIN = 1000 };
 struct mend_step {
     enum mend_what what;
     int64_t within_ms; /* so long it may take to help; a new failure ends the wait */
     int64_t times;     /* so often before the next step; notify: 1 */
     const char *to;    /* notify: a contact of the party, or else of the landlord; else "" */
+};
+
+/* What the landlord has done about a host whose hardware goes bad. Each step is due so long after a finding
+ * of its kinds was first told, if that still holds. */
+enum hardware_what { HARDWARE_NOTIFY, HARDWARE_DRAIN };
+enum { HARDWARE_STEPS_MAX = 16, HARDWARE_BACK_MS_MIN = 60 * 1000 };
+struct hardware_step {
+    enum hardware_what what;
+    int64_t after_ms;
+    const char *const *on_names; /* of finding kinds; length 0: all */
+    size_t on_names_length;
+    int64_t on;   /* the names, read: bits 1 << enum finding_kind; made by the reader, not in the document */
+    int64_t over; /* only where more than so much is read */
+    const char *to;  /* notify: a contact of the landlord; else "" */
+    int64_t back_ms; /* drain: so long after the last finding ended it is active again; 0: when somebody says
+                        so */
+    int64_t most_millis; /* drain: of the pool's hosts that its policy has drained at once, in thousandths */
 };
 
 struct tier {
@@ -146,6 +172,8 @@ struct tier {
     size_t env_length;
     const struct file *files;
     size_t files_length;
+    const struct pair *metadata; /* what its instances read at their socket; may change while they run */
+    size_t metadata_length;
     struct health health;
     int64_t warm;
     struct spread spread;
@@ -201,6 +229,8 @@ struct pool {
     int64_t oversubscription_millis;
     const struct mend_step *on_failure; /* of a host; notify only: it is looked at and fenced in any case */
     size_t on_failure_length;
+    const struct hardware_step *on_hardware; /* of a host that answers, but whose hardware goes bad */
+    size_t on_hardware_length;
 };
 
 /* What a service level counts, and a tier's `capacity` is in. */
@@ -374,11 +404,19 @@ struct contact {
     size_t mail_length;
     const char *smtp;           /* "smtp://HOST:PORT", by which mail goes; "" without mail */
     const char *from;           /* whom mail comes from */
+    const char *login;          /* who logs in at the server, over TLS only; "": nobody does */
+    const char *secret;         /* the password's name: a file of the controller's machine, PARTY/SECRET */
     const char *webhook;        /* URL, or "" */
     const char *const *command; /* on the controller's machine: the landlord's contacts only */
     size_t command_length;
     int64_t group_ms; /* what comes within so long is one message */
     int64_t hourly;   /* messages an hour at most; what waits is told by the next */
+};
+
+/* How the secret of a party is kept with which hosts encrypt what they store for it. */
+struct party_key {
+    const char *name; /* the party's */
+    enum custody custody;
 };
 
 /* Written by `croft image import`, not by hand. */

@@ -22,11 +22,13 @@ extern const struct schema schema_lease;
 extern const struct schema schema_quota;
 extern const struct schema schema_filter_rule;
 extern const struct schema schema_contact;
+extern const struct schema schema_party_key;
 extern const struct schema schema_tier;
 extern const struct schema schema_size; /* struct resources of a tier */
 extern const struct schema schema_instance;
 extern const struct schema schema_host_fact;
 extern const struct schema schema_farm_fact;
+extern const struct schema schema_finding;
 extern const struct schema schema_usage;
 extern const struct schema schema_host_usage;
 extern const struct schema schema_farm_terms;
@@ -38,10 +40,12 @@ extern const struct schema schema_host_document;
 extern const struct schema schema_personality;
 extern const struct schema schema_host_report;
 extern const struct schema schema_kept_keys;
+extern const struct schema schema_kept_disk_keys;
 
 /* The names behind the enumerations, as written in documents and shown to people. */
 extern const char *const host_intent_state_names[];
 extern const char *const farm_intent_state_names[];
+extern const char *const custody_names[]; /* host tenant */
 extern const char *const compute_kind_names[];
 extern const char *const protocol_names[];
 extern const char *const balance_mode_names[];
@@ -57,6 +61,8 @@ extern const char *const level_names[]; /* committed guaranteed extended */
 extern const char *const scaling_variable_names[];
 extern const char *const filter_action_names[];    /* deny allow reject */
 extern const char *const mend_what_names[];        /* restart reload replace notify */
+extern const char *const finding_kind_names[];     /* memory-errors memory-lost hot … */
+extern const char *const hardware_what_names[];    /* notify drain */
 extern const char *const filter_direction_names[]; /* in out both */
 extern const char *const right_names[];            /* hardware software develop lease read */
 extern const char *const lease_state_names[];      /* active ended */

@@ -3,6 +3,7 @@
 #ifndef CROFT_MODEL_STATE_H
 #define CROFT_MODEL_STATE_H
 
+#include "model/hardware.h"
 #include "model/intent.h"
 #include "model/keys.h"
 
@@ -18,6 +19,7 @@ enum record_kind {
     RECORD_FILTER,
     RECORD_LEASE,
     RECORD_CONTACT,
+    RECORD_KEY,
     RECORD_INSTANCE,
     RECORD_HOST_FACT,
     RECORD_FARM_FACT,
@@ -115,8 +117,26 @@ struct host_fact {
     const char *document_error;  /* why the newest was refused or rolled back; "" when it was not */
     const struct host_key *keys; /* of the parties that have something there, and the landlord's */
     size_t keys_length;
+    const struct finding *findings; /* what is wrong with its hardware */
+    size_t findings_length;
+    int64_t findings_ms;       /* when the last of them ended, or that list changed otherwise; wall clock */
+    const char *hardware_note; /* what its agent does not look at, and why; "" */
+    const char *emptied; /* why its pool's policy drains it, until somebody activates it; "": it does not */
+    const char *spared;  /* why that does not drain it although it would; "" */
     const char *reason;
 };
+
+/* Texts of a fact that may be NULL until the host has told of its hardware. */
+static inline bool host_is_emptied(const struct host_fact *fact)
+{
+    return fact != NULL && fact->emptied != NULL && fact->emptied[0] != '\0';
+}
+
+/* Whether it is to have instances. fact: NULL, none yet. */
+static inline bool host_is_active(const struct host *host, const struct host_fact *fact)
+{
+    return host->state == HOST_ACTIVE && !host_is_emptied(fact);
+}
 
 struct tier_counter {
     const char *tier;
@@ -181,6 +201,8 @@ struct snapshot {
     size_t leases_length;
     const struct contact *contacts;
     size_t contacts_length;
+    const struct party_key *keys;
+    size_t keys_length;
     const struct farm *farms;
     size_t farms_length;
     const struct farm_fact *farm_facts;

@@ -14,5 +14,6 @@ extern const struct schema schema_file;
 extern const struct schema schema_health;
 extern const struct schema schema_host_key;
 extern const struct schema schema_mend_step;
+extern const struct schema schema_hardware_step;
 
 #endif

@@ -5,7 +5,9 @@
 #include <string.h>
 
 static bool finish_contact(struct arena *arena, const struct node *node, void *object, struct error *err);
+static bool check_login(const struct contact *contact, const struct node *node, struct error *err);
 static bool is_mail(const char *text);
+static bool is_secret(const char *text);
 static bool is_url(const char *text, const char *const *schemes);
 
 static const struct field contact_fields[] = {
@@ -17,6 +19,11 @@ static const struct field contact_fields[] = {
     SCALAR(struct contact, smtp, "smtp", scalar_text,
            "the server that takes mail, smtp://HOST:PORT or smtps://HOST:PORT", .hidden_default = true),
     SCALAR(struct contact, from, "from", scalar_text, "the sender of mail", .fallback = "croft@localhost",
+           .hidden_default = true),
+    SCALAR(struct contact, login, "login", scalar_text, "who logs in at the mail server; only over TLS",
+           .hidden_default = true),
+    SCALAR(struct contact, secret, "secret", scalar_text,
+           "name of the password: the file PARTY/SECRET of the controller's --secrets",
            .hidden_default = true),
     SCALAR(struct contact, webhook, "webhook", scalar_text, "URL that gets a POST of JSON",
            .hidden_default = true),
@@ -69,6 +76,7 @@ static bool finish_contact(struct arena *arena, const struct node *node, void *o
         error_set(err, ERROR_INVALID, "expected smtp://HOST:PORT or smtps://HOST:PORT");
         return schema_error_at(err, node_get(node, "smtp"), "smtp");
     }
+    if (!check_login(contact, node, err)) return false;
     if (contact->webhook[0] != '\0' && !is_url(contact->webhook, hook_schemes)) {
         error_set(err, ERROR_INVALID, "expected http://… or https://…");
         return schema_error_at(err, node_get(node, "webhook"), "webhook");
@@ -83,6 +91,40 @@ static bool finish_contact(struct arena *arena, const struct node *node, void *o
         return schema_error_at(err, node_get(node, "command"), "command");
     }
     return true;
+}
+
+static bool check_login(const struct contact *contact, const struct node *node, struct error *err)
+{
+    if ((contact->login[0] != '\0') != (contact->secret[0] != '\0')) {
+        error_set(err, ERROR_INVALID,
+                  "login and secret go together: who logs in, and the name of the password");
+        return schema_error_at(err, node, contact->login[0] != '\0' ? "secret" : "login");
+    }
+    if (contact->login[0] == '\0') return true;
+    if (contact->smtp[0] == '\0') {
+        error_set(err, ERROR_INVALID, "a login is for the mail server: smtp is missing");
+        return schema_error_at(err, node_get(node, "login"), "login");
+    }
+    if (!is_secret(contact->secret)) {
+        error_set(
+            err, ERROR_INVALID,
+            "expected a name of 1 to 63 of a-z 0-9 -: the password itself does not belong into a document");
+        return schema_error_at(err, node_get(node, "secret"), "secret");
+    }
+    for (const char *c = contact->login; *c != '\0'; c++) {
+        if (*c > ' ' && *c != 0x7f) continue;
+        error_set(err, ERROR_INVALID, "expected a name without spaces, such as croft@example.com");
+        return schema_error_at(err, node_get(node, "login"), "login");
+    }
+    return true;
+}
+
+/* As scalar_name, whose words would not say why a password is refused. */
+static bool is_secret(const char *text)
+{
+    size_t size = strlen(text);
+    return size <= 63 && strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-") == size && text[0] != '-' &&
+           text[size - 1] != '-';
 }
 
 /* What goes into a mail's envelope and head as it is: no spaces, controls or brackets (RFC 5321, 4.1.2 allows

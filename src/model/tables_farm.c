@@ -14,6 +14,9 @@ static bool finish_mend_step(struct arena *arena, const struct node *node, void 
 static bool finish_tier(struct arena *arena, const struct node *node, void *object, struct error *err);
 static bool check_env(struct arena *arena, const struct node *node, const struct tier *tier,
                       struct error *err);
+static bool check_metadata(struct arena *arena, const struct node *node, const struct tier *tier,
+                           struct error *err);
+static bool check_heartbeat(const struct health *health, const struct node *node, struct error *err);
 static bool finish_farm(struct arena *arena, const struct node *node, void *object, struct error *err);
 
 static const struct field file_fields[] = {
@@ -31,6 +34,9 @@ static const struct field health_fields[] = {
     SCALARS(struct health, command, "exec", scalar_text,
             "command that ends with 0 while the instance is well", .min = 1, .max = 4096,
             .limit = "words a command", .hidden_default = true),
+    SCALAR(struct health, within_ms, "heartbeat", scalar_duration,
+           "the instance says at its socket that it is well, at least so often", .min = HEARTBEAT_MS_MIN,
+           .max = 86400000, .hidden_default = true),
     SCALAR(struct health, port, "port", scalar_port, "port of http or tcp", .hidden_default = true),
     SCALAR(struct health, every_ms, "every", scalar_duration, "time from one check to the next",
            .fallback = "1s", .min = 10, .max = 86400000),
@@ -114,6 +120,9 @@ static const struct field tier_fields[] = {
           .hidden_default = true),
     OBJECTS(struct tier, files, "files", schema_file, "files put into the instance", .max = 256,
             .limit = "files a tier", .hidden_default = true),
+    PAIRS(struct tier, metadata, "metadata",
+          "what its instances read at /run/croft/socket; a change restarts nothing", .max = METADATA_MAX,
+          .limit = "metadata a tier", .hidden_default = true),
     STRUCT(struct tier, health, "health", schema_health, "how to see that an instance is well",
            .hidden_default = true),
     SCALAR(struct tier, warm, "warm", scalar_int, "this many more, configured and waiting at the door",
@@ -175,12 +184,14 @@ static bool finish_health(struct arena *arena, const struct node *node, void *ob
     bool http = health->path[0] != '\0';
     bool tcp = health->kind == HEALTH_TCP;
     bool exec = health->command_length > 0;
+    bool heartbeat = health->within_ms > 0;
     const struct node *port = node_get(node, "port");
-    if ((http ? 1 : 0) + (tcp ? 1 : 0) + (exec ? 1 : 0) != 1) {
-        error_set(err, ERROR_INVALID, "expected one of http, tcp and exec");
+    if (http + tcp + exec + heartbeat != 1) {
+        error_set(err, ERROR_INVALID, "expected one of http, tcp, exec and heartbeat");
         return schema_error_at(err, node, "");
     }
-    health->kind = http ? HEALTH_HTTP : tcp ? HEALTH_TCP : HEALTH_EXEC;
+    health->kind = http ? HEALTH_HTTP : tcp ? HEALTH_TCP : exec ? HEALTH_EXEC : HEALTH_HEARTBEAT;
+    if (heartbeat) return check_heartbeat(health, node, err);
     if (exec && port != NULL) {
         error_set(err, ERROR_INVALID, "a check by exec has no port");
         return schema_error_at(err, port, "port");
@@ -195,6 +206,21 @@ static bool finish_health(struct arena *arena, const struct node *node, void *ob
         return schema_error_at(err, node, "port");
     }
     return true;
+}
+
+/* Nobody asks it, so what says how it is asked has no place. What a document that was read before is written
+ * with says nothing. */
+static bool check_heartbeat(const struct health *health, const struct node *node, struct error *err)
+{
+    const struct health usual = {.every_ms = 1000, .timeout_ms = 500, .fails = 3};
+    const char *name = health->port != 0                        ? "port"
+                       : health->every_ms != usual.every_ms     ? "every"
+                       : health->timeout_ms != usual.timeout_ms ? "timeout"
+                       : health->fails != usual.fails           ? "fails"
+                                                                : NULL;
+    if (name == NULL) return true;
+    error_set(err, ERROR_INVALID, "a heartbeat comes by itself: it has no %s", name);
+    return schema_error_at(err, node_get(node, name), name);
 }
 
 static bool health_is_nothing(const void *object)
@@ -238,7 +264,7 @@ static bool finish_tier(struct arena *arena, const struct node *node, void *obje
                   (long long)tier->warm, TIER_INSTANCES_MAX);
         return schema_error_at(err, node_get(node, "warm"), "warm");
     }
-    return check_env(arena, node, tier, err);
+    return check_env(arena, node, tier, err) && check_metadata(arena, node, tier, err);
 }
 
 /* Notifying is no try to mend: by itself it makes nobody wait, and once is enough. */
@@ -276,6 +302,28 @@ static bool check_env(struct arena *arena, const struct node *node, const struct
         error_set(err, ERROR_INVALID, "expected the name of a variable: text without =");
         const struct node *at = node_get(node_get(node, "env"), name);
         return schema_error_at(err, at, arena_printf(arena, "env.%s", name));
+    }
+    return true;
+}
+
+static bool check_metadata(struct arena *arena, const struct node *node, const struct tier *tier,
+                           struct error *err)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < tier->metadata_length; i++) {
+        const char *name = tier->metadata[i].name;
+        const struct node *at = node_get(node_get(node, "metadata"), name);
+        size_t length = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
+        size += strlen(name) + strlen(tier->metadata[i].value);
+        if (length == 0 || name[length] != '\0' || length > METADATA_NAME_SIZE_MAX)
+            error_set(err, ERROR_INVALID, "expected a name of 1 to %d letters, digits and . _ -",
+                      METADATA_NAME_SIZE_MAX);
+        else if (size > METADATA_SIZE_MAX)
+            error_set(err, ERROR_TOO_LARGE, "past the limit of %d KiB of metadata a tier",
+                      METADATA_SIZE_MAX / 1024);
+        else
+            continue;
+        return schema_error_at(err, at, arena_printf(arena, "metadata.%s", name));
     }
     return true;
 }

@@ -103,6 +103,9 @@ static const struct field pool_fields[] = {
     OBJECTS(struct pool, on_failure, "on_failure", schema_mend_step,
             "who is told of a host that is down; it is looked at and fenced in any case",
             .max = MEND_STEPS_MAX, .limit = "steps a pool", .hidden_default = true),
+    OBJECTS(struct pool, on_hardware, "on_hardware", schema_hardware_step,
+            "what is done about a host that answers, but whose memory, disks or temperature are bad",
+            .max = HARDWARE_STEPS_MAX, .limit = "steps a pool", .hidden_default = true),
 };
 const struct schema schema_pool = SCHEMA(struct pool, "Pool", pool_fields, .finish = finish_pool);
 

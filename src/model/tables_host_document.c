@@ -73,6 +73,7 @@ static const struct field personality_fields[] = {
     PAIRS(struct personality, env, "env", "environment of the command", .hidden_default = true),
     OBJECTS(struct personality, files, "files", schema_file, "files put into the instance",
             .hidden_default = true),
+    PAIRS(struct personality, metadata, "metadata", "what it reads at its socket", .hidden_default = true),
     STRUCT(struct personality, size, "size", schema_resources, "what it takes"),
     STRUCT(struct personality, health, "health", schema_health, "how to see that it is well",
            .hidden_default = true),
@@ -95,6 +96,16 @@ static const struct field peer_fields[] = {
 };
 static const struct schema schema_peer = SCHEMA(struct host_peer, "peer", peer_fields);
 
+static const struct field host_party_fields[] = {
+    SCALAR(struct host_party, name, "name", scalar_text, "who it is", .required = true),
+    SCALAR(struct host_party, parent, "parent", scalar_text, "whom it leases from", .fallback = "landlord"),
+    ENUM(struct host_party, custody, "custody", custody_names, "where its secret is kept",
+         .fallback = "host"),
+    SCALAR(struct host_party, severed, "severed", scalar_bool, "it has no lease any more",
+           .fallback = "false", .hidden_default = true),
+};
+static const struct schema schema_host_party = SCHEMA(struct host_party, "host_party", host_party_fields);
+
 static const struct field host_document_fields[] = {
     SCALAR(struct host_document, host, "host", scalar_text, "the host's name", .required = true),
     SCALAR(struct host_document, version, "version", scalar_int, "only grows"),
@@ -103,6 +114,8 @@ static const struct field host_document_fields[] = {
     OBJECTS(struct host_document, instances, "instances", schema_personality, "what should be here"),
     SCALARS(struct host_document, underlay_peers, "underlay_peers", scalar_ipv4, "who may send VXLAN here"),
     OBJECTS(struct host_document, peers, "peers", schema_peer, "all other hosts"),
+    OBJECTS(struct host_document, parties, "parties", schema_host_party,
+            "who has something here, and whom they lease from", .hidden_default = true),
 };
 const struct schema schema_host_document = SCHEMA(struct host_document, "HostDocument", host_document_fields);
 
@@ -132,6 +145,8 @@ static const struct field denied_report_fields[] = {
     SCALAR(struct denied_report, farm, "farm", scalar_text, "full name", .required = true),
     SCALAR(struct denied_report, instance, "instance", scalar_text, "short name; empty: the farm's"),
     SCALAR(struct denied_report, reason, "reason", scalar_text, "why", .required = true),
+    SCALAR(struct denied_report, by, "by", scalar_text, "full name of the filter that did not let them pass",
+           .hidden_default = true),
     SCALAR(struct denied_report, packets, "packets", scalar_int, "since the network was made here"),
 };
 static const struct schema schema_denied_report =
@@ -154,5 +169,11 @@ static const struct field host_report_fields[] = {
     OBJECTS(struct host_report, denied, "denied", schema_denied_report, "packets that were not let pass"),
     OBJECTS(struct host_report, keys, "keys", schema_host_key, "parties' key pairs here",
             .hidden_default = true),
+    SCALAR(struct host_report, hardware_seen, "hardware_seen", scalar_bool, "its hardware was looked at",
+           .hidden_default = true),
+    OBJECTS(struct host_report, findings, "findings", schema_finding, "what is wrong with its hardware",
+            .max = FINDINGS_MAX, .limit = "findings a host", .hidden_default = true),
+    SCALAR(struct host_report, hardware_note, "hardware_note", scalar_text,
+           "what of it is not looked at, and why", .hidden_default = true),
 };
 const struct schema schema_host_report = SCHEMA(struct host_report, "HostReport", host_report_fields);

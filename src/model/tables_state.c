@@ -80,6 +80,16 @@ static const struct field host_fact_fields[] = {
            "why the newest was refused or rolled back"),
     OBJECTS(struct host_fact, keys, "keys", schema_host_key, "parties' key pairs there",
             .hidden_default = true),
+    OBJECTS(struct host_fact, findings, "findings", schema_finding, "what is wrong with its hardware",
+            .hidden_default = true),
+    SCALAR(struct host_fact, findings_ms, "findings_ms", scalar_int, "when they changed, wall clock",
+           .hidden_default = true),
+    SCALAR(struct host_fact, hardware_note, "hardware_note", scalar_text,
+           "what its agent does not look at, and why", .hidden_default = true),
+    SCALAR(struct host_fact, emptied, "emptied", scalar_text, "why its pool's policy drains it",
+           .hidden_default = true),
+    SCALAR(struct host_fact, spared, "spared", scalar_text, "why it does not drain it although it would",
+           .hidden_default = true),
     SCALAR(struct host_fact, reason, "reason", scalar_text, "why it is in this state"),
 };
 const struct schema schema_host_fact = SCHEMA(struct host_fact, "HostFact", host_fact_fields);

@@ -5,6 +5,8 @@
 #include "base/text.h"
 #include "base/vec.h"
 #include "os/post_curl.h"
+#include "os/post_near.h"
+#include "os/post_secret.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -20,6 +22,7 @@ enum { ANSWER_MAX = 64 * 1024 };
 
 struct os_post {
     struct post_port port;
+    struct os_post_options options;
     struct loop *loop;
     const struct clock_port *clock;
     const struct process_port *process;
@@ -44,7 +47,8 @@ struct letter {
     struct buf body;
     size_t at; /* of the body, sent */
     size_t answered;
-    bool confined, refused;
+    bool confined;
+    char refused[INET6_ADDRSTRLEN]; /* the address that it was not let connect to, or "" */
     char trouble[CURL_ERROR_SIZE];
     struct process *process;
     struct loop_later *later; /* it failed before it began */
@@ -60,6 +64,7 @@ static bool load(struct os_post *post, struct error *err);
 static bool begin_transfer(struct letter *letter, const struct post_message *message, int64_t timeout_ms,
                            struct error *err);
 static void begin_mail(struct letter *letter, const struct post_message *message);
+static bool log_in(struct letter *letter, const struct post_message *message, struct error *err);
 static void begin_webhook(struct letter *letter, const struct post_message *message);
 static void add_header(struct letter *letter, const char *text);
 static bool run_command(struct letter *letter, const struct post_message *message, int64_t timeout_ms,
@@ -68,7 +73,8 @@ static void command_exited(void *ctx, struct process_exit exit);
 static size_t give_body(char *out, size_t size, size_t count, void *ctx);
 static size_t take_answer(char *data, size_t size, size_t count, void *ctx);
 static curl_socket_t open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *address);
-static bool is_near(const struct sockaddr *address);
+static bool is_near(struct os_post *post, const struct sockaddr *address);
+static void write_address(char ret_text[INET6_ADDRSTRLEN], const struct sockaddr *address);
 static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *socket);
 static int set_timer(CURLM *multi, long wait_ms, void *ctx);
 static void socket_ready(void *ctx, unsigned ready);
@@ -80,14 +86,14 @@ static void end(struct letter *letter, const struct error *err);
 static void letter_free(struct letter *letter);
 static void one_line(struct buf *text, const char *from);
 
-struct os_post *os_post_new(struct loop *loop, const struct clock_port *clock,
-                            const struct process_port *process)
+struct os_post *os_post_new(const struct os_post_options *options)
 {
     struct os_post *post = mem_alloc(sizeof(*post));
     post->port = (struct post_port){post, post_send, post_cancel};
-    post->loop = loop;
-    post->clock = clock;
-    post->process = process;
+    post->options = *options;
+    post->loop = options->loop;
+    post->clock = options->clock;
+    post->process = options->process;
     post->letters = VEC_OF(struct letter *);
     post->sockets = VEC_OF(struct socket *);
     return post;
@@ -174,10 +180,13 @@ static bool begin_transfer(struct letter *letter, const struct post_message *mes
     curl->easy_setopt(letter->easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
     curl->easy_setopt(letter->easy, CURLOPT_OPENSOCKETDATA, letter);
     curl->easy_setopt(letter->easy, CURLOPT_FORBID_REUSE, 1L);
+    curl->easy_setopt(letter->easy, CURLOPT_FOLLOWLOCATION, 0L); /* not where the other side says */
+    if (post->options.authorities) curl->easy_setopt(letter->easy, CURLOPT_CAINFO, post->options.authorities);
     if (message->way == POST_MAIL)
         begin_mail(letter, message);
     else
         begin_webhook(letter, message);
+    if (!log_in(letter, message, err)) return false;
     if (curl->multi_add_handle(post->multi, letter->easy) != CURLM_OK)
         return error_set(err, ERROR_FAILED, "libcurl takes no transfer");
     return true;
@@ -220,6 +229,22 @@ static void begin_mail(struct letter *letter, const struct post_message *message
     curl->easy_setopt(letter->easy, CURLOPT_UPLOAD, 1L);
     curl->easy_setopt(letter->easy, CURLOPT_READFUNCTION, give_body);
     curl->easy_setopt(letter->easy, CURLOPT_READDATA, letter);
+}
+
+/* By TLS that was verified, or not at all: a server that no longer offers it, or somebody in between who
+ * takes the offer away, gets no password. */
+static bool log_in(struct letter *letter, const struct post_message *message, struct error *err)
+{
+    const struct curl_calls *curl = &letter->post->curl;
+    char password[POST_SECRET_SIZE_MAX + 1];
+
+    if (message->way != POST_MAIL || !message->user || message->user[0] == '\0') return true;
+    if (!post_secret_read(letter->post->options.secrets, message->secret, password, err)) return false;
+    curl->easy_setopt(letter->easy, CURLOPT_USE_SSL, (long)CURLUSESSL_ALL);
+    curl->easy_setopt(letter->easy, CURLOPT_USERNAME, message->user);
+    curl->easy_setopt(letter->easy, CURLOPT_PASSWORD, password);
+    explicit_bzero(password, sizeof(password));
+    return true;
 }
 
 static void begin_webhook(struct letter *letter, const struct post_message *message)
@@ -308,32 +333,40 @@ static curl_socket_t open_socket(void *ctx, curlsocktype purpose, struct curl_so
 {
     struct letter *letter = ctx;
 
-    letter->refused = letter->confined && is_near(&address->addr);
-    if (letter->refused) return CURL_SOCKET_BAD;
+    letter->refused[0] = '\0';
+    if (letter->confined && is_near(letter->post, &address->addr)) {
+        write_address(letter->refused, &address->addr);
+        return CURL_SOCKET_BAD;
+    }
     return socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, address->protocol);
 }
 
-/* This machine, its links, everybody: RFC 6890; and what maps one of these into IPv6. */
-static bool is_near(const struct sockaddr *address)
+static bool is_near(struct os_post *post, const struct sockaddr *address)
 {
-    const struct sockaddr_in *v4 = (const void *)address;
-    const struct sockaddr_in6 *v6 = (const void *)address;
-    uint32_t ip = 0;
+    struct wide_prefix links[NEAR_LINKS_MAX];
+    size_t length = near_links(links);
+    const struct near near = {.reach = post->options.reach,
+                              .reach_length = post->options.reach_length,
+                              .links = links,
+                              .links_length = length};
+
+    return length == SIZE_MAX || near_is(&near, address);
+}
+
+static void write_address(char ret_text[INET6_ADDRSTRLEN], const struct sockaddr *address)
+{
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+    const char *text = NULL;
 
     if (address->sa_family == AF_INET) {
-        ip = ntohl(v4->sin_addr.s_addr);
+        memcpy(&v4, address, sizeof(v4));
+        text = inet_ntop(AF_INET, &v4.sin_addr, ret_text, INET6_ADDRSTRLEN);
     } else if (address->sa_family == AF_INET6) {
-        const struct in6_addr *a = &v6->sin6_addr;
-        if (IN6_IS_ADDR_LOOPBACK(a) || IN6_IS_ADDR_UNSPECIFIED(a) || IN6_IS_ADDR_LINKLOCAL(a) ||
-            IN6_IS_ADDR_MULTICAST(a))
-            return true;
-        if (!IN6_IS_ADDR_V4MAPPED(a)) return false;
-        memcpy(&ip, &a->s6_addr[12], sizeof(ip));
-        ip = ntohl(ip);
-    } else {
-        return true;
+        memcpy(&v6, address, sizeof(v6));
+        text = inet_ntop(AF_INET6, &v6.sin6_addr, ret_text, INET6_ADDRSTRLEN);
     }
-    return ip >> 24 == 0 || ip >> 24 == 127 || ip >> 16 == 0xa9fe || ip >> 28 >= 14;
+    if (!text) snprintf(ret_text, INET6_ADDRSTRLEN, "its address");
 }
 
 static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *known)
@@ -419,10 +452,12 @@ static void transfer_ended(struct letter *letter, CURLcode code)
         return;
     }
     one_line(&trouble, letter->trouble[0] ? letter->trouble : "it failed");
-    if (letter->refused)
+    if (letter->refused[0])
         error_set(
             &err, ERROR_DENIED,
-            "the server is on the controller's own machine or link: only the landlord's contacts use such");
+            "%s is private, or of the controller's own networks: only the landlord's contacts reach such, "
+            "or all where croft controller --contacts-reach names them",
+            letter->refused);
     else if (code == CURLE_OK)
         error_set(&err, ERROR_FAILED, "the server answered %ld", status);
     else

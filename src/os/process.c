@@ -74,6 +74,7 @@ static bool open_streams(const struct process_options *options, struct child_pla
                          int *ret_theirs);
 static bool open_terminal(const struct process_options *options, struct child_plan *plan, int *ours,
                           int *theirs);
+static bool open_pipe(int stream, struct child_plan *plan, int *ours, int *theirs);
 static void close_all(int *fds);
 static void watch_process(struct process *process, const struct process_options *options);
 static void start_failed(struct error *err, const struct process_options *options, enum child_step step,
@@ -257,14 +258,7 @@ static bool open_streams(const struct process_options *options, struct child_pla
     const int fds[3] = {options->in_fd, options->out_fd, options->err_fd};
     for (int i = 0; i < 3; i++) {
         plan->streams[i] = kinds[i] == PROCESS_FD ? fds[i] : -1;
-        if (kinds[i] != PROCESS_CAPTURE) continue;
-        int ends[2];
-        if (pipe2(ends, O_CLOEXEC) < 0) return false;
-        ours[i] = ends[i == 0 ? 1 : 0];
-        theirs[i] = ends[i == 0 ? 0 : 1];
-        plan->streams[i] = theirs[i];
-        /* Only our end: the child expects its own to block. */
-        if (fcntl(ours[i], F_SETFL, O_NONBLOCK) < 0) return false;
+        if (kinds[i] == PROCESS_CAPTURE && !open_pipe(i, plan, ours, theirs)) return false;
     }
     return true;
 }
@@ -290,7 +284,19 @@ static bool open_terminal(const struct process_options *options, struct child_pl
     }
     for (int i = 0; i < 3; i++)
         plan->streams[i] = theirs[0];
-    return true;
+    return !options->tty_err || open_pipe(2, plan, ours, theirs);
+}
+
+/* For one of the streams. Only our end does not block: the child expects its own to. */
+static bool open_pipe(int stream, struct child_plan *plan, int *ours, int *theirs)
+{
+    int ends[2];
+
+    if (pipe2(ends, O_CLOEXEC) < 0) return false;
+    ours[stream] = ends[stream == 0 ? 1 : 0];
+    theirs[stream] = ends[stream == 0 ? 0 : 1];
+    plan->streams[stream] = theirs[stream];
+    return fcntl(ours[stream], F_SETFL, O_NONBLOCK) == 0;
 }
 
 static void close_all(int *fds)

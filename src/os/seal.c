@@ -17,6 +17,11 @@ _Static_assert((int)SEAL_SIGN_SECRET_SIZE == crypto_sign_SECRETKEYBYTES, "");
 _Static_assert(VAULT_SIGNATURE_SIZE == crypto_sign_BYTES && VAULT_DIGEST_SIZE == crypto_generichash_BYTES,
                "");
 
+_Static_assert((int)SEAL_WRAP_KEY_SIZE == crypto_aead_xchacha20poly1305_ietf_KEYBYTES &&
+                   (int)SEAL_WRAP_SIZE == crypto_aead_xchacha20poly1305_ietf_NPUBBYTES +
+                                              crypto_aead_xchacha20poly1305_ietf_ABYTES,
+               "");
+
 bool seal_init(struct error *err)
 {
     return sodium_init() >= 0 || error_set(err, ERROR_FAILED, "libsodium does not start on this machine");
@@ -153,4 +158,60 @@ void seal_digest(const void *data, size_t size, unsigned char ret_digest[VAULT_D
 void seal_wipe(void *memory, size_t size)
 {
     sodium_memzero(memory, size);
+}
+
+/* RFC 5869: extract (2.2), a key of all zeros where there is no salt; expand (2.3). libsodium has it only
+ * from 1.0.19. */
+void seal_hkdf(const void *salt, size_t salt_size, const void *secret, size_t secret_size,
+               const void *purpose, size_t purpose_size, unsigned char *ret_key, size_t size)
+{
+    struct {
+        crypto_auth_hmacsha256_state state;
+        unsigned char key[crypto_auth_hmacsha256_BYTES], block[crypto_auth_hmacsha256_BYTES];
+    } s = {0};
+    size_t block_size = 0;
+
+    ASSERT(size <= 255 * sizeof(s.block));
+    crypto_auth_hmacsha256_init(&s.state, salt, salt_size);
+    crypto_auth_hmacsha256_update(&s.state, secret, secret_size);
+    crypto_auth_hmacsha256_final(&s.state, s.key);
+    for (unsigned char count = 1; size > 0; count++) {
+        crypto_auth_hmacsha256_init(&s.state, s.key, sizeof(s.key));
+        crypto_auth_hmacsha256_update(&s.state, s.block, block_size);
+        crypto_auth_hmacsha256_update(&s.state, purpose, purpose_size);
+        crypto_auth_hmacsha256_update(&s.state, &count, 1);
+        crypto_auth_hmacsha256_final(&s.state, s.block);
+        block_size = sizeof(s.block);
+        size_t piece = size < block_size ? size : block_size;
+        memcpy(ret_key, s.block, piece);
+        ret_key += piece;
+        size -= piece;
+    }
+    sodium_memzero(&s, sizeof(s));
+}
+
+void seal_wrap(const unsigned char key[SEAL_WRAP_KEY_SIZE], const void *about, size_t about_size,
+               const void *data, size_t size, struct buf *ret_box)
+{
+    enum { NONCE_SIZE = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES };
+    CLEANUP_MEM unsigned char *box = mem_alloc(size + SEAL_WRAP_SIZE);
+
+    randombytes_buf(box, NONCE_SIZE);
+    crypto_aead_xchacha20poly1305_ietf_encrypt(box + NONCE_SIZE, NULL, data, size, about, about_size, NULL,
+                                               box, key);
+    buf_add(ret_box, box, size + SEAL_WRAP_SIZE);
+}
+
+bool seal_unwrap(const unsigned char key[SEAL_WRAP_KEY_SIZE], const void *about, size_t about_size,
+                 const void *box, size_t box_size, void *ret_data, size_t size, struct error *err)
+{
+    enum { NONCE_SIZE = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES };
+    const unsigned char *bytes = box;
+
+    memset(ret_data, 0, size);
+    return (box_size == size + SEAL_WRAP_SIZE &&
+            crypto_aead_xchacha20poly1305_ietf_decrypt(ret_data, NULL, NULL, bytes + NONCE_SIZE,
+                                                       box_size - NONCE_SIZE, about, about_size, bytes,
+                                                       key) == 0) ||
+           error_set(err, ERROR_DENIED, "the box is torn, or wrapped with another key");
 }

@@ -40,5 +40,15 @@ MUST_CHECK bool seal_box(const unsigned char key[VAULT_KEY_SIZE], const void *da
                          struct buf *ret_box, struct error *err);
 void seal_digest(const void *data, size_t size, unsigned char ret_digest[VAULT_DIGEST_SIZE]);
 void seal_wipe(void *memory, size_t size);
+/* HKDF-SHA-256 (RFC 5869), at most 255 * 32 bytes. No salt: size 0. */
+void seal_hkdf(const void *salt, size_t salt_size, const void *secret, size_t secret_size,
+               const void *purpose, size_t purpose_size, unsigned char *ret_key, size_t size);
+/* XChaCha20-Poly1305 with a nonce of chance before it. `about` is authenticated, and not in the box. */
+enum { SEAL_WRAP_KEY_SIZE = 32, SEAL_WRAP_SIZE = 24 + 16 }; /* what a box is longer than its data */
+void seal_wrap(const unsigned char key[SEAL_WRAP_KEY_SIZE], const void *about, size_t about_size,
+               const void *data, size_t size, struct buf *ret_box);
+/* size bytes into ret_data, zeros on failure. ERROR_DENIED. */
+MUST_CHECK bool seal_unwrap(const unsigned char key[SEAL_WRAP_KEY_SIZE], const void *about, size_t about_size,
+                            const void *box, size_t box_size, void *ret_data, size_t size, struct error *err);
 
 #endif

@@ -14,6 +14,9 @@ struct os_vault;
  */
 MUST_CHECK bool os_vault_new(const char *directory, struct os_vault **ret_vault, struct buf *ret_note,
                              struct error *err);
+/* Looks at one that another process may have open: nothing is made or set aside, and what it changes later is
+ * not seen. Only for find() and list(). ERROR_NOT_FOUND: there is none. ERROR_INVALID: it is damaged. */
+MUST_CHECK bool os_vault_look(const char *directory, struct os_vault **ret_vault, struct error *err);
 void os_vault_free(struct os_vault *vault); /* NULL is fine; wipes */
 const struct vault_port *os_vault_port(const struct os_vault *vault);
 

@@ -94,6 +94,11 @@ static void apply_one(struct applied *applied, const struct action *action)
             if (text_equal(applied->host_facts[n].name, action->name))
                 applied->host_facts[n].reason = action->reason;
         return;
+    case ACTION_HOST:
+        for (size_t n = 0; n < applied->host_facts_length; n++)
+            if (text_equal(applied->host_facts[n].name, action->name))
+                applied->host_facts[n] = *action->host_fact;
+        return;
     case ACTION_FARM:
         *fact_get(applied, action->name) = *action->farm_fact;
         return;

@@ -29,6 +29,7 @@ void work_begin(struct work *work, struct arena *arena, int64_t now_ms)
     work->arena = arena;
     work->now_ms = now_ms;
     work->actions_length = work->changes = 0;
+    recover_hardware(work); /* opens farms: of hosts that are emptied, or not any more */
     room_weigh(work);
     quota_settle(work);
     keep_settle(work);
@@ -83,6 +84,11 @@ void work_end(struct work *work)
     }
     work->attention.length = kept;
     work->active.length = work->list.length = work->tier_list.length = 0;
+    for (size_t n = 0; n < work->ailing.length; n++) {
+        size_t h = work->ailing.items[n];
+        const struct work_host *host = &work->hosts[h];
+        if (host->fact_told) work_tell_host(work, h, host->intent, host->fact_told); /* as it was told */
+    }
     for (size_t h = 0; h < work->down.length; h++)
         work->hosts[work->down.items[h]].fence_reason = NULL;
     if (work->actions_capacity > ACTIONS_KEPT) { /* a plan as large as that is rare */

@@ -117,6 +117,7 @@ static void put(struct planner *planner, enum record_kind kind, const void *obje
     case RECORD_SLA:
     case RECORD_SCALING_RULES:
     case RECORD_CONTACT:
+    case RECORD_KEY:
         return; /* what follows from them comes as a farm's scales */
     case RECORD_KINDS:
         break;
@@ -170,6 +171,7 @@ static void delete (struct planner *planner, enum record_kind kind, const char *
     case RECORD_SLA:
     case RECORD_SCALING_RULES:
     case RECORD_CONTACT:
+    case RECORD_KEY:
     case RECORD_KINDS:
         break;
     }
@@ -209,6 +211,7 @@ const void *planner_get(const struct planner *planner, enum record_kind kind, co
     case RECORD_SLA:
     case RECORD_SCALING_RULES:
     case RECORD_CONTACT:
+    case RECORD_KEY:
         return NULL;
     case RECORD_KINDS:
         break;
@@ -286,6 +289,7 @@ struct plan planner_begin(struct planner *planner, struct arena *arena, int64_t 
         if (work->changes == before) break;
     }
     struct plan plan = order_plan(work);
+    plan.again_ms = work->ailing_again_ms;
     for (size_t n = 0; n < work->attention.length; n++) {
         int64_t again_ms = work->farms[work->attention.items[n]].again_ms;
         if (again_ms != 0 && (plan.again_ms == 0 || again_ms < plan.again_ms)) plan.again_ms = again_ms;
@@ -325,6 +329,9 @@ void planner_take(struct planner *planner, struct arena *arena, const struct act
         put(planner, RECORD_HOST_FACT, fact);
         return;
     }
+    case ACTION_HOST:
+        put(planner, RECORD_HOST_FACT, action->host_fact);
+        return;
     case ACTION_FARM:
         if (action->farm_fact->vni == 0)
             delete (planner, RECORD_FARM_FACT, action->name);

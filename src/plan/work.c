@@ -63,6 +63,7 @@ void work_close(struct work *work)
     index_free(&work->instances_free);
     index_free(&work->attention);
     index_free(&work->down);
+    index_free(&work->ailing);
     index_free(&work->doubtful);
     index_free(&work->spread_hosts);
     index_free(&work->active);
@@ -238,7 +239,13 @@ void work_tell_host(struct work *work, size_t host, const struct host *intent, c
 
     h->intent = intent;
     h->fact = fact;
+    h->fact_told = NULL;
     host_means(h);
+    if (fact && !h->ails &&
+        (fact->findings_length > 0 || host_is_emptied(fact) || (fact->spared && fact->spared[0]))) {
+        h->ails = true;
+        index_push(&work->ailing, host);
+    }
     bool same = was.standing == h->standing && was.depth > 0 && text_equal(was.zone, h->zone) &&
                 text_equal(was.pool, h->pool) && text_equal(was.class_name, h->class_name) &&
                 memcmp(&was.total, &h->total, sizeof(h->total)) == 0;
@@ -467,7 +474,7 @@ static void host_means(struct work_host *host)
 static enum standing standing_of(const struct work_host *host)
 {
     if (host->fact == NULL) return STANDING_SILENT;
-    bool active = host->intent && (host->intent->state == HOST_ACTIVE || PLANTED(drain_ignored));
+    bool active = host->intent && (host_is_active(host->intent, host->fact) || PLANTED(drain_ignored));
     switch (host->fact->state) {
     case HOST_UP:
         return active ? STANDING_USABLE : STANDING_LEAVING;

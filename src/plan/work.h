@@ -67,7 +67,10 @@ struct work_host {
     unsigned depth;                 /* elements of the path, at least 1 */
     struct index instances;         /* on it, in no order that means anything */
     const char *fence_reason;       /* set when this plan fences it */
-    size_t group, column;           /* place/room.h; NONE: not usable */
+    bool ails;                      /* in work->ailing */
+    const struct host_fact
+        *fact_told;       /* fact is what an open plan makes of this one; NULL: it is what was told */
+    size_t group, column; /* place/room.h; NONE: not usable */
 };
 
 struct work_farm {
@@ -167,14 +170,16 @@ struct work {
     struct map *image_by_name;               /* "party/name" -> const struct image */
     struct map *zone_numbers;                /* path -> number + 1 */
     size_t zones_length, zones_capacity;
-    struct room *room;      /* place/room.h */
-    struct held *held;      /* place/held.h */
-    struct quotas *quotas;  /* place/quota.h */
-    struct keeps *keeps;    /* place/keep.h */
-    struct whys *whys;      /* place/why.c */
-    struct claims *claims;  /* scale/claims.h: networks and published addresses */
-    struct index down;      /* hosts that were STANDING_DOWN; they may be no more */
-    struct index attention; /* farms that are dirty, stuck or due at some time */
+    struct room *room;       /* place/room.h */
+    struct held *held;       /* place/held.h */
+    struct quotas *quotas;   /* place/quota.h */
+    struct keeps *keeps;     /* place/keep.h */
+    struct whys *whys;       /* place/why.c */
+    struct claims *claims;   /* scale/claims.h: networks and published addresses */
+    struct index down;       /* hosts that were STANDING_DOWN; they may be no more */
+    struct index ailing;     /* hosts with findings, or emptied for some; they may be well again */
+    int64_t ailing_again_ms; /* when a step about one is due; 0: never */
+    struct index attention;  /* farms that are dirty, stuck or due at some time */
     /* How many members of the tier `spread_tier` each host and zone holds; others are 0. */
     size_t spread_tier;
     uint32_t *on_host, *in_zone;

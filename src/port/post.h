@@ -22,8 +22,11 @@ struct post_message {
     const char *const *command; /* POST_COMMAND: its words */
     size_t command_length;
     const char *body; /* UTF-8: of mail plain text, else JSON */
-    /* Not to this machine itself, nor to addresses that only neighbours have: who may name a server may not
-     * by that reach what only the controller reaches. */
+    /* POST_MAIL: who logs in, and the name PARTY/SECRET of the password, which is read when the message is
+     * sent, and given over TLS only, or not at all; NULL or "": nobody does. */
+    const char *user, *secret;
+    /* Not to this machine itself, its networks, nor to addresses that only neighbours have: who may name a
+     * server may not by that reach what only the controller reaches. */
     bool confined;
 };
 

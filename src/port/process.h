@@ -28,6 +28,9 @@ struct process_options {
     bool tty;
     /* With tty: it passes on every byte, for a child that connects it to a terminal further inside. */
     bool tty_raw;
+    /* With tty: the standard error is not it, but comes as stream 2: for a child that has words of its own,
+     * to be told from those of what runs on the terminal further inside. */
+    bool tty_err;
     unsigned tty_rows, tty_columns; /* its size; 0: unknown */
     const int *keep_fds;            /* these become 3, 4, … in the child, in this order */
     size_t keep_fds_length;

@@ -10,6 +10,8 @@
 
 const char *const landlord = "landlords-own-token";
 const char api_address[] = "127.0.0.1:7000";
+enum { LOOK_US = 3000 }; /* of reading some sensors */
+
 static const char *const images[] = {"hello:1", "hello:2", "croft-balancer:1"};
 enum { FIRST_SIZE = 27 }; /* of images: it keeps them apart */
 static const char *const controller_addresses[] = {"10.90.0.1:7070", "10.91.0.1:7070"};
@@ -66,8 +68,10 @@ void world_free(struct world *world)
     for (size_t i = 0; i < world->boxes_length; i++) {
         sim_bad_disk_free(world->boxes[i].bad_disk);
         sim_bad_blobs_free(world->boxes[i].bad_blobs);
+        sim_hardware_free(world->boxes[i].hardware);
         sim_disk_free(world->boxes[i].disk);
         sim_blobs_free(world->boxes[i].blobs);
+        sim_private_free(world->boxes[i].private);
         sim_machine_clock_free(world->boxes[i].clock);
     }
     store_close(world->store);
@@ -169,6 +173,7 @@ bool box_start_agent(struct box *box, struct error *err)
 
     if (!sim_vault_new(sim_bad_disk_port(box->bad_disk), sim_random_port(world->random), &box->vault, err))
         return error_wrap(err, "agent of %s", box->name);
+    box->local = sim_local_new();
     box->processes = fake_processes_new(box->truth);
     box->compute = fake_compute_new(box->truth);
     box->network = fake_net_new(box->truth);
@@ -179,10 +184,13 @@ bool box_start_agent(struct box *box, struct error *err)
         .disk = sim_bad_disk_port(box->bad_disk),
         .identity = sim_identity_port(world->identity),
         .blobs = sim_bad_blobs_port(box->bad_blobs),
+        .hardware = sim_hardware_port(box->hardware),
         .process = fake_processes_port(box->processes),
         .watch = sim_watch_port(),
         .random = sim_random_port(world->random),
         .vault = sim_vault_port(box->vault),
+        .local = sim_local_port(box->local),
+        .private = sim_private_port(box->private),
         .compute = box->compute,
         .network = box->network,
         .balance = box->balance,
@@ -200,6 +208,7 @@ bool box_start_agent(struct box *box, struct error *err)
         .log_ctx = world->options.log_ctx,
     };
     if (!agent_new(&options, &box->agent, err)) {
+        sim_private_end(box->private);
         free_drivers(box);
         return error_wrap(err, "agent of %s", box->name);
     }
@@ -213,6 +222,7 @@ void box_stop_agent(struct box *box)
     if (!box->agent) return;
     agent_free(box->agent);
     box->agent = NULL;
+    sim_private_end(box->private);
     free_drivers(box);
     ASSERT(sim_machine_calls(box->machine) == 0);
     sim_machine_end(box->machine);
@@ -248,9 +258,11 @@ static void add_box(struct world *world, const struct host *host)
     box->disk = sim_disk_new();
     box->blobs = sim_blobs_new();
     box->clock = sim_machine_clock_new(world->time);
+    box->private = sim_private_new(sim_machine_clock_port(box->clock));
     sim_machine_held(box->machine, held_until_us, box->clock);
     box->bad_disk = sim_bad_disk_new(sim_disk_port(box->disk), spend, box->clock);
     box->bad_blobs = sim_bad_blobs_new(sim_blobs_port(box->blobs), spend, box->clock);
+    box->hardware = sim_hardware_new(sim_machine_clock_port(box->clock), LOOK_US);
     box->truth = fake_host_get(world->truth, box->name);
     box->host = *host;
     map_put(world->boxes_by_name, box->name, box);
@@ -283,6 +295,8 @@ static void free_drivers(struct box *box)
     box->network->destroy(box->network->self);
     box->compute->destroy(box->compute->self);
     fake_processes_free(box->processes);
+    sim_local_free(box->local);
+    box->local = NULL;
     sim_vault_free(box->vault);
     box->vault = NULL;
 }

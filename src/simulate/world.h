@@ -14,11 +14,14 @@
 #include "sim/blob.h"
 #include "sim/clock.h"
 #include "sim/disk.h"
+#include "sim/hardware.h"
 #include "sim/identity.h"
+#include "sim/local.h"
 #include "sim/machine_clock.h"
 #include "sim/net.h"
 #include "sim/post.h"
 #include "sim/power.h"
+#include "sim/private.h"
 #include "sim/random.h"
 #include "sim/vault.h"
 #include "sim/watch.h"
@@ -44,15 +47,18 @@ struct box {
     struct sim_machine *machine;
     struct sim_disk *disk;
     struct sim_blobs *blobs;
+    struct sim_private *private;
     /* laid over the true clock, the disk and the blobs: what may go wrong with them */
     struct sim_machine_clock *clock;
     struct sim_bad_disk *bad_disk;
     struct sim_bad_blobs *bad_blobs;
+    struct sim_hardware *hardware;
     struct fake_host *truth;
     struct host host;
     /* while its agent runs */
     struct agent *agent;
     struct sim_vault *vault;
+    struct sim_local *local;
     struct fake_processes *processes;
     const struct compute_driver *compute;
     const struct net_driver *network;

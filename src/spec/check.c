@@ -65,6 +65,7 @@ static bool check_told(struct grid *grid, const struct document *document, struc
 static bool check_steps(struct grid *grid, const struct document *document, const char *party,
                         const struct node *holder, const struct mend_step *steps, size_t length,
                         const char *path, struct error *err);
+static bool check_hardware(struct grid *grid, const struct document *document, struct error *err);
 static bool check_users(struct grid *grid, const struct document *document, struct error *err);
 static bool uses_what_goes(struct grid *grid, const struct sla *sla, const struct holding *holding,
                            struct service_fault *ret_fault);
@@ -194,7 +195,8 @@ static bool check_references(struct grid *grid, const struct document *document,
         return true;
     case KIND_POOL: /* its hosts may come later */
         return check_steps(grid, document, PARTY_LANDLORD, document->node, document->pool->on_failure,
-                           document->pool->on_failure_length, "", err);
+                           document->pool->on_failure_length, "", err) &&
+               check_hardware(grid, document, err);
     case KIND_SLA:
         return check_named(grid, document, grid->rules, "rules", document->sla->rules, err) &&
                check_users(grid, document, err);
@@ -211,6 +213,8 @@ static bool check_references(struct grid *grid, const struct document *document,
         return check_owner(grid, document, document->image->party, err);
     case KIND_CONTACT:
         return check_owner(grid, document, document->contact->party, err);
+    case KIND_KEY:
+        return check_owner(grid, document, document->key->name, err);
     case KIND_FILTER:
         return check_owner(grid, document, document->filter->party, err) &&
                check_governed(grid, document, err);
@@ -292,6 +296,22 @@ static bool check_steps(struct grid *grid, const struct document *document, cons
     return true;
 }
 
+static bool check_hardware(struct grid *grid, const struct document *document, struct error *err)
+{
+    const struct node *list = node_get(document->node, "on_hardware");
+
+    for (size_t s = 0; s < document->pool->on_hardware_length; s++) {
+        const char *to = document->pool->on_hardware[s].to;
+        if (to[0] == '\0' ||
+            map_get(grid->contacts, arena_printf(grid->arena, PARTY_LANDLORD "/%s", to)) != NULL)
+            continue;
+        error_set(err, ERROR_INVALID, "there is no contact \"%s\" of the landlord: apply it first", to);
+        return refuse_at(document, list == NULL ? NULL : node_get(&list->items[s], "to"),
+                         arena_printf(grid->arena, "on_hardware[%zu].to", s), err);
+    }
+    return true;
+}
+
 /* No farm is left with what its service level does not give any more; the first by name is told. */
 static bool check_users(struct grid *grid, const struct document *document, struct error *err)
 {
@@ -356,7 +376,7 @@ static bool check_owner(struct grid *grid, const struct document *document, cons
                         struct error *err)
 {
     if (text_equal(party, PARTY_LANDLORD) || map_get(grid->parties, party) != NULL) return true;
-    return refuse_party(grid, document, party, "party", err);
+    return refuse_party(grid, document, party, document->kind->kind == KIND_KEY ? "name" : "party", err);
 }
 
 static bool refuse_party(struct grid *grid, const struct document *document, const char *name,
@@ -446,7 +466,7 @@ static bool check_sides(struct grid *grid, const struct document *document, stru
         return refuse_party(grid, document, lease->from, "from", err);
     if (to == NULL) return refuse_party(grid, document, lease->to, "to", err);
     if (text_equal(to->party->parent, lease->from)) return true;
-    error_set(err, ERROR_INVALID, "%s is not the parent of %s, which is %s", lease->from, lease->to,
+    error_set(err, ERROR_INVALID, "%s is not the parent of %s: %s is", lease->from, lease->to,
               to->party->parent);
     return refuse_at(document, node_get(document->node, "from"), "from", err);
 }

@@ -26,6 +26,8 @@ void grid_file_write(const struct snapshot *snapshot, struct buf *ret_lines)
         add_line(RECORD_LEASE, &snapshot->leases[i], ret_lines);
     for (size_t i = 0; i < snapshot->contacts_length; i++)
         add_line(RECORD_CONTACT, &snapshot->contacts[i], ret_lines);
+    for (size_t i = 0; i < snapshot->keys_length; i++)
+        add_line(RECORD_KEY, &snapshot->keys[i], ret_lines);
     for (size_t i = 0; i < snapshot->instances_length; i++)
         add_line(RECORD_INSTANCE, &snapshot->instances[i], ret_lines);
     for (size_t i = 0; i < snapshot->host_facts_length; i++)

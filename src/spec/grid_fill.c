@@ -73,6 +73,8 @@ bool grid_finish(struct grid *grid, struct grid_file *ret_grid, struct error *er
                      .leases_length = t[RECORD_LEASE].length,
                      .contacts = t[RECORD_CONTACT].items,
                      .contacts_length = t[RECORD_CONTACT].length,
+                     .keys = t[RECORD_KEY].items,
+                     .keys_length = t[RECORD_KEY].length,
                      .farms = t[RECORD_FARM].items,
                      .farms_length = t[RECORD_FARM].length,
                      .farm_facts = t[RECORD_FARM_FACT].items,

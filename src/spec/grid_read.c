@@ -299,6 +299,7 @@ static bool check(struct lines *lines, enum record_kind kind, const struct node 
     case RECORD_FILTER:
     case RECORD_LEASE:
     case RECORD_CONTACT:
+    case RECORD_KEY:
         return true;
     case RECORD_KINDS:
         break;

@@ -36,6 +36,7 @@ const struct schema *grid_schema(enum record_kind kind)
         [RECORD_FILTER] = &schema_filter,
         [RECORD_LEASE] = &schema_lease,
         [RECORD_CONTACT] = &schema_contact,
+        [RECORD_KEY] = &schema_party_key,
     };
     return schemas[kind];
 }
@@ -130,6 +131,8 @@ static struct key key_of(enum record_kind kind, const void *item)
         return (struct key){.name = ((const struct lease *)item)->name, .party = ""};
     case RECORD_CONTACT:
         return (struct key){.name = ((const struct contact *)item)->full_name, .party = ""};
+    case RECORD_KEY:
+        return (struct key){.name = ((const struct party_key *)item)->name, .party = ""};
     case RECORD_INSTANCE:
         return (struct key){.name = ((const struct instance *)item)->name, .party = ""};
     case RECORD_HOST_FACT:

@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* Kinds of model.md that this version knows by name only. */
-static const char *const later_kinds[] = {"Key", "Volume", "Site"};
+static const char *const later_kinds[] = {"Volume", "Site"};
 
 struct reading {
     struct arena *arena;
@@ -208,6 +208,9 @@ static const char *name_document(struct arena *arena, struct document *document,
     case KIND_CONTACT:
         document->contact = object;
         return document->contact->full_name;
+    case KIND_KEY:
+        document->key = object;
+        return document->key->name;
     case KIND_COUNT:
         break;
     }

@@ -20,6 +20,7 @@ struct document {
         struct filter *filter;
         struct lease *lease;
         struct contact *contact;
+        struct party_key *key;
     };
 };
 

@@ -17,6 +17,7 @@ static void write_document(const struct document *document, struct buf *json)
                          : document->kind->kind == KIND_FILTER        ? (const void *)document->filter
                          : document->kind->kind == KIND_LEASE         ? (const void *)document->lease
                          : document->kind->kind == KIND_CONTACT       ? (const void *)document->contact
+                         : document->kind->kind == KIND_KEY           ? (const void *)document->key
                          : document->kind->kind == KIND_SCALING_RULES ? (const void *)document->scaling_rules
                                                                       : (const void *)document->image;
     schema_write(document->kind->schema, document->kind->name, object, json);

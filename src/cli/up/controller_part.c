@@ -8,6 +8,7 @@
 
 #define CONTROLLER_LOW16 1U /* 10.90.0.1 and 10.91.0.1 */
 #define STOP_US ((int64_t)5 * 1000 * 1000)
+#define ARGV_MAX 24
 
 struct controller_part {
     struct controller_part_options options;
@@ -75,9 +76,18 @@ static bool start(struct controller_part *part, struct error *err)
     CLEANUP_MEM char *power = mem_printf("unix:%s/run/power.sock", options->place->state);
     CLEANUP_FD int log_fd = -1;
     if (!place_open_log(options->place, "controller", &log_fd, err)) return false;
-    const char *const argv[] = {"croft",       "controller", "--state",  state,
-                                "--listen-fd", "3",          "--agents", "10.90.0.1:7070,10.91.0.1:7070",
-                                "--power",     power,        NULL};
+    const char *argv[ARGV_MAX] = {"croft",       "controller", "--state",  state,
+                                  "--listen-fd", "3",          "--agents", "10.90.0.1:7070,10.91.0.1:7070",
+                                  "--power",     power};
+    const char *const more[][2] = {{"--contacts-reach", options->contacts_reach},
+                                   {"--secrets", options->secrets},
+                                   {"--authorities", options->authorities}};
+    size_t length = 10;
+    for (size_t i = 0; i < LENGTH(more); i++) {
+        if (!more[i][1]) continue;
+        argv[length++] = more[i][0];
+        argv[length++] = more[i][1];
+    }
     struct child_options child = {
         .program = options->program ? options->program : "/proc/self/exe",
         .argv = argv,

@@ -15,6 +15,7 @@ struct controller_part_options {
     struct wires *wires;
     const struct place *place;
     const char *program;
+    const char *contacts_reach, *secrets, *authorities; /* as up.h has them */
     int api_fd; /* listening socket of the user API; stays the caller's, so that it outlives every controller
                  */
     /* It ended (status as a shell tells it) and will be started again, unless it was asked to stop. */

@@ -10,6 +10,7 @@
 #include "cli/up/host.h"
 #include "cli/up/poller.h"
 #include "cli/up/switches.h"
+#include "driver/net/doors_sweep.h"
 #include "os/clock.h"
 #include "os/http.h"
 
@@ -103,6 +104,9 @@ bool grid_sweep(const struct place *place, struct error *err)
     CLEANUP_MEM char *path = mem_printf("croft/%s", place->grid);
     bool good = cgroups_remove(path, SWEEP_MS, err);
     cgroups_drop_empty("croft");
+    CLEANUP_MEM char *doors = mem_printf(DOORS_TABLE "_%s_", place->grid);
+    struct error second;
+    good = doors_sweep(doors, true, good ? err : &second) && good;
     place_sweep_files(place);
     return good;
 }
@@ -136,6 +140,9 @@ static bool build(struct grid *grid, struct error *err)
         .wires = grid->wires,
         .place = place,
         .program = grid->options->program,
+        .contacts_reach = grid->options->contacts_reach,
+        .secrets = grid->options->secrets,
+        .authorities = grid->options->authorities,
         .api_fd = grid->api_fd,
         .ended = on_controller_ended,
         .ctx = grid,

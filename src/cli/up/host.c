@@ -5,6 +5,7 @@
 #include "cli/up/cgroups.h"
 #include "cli/up/child.h"
 #include "cli/up/host_init.h"
+#include "driver/net/doors_sweep.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,6 +26,7 @@ struct host {
     char name[16];
     char zone[64];
     char cgroup[64];
+    char doors[64]; /* table of filters in the machine's network */
     enum host_power power;
     bool go;
     bool ordered_off;
@@ -41,6 +43,7 @@ struct host {
 static bool start_init(struct host *host, int channel, struct error *err);
 static bool plug(struct host *host, struct error *err);
 static void unplug(struct host *host);
+static void leave_doors(struct host *host);
 static void watch(struct host *host);
 static const char **agent_argv(const struct host *host, struct arena *arena);
 static const char *agent_capacity(const struct up_capacity *capacity, struct arena *arena);
@@ -59,6 +62,7 @@ struct host *host_new(const struct host_context *context, unsigned number)
     *host = (struct host){.context = context, .number = number, .pidfd = -1, .channel = -1};
     snprintf(host->name, sizeof(host->name), "h%u", number);
     snprintf(host->cgroup, sizeof(host->cgroup), "croft/%s/%s", context->place->grid, host->name);
+    snprintf(host->doors, sizeof(host->doors), DOORS_TABLE "_%s_%s", context->place->grid, host->name);
     name_zone(host->zone, sizeof(host->zone), context->options, number);
     return host;
 }
@@ -74,7 +78,8 @@ bool host_on(struct host *host, struct error *err)
 {
     ASSERT(host->power == POWER_IS_OFF);
     /* A computer that comes up finds nothing of what ran before. */
-    if (!cgroups_remove(host->cgroup, SWEEP_MS, err)) return error_wrap(err, "host %s", host->name);
+    if (!cgroups_remove(host->cgroup, SWEEP_MS, err) || !doors_sweep(host->doors, false, err))
+        return error_wrap(err, "host %s", host->name);
     int channel[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel) != 0)
         return error_errno(err, errno, "cannot make a socket");
@@ -194,6 +199,14 @@ static void unplug(struct host *host)
     host->cables = 0;
 }
 
+/* Its published addresses went with its processes; what judged their callers is in the machine's network. */
+static void leave_doors(struct host *host)
+{
+    struct error err;
+    if (!doors_sweep(host->doors, false, &err))
+        fprintf(stderr, "croft: host %s: %s\n", host->name, err.message);
+}
+
 static void watch(struct host *host)
 {
     host->exit_watch = loop_watch_fd(host->context->loop, host->pidfd, LOOP_READ, on_exit_of_init, host);
@@ -237,10 +250,14 @@ static const char **agent_argv(const struct host *host, struct arena *arena)
         host->zone,
         "--capacity",
         agent_capacity(&options->capacity, arena),
+        "--hardware",
+        options->hardware ? arena_printf(arena, "%s/%s", options->hardware, host->name) : "/sys",
         "--cgroup",
         host->cgroup,
         "--publish-net-fd",
         "3",
+        "--publish-table",
+        host->doors,
         "--whoami",
         arena_printf(arena, "%s/run/whoami.sock", place->state),
     };
@@ -291,6 +308,7 @@ static void on_exit_of_init(void *ctx, unsigned ready)
     fd_drop(&host->pidfd);
     host->pid = 0;
     unplug(host);
+    leave_doors(host);
     turn(host, POWER_IS_OFF);
 }
 

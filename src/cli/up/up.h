@@ -23,8 +23,10 @@ struct up_options {
     const char *state;  /* directory; is made when missing */
     const char *listen; /* where the user API listens: "127.0.0.1:7070"; port 0: the kernel chooses */
     bool detach;
-    struct up_capacity capacity; /* of each host */
-    const char *program;         /* what is started as `controller` and `agent`; NULL: this program */
+    struct up_capacity capacity;                        /* of each host */
+    const char *contacts_reach, *secrets, *authorities; /* the controller's options of these names, or NULL */
+    const char *hardware; /* HARDWARE/h1 is what that host takes for /sys; NULL: all have the machine's */
+    const char *program;  /* what is started as `controller` and `agent`; NULL: this program */
 };
 
 /* The defaults of the command line. */

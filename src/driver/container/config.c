@@ -166,7 +166,8 @@ static void add_mounts(struct buf *json, const struct config *config)
                        "\"options\":[\"nosuid\",\"noexec\",\"nodev\",\"mode=1777\",\"size=16m\"]},"
                        "{\"destination\":\"/run/croft\",\"type\":\"none\",\"source\":");
     buf_add_json_string(json, config->control);
-    buf_add_text(json, ",\"options\":[\"bind\",\"nosuid\",\"noexec\",\"nodev\",\"rw\"]}]");
+    buf_printf(json, ",\"options\":[\"bind\",\"nosuid\",\"noexec\",\"nodev\",\"%s\"]}]",
+               config->personality->frontends_length > 0 ? "rw" : "ro");
 }
 
 static void add_linux(struct buf *json, const struct config *config)

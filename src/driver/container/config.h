@@ -17,7 +17,7 @@ struct config {
     const struct image *image;
     const struct compute_place *place;
     const char *root;    /* path of the mounted root */
-    const char *control; /* path that the instance sees as /run/croft */
+    const char *control; /* path that the instance sees as /run/croft; only a balancer may write to it */
     const char *cgroup;  /* "/croft/GRID/h1/NAME" */
     const char *seccomp; /* base64 */
     uint32_t uid_first;

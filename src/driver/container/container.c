@@ -21,11 +21,13 @@ enum { UID_FIRST = 0x10000000, UID_RANGES = 16384 };
 static bool load_instances(struct container *container, struct error *err);
 static void container_destroy(void *self);
 static void container_set_events(void *self, const struct compute_events *events);
-static bool container_has_image(void *self, const char *digest);
-static bool container_has_layer(void *self, const char *digest);
-static void container_add_image(void *self, const struct image *image, const char *const *layer_paths,
-                                compute_done done, void *ctx);
-static bool container_keep_images(void *self, const char *const *digests, size_t length, struct error *err);
+static bool container_has_image(void *self, const char *store, const char *digest);
+static bool container_has_layer(void *self, const char *store, const char *digest);
+static void container_add_image(void *self, const char *store, const struct image *image,
+                                const char *const *layer_paths, compute_done done, void *ctx);
+static bool container_keep_images(void *self, const char *store, const char *const *digests, size_t length,
+                                  struct error *err);
+static void container_drop_store(void *self, const char *store);
 static void container_expect(void *self);
 static void hurried(void *ctx);
 static bool container_freeze(void *self, const char *name, struct error *err);
@@ -55,6 +57,7 @@ bool container_driver_new(const struct container_options *options, struct comput
     if (options->uid_first == 0) container->options.uid_first = UID_FIRST;
     if (options->uid_ranges == 0) container->options.uid_ranges = UID_RANGES;
     container->instances = map_new();
+    container->stores = map_new();
     bool good = cgroups_new(options->cgroup, &container->cgroups, err) &&
                 images_open(options->state_directory, options->watch, &container->images, err) &&
                 seccomp_build(&container->seccomp, err);
@@ -72,6 +75,7 @@ bool container_driver_new(const struct container_options *options, struct comput
         .add_image = container_add_image,
         .has_layer = container_has_layer,
         .keep_images = container_keep_images,
+        .drop_store = container_drop_store,
         .expect = container_expect,
         .create = container_create,
         .start = container_start,
@@ -124,6 +128,7 @@ void instance_free(struct held *instance)
     mem_free(instance->control);
     mem_free(instance->id);
     mem_free(instance->digest);
+    mem_free(instance->store);
     mem_free(instance);
 }
 
@@ -165,6 +170,18 @@ void instance_end_later(struct held *instance, const struct error *err)
         *instance->outcome = *err;
     }
     instance->timer = container_after(instance->container, 0, end_fired, instance);
+}
+
+bool container_images(struct container *container, const char *store, struct images **ret_images,
+                      struct error *err)
+{
+    struct images *images = store == NULL ? container->images : map_get(container->stores, store);
+    if (images == NULL) {
+        if (!images_open(store, container->options.watch, &images, err)) return false;
+        map_put(container->stores, store, images);
+    }
+    *ret_images = images;
+    return true;
 }
 
 struct timer *container_after(struct container *container, int64_t delay_us, void (*fire)(void *ctx),
@@ -220,6 +237,9 @@ static void container_destroy(void *self)
     map_free(container->instances);
     container->options.clock->cancel(container->options.clock->self, container->log_timer);
     if (container->hurry_watch != NULL) hurried(container); /* if it is not over, it is reaped as an orphan */
+    for (cursor = 0; map_next(container->stores, &cursor, NULL, &instance);)
+        images_close(instance);
+    map_free(container->stores);
     images_close(container->images);
     cgroups_free(container->cgroups);
     mem_free(container->seccomp);
@@ -241,28 +261,38 @@ static void container_set_events(void *self, const struct compute_events *events
     container->events = *events;
 }
 
-static bool container_has_image(void *self, const char *digest)
+static bool container_has_image(void *self, const char *store, const char *digest)
 {
-    const struct container *container = self;
-    return images_has(container->images, digest);
+    struct images *images;
+    struct error err; /* add_image() will tell it */
+    return container_images(self, store, &images, &err) && images_has(images, digest);
 }
 
-static bool container_has_layer(void *self, const char *digest)
+static bool container_has_layer(void *self, const char *store, const char *digest)
 {
-    const struct container *container = self;
-    return images_has_layer(container->images, digest);
+    struct images *images;
+    struct error err; /* as above */
+    return container_images(self, store, &images, &err) && images_has_layer(images, digest);
 }
 
-static void container_add_image(void *self, const struct image *image, const char *const *layer_paths,
-                                compute_done done, void *ctx)
+static void container_add_image(void *self, const char *store, const struct image *image,
+                                const char *const *layer_paths, compute_done done, void *ctx)
 {
     struct container *container = self;
-    images_add(container->images, image, layer_paths, done, ctx);
+    struct images *images;
+    struct error err;
+    if (container_images(container, store, &images, &err))
+        images_add(images, image, layer_paths, done, ctx);
+    else
+        images_fail(container->images, &err, done, ctx);
 }
 
-static bool container_keep_images(void *self, const char *const *digests, size_t length, struct error *err)
+static bool container_keep_images(void *self, const char *store, const char *const *digests, size_t length,
+                                  struct error *err)
 {
     struct container *container = self;
+    struct images *images;
+    if (!container_images(container, store, &images, err)) return false;
     struct map *kept = map_new();
     for (size_t i = 0; i < length; i++)
         map_put(kept, digests[i], container);
@@ -271,11 +301,18 @@ static bool container_keep_images(void *self, const char *const *digests, size_t
     void *value;
     while (map_next(container->instances, &cursor, &name, &value)) {
         const struct held *instance = value;
-        if (instance->digest != NULL) map_put(kept, instance->digest, container);
+        if (instance->digest != NULL && text_equal(instance->store, store))
+            map_put(kept, instance->digest, container);
     }
-    bool good = images_keep(container->images, kept, err);
+    bool good = images_keep(images, kept, err);
     map_free(kept);
     return good;
+}
+
+static void container_drop_store(void *self, const char *store)
+{
+    struct container *container = self;
+    images_close(map_remove(container->stores, store));
 }
 
 static void container_expect(void *self)
@@ -336,6 +373,7 @@ static bool container_list(void *self, struct vec *ret_found, struct error *err)
         struct compute_found *found = vec_push(ret_found);
         *found = (struct compute_found){
             .instance = mem_strdup(name),
+            .store = instance->store != NULL ? mem_strdup(instance->store) : NULL,
             .incarnation = instance->incarnation,
             .personality_json = buf_take(&text),
             .running = instance->pid > 0,

@@ -79,9 +79,13 @@ void instance_load(struct held *instance)
     long long incarnation;
     unsigned uid_first;
     char digest[128];
+    int rest = 0;
     /* Without it nothing but the directory was made. */
     if (!bundle_file_read(path, &text, &err)) return;
-    if (sscanf(buf_text(&text), "%lld %u %127s", &incarnation, &uid_first, digest) != 3) return;
+    if (sscanf(buf_text(&text), "%lld %u %127s%n", &incarnation, &uid_first, digest, &rest) != 3) return;
+    const char *store = buf_text(&text) + rest;
+    size_t store_size = strcspn(store, "\n");
+    if (store_size > 1) instance->store = mem_strndup(store + 1, store_size - 1);
     CLEANUP_MEM char *escaped = container_escape(instance->name);
     instance->incarnation = incarnation;
     instance->uid_first = uid_first;
@@ -116,6 +120,7 @@ static bool create(struct held *instance, const struct personality *personality,
     if (!take_range(instance->container, &uid_first, err)) return false;
     instance->incarnation = personality->incarnation;
     instance->digest = mem_strdup(image->digest);
+    instance->store = place->store != NULL ? mem_strdup(place->store) : NULL;
     instance->uid_first = uid_first;
     if (!file_make_directories(instance->directory, 0711, err)) return false;
     /* From here on a successor of this process can find and wipe everything. */
@@ -160,15 +165,18 @@ static bool write_meta(struct held *instance, const struct personality *personal
     schema_write(&schema_personality, NULL, personality, &text);
     if (!file_replace(path, buf_text(&text), text.size, false, err)) return false;
     buf_clear(&text);
-    buf_printf(&text, "%lld %u %s\n", (long long)instance->incarnation, instance->uid_first,
-               instance->digest);
+    buf_printf(&text, "%lld %u %s%s%s\n", (long long)instance->incarnation, instance->uid_first,
+               instance->digest, instance->store != NULL ? " " : "",
+               instance->store != NULL ? instance->store : "");
     return file_replace(meta, buf_text(&text), text.size, false, err);
 }
 
 static bool mount_root(struct held *instance, const struct personality *personality, struct error *err)
 {
     struct vec layers = VEC_OF(char *);
-    bool good = images_layers(instance->container->images, instance->digest, &layers, err);
+    struct images *images = NULL;
+    bool good = container_images(instance->container, instance->store, &images, err) &&
+                images_layers(images, instance->digest, &layers, err);
     if (good) {
         const char **paths = mem_alloc_array(layers.length + 1, sizeof(*paths));
         for (size_t i = 0; i < layers.length; i++)
@@ -180,6 +188,7 @@ static bool mount_root(struct held *instance, const struct personality *personal
             .uid_first = instance->uid_first,
             .uid_length = CONFIG_IDS,
             .disk_bytes = personality->size.disk_bytes,
+            .control_owned = personality->frontends_length > 0,
         };
         good = root_mount(&options, err);
         mem_free(paths);

@@ -60,13 +60,13 @@ static bool discard(struct images *images, const char *directory, const char *na
 static bool collect_layers(const struct images *images, const char *digest, struct map *used,
                            struct error *err);
 
-bool images_open(const char *state_directory, const struct watch_port *watch, struct images **ret_images,
+bool images_open(const char *directory, const struct watch_port *watch, struct images **ret_images,
                  struct error *err)
 {
     struct images *images = mem_alloc(sizeof(*images));
-    images->layers = mem_printf("%s/images/layers", state_directory);
-    images->manifests = mem_printf("%s/images/manifests", state_directory);
-    images->trash = mem_printf("%s/images/trash", state_directory);
+    images->layers = mem_printf("%s/images/layers", directory);
+    images->manifests = mem_printf("%s/images/manifests", directory);
+    images->trash = mem_printf("%s/images/trash", directory);
     images->watch = watch;
     images->jobs = VEC_OF(struct job *);
     /* Only root may walk in: layers hold set-uid programs of strangers. */
@@ -87,7 +87,7 @@ void images_close(struct images *images)
     if (images == NULL) return;
     while (images->jobs.length > 0) {
         struct job *job = *(struct job **)vec_at(&images->jobs, 0);
-        kill(job->pid, SIGKILL);
+        if (job->pid > 0) kill(job->pid, SIGKILL);
         job_free(job);
     }
     vec_free(&images->jobs);
@@ -118,17 +118,20 @@ void images_add(struct images *images, const struct image *image, const char *co
 {
     struct error err;
     struct task task = {.image = image, .layer_paths = layer_paths, .serial = ++images->serial};
-    if (!start_job(images, &task, done, ctx, &err)) {
-        /* A job that has already failed: its pipe holds the error, so that done comes from the loop. */
-        int result[2];
-        ASSERT(pipe2(result, O_CLOEXEC) == 0);
-        ASSERT(write(result[1], &err, sizeof(err)) == (ssize_t)sizeof(err));
-        close(result[1]);
-        struct job *job = mem_alloc(sizeof(*job));
-        *job = (struct job){.images = images, .result = result[0], .done = done, .ctx = ctx};
-        job->watch = images->watch->start(images->watch->self, result[0], job_readable, job);
-        *(struct job **)vec_push(&images->jobs) = job;
-    }
+    if (!start_job(images, &task, done, ctx, &err)) images_fail(images, &err, done, ctx);
+}
+
+/* A job that has already failed: its pipe holds the error, so that done comes from the loop. */
+void images_fail(struct images *images, const struct error *err, compute_done done, void *ctx)
+{
+    int result[2];
+    ASSERT(pipe2(result, O_CLOEXEC) == 0);
+    ASSERT(write(result[1], err, sizeof(*err)) == (ssize_t)sizeof(*err));
+    close(result[1]);
+    struct job *job = mem_alloc(sizeof(*job));
+    *job = (struct job){.images = images, .result = result[0], .done = done, .ctx = ctx};
+    job->watch = images->watch->start(images->watch->self, result[0], job_readable, job);
+    *(struct job **)vec_push(&images->jobs) = job;
 }
 
 bool images_keep(struct images *images, const struct map *digests, struct error *err)

@@ -23,7 +23,8 @@ struct container {
     struct container_options options; /* texts are this struct's own */
     struct compute_events events;
     struct cgroups *cgroups;
-    struct images *images;
+    struct images *images; /* of STATE */
+    struct map *stores;    /* directory -> struct images: of those that were given */
     char *seccomp;         /* the filter in base64 */
     struct map *instances; /* full name -> struct held */
     struct timer *log_timer;
@@ -40,6 +41,7 @@ struct held {
     char *control;
     char *id;     /* of crun's container and its cgroup; NULL before create got that far */
     char *digest; /* of its image; NULL as above */
+    char *store;  /* where that is; NULL: in STATE, or as above */
     int64_t incarnation;
     uint32_t uid_first; /* 0: none yet */
     int64_t pid;        /* of the main process while it lives, else 0 */
@@ -83,6 +85,10 @@ struct timer *container_after(struct container *container, int64_t delay_us, voi
 /* "acme/shop/web-1" <-> "acme.shop.web-1". NULL when it is no such name. */
 char *container_escape(const char *name);
 char *container_unescape(const char *text);
+
+/* Of a store, opened when it was not; NULL: STATE's. */
+MUST_CHECK bool container_images(struct container *container, const char *store, struct images **ret_images,
+                                 struct error *err);
 
 /* create.c */
 void container_create(void *self, const struct personality *personality, const struct image *image,

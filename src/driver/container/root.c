@@ -49,7 +49,8 @@ bool root_mount(const struct root_options *options, struct error *err)
     CLEANUP_FD int io = layers < 0 ? -1 : open_directory(options->directory, "io", err);
     if (io < 0 || !make_owned(scratch, "upper", options->uid_first, 0755, err) ||
         !make_owned(scratch, "work", options->uid_first, 0755, err) ||
-        !make_owned(io, "control", options->uid_first, 0700, err)) {
+        !make_owned(io, "control", options->control_owned ? options->uid_first : 0,
+                    options->control_owned ? 0700 : 0755, err)) {
         return false;
     }
     CLEANUP_FD int user_ns = -1;

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { ROOT_IO_SIZE = 4 * 1024 * 1024 }; /* of the log's and control sockets' file system */
@@ -16,6 +17,7 @@ struct root_options {
     uint32_t uid_first; /* ids of the instance */
     uint32_t uid_length;
     int64_t disk_bytes;
+    bool control_owned; /* the instance may make control sockets itself */
 };
 
 /* On failure part of it may be there: root_unmount(). */

@@ -258,6 +258,8 @@ static void personalize(void *self, struct arena *arena, struct personality *per
 static bool listen_at(void *self, const char *publish, int *ret_fd, struct error *err)
 {
     struct fake_balance *balance = self;
+    if (!map_get(balance->host->guarded, publish))
+        return error_set(err, ERROR_FAILED, "opening %s, where nothing judges who comes", publish);
     if (map_get(balance->host->busy, publish))
         return error_set(err, ERROR_CONFLICT, "cannot publish at %s: the address is in use", publish);
     int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);

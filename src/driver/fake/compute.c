@@ -36,11 +36,14 @@ struct operation {
 
 static void destroy(void *self);
 static void set_events(void *self, const struct compute_events *events);
-static bool has_image(void *self, const char *digest);
-static bool has_layer(void *self, const char *digest);
-static void add_image(void *self, const struct image *image, const char *const *layer_paths,
-                      compute_done done, void *ctx);
-static bool keep_images(void *self, const char *const *digests, size_t length, struct error *err);
+static bool has_image(void *self, const char *store, const char *digest);
+static bool has_layer(void *self, const char *store, const char *digest);
+static void add_image(void *self, const char *store, const struct image *image,
+                      const char *const *layer_paths, compute_done done, void *ctx);
+static bool keep_images(void *self, const char *store, const char *const *digests, size_t length,
+                        struct error *err);
+static void drop_store(void *self, const char *store);
+static char *place_of(const char *store, const char *digest);
 static void expect(void *self);
 static void create(void *self, const struct personality *personality, const struct image *image,
                    const struct compute_place *place, compute_done done, void *ctx);
@@ -87,6 +90,7 @@ const struct compute_driver *fake_compute_new(struct fake_host *host)
                                               .has_layer = has_layer,
                                               .add_image = add_image,
                                               .keep_images = keep_images,
+                                              .drop_store = drop_store,
                                               .expect = expect,
                                               .create = create,
                                               .start = start,
@@ -150,6 +154,7 @@ void trace_free(struct trace *trace)
     mem_free(trace->personality_json);
     mem_free(trace->farm);
     mem_free(trace->party);
+    mem_free(trace->store);
     mem_free(trace->name);
     mem_free(trace);
 }
@@ -169,30 +174,34 @@ static void set_events(void *self, const struct compute_events *events)
     ((struct fake_compute *)self)->events = *events;
 }
 
-static bool has_image(void *self, const char *digest)
+static bool has_image(void *self, const char *store, const char *digest)
 {
-    return map_get(((struct fake_compute *)self)->host->images, digest) != NULL;
+    CLEANUP_MEM char *place = place_of(store, digest);
+    return map_get(((struct fake_compute *)self)->host->images, place) != NULL;
 }
 
 /* As long as the image is here: what does not get unpacked, or goes, takes its layers with it. */
-static bool has_layer(void *self, const char *digest)
+static bool has_layer(void *self, const char *store, const char *digest)
 {
     const struct fake_host *host = ((struct fake_compute *)self)->host;
-    const char *image = map_get(host->layers, digest);
+    CLEANUP_MEM char *place = place_of(store, digest);
+    const char *image = map_get(host->layers, place);
     return image && map_get(host->images, image);
 }
 
-static void add_image(void *self, const struct image *image, const char *const *layer_paths,
-                      compute_done done, void *ctx)
+static void add_image(void *self, const char *store, const struct image *image,
+                      const char *const *layer_paths, compute_done done, void *ctx)
 {
     struct fake_compute *compute = self;
+    CLEANUP_MEM char *place = place_of(store, image->digest);
     for (size_t i = 0; i < image->layers_length; i++) {
+        CLEANUP_MEM char *layer = place_of(store, image->layers[i]);
         ASSERT(text_starts(layer_paths[i], "/blobs/sha256:"));
-        if (has_layer(self, image->layers[i])) continue;
-        mem_free(map_put(compute->host->layers, image->layers[i], mem_strdup(image->digest)));
+        if (has_layer(self, store, image->layers[i])) continue;
+        mem_free(map_put(compute->host->layers, layer, mem_strdup(place)));
     }
     compute->host->counts.images++;
-    begin(compute, OPERATION_IMAGE, image->digest, 3, fails_now(&compute->host->images_fail), done, ctx);
+    begin(compute, OPERATION_IMAGE, place, 3, fails_now(&compute->host->images_fail), done, ctx);
 }
 
 static void expect(void *self)
@@ -201,19 +210,36 @@ static void expect(void *self)
     compute->host->counts.expects++;
 }
 
-static bool keep_images(void *self, const char *const *digests, size_t length, struct error *err)
+static bool keep_images(void *self, const char *store, const char *const *digests, size_t length,
+                        struct error *err)
 {
     struct fake_compute *compute = self;
     size_t cursor = 0;
-    const char *digest = NULL;
+    const char *here = NULL;
 
-    while (map_next(compute->host->images, &cursor, &digest, NULL)) {
-        bool kept = false;
+    while (map_next(compute->host->images, &cursor, &here, NULL)) {
+        const char *digest = strstr(here, "sha256:");
+        CLEANUP_MEM char *place = place_of(store, digest);
+        bool kept = !text_equal(place, here); /* of another store */
         for (size_t i = 0; i < length && !kept; i++)
             kept = text_equal(digests[i], digest);
-        if (!kept) map_remove(compute->host->images, digest);
+        if (!kept) map_remove(compute->host->images, here);
     }
     return true;
+}
+
+static void drop_store(void *self, const char *store)
+{
+    const struct fake_compute *compute = self;
+    for (size_t i = 0; i < compute->operations.length; i++) {
+        const struct operation *operation = *(struct operation **)vec_at(&compute->operations, i);
+        ASSERT(operation->kind != OPERATION_IMAGE || !text_starts(operation->name, store));
+    }
+}
+
+static char *place_of(const char *store, const char *digest)
+{
+    return store ? mem_printf("%s/%s", store, digest) : mem_strdup(digest);
 }
 
 /* What is made shows at once, half made: an agent that dies now leaves it so. */
@@ -227,7 +253,7 @@ static void create(void *self, const struct personality *personality, const stru
     const char *slash = strrchr(personality->instance, '/');
     struct trace *left = map_get(compute->host->traces, personality->instance);
 
-    ASSERT(has_image(self, image->digest));
+    ASSERT(has_image(self, place->store, image->digest));
     ASSERT(place->net_ns_path &&
            fake_host_has_port(compute->host, personality->farm, slash ? slash + 1 : personality->instance));
     ASSERT(!left || compute->host->world->changed); /* else nobody would judge it */
@@ -240,6 +266,7 @@ static void create(void *self, const struct personality *personality, const stru
     trace->incarnation = personality->incarnation;
     trace->farm = mem_strdup(personality->farm);
     trace->party = mem_strdup(personality->party);
+    trace->store = place->store ? mem_strdup(place->store) : NULL;
     trace->address = personality->address;
     trace->size = personality->size;
     tell(trace, FAKE_MADE, image->digest);
@@ -327,8 +354,12 @@ static bool list(void *self, struct vec *ret_found, struct error *err)
     while (map_next(compute->host->traces, &cursor, NULL, &value)) {
         const struct trace *trace = value;
         *(struct compute_found *)vec_push(ret_found) =
-            (struct compute_found){mem_strdup(trace->name), trace->incarnation,
-                                   mem_strdup(trace->personality_json), trace->running, trace->frozen};
+            (struct compute_found){.instance = mem_strdup(trace->name),
+                                   .store = trace->store ? mem_strdup(trace->store) : NULL,
+                                   .incarnation = trace->incarnation,
+                                   .personality_json = mem_strdup(trace->personality_json),
+                                   .running = trace->running,
+                                   .frozen = trace->frozen};
     }
     return true;
 }
@@ -391,10 +422,11 @@ static bool exec_argv(void *self, const char *instance, const struct compute_com
 
 static int exec_refused(void *self, const char *output, const char **ret_why)
 {
-    static const char refusal[] = "fake: not run: ";
-    if (!text_starts(output, refusal)) return 0;
-    *ret_why = output + strlen(refusal);
-    return 127;
+    static const char refusal[] = "fake: not run: ", failure[] = "fake: failed: ";
+    bool refused = text_starts(output, refusal), failed = text_starts(output, failure);
+    if (!refused && !failed) return 0;
+    *ret_why = output + (refused ? strlen(refusal) : strlen(failure));
+    return refused ? 127 : -1;
 }
 
 static const char *control_directory(void *self, const char *instance)

@@ -20,7 +20,7 @@ struct trace {
     struct fake_host *host;
     char *name;
     int64_t incarnation;
-    char *personality_json, *farm, *party;
+    char *personality_json, *farm, *party, *store; /* store: or NULL */
     uint32_t address;
     struct resources size;
     bool running, frozen, hangs;
@@ -38,12 +38,13 @@ struct fake_host {
     char *name;
     struct fake_counts counts;
     struct map *traces;    /* instance -> struct trace */
-    struct map *images;    /* digest -> the host */
+    struct map *images;    /* digest, or store/digest -> the host */
     struct map *layers;    /* digest -> the image's that it last came with, as text */
     struct map *farms;     /* name -> struct fake_farm */
     struct map *ports;     /* "farm/instance" -> the host */
     struct map *balancers; /* instance -> struct balancer (balance.c) */
     struct map *held;      /* server -> connections, as a pointer */
+    struct map *guarded;   /* published addresses whose callers are judged (any pointer) */
     struct map *busy;      /* published addresses that another program has (any pointer) */
     unsigned farm_sets_fail, images_fail, balances_fail;
     void (*farm_changes)(void *ctx, const char *farm, bool there); /* a watcher or NULL */

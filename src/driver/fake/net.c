@@ -17,6 +17,7 @@ static bool farm_set(void *self, const struct host_farm *farm, struct error *err
 static bool farm_tend(void *self, const struct host_farm *farm, struct error *err);
 static bool farm_remove(void *self, const char *farm, struct error *err);
 static bool farm_list(void *self, struct vec *ret_names, struct error *err);
+static bool doors_set(void *self, const struct net_door *doors, size_t length, struct error *err);
 static bool port_add(void *self, const char *farm, const char *instance, char *ret_ns_path, size_t path_size,
                      struct error *err);
 static bool port_remove(void *self, const char *farm, const char *instance, struct error *err);
@@ -31,8 +32,8 @@ const struct net_driver *fake_net_new(struct fake_host *host)
 {
     struct fake_net *net = mem_alloc(sizeof(*net));
     net->host = host;
-    net->driver = (struct net_driver){net,       destroy,  underlay_set, farm_set, farm_tend, farm_remove,
-                                      farm_list, port_add, port_remove,  farm_ns,  counters};
+    net->driver = (struct net_driver){net,       destroy,   underlay_set, farm_set,    farm_tend, farm_remove,
+                                      farm_list, doors_set, port_add,     port_remove, farm_ns,   counters};
     return &net->driver;
 }
 
@@ -145,6 +146,18 @@ static bool farm_list(void *self, struct vec *ret_names, struct error *err)
 
     while (map_next(((struct fake_net *)self)->host->farms, &cursor, &name, NULL))
         *(char **)vec_push(ret_names) = mem_strdup(name);
+    return true;
+}
+
+/* Only who is listed here may be opened: balance.c. */
+static bool doors_set(void *self, const struct net_door *doors, size_t length, struct error *err)
+{
+    struct fake_host *host = ((struct fake_net *)self)->host;
+
+    map_free(host->guarded);
+    host->guarded = map_new();
+    for (size_t i = 0; i < length; i++)
+        map_put(host->guarded, doors[i].publish, host);
     return true;
 }
 

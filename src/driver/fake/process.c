@@ -37,7 +37,7 @@ static void write_in(void *self, struct process *process, const void *data, size
 static void kill_it(void *self, struct process *process, int signal_number);
 static void detach(void *self, struct process *process);
 static int64_t pid(void *self, const struct process *process);
-static void think_up(struct process *process, const char *const *argv);
+static void think_up(struct process *process, const char *const *argv, bool tty);
 static void go_on(void *ctx);
 static void too_late(void *ctx);
 static void again_in(struct process *process, int64_t ms);
@@ -101,7 +101,7 @@ static bool spawn(void *self, const struct process_options *options,
     if (options->timeout_ms > 0)
         process->deadline = world_after(world, options->timeout_ms, too_late, process);
     *(struct process **)vec_push(&processes->all) = process;
-    think_up(process, argv + 2);
+    think_up(process, argv + 2, options->tty);
     *ret_process = process;
     return true;
 }
@@ -135,7 +135,7 @@ static int64_t pid(void *self, const struct process *process)
     return 5000;
 }
 
-static void think_up(struct process *process, const char *const *argv)
+static void think_up(struct process *process, const char *const *argv, bool tty)
 {
     struct fake_world *world = process->processes->host->world;
     bool complain = text_equal(argv[0], "complain");
@@ -152,12 +152,16 @@ static void think_up(struct process *process, const char *const *argv)
         for (size_t i = 1; argv[i]; i++)
             buf_printf(&process->text, "%s%s", i > 1 ? " " : "", argv[i]);
         buf_add_char(&process->text, '\n');
-        process->stream = complain ? 2 : 1;
+        process->stream = complain && !tty ? 2 : 1;
         process->status = 0;
     } else if (text_equal(argv[0], "missing")) {
         buf_add_text(&process->text, "fake: not run: not found\n");
         process->stream = 2;
         process->status = 255;
+    } else if (text_equal(argv[0], "broken") || text_equal(argv[0], "noise")) {
+        buf_add_text(&process->text, argv[0][0] == 'b' ? "fake: failed: no room\n" : "fake: nothing\n");
+        process->stream = 2;
+        process->status = 7;
     } else if (text_equal(argv[0], "sleep") && argv[1]) {
         process->status = 0;
         ms = strtoll(argv[1], NULL, 10);

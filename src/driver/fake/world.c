@@ -148,6 +148,7 @@ struct fake_host *fake_host_get(struct fake_world *world, const char *name)
     host->balancers = map_new();
     host->held = map_new();
     host->busy = map_new();
+    host->guarded = map_new();
     map_put(world->hosts, name, host);
     return host;
 }
@@ -312,6 +313,7 @@ static void host_free(struct fake_host *host)
     map_free(host->balancers);
     map_free(host->held);
     map_free(host->busy);
+    map_free(host->guarded);
     mem_free(host->name);
     mem_free(host);
 }

@@ -33,8 +33,8 @@ static int64_t packets_of(const struct nlattr *data);
 static void take_member(struct reading *reading, const char *key, size_t size, int64_t packets);
 static void take_uplink(struct reading *reading, const char *key, size_t size, int64_t packets);
 static const char *instance_of(const struct farm_net *farm, uint32_t address);
-static void add(const struct farm_net *farm, const char *instance, const char *reason, int64_t packets,
-                struct vec *counters);
+static void take_door(struct reading *reading, const char *key, size_t size, int64_t packets);
+static bool is_told(const char *farm, const char *instance, const char *by, const struct vec *counters);
 
 bool counters_read(struct farm_net *farm, struct vec *ret_counters, struct error *err)
 {
@@ -49,7 +49,8 @@ bool counters_read(struct farm_net *farm, struct vec *ret_counters, struct error
     }
     for (size_t i = 0; i < farm->counters.length; i++) {
         const struct net_counter *counter = vec_at(&farm->counters, i);
-        add(farm, counter->instance, counter->reason, counter->packets, ret_counters);
+        counters_add(farm->name, counter->instance, counter->reason, counter->by, counter->packets,
+                     ret_counters);
     }
     return true;
 }
@@ -63,6 +64,32 @@ bool counters_read_host(const struct net_host *host, struct map *farms, struct v
         if (!read_set(host->track, RULES_HOST_TABLE, &reading, err)) return false;
     }
     return true;
+}
+
+void counters_add(const char *farm, const char *instance, const char *reason, const char *by, int64_t packets,
+                  struct vec *counters)
+{
+    for (size_t i = 0; i < counters->length; i++) {
+        struct net_counter *counter = vec_at(counters, i);
+        if (!text_equal(counter->farm, farm) || !text_equal(counter->instance, instance) ||
+            !text_equal(counter->reason, reason) || !text_equal(counter->by, by))
+            continue;
+        counter->packets += packets;
+        return;
+    }
+    *(struct net_counter *)vec_push(counters) = (struct net_counter){.farm = mem_strdup(farm),
+                                                                     .instance = mem_strdup(instance),
+                                                                     .reason = mem_strdup(reason),
+                                                                     .by = mem_strdup(by),
+                                                                     .packets = packets};
+}
+
+bool counters_read_doors(struct netlink *netlink, const char *table, const struct doors_rules *rules,
+                         struct vec *ret_counters, struct error *err)
+{
+    struct reading reading = {
+        .reason = &doors_reason, .take = take_door, .ctx = &rules, .counters = ret_counters};
+    return read_set(netlink, table, &reading, err);
 }
 
 static bool add_denials(struct farm_net *farm, uint8_t family, int64_t *denials, struct error *err)
@@ -166,11 +193,11 @@ static int64_t packets_of(const struct nlattr *data)
     return (int64_t)be64toh(packets);
 }
 
-/* The key is a port's name, which has the address in it, or an address. */
+/* The key is a port's name, which has the address in it, or an address, and a filter's mark behind it. */
 static void take_member(struct reading *reading, const char *key, size_t size, int64_t packets)
 {
     const struct farm_net *farm = reading->ctx;
-    uint32_t address = 0;
+    uint32_t address = 0, mark = 0;
     if (!text_starts(reading->reason->key, "ip ")) {
         if (size > 0 && key[0] == 'p' && memchr(key, '\0', size) != NULL)
             address = (uint32_t)strtoul(key + 1, NULL, 16);
@@ -178,7 +205,11 @@ static void take_member(struct reading *reading, const char *key, size_t size, i
         memcpy(&address, key, sizeof(address));
         address = ntohl(address);
     }
-    add(farm, instance_of(farm, address), reading->reason->reason, packets, reading->counters);
+    if (rules_reason_names_filter(reading->reason) && size >= sizeof(address) + sizeof(mark))
+        memcpy(&mark, key + sizeof(address), sizeof(mark));
+    const char *instance = instance_of(farm, address), *by = rules_filter_name(farm->rules, mark);
+    if (by == NULL || !is_told(farm->name, instance, by, reading->counters)) by = "";
+    counters_add(farm->name, instance, reading->reason->reason, by, packets, reading->counters);
 }
 
 /* Behind an uplink it is no longer seen which instance it was. Uplinks of farms that are gone are nobody's.
@@ -191,8 +222,22 @@ static void take_uplink(struct reading *reading, const char *key, size_t size, i
     long number = strtol(key + strlen(UPLINK_FAR), NULL, 10);
     while (map_next(reading->ctx, &cursor, NULL, &value)) {
         const struct farm_net *farm = value;
-        if (farm->uplink == number) add(farm, "", reading->reason->reason, packets, reading->counters);
+        if (farm->uplink == number)
+            counters_add(farm->name, "", reading->reason->reason, "", packets, reading->counters);
     }
+}
+
+/* Balancers come and go behind a door; it is the farm's. */
+static void take_door(struct reading *reading, const char *key, size_t size, int64_t packets)
+{
+    const struct doors_rules *const *rules = reading->ctx;
+    const char *farm, *filter;
+    uint32_t mark;
+    if (size < sizeof(mark)) return;
+    memcpy(&mark, key, sizeof(mark));
+    if (!doors_rules_find(*rules, mark, &farm, &filter)) return; /* they ended just now */
+    if (!is_told(farm, "", filter, reading->counters)) filter = "";
+    counters_add(farm, "", reading->reason->reason, filter, packets, reading->counters);
 }
 
 /* "" for a sender on another host, and for a port whose instance is not known. */
@@ -205,19 +250,17 @@ static const char *instance_of(const struct farm_net *farm, uint32_t address)
     return "";
 }
 
-static void add(const struct farm_net *farm, const char *instance, const char *reason, int64_t packets,
-                struct vec *counters)
+/* One by whom something is told already, or one more than may be. */
+static bool is_told(const char *farm, const char *instance, const char *by, const struct vec *counters)
 {
+    size_t told = 0;
     for (size_t i = 0; i < counters->length; i++) {
-        struct net_counter *counter = vec_at(counters, i);
-        if (!text_equal(counter->farm, farm->name) || !text_equal(counter->instance, instance) ||
-            !text_equal(counter->reason, reason))
+        const struct net_counter *counter = vec_at(counters, i);
+        if (counter->by[0] == '\0' || !text_equal(counter->instance, instance) ||
+            !text_equal(counter->farm, farm))
             continue;
-        counter->packets += packets;
-        return;
+        if (text_equal(counter->by, by)) return true;
+        told++;
     }
-    *(struct net_counter *)vec_push(counters) = (struct net_counter){.farm = mem_strdup(farm->name),
-                                                                     .instance = mem_strdup(instance),
-                                                                     .reason = mem_strdup(reason),
-                                                                     .packets = packets};
+    return told < NET_FILTERS_TOLD_MAX;
 }

@@ -50,6 +50,7 @@ struct filter_program *filter_program_new(const struct filter *filter, enum filt
     size_t streak = 0; /* first run of those that no rule of another action stands between */
     program->direction = direction;
     program->default_action = filter->default_action;
+    program->mark = filter_mark(filter->full_name);
     program->runs = VEC_OF(struct filter_run);
     for (size_t i = 0; i < filter->rules_length; i++) {
         const struct filter_rule *rule = &filter->rules[i];
@@ -75,6 +76,13 @@ void filter_meaning(const struct filter *filter, const struct filter_place *plac
         buf_add(ret_bytes, rule->from_ports, rule->from_ports_length * sizeof(*rule->from_ports));
         buf_add(ret_bytes, rule->ports, rule->ports_length * sizeof(*rule->ports));
     }
+}
+
+uint32_t filter_mark(const char *full_name)
+{
+    uint64_t hash = text_hash(TEXT_HASH_SEED, full_name, strlen(full_name));
+    uint32_t mark = (uint32_t)(hash ^ hash >> 32);
+    return mark == 0 ? 1 : mark;
 }
 
 void filter_program_free(struct filter_program *program)

@@ -57,6 +57,7 @@ struct filter_run {
 struct filter_program {
     enum filter_direction direction; /* FILTER_IN or FILTER_OUT */
     enum filter_action default_action;
+    uint32_t mark;   /* of the filter: what it does not let pass is counted under it */
     struct vec runs; /* struct filter_run */
 };
 
@@ -71,6 +72,9 @@ struct filter_packet {
 
 /* Adds the bytes that say what its rules mean at this place: filters with the same compile to the same. */
 void filter_meaning(const struct filter *filter, const struct filter_place *place, struct buf *ret_bytes);
+/* A number for the filter that stays while others come and go: a hash of its full name, no two of which
+ * collide in practice, and if they do one is told in the other's place. Never 0. */
+uint32_t filter_mark(const char *full_name);
 /* The caller's to filter_program_free(). */
 struct filter_program *filter_program_new(const struct filter *filter, enum filter_direction direction,
                                           const struct filter_place *place);

@@ -127,9 +127,11 @@ static void add_ports(const char *words, const struct vec *ports, struct buf *te
 
 static void add_verdict(const struct filter_program *program, enum filter_action action, struct buf *text)
 {
-    static const char *const words[] = {[FILTER_DENY] = "goto deny_filter",
-                                        [FILTER_ALLOW] = "return",
-                                        [FILTER_REJECT] = "goto reject_filter"};
-    bool in = program->direction == FILTER_IN && action != FILTER_ALLOW;
-    buf_printf(text, " %s%s\n", words[action], in ? "_in" : "");
+    if (action == FILTER_ALLOW) {
+        buf_add_text(text, " return\n");
+        return;
+    }
+    /* The packet ends here: nobody needs its mark any more but who counts it. */
+    buf_printf(text, " meta mark set 0x%08x goto %s_%s_filter\n", program->mark,
+               action == FILTER_DENY ? "deny" : "reject", program->direction == FILTER_IN ? "in" : "out");
 }

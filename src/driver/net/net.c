@@ -3,6 +3,8 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "driver/net/counters.h"
+#include "driver/net/doors.h"
+#include "driver/net/doors_sweep.h"
 #include "driver/net/farm.h"
 #include "driver/net/link.h"
 #include "driver/net/ns.h"
@@ -20,6 +22,7 @@ struct driver {
     struct net_host host;
     char *underlay;    /* what filters the underlay, as told to nftables; NULL: not known */
     struct map *farms; /* struct farm_net by name: those that were used since the start */
+    struct doors *doors;
 };
 
 static void destroy(void *self);
@@ -28,6 +31,7 @@ static bool farm_set(void *self, const struct host_farm *wanted, struct error *e
 static bool farm_tend(void *self, const struct host_farm *wanted, struct error *err);
 static bool farm_remove(void *self, const char *name, struct error *err);
 static bool farm_list(void *self, struct vec *ret_names, struct error *err);
+static bool doors_set_all(void *self, const struct net_door *doors, size_t length, struct error *err);
 static bool port_add(void *self, const char *name, const char *instance, char *ret_ns_path, size_t path_size,
                      struct error *err);
 static bool port_remove(void *self, const char *name, const char *instance, struct error *err);
@@ -60,6 +64,7 @@ bool net_driver_new(const struct net_driver_options *options, struct net_driver 
                                       .farm_tend = farm_tend,
                                       .farm_remove = farm_remove,
                                       .farm_list = farm_list,
+                                      .doors_set = doors_set_all,
                                       .port_add = port_add,
                                       .port_remove = port_remove,
                                       .farm_ns = farm_ns,
@@ -76,6 +81,7 @@ static void destroy(void *self)
     while (map_next(driver->farms, &cursor, &name, &farm))
         farm_free(farm);
     map_free(driver->farms);
+    doors_free(driver->doors);
     nft_free(driver->host.nft);
     netlink_close(driver->host.track);
     netlink_close(driver->host.route);
@@ -157,6 +163,12 @@ static bool farm_list(void *self, struct vec *ret_names, struct error *err)
     return true;
 }
 
+static bool doors_set_all(void *self, const struct net_door *doors, size_t length, struct error *err)
+{
+    struct driver *driver = self;
+    return doors_set(driver->doors, doors, length, err);
+}
+
 static bool port_add(void *self, const char *name, const char *instance, char *ret_ns_path, size_t path_size,
                      struct error *err)
 {
@@ -200,6 +212,8 @@ static bool counters(void *self, struct vec *ret_counters, struct error *err)
         if (!counters_read(farm, ret_counters, err))
             return error_wrap(err, "cannot read the counters of %s", name);
     }
+    if (!doors_counters(driver->doors, ret_counters, err))
+        return error_wrap(err, "cannot read the counters of published addresses");
     return counters_read_host(&driver->host, driver->farms, ret_counters, err) ||
            error_wrap(err, "cannot read the counters of the host");
 }
@@ -230,6 +244,9 @@ static bool open_host(struct driver *driver, const struct net_driver_options *op
            netlink_open(-1, NETLINK_ROUTE, &driver->host.route, err) &&
            link_index(driver->host.route, options->underlay_device, &driver->host.underlay_index, err) &&
            netlink_open(-1, NETLINK_NETFILTER, &driver->host.track, err) && nft_new(&driver->host.nft, err) &&
+           doors_new(options->doors_ns_fd >= 0 ? options->doors_ns_fd : driver->host.ns_fd,
+                     options->doors_table != NULL ? options->doors_table : DOORS_TABLE, driver->host.nft,
+                     &driver->doors, err) &&
            (options->outside_device == NULL || outside_open(&driver->host, &outside, err));
 }
 

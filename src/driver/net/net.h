@@ -14,7 +14,9 @@ struct net_driver_options {
     size_t outside_refused_length;
     const char *run_directory;          /* made when missing; for what lives as long as the machine runs */
     const struct process_port *process; /* starts name servers; may be NULL without resolver */
-    bool resolver;                      /* a name and address server for each farm */
+    int doors_ns_fd;         /* where published sockets are; -1: in the host's namespace. Borrowed */
+    const char *doors_table; /* of the filters there, no other host's in that namespace; NULL: DOORS_TABLE */
+    bool resolver;           /* a name and address server for each farm */
 };
 
 /* The host's namespace is the one this process is in now. Needs root. */

@@ -39,6 +39,7 @@ struct rules {
     struct vec members;  /* struct tier_of, by address */
     struct vec passages; /* struct passage, sorted and merged */
     struct filter_book *filters;
+    struct vec judged;               /* char *, sorted: who is judged by which filter */
     struct vec elements[RULES_SETS]; /* char *, sorted */
 };
 
@@ -87,6 +88,7 @@ bool rules_compile(const struct host_farm *farm, uint32_t underlay, const struct
     rules->refused = VEC_OF(struct rules_range);
     rules->members = VEC_OF(struct tier_of);
     rules->passages = VEC_OF(struct passage);
+    rules->judged = VEC_OF(char *);
     for (size_t i = 0; i < RULES_SETS; i++)
         rules->elements[i] = VEC_OF(char *);
 
@@ -106,6 +108,7 @@ bool rules_compile(const struct host_farm *farm, uint32_t underlay, const struct
     merge_passages(rules);
     list_passages(rules);
     vec_sort(&rules->members, compare_address);
+    vec_sort(&rules->judged, compare_text);
     for (size_t i = 0; i < RULES_SETS; i++)
         vec_sort(&rules->elements[i], compare_text);
     *ret_rules = rules;
@@ -120,6 +123,9 @@ void rules_free(struct rules *rules)
             mem_free(*(char **)vec_at(&rules->elements[i], k));
         vec_free(&rules->elements[i]);
     }
+    for (size_t i = 0; i < rules->judged.length; i++)
+        mem_free(*(char **)vec_at(&rules->judged, i));
+    vec_free(&rules->judged);
     vec_free(&rules->members);
     vec_free(&rules->passages);
     vec_free(&rules->refused);
@@ -196,6 +202,11 @@ bool rules_pass(const struct rules *rules, const struct rules_flow *flow)
         return filter_book_pass(rules->filters, &packet);
     }
     return false;
+}
+
+const char *rules_filter_name(const struct rules *rules, uint32_t mark)
+{
+    return filter_book_name(rules->filters, mark);
 }
 
 bool rules_is_filter_chain(const char *name)
@@ -416,6 +427,7 @@ static void add_filters(struct rules *rules, const struct host_farm *farm, uint3
                                        .instance = find_instance,
                                        .ctx = &names_of};
     rules->filters = filter_book_new(farm, underlay, &place, before == NULL ? NULL : before->filters);
+    filter_book_judged(rules->filters, &rules->judged);
     for (size_t i = 0; i < farm->members_length; i++) {
         for (enum filter_direction d = FILTER_IN; d <= FILTER_OUT; d++) {
             char address[32], name[16];
@@ -481,13 +493,18 @@ static void difference(const struct vec *old, const struct vec *new, struct vec 
     }
 }
 
-/* An address may be given to another one later: it starts without the old one's counters. */
+/* An address may be given to another one later, and a filter's name to another one: they start without the
+ * old one's counters. */
 static void forget_gone(const struct rules *old, const struct rules *new, struct buf *text)
 {
     for (size_t i = 0; i < old->members.length; i++) {
         const struct tier_of *member = vec_at(&old->members, i);
         if (tier_at(new, member->address) == 0) rules_text_forget(member->address, text);
     }
+    struct vec gone = VEC_OF(char *);
+    difference(&old->judged, &new->judged, &gone);
+    rules_text_forget_judged(&gone, text);
+    vec_free(&gone);
 }
 
 static int compare_text(const void *a, const void *b)

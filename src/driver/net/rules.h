@@ -48,6 +48,8 @@ bool rules_pass(const struct rules *rules, const struct rules_flow *flow);
 /* Is it the name of a chain that a filter got? They come and go, all others stay. */
 bool rules_is_filter_chain(const char *name);
 
+/* The full name of the filter with this mark, if it governs anybody here; else NULL. */
+const char *rules_filter_name(const struct rules *rules, uint32_t mark);
 /* Is anything let out of the farm at all? */
 bool rules_leave(const struct rules *rules);
 
@@ -68,11 +70,12 @@ void rules_host_outside(const char *device, const struct rules_outside *outside,
 struct rules_reason {
     const char *reason; /* as net_counter tells it */
     const char *family; /* "bridge" or "inet" */
-    const char *key;    /* of the packet */
+    const char *key;    /* of the packet; with " . meta mark" behind it: and the filter's filter_mark() */
     const char *set;    /* behind "denied_" */
 };
 enum { RULES_REASONS = 13 };
 extern const struct rules_reason rules_reasons[RULES_REASONS];
+bool rules_reason_names_filter(const struct rules_reason *reason);
 #define RULES_TABLE "croft"
 /* Name of a counter in each family that goes up with every denial: cheap to ask for. */
 #define RULES_DENIALS "denials"

@@ -43,7 +43,6 @@ struct filter_book {
 };
 
 static void add_port(struct filter_book *book, const struct host_farm *farm, const struct member *member);
-static bool governs(const char *on, const char *farm, const struct member *member);
 static void compile(struct filter_book *book, const struct host_farm *farm, const struct filter_place *place,
                     const struct filter_book *before);
 static void use_filter(struct filter_book *book, const struct filter *filter,
@@ -107,6 +106,29 @@ const char *filter_book_chain(const struct filter_book *book, uint32_t address,
     return member_chain(out, address, direction);
 }
 
+void filter_book_judged(const struct filter_book *book, struct vec *ret_judged)
+{
+    for (size_t i = 0; i < book->ports.length; i++) {
+        const struct port_of *port = vec_at(&book->ports, i);
+        char address[32];
+        text_format_ipv4(address, port->address);
+        for (size_t k = 0; k < port->filters.length; k++) {
+            const struct filter_use_of *use = vec_at(&book->filters, *(size_t *)vec_at(&port->filters, k));
+            *(char **)vec_push(ret_judged) =
+                mem_printf("%s . 0x%08x", address, filter_mark(use->compiled->name));
+        }
+    }
+}
+
+const char *filter_book_name(const struct filter_book *book, uint32_t mark)
+{
+    for (size_t i = 0; i < book->filters.length; i++) {
+        const struct filter_use_of *use = vec_at(&book->filters, i);
+        if (use->compiled != NULL && filter_mark(use->compiled->name) == mark) return use->compiled->name;
+    }
+    return NULL;
+}
+
 bool filter_book_pass(const struct filter_book *book, const struct filter_packet *packet)
 {
     return judge(book, (uint32_t)packet->from.low, FILTER_OUT, packet) &&
@@ -161,17 +183,8 @@ bool filter_book_is_name(const char *chain)
            strspn(chain + 2, "0123456789abcdef") == digits;
 }
 
-static void add_port(struct filter_book *book, const struct host_farm *farm, const struct member *member)
-{
-    struct port_of *port = vec_push(&book->ports);
-    *port = (struct port_of){.address = member->address, .filters = VEC_OF(size_t)};
-    for (size_t i = 0; i < farm->filters_length; i++) {
-        if (governs(farm->filters[i].on, farm->name, member)) *(size_t *)vec_push(&port->filters) = i;
-    }
-}
-
 /* What is wider than a farm and stands in its list is for all of it. */
-static bool governs(const char *on, const char *farm, const struct member *member)
+bool filter_on_governs(const char *on, const char *farm, const struct member *member)
 {
     size_t size = strlen(farm);
     if (strchr(on, '/') == NULL) return true;
@@ -179,6 +192,16 @@ static bool governs(const char *on, const char *farm, const struct member *membe
     if (on[size] == '\0') return true;
     return on[size] == '/' &&
            (text_equal(on + size + 1, member->tier) || text_equal(on + size + 1, member->instance));
+}
+
+static void add_port(struct filter_book *book, const struct host_farm *farm, const struct member *member)
+{
+    struct port_of *port = vec_push(&book->ports);
+    *port = (struct port_of){.address = member->address, .filters = VEC_OF(size_t)};
+    for (size_t i = 0; i < farm->filters_length; i++) {
+        if (filter_on_governs(farm->filters[i].on, farm->name, member))
+            *(size_t *)vec_push(&port->filters) = i;
+    }
 }
 
 static void compile(struct filter_book *book, const struct host_farm *farm, const struct filter_place *place,

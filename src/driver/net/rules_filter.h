@@ -19,6 +19,13 @@ void filter_book_free(struct filter_book *book); /* NULL is fine */
  * bytes. NULL: it has none, as it lives elsewhere or the farm has no filters. */
 const char *filter_book_chain(const struct filter_book *book, uint32_t address,
                               enum filter_direction direction, char *out);
+/* Adds who is judged by which filter (char *, the caller's to mem_free()), as rules_text_forget_judged() has
+ * it. */
+void filter_book_judged(const struct filter_book *book, struct vec *ret_judged);
+/* The full name of the filter with this filter_mark(), if it governs anybody here; else NULL. */
+const char *filter_book_name(const struct filter_book *book, uint32_t mark);
+/* Does a filter on `on`, of the farm's list, govern this member's port? */
+bool filter_on_governs(const char *on, const char *farm, const struct member *member);
 /* Do all filters on this host let it begin a connection? */
 bool filter_book_pass(const struct filter_book *book, const struct filter_packet *packet);
 /* May new deny what old let pass between members that old knew? Says yes rather once too often. */

@@ -4,15 +4,17 @@
 #include "base/text.h"
 
 #include <stdio.h>
+#include <string.h>
 
 struct set_words {
     const char *family, *name, *type;
 };
 
 static const char *const bridge_chains[] = {"prerouting", "resolve", "known", "forward", "input", "output"};
-static const char *const inet_chains[] = {"forward", "pass",          "input",
-                                          "output",  "reject_filter", "reject_filter_in"};
-static const char *const helper_chains[] = {"resolve", "known", "pass", "reject_filter", "reject_filter_in"};
+static const char *const inet_chains[] = {"forward",         "pass", "input", "output", "reject_out_filter",
+                                          "reject_in_filter"};
+static const char *const helper_chains[] = {"resolve", "known", "pass", "reject_out_filter",
+                                            "reject_in_filter"};
 static const char *const families[] = {"bridge", "inet"};
 static const char *const rate_sets[] = {"rate_packets", "rate_arp"};
 
@@ -47,13 +49,19 @@ static const struct set_words sets[RULES_SETS] = {
 };
 
 const struct rules_reason rules_reasons[RULES_REASONS] = {
-    {"spoof", "bridge", "iifname", "spoof"},         {"arp", "bridge", "iifname", "arp"},
-    {"ethertype", "bridge", "iifname", "ethertype"}, {"dhcp", "bridge", "iifname", "dhcp"},
-    {"rate", "bridge", "iifname", "rate"},           {"boundary", "bridge", "iifname", "boundary"},
-    {"boundary", "inet", "ip saddr", "boundary"},    {"policy", "inet", "ip saddr", "policy"},
-    {"state", "inet", "ip saddr", "state"},          {"rate", "inet", "ip saddr", "rate"},
-    {"inbound", "inet", "ip daddr", "inbound"},      {"filter", "inet", "ip saddr", "filter"},
-    {"filter", "inet", "ip daddr", "filter_in"},
+    {"spoof", "bridge", "iifname", "spoof"},
+    {"arp", "bridge", "iifname", "arp"},
+    {"ethertype", "bridge", "iifname", "ethertype"},
+    {"dhcp", "bridge", "iifname", "dhcp"},
+    {"rate", "bridge", "iifname", "rate"},
+    {"boundary", "bridge", "iifname", "boundary"},
+    {"boundary", "inet", "ip saddr", "boundary"},
+    {"policy", "inet", "ip saddr", "policy"},
+    {"state", "inet", "ip saddr", "state"},
+    {"rate", "inet", "ip saddr", "rate"},
+    {"inbound", "inet", "ip daddr", "inbound"},
+    {"filter", "inet", "ip saddr . meta mark", "out_filter"},
+    {"filter", "inet", "ip daddr . meta mark", "in_filter"},
 };
 
 const struct rules_reason rules_host_reasons[RULES_HOST_REASONS] = {
@@ -92,6 +100,7 @@ void rules_text_forget(uint32_t address, struct buf *text)
     /* To delete what is not there is an error and would undo the transaction: so it is added before. */
     for (size_t i = 0; i < RULES_REASONS; i++) {
         const struct rules_reason *reason = &rules_reasons[i];
+        if (rules_reason_names_filter(reason)) continue; /* rules_text_forget_judged() */
         const char *quote = reason->family[0] == 'b' ? "\"" : "";
         const char *key = reason->family[0] == 'b' ? port : ip;
         buf_printf(text, "add element %s %s denied_%s { %s%s%s }\n", reason->family, RULES_TABLE, reason->set,
@@ -99,6 +108,28 @@ void rules_text_forget(uint32_t address, struct buf *text)
         buf_printf(text, "delete element %s %s denied_%s { %s%s%s }\n", reason->family, RULES_TABLE,
                    reason->set, quote, key, quote);
     }
+}
+
+void rules_text_forget_judged(const struct vec *judged, struct buf *text)
+{
+    static const char *const verbs[] = {"add", "delete"};
+    CLEANUP_BUF struct buf all = {0};
+    for (size_t i = 0; i < judged->length; i++) {
+        const char *one = *(char **)vec_at(judged, i);
+        if (i == 0 || !text_equal(one, *(char **)vec_at(judged, i - 1)))
+            buf_printf(&all, "%s %s", i == 0 ? "" : ",", one);
+    }
+    for (size_t i = 0; judged->length > 0 && i < RULES_REASONS; i++) {
+        const struct rules_reason *reason = &rules_reasons[i];
+        for (size_t k = 0; rules_reason_names_filter(reason) && k < LENGTH(verbs); k++)
+            buf_printf(text, "%s element %s %s denied_%s {%s }\n", verbs[k], reason->family, RULES_TABLE,
+                       reason->set, buf_text(&all));
+    }
+}
+
+bool rules_reason_names_filter(const struct rules_reason *reason)
+{
+    return strstr(reason->key, "meta mark") != NULL;
 }
 
 char *rules_text_range(const struct rules_range *range)
@@ -205,8 +236,9 @@ static void declare_denials(const char *table, const struct rules_reason *reason
 {
     for (size_t i = 0; i < length; i++) {
         const struct rules_reason *reason = &reasons[i];
-        buf_printf(text, "add set %s %s denied_%s { type %s; flags dynamic; counter; }\n", reason->family,
-                   table, reason->set, text_starts(reason->key, "ip ") ? "ipv4_addr" : "ifname");
+        buf_printf(text, "add set %s %s denied_%s { type %s%s; flags dynamic; counter; }\n", reason->family,
+                   table, reason->set, text_starts(reason->key, "ip ") ? "ipv4_addr" : "ifname",
+                   rules_reason_names_filter(reason) ? " . mark" : "");
         buf_printf(text, "add chain %s %s deny_%s\n", reason->family, table, reason->set);
     }
 }
@@ -354,8 +386,9 @@ static void fill_inet(const char *gateway, struct buf *text)
  */
 static void fill_reject(struct buf *text)
 {
-    static const char *const ways[][2] = {{"filter", "ip saddr"}, {"filter_in", "ip daddr"}};
-    for (size_t i = 0; i < LENGTH(ways); i++)
+    for (size_t i = 0; i < RULES_REASONS; i++) {
+        const struct rules_reason *reason = &rules_reasons[i];
+        if (!rules_reason_names_filter(reason)) continue;
         buf_printf(text,
                    "table inet %s {\n"
                    " chain reject_%s {\n"
@@ -365,7 +398,8 @@ static void fill_reject(struct buf *text)
                    "  reject with icmpx admin-prohibited\n"
                    " }\n"
                    "}\n",
-                   RULES_TABLE, ways[i][0], ways[i][0], ways[i][1]);
+                   RULES_TABLE, reason->set, reason->set, reason->key);
+    }
 }
 
 static void fill_host(const char *device, struct buf *text)

@@ -30,6 +30,11 @@ void rules_text_elements(const char *verb, enum rules_set set, const struct vec 
 /* Drops the counters and rates of the member with this address, whether there are any or not. */
 void rules_text_forget(uint32_t address, struct buf *text);
 
+/* The same of what one filter each denied at one port: "10.0.0.2 . 0x00000007", address and filter_mark().
+ * Sorted.
+ */
+void rules_text_forget_judged(const struct vec *judged, struct buf *text);
+
 /* "10.0.0.0-10.0.0.255"; the caller's to mem_free(). */
 char *rules_text_range(const struct rules_range *range);
 

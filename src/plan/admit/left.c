@@ -87,7 +87,7 @@ static size_t take_hosts(const struct snapshot *snapshot, struct part *parts)
 /* One that has not joined yet is the landlord's word; one that is known to be lost is not. */
 static bool is_there(const struct host *host, const struct host_fact *fact)
 {
-    return host->state == HOST_ACTIVE &&
+    return host_is_active(host, fact) &&
            (fact == NULL || (fact->state != HOST_DOWN && fact->state != HOST_STATE_OFF));
 }
 

@@ -3,6 +3,7 @@
 #include "plan/document/find.h"
 #include "plan/document/frontend.h"
 #include "plan/filter/govern.h"
+#include "plan/lease/lease.h"
 #include "plan/reach/reach.h"
 #include "plan/scale/personality.h"
 #include "plan/work.h"
@@ -23,6 +24,10 @@ static void add_image(const struct snapshot *s, const struct instance *instance,
                       size_t *length);
 static void add_balancer_image(const struct snapshot *s, struct image *images, size_t *length);
 static void add_peers(struct arena *arena, const struct snapshot *s, struct host_document *document);
+static void add_parties(struct arena *arena, const struct snapshot *s, struct host_document *document);
+static void add_line(struct vec *parties, struct map *seen, const struct snapshot *s,
+                     const struct lease_tree *tree, const char *party);
+static int compare_parties(const void *a, const void *b);
 
 struct host_document plan_host_document(struct arena *arena, const struct snapshot *snapshot,
                                         const char *host)
@@ -61,6 +66,7 @@ struct host_document document_make(struct arena *arena, const struct snapshot *s
     document.farms = farms;
     document.images = images;
     add_peers(arena, snapshot, &document);
+    add_parties(arena, snapshot, &document);
     return document;
 }
 
@@ -157,6 +163,8 @@ static void fill_personality(struct arena *arena, const struct snapshot *s, cons
         .command_length = tier->command_length,
         .files = tier->files,
         .files_length = tier->files_length,
+        .metadata = tier->metadata,
+        .metadata_length = tier->metadata_length,
         .size = instance->size,
         .health = tier->health,
         .address = instance->address,
@@ -239,4 +247,54 @@ static void add_peers(struct arena *arena, const struct snapshot *s, struct host
         };
     }
     document->peers = others;
+}
+
+/* Who has something here and who is above, in order; and who has keys here and may have nothing any more. */
+static void add_parties(struct arena *arena, const struct snapshot *s, struct host_document *document)
+{
+    struct vec parties = VEC_OF(struct host_party);
+    CLEANUP(map_freep) struct map *seen = map_new();
+    const struct host_fact *fact = find_host_fact(s, document->host);
+    struct lease_tree *tree = lease_tree_new(s);
+
+    for (size_t n = 0; n < document->instances_length; n++)
+        add_line(&parties, seen, s, tree, document->instances[n].party);
+    for (size_t n = 0; fact && n < fact->keys_length; n++) {
+        const char *party = fact->keys[n].party;
+        const struct holding *holding = lease_holding(tree, party);
+        if (text_equal(party, PARTY_LANDLORD) || map_get(seen, party)) continue;
+        if (holding == NULL || holding->ended) add_line(&parties, seen, s, tree, party);
+    }
+    vec_sort(&parties, compare_parties);
+    struct host_party *items = arena_alloc_array(arena, parties.length + 1, sizeof(*items));
+    for (size_t n = 0; n < parties.length; n++) {
+        items[n] = *(const struct host_party *)vec_at(&parties, n);
+        items[n].name = arena_strdup(arena, items[n].name); /* they may be the tree's */
+        items[n].parent = arena_strdup(arena, items[n].parent);
+    }
+    document->parties = items;
+    document->parties_length = parties.length;
+    lease_tree_free(tree);
+    vec_free(&parties);
+}
+
+/* Up to the landlord. A party that is not there any more is nobody's. */
+static void add_line(struct vec *parties, struct map *seen, const struct snapshot *s,
+                     const struct lease_tree *tree, const char *party)
+{
+    while (!text_equal(party, PARTY_LANDLORD) && map_put(seen, party, seen) == NULL) {
+        const struct holding *holding = lease_holding(tree, party);
+        const char *parent = holding && holding->parent ? holding->parent->party : PARTY_LANDLORD;
+        struct host_party *added = vec_push(parties);
+        *added = (struct host_party){
+            .name = party, .parent = parent, .severed = holding == NULL || holding->ended != NULL};
+        for (size_t n = 0; n < s->keys_length; n++)
+            if (text_equal(s->keys[n].name, party)) added->custody = s->keys[n].custody;
+        party = parent;
+    }
+}
+
+static int compare_parties(const void *a, const void *b)
+{
+    return text_compare_natural(((const struct host_party *)a)->name, ((const struct host_party *)b)->name);
 }

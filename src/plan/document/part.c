@@ -1,5 +1,6 @@
 /* Documents of hosts from what a planner was told: the cost of a host, not of the grid. */
 #include "plan/document/document.h"
+#include "plan/document/find.h"
 #include "plan/inside.h"
 
 #include "base/text.h"
@@ -12,6 +13,10 @@ static void add_farm(const struct work *work, const struct work_farm *farm, stru
                      struct farm *farms, struct farm_fact *facts, struct instance *instances);
 static void add_boundaries(const struct work *work, struct arena *arena, const struct farm *farms,
                            size_t length, struct snapshot *part);
+static void add_holders(const struct work *work, struct arena *arena, const char *host,
+                        struct snapshot *part);
+static void add_holder(const struct work *work, struct map *seen, const char *name, struct vec *parties,
+                       struct vec *leases);
 static const void *keep(struct arena *arena, struct vec *vec, size_t *ret_length);
 static void add_filters(const struct work *work, const char *key, struct vec *filters);
 static int compare_parties(const void *a, const void *b);
@@ -26,7 +31,9 @@ struct host_document planner_host_document(const struct planner *planner, struct
     struct snapshot part = {.host_facts = grid->host_facts,
                             .host_facts_length = grid->host_facts_length,
                             .images = grid->images,
-                            .images_length = grid->images_length};
+                            .images_length = grid->images_length,
+                            .keys = grid->keys,
+                            .keys_length = grid->keys_length};
 
     ASSERT(!work_is_open(work));
     if (number != NONE) length = farms_on(work, arena, number, &on);
@@ -37,8 +44,9 @@ struct host_document planner_host_document(const struct planner *planner, struct
     struct instance *instances = arena_alloc_array(arena, instances_length + 1, sizeof(*instances));
     for (size_t n = 0; n < length; n++)
         add_farm(work, &work->farms[on[n]], &part, farms, facts, instances);
-    add_boundaries(work, arena, farms, part.farms_length, &part);
     part.farms = farms;
+    add_boundaries(work, arena, farms, part.farms_length, &part);
+    add_holders(work, arena, host, &part);
     part.farm_facts = facts;
     part.instances = instances;
     return document_make(arena, &part, host, planner_balances(planner));
@@ -98,12 +106,11 @@ static void add_farm(const struct work *work, const struct work_farm *farm, stru
         instances[part->instances_length++] = *work->instances[farm->instances.items[n]].told;
 }
 
-/* What governs in the farms: the lines of their parties, in order, and the filters that may touch them, in
- * order. */
+/* What governs in the farms: the filters that may touch them and their parties, in order. */
 static void add_boundaries(const struct work *work, struct arena *arena, const struct farm *farms,
                            size_t length, struct snapshot *part)
 {
-    struct vec parties = VEC_OF(struct party), filters = VEC_OF(struct filter);
+    struct vec filters = VEC_OF(struct filter);
     CLEANUP(map_freep) struct map *seen = map_new();
 
     if (map_length(work->filter_by_name) > 0) {
@@ -117,14 +124,41 @@ static void add_boundaries(const struct work *work, struct arena *arena, const s
             const struct party *party = map_get(work->party_by_name, name);
             add_filters(work, name, &filters);
             if (party == NULL) break;
-            *(struct party *)vec_push(&parties) = *party;
             name = party->parent;
         }
     }
-    vec_sort(&parties, compare_parties);
     vec_sort(&filters, compare_filters);
-    part->parties = keep(arena, &parties, &part->parties_length);
     part->filters = keep(arena, &filters, &part->filters_length);
+}
+
+/* The lines of the parties that have farms or keys there, in order, and what was leased to them. */
+static void add_holders(const struct work *work, struct arena *arena, const char *host, struct snapshot *part)
+{
+    struct vec parties = VEC_OF(struct party), leases = VEC_OF(struct lease);
+    CLEANUP(map_freep) struct map *seen = map_new();
+    const struct host_fact *fact = find_host_fact(part, host);
+
+    for (size_t f = 0; f < part->farms_length; f++)
+        add_holder(work, seen, part->farms[f].party, &parties, &leases);
+    for (size_t k = 0; fact && k < fact->keys_length; k++)
+        add_holder(work, seen, fact->keys[k].party, &parties, &leases);
+    vec_sort(&parties, compare_parties);
+    part->parties = keep(arena, &parties, &part->parties_length);
+    part->leases = keep(arena, &leases, &part->leases_length);
+}
+
+static void add_holder(const struct work *work, struct map *seen, const char *name, struct vec *parties,
+                       struct vec *leases)
+{
+    while (!text_equal(name, PARTY_LANDLORD) && map_put(seen, name, seen) == NULL) {
+        const struct party *party = map_get(work->party_by_name, name);
+        const struct vec *given = map_get(work->leases_by_party, name);
+        if (party == NULL) return;
+        *(struct party *)vec_push(parties) = *party;
+        for (size_t i = 0; given && i < given->length; i++)
+            *(struct lease *)vec_push(leases) = **(const struct lease *const *)vec_at(given, i);
+        name = party->parent;
+    }
 }
 
 /* The items of a vec, moved into the arena. */

@@ -19,6 +19,7 @@ enum deed {
     DEED_INSTANCE,    /* move, exec, logs */
     DEED_FILTER,
     DEED_CONTACT, /* who is told of failures */
+    DEED_KEY,     /* where its secret is kept */
     DEED_IMAGE,
     DEED_PARTY,   /* the document of the target */
     DEED_LEASE,   /* a lease that the target gives */

@@ -195,6 +195,14 @@ void act_fence(struct work *work, size_t host, const char *reason)
     work->changes++;
 }
 
+void act_host(struct work *work, const struct host_fact *fact, const char *reason)
+{
+    grow(work);
+    work->actions[work->actions_length++] = (struct action){
+        .kind = ACTION_HOST, .name = fact->name, .host = "", .reason = reason, .host_fact = fact};
+    work->changes++;
+}
+
 static void explain(struct work *work, size_t instance, enum instance_state state, const char *reason,
                     const char *move_to)
 {

@@ -22,6 +22,8 @@ void act_explain(struct work *work, size_t instance, enum instance_state state, 
 /* At the end of a pass: notes explanations that say something new, and takes back those that no longer hold.
  */
 void act_explain_all(struct work *work);
+/* fact: the host's new one. */
+void act_host(struct work *work, const struct host_fact *fact, const char *reason);
 void act_fence(struct work *work, size_t host, const char *reason);
 
 /* The actions of the finished work, ordered so that each can be applied after those before it. */

@@ -6,7 +6,7 @@
  * returned, and what is decided about one instance in the order in which it was decided. These groups keep
  * all of it; inside a group the order of decision stays, in which room is freed before it is taken. The last
  * one is what only fills the pool of warm instances: nobody waits for it. */
-enum group { GROUP_FENCE, GROUP_INSTANCES, GROUP_WARM, GROUPS };
+enum group { GROUP_HOSTS, GROUP_INSTANCES, GROUP_WARM, GROUPS };
 
 static struct action action_of(const struct work *work, const struct work_farm *farm,
                                const struct farm_fact *fact);
@@ -26,7 +26,7 @@ struct plan order_plan(struct work *work)
         actions[length++] = action_of(work, farm, &farm->fact);
     }
     sort(work, groups);
-    for (int group = GROUP_FENCE; group < GROUPS; group++) {
+    for (int group = GROUP_HOSTS; group < GROUPS; group++) {
         if (group == GROUP_WARM) urgent_length = length;
         for (size_t a = 0; a < work->actions_length; a++)
             if (work->actions[a].name != NULL && groups[a] == (enum group)group)
@@ -54,7 +54,9 @@ static struct action action_of(const struct work *work, const struct work_farm *
 static void sort(struct work *work, enum group *ret_groups)
 {
     for (size_t a = 0; a < work->actions_length; a++)
-        ret_groups[a] = work->actions[a].kind == ACTION_FENCE ? GROUP_FENCE : GROUP_INSTANCES;
+        ret_groups[a] = work->actions[a].kind == ACTION_FENCE || work->actions[a].kind == ACTION_HOST
+                            ? GROUP_HOSTS
+                            : GROUP_INSTANCES;
     for (size_t k = 0; k < work->list.length; k++) {
         const struct work_instance *i = &work->instances[work->list.items[k]];
         if (i->action == NONE) continue;

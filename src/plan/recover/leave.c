@@ -14,6 +14,7 @@ static void leave_host(struct work *work, size_t instance);
 static void move_asked(struct work *work, size_t instance);
 static const char *move_refusal(struct work *work, const struct place_ask *ask, size_t to);
 static const char *needed(struct work *work, size_t tier);
+static const char *to_be_emptied(struct work *work, size_t host);
 static bool nothing_sends_away(const struct work *work, const struct work_instance *i);
 
 void recover_promise(struct work *work)
@@ -44,7 +45,7 @@ void recover_leave(struct work *work)
         if (instance_leaving(i->record)) {
             if (i->record->wanted == WANTED_DRAIN && i->record->move_to[0] != '\0') move_asked(work, n);
         } else if (i->record->wanted == WANTED_WARM && standing == STANDING_LEAVING) {
-            act_stop(work, n, arena_printf(work->arena, "%s is to be emptied", i->record->host));
+            act_stop(work, n, to_be_emptied(work, i->host));
         } else if (i->record->wanted == WANTED_WARM && i->record->move_to[0] != '\0') {
             act_explain(
                 work, n, i->record->state,
@@ -134,9 +135,18 @@ static void leave_host(struct work *work, size_t instance)
     }
     if (why)
         act_explain(work, instance, i->record->state,
-                    arena_printf(work->arena, "%s is to be emptied, but: %s", i->record->host, why), "");
+                    arena_printf(work->arena, "%s, but: %s", to_be_emptied(work, i->host), why), "");
     else
-        recover_start(work, instance, to, arena_printf(work->arena, "%s is to be emptied", i->record->host));
+        recover_start(work, instance, to, to_be_emptied(work, i->host));
+}
+
+/* By whom it is, when it was no person. */
+static const char *to_be_emptied(struct work *work, size_t host)
+{
+    const struct work_host *h = &work->hosts[host];
+    bool by_policy = h->intent && h->intent->state == HOST_ACTIVE && host_is_emptied(h->fact);
+    return by_policy ? arena_printf(work->arena, "%s is to be emptied (%s)", h->name, h->fact->emptied)
+                     : arena_printf(work->arena, "%s is to be emptied", h->name);
 }
 
 static void move_asked(struct work *work, size_t instance)

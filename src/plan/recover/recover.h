@@ -7,6 +7,9 @@
 
 /* Fences hosts that are down, and says at their instances what they wait for. */
 void recover_fence(struct work *work);
+/* Takes the steps of pools' policies about hosts whose hardware goes bad. Once a plan, before anything else:
+ * what follows for instances is decided when the hosts' facts are told. */
+void recover_hardware(struct work *work);
 /* Keeps room for instances that are on their way to another host. */
 void recover_promise(struct work *work);
 void recover_break_promise(struct work *work, size_t instance); /* its room is free again */

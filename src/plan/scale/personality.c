@@ -88,6 +88,7 @@ static uint64_t add_health(uint64_t hash, const struct health *health)
     for (size_t n = 0; n < health->command_length; n++)
         hash = hash_text(hash, health->command[n]);
     hash = hash_number(hash_number(hash, health->every_ms), health->timeout_ms);
+    if (health->within_ms > 0) hash = hash_number(hash, health->within_ms);
     return hash_number(hash, health->fails);
 }
 

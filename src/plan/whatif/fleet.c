@@ -139,7 +139,7 @@ static void add_hosts(struct fleet *fleet, struct arena *arena, const struct giv
 
 static bool is_usable(const struct host *host, const struct host_fact *fact)
 {
-    return host->state == HOST_ACTIVE && fact != NULL && fact->state == HOST_UP;
+    return fact != NULL && host_is_active(host, fact) && fact->state == HOST_UP;
 }
 
 /* One number for every prefix of every zone path, so that "same zone at depth d" is one comparison. */

@@ -80,7 +80,7 @@ static void add_host(struct ledger *ledger, const struct planner *planner, const
     *to = (struct ledger_host){.host = host,
                                .name = host->name,
                                .zone = host->zone,
-                               .usable = host->state == HOST_ACTIVE && fact && fact->state == HOST_UP,
+                               .usable = fact && host_is_active(host, fact) && fact->state == HOST_UP,
                                .holds = fact && fact->state != HOST_DOWN && fact->state != HOST_STATE_OFF};
     for (size_t d = 0; d < DIMENSIONS; d++)
         to->total.of[d] = capacity.of[d] - reserve.of[d];

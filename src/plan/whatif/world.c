@@ -206,7 +206,7 @@ static void take(struct world *world, const struct action *action)
 {
     note_action(world, action);
     planner_take(world->planner, world->arena, action);
-    if (action->kind == ACTION_FENCE || action->kind == ACTION_FARM) return;
+    if (action->kind == ACTION_FENCE || action->kind == ACTION_HOST || action->kind == ACTION_FARM) return;
     const void *instance = planner_get(world->planner, RECORD_INSTANCE, action->name);
     if (instance)
         map_put(world->busy, action->name, (void *)(uintptr_t)instance);
@@ -216,7 +216,7 @@ static void take(struct world *world, const struct action *action)
 
 static void note_action(struct world *world, const struct action *action)
 {
-    if (action->kind == ACTION_FENCE) {
+    if (action->kind == ACTION_FENCE || action->kind == ACTION_HOST) {
         note(world, RECORD_HOST_FACT, action->name);
         return;
     }
@@ -321,6 +321,8 @@ static const char *name_of(const struct world *world, enum record_kind kind, con
         return ((const struct lease *)object)->name;
     case RECORD_CONTACT:
         return ((const struct contact *)object)->full_name;
+    case RECORD_KEY:
+        return ((const struct party_key *)object)->name;
     case RECORD_FARM:
         return ((const struct farm *)object)->full_name;
     case RECORD_IMAGE: {

@@ -575,15 +575,15 @@ static void make_image(struct world *world)
     const char *const wrong[] = {world->digest};
     const char *const layers[] = {world->layer};
     struct image image = image_of(world, wrong);
-    world->driver.add_image(world->driver.self, &image, paths, done, world);
+    world->driver.add_image(world->driver.self, NULL, &image, paths, done, world);
     wait_for(world, &world->called);
     assert_int_equal(world->error.code, ERROR_INVALID); /* the digest is another */
     world->called = false;
-    assert_false(world->driver.has_image(world->driver.self, world->digest));
+    assert_false(world->driver.has_image(world->driver.self, NULL, world->digest));
     image = image_of(world, layers);
-    world->driver.add_image(world->driver.self, &image, paths, done, world);
+    world->driver.add_image(world->driver.self, NULL, &image, paths, done, world);
     finish(world);
-    assert_true(world->driver.has_image(world->driver.self, world->digest));
+    assert_true(world->driver.has_image(world->driver.self, NULL, world->digest));
 }
 
 static void make_net(struct world *world)

@@ -2,10 +2,11 @@
 """System test: parties' filters from documents to packets. usage: test_filters.py CROFT"""
 
 import json
+import socket
 import subprocess
 import sys
 
-from grid import Grid, Tap, equal, needs_root, wait_until
+from grid import Grid, Load, Tap, equal, kill, needs_root, wait_until
 
 tap = Tap()
 SMALL = {'cpus': 0.1, 'memory': '32Mi', 'disk': '16Mi'}
@@ -109,7 +110,7 @@ def grows(grid):
     agree(grid, where, 'three webs')
 
 
-@tap.case('what is taken away is cut, reject answers at once, and events say which kind was denied')
+@tap.case('what is taken away is cut, reject answers at once, and events say whose filter denied it')
 def cut(grid):
     where = start(grid)
     with subprocess.Popen(['nsenter', '-t', str(grid.instance_pids('acme/shop/web-1')[0]), '-n', '/usr/bin/python3', '-c', FLOW, where['db-1']],
@@ -127,8 +128,8 @@ def cut(grid):
     # Refused at once, not dropped: nc with all its patience ends by itself.
     status, output = grid.shell('acme/shop/web-1', f'nc -w 600 {where["db-1"]} 8080 </dev/null 2>&1')
     assert status != 0 and 'refused' in output.lower(), f'{status} {output}'
-    wait_until('events tell it', lambda: any('filter' in event['reason'] or 'filter' in event['what']
-                                             for event in json.loads(grid.do('events', 'acme/shop/db-1', '-o', 'json'))))
+    wait_until('events tell whose filter it was', lambda: any("denied by acme's filter own (filter)" in event['reason']
+                                                              for event in json.loads(grid.do('events', 'acme/shop/db-1', '-o', 'json'))))
 
 
 @tap.case("what would pass more than the boundary is refused with a packet, and the wire keeps to the boundary that tightens later")
@@ -147,6 +148,82 @@ def tightens(grid):
     assert 'lets pass what landlord/outer does not: out tcp ' in refused and ':8080' in refused, refused
     answer = grid.do('filter', 'test', '--on', 'acme/shop/web-1', '--packet', f'out tcp {where["web-1"]}:40000 > {where["db-1"]}:8080')
     assert 'rule 1 of filter landlord/outer: deny' in answer and answer.rstrip().endswith('does not pass'), answer
+
+
+def comes(address, source):
+    """What a caller with that source gets at a published address: answered, refused or nothing."""
+    host, port = address.split(':')
+    try:
+        with socket.create_connection((host, int(port)), timeout=0.5, source_address=(source, 0)) as caller:
+            caller.settimeout(5)
+            caller.sendall(b'GET /index.html HTTP/1.0\r\n\r\n')
+            return 'answered' if caller.recv(100) else 'cut'
+    except TimeoutError:
+        return 'nothing'
+    except ConnectionError:
+        return 'refused'
+
+
+def tables(grid):
+    """Those of the grid in the machine's own network, where published sockets are."""
+    listed = subprocess.run(['nft', 'list', 'tables'], capture_output=True, text=True, check=True).stdout
+    return sorted(line.split()[-1] for line in listed.splitlines() if f'croft_doors_{grid.grid}_' in line)
+
+
+@tap.case('callers of a published address are judged by all that governs the balancer, wherever it runs and whoever is away')
+def doors(grid):
+    address = grid.publish()
+    grid.apply(grid.farm('shop', address), wait=True)
+    equal([comes(address, f'127.0.0.{n}') for n in (1, 2, 3)], ['answered'] * 3, 'without filters')
+    equal(tables(grid), [], 'tables without filters')
+    with Load(address) as load:
+        grid.apply(text(filters('outer', 'landlord', 'all', {'action': 'deny', 'direction': 'in', 'from': '127.0.0.2/32', 'protocol': 'tcp', 'port': 80}),
+                        filters('inner', 'acme', 'acme/shop/balance', {'action': 'reject', 'direction': 'in', 'from': '127.0.0.2/31', 'protocol': 'tcp'})))
+
+        def judged(what):
+            wait_until(f'callers are judged {what}', lambda: [comes(address, f'127.0.0.{n}') for n in (1, 2, 3)] == ['answered', 'nothing', 'refused'])
+        judged('by both')
+
+        # The algebra says the same of the balancer's own port.
+        balancer = grid.instances('acme/shop', 'balance')[0]
+        answer = grid.do('filter', 'test', '--on', balancer['name'], '--packet', f'in tcp 127.0.0.2:40000 > {balancer["address"]}:80')
+        assert 'rule 1 of filter landlord/outer: deny' in answer, answer
+        rows = json.loads(grid.do('reach', '--from', 'internet', '--to', 'acme/shop/balance', '-o', 'json'))
+        equal([(row['to'], row['protocol'], row['ports'], row['partly']) for row in rows], [('acme/shop/balance', 'tcp', '80', True)], 'croft reach')
+        for words in "denied by landlord's filter outer", "denied by acme's filter inner":
+            wait_until(f'events tell: {words}', lambda: any(words in event['reason'] for event in grid.events('acme/shop')))
+
+        # It is a socket of IPv4 alone: there is no way around by IPv6.
+        for host in '::1', '::ffff:127.0.0.2':
+            try:
+                socket.create_connection((host, int(address.split(':')[1])), timeout=0.5, source_address=None if host == '::1' else ('::ffff:127.0.0.2', 0)).close()
+                raise AssertionError(f'{host} came in')
+            except (ConnectionRefusedError, TimeoutError):
+                pass
+        # While nobody looks after it, and by who comes then.
+        agent = grid.host(balancer['host'])['agent_pid']
+        kill(agent)
+        judged('while the agent is away')
+        wait_until('the agent is back', lambda: grid.host(balancer['host'])['agent_pid'] not in (0, agent) and grid.host(balancer['host'])['state'] == 'up')
+        judged('after its return')
+        load.lost_nothing()
+    equal(len(tables(grid)), 1, 'tables')
+
+    # The balancer moves, and its judges with it; then its host dies.
+    other = next(host['name'] for host in grid.get('hosts') if host['name'] != balancer['host'])
+    grid.do('move', balancer['name'], other)
+    wait_until('it runs there', lambda: [item['host'] for item in grid.instances('acme/shop', 'balance') if item['state'] == 'running'] == [other])
+    judged('elsewhere')
+    wait_until('only there', lambda: tables(grid) == [f'croft_doors_{grid.grid}_{other}'])
+    kill(grid.host(other)['pid'])
+    grid.wait_ready('acme/shop')
+    judged('after a death')
+    assert f'croft_doors_{grid.grid}_{other}' not in tables(grid), f'{tables(grid)} with {other} dead'
+    grid.do('power', other, 'on')
+    grid.do('delete', 'filter', 'landlord/outer')
+    grid.do('delete', 'filter', 'acme/inner')
+    wait_until('without them again', lambda: [comes(address, f'127.0.0.{n}') for n in (1, 2, 3)] == ['answered'] * 3)
+    wait_until('nothing is left', lambda: tables(grid) == [])
 
 
 if __name__ == '__main__':

@@ -257,7 +257,8 @@ def inside(grid):
     assert grid.shell('acme/shop/web-1', 'echo x > /tmp/x && cat /tmp/x')[0] == 0, 'scratch can be written'
     status, text = grid.shell('acme/shop/web-1', 'mkdir /tmp/c && chroot /tmp/c 2>&1')
     assert status != 0, text
-    for path in '/sys/fs/cgroup/croft', '/run/croft', '/var/lib/croft', grid.state:
+    equal(grid.shell('acme/shop/web-1', 'ls -a /run/croft'), (0, '.\n..\nsocket\n'), 'of croft only the small socket is there')
+    for path in '/sys/fs/cgroup/croft', '/var/lib/croft', grid.state:
         assert grid.shell('acme/shop/web-1', f'ls {path} 2>/dev/null')[1] == '', path
     # Two tenants' instances on one host are different users of the kernel.
     grid.apply(grid.farm('shop', party='brio', web={'count': 4}), wait=True)

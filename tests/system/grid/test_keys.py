@@ -62,7 +62,7 @@ class Wire:
     """Stands between a desk and the controller, as whoever carries messages does: keeps what is sealed, and may change answers."""
 
     def __init__(self, grid):
-        self.grid, self.commands, self.answers, self.change, self.lie, self.words = grid, [], [], None, None, []
+        self.away, self.grid, self.commands, self.answers, self.change, self.lie, self.words = False, grid, [], [], None, None, []
         wire = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -70,6 +70,9 @@ class Wire:
 
             def serve(self):
                 body = self.rfile.read(int(self.headers.get('Content-Length') or 0))
+                if wire.away:
+                    self.close_connection = True  # pylint: disable=attribute-defined-outside-init
+                    return
                 headers = {'Authorization': self.headers['Authorization'], 'Connection': 'close'}
                 connection = http.client.HTTPConnection(grid.address, timeout=60)
                 connection.request(self.command, self.path, body=body, headers=headers)
@@ -77,7 +80,7 @@ class Wire:
                 answer = response.read()
                 connection.close()
                 wire.words.append(body)
-                if self.path.startswith('/v1/keys') and wire.lie:
+                if self.path.startswith('/v1/pairs') and wire.lie:
                     answer = json.dumps(wire.lie(json.loads(answer))).encode()
                 if self.path.startswith('/v1/sealed/'):
                     wire.commands.append((self.path, body))
@@ -120,7 +123,7 @@ def start(grid, party):
 
 
 def rows(grid, party):
-    return [row for row in grid.api('GET', '/v1/keys').json['keys'] if row['party'] == party]
+    return [row for row in grid.api('GET', '/v1/pairs').json['pairs'] if row['party'] == party]
 
 
 def agent_pid(grid, host):
@@ -214,9 +217,9 @@ def wire(grid):
         equal(desk.exec('brio/shop/web-1', 'echo', 'well'), 'well')
         # Nor are plain words to be had by lies about where an instance is, whose keys there are, and which grid this is.
         for lie, why in (
-                (lambda told: {**told, 'keys': [{**row, 'host': 'h9'} for row in told['keys']]}, 'where this desk has not taken'),
-                (lambda told: {**told, 'keys': []}, 'or where brio has no keys yet'),
-                (lambda told: {**told, 'keys': [{**row, 'taken': ''} for row in told['keys']]}, None),
+                (lambda told: {**told, 'pairs': [{**row, 'host': 'h9'} for row in told['pairs']]}, 'where this desk has not taken'),
+                (lambda told: {**told, 'pairs': []}, 'or where brio has no keys yet'),
+                (lambda told: {**told, 'pairs': [{**row, 'taken': ''} for row in told['pairs']]}, None),
                 (lambda told: {**told, 'grid': '0123456789abcdef'}, 'says that it is another grid')):
             carrier.lie = lie
             if why:
@@ -244,10 +247,109 @@ def shut_out(grid):
         wait_until('the controller knows', lambda: any(row['host'] == host and not row['taken'] for row in rows(grid, 'cord')))
         desk.do('key', 'take', 'cord/shop')
         equal(desk.exec('cord/shop/web-1', 'echo', 'back'), 'back')
+        # What ran is not the landlord's to look into: neither plainly, nor with the tenant's keys taken by itself.
+        landlord.do('key', 'take', next(row['host'] for row in rows(grid, 'cord') if row['host'] != host))
+        landlord.do('key', 'rotate', '--party', 'cord', 'cord/shop', '--yes')
+        wait_until('the controller knows', lambda: not any(row['taken'] for row in rows(grid, 'cord')))
+        landlord.refused('before cord was shut out there', 'exec', 'cord/shop/web-1', '--', 'true')
+        landlord.refused('before cord was shut out there', 'logs', 'cord/shop/web-1')
+        landlord.do('key', 'take', 'cord/shop')
+        landlord.refused('obeys only consoles that cord had then', 'exec', 'cord/shop/web-1', '--', 'true')
+        landlord.do('key', 'rotate', '--party', 'cord', 'cord/shop', '--yes')
+        desk.do('key', 'take', 'cord/shop')
+        equal(desk.exec('cord/shop/web-1', 'echo', 'ours'), 'ours')
         landlord.do('key', 'rotate', host, '--yes')
         told = [event['what'] for event in grid.events(host)]
         for what in 'keys of cord taken', 'keys of cord rotated', 'keys of cord made anew', 'keys of landlord taken':
             assert what in told, f'{what}: {told}'
+
+
+@tap.case('several desks serve one party: one that is obeyed admits another, by an invitation that nobody else reads or makes')
+def several(grid):
+    token = start(grid, 'fall')
+    with Desk(grid, token) as desk, Desk(grid, token) as second, Desk(grid, token) as thief, \
+            tempfile.TemporaryDirectory() as papers:
+        key, paper = os.path.join(papers, 'second.json'), os.path.join(papers, 'invitation')
+        pathlib.Path(key).write_text(second.do('key', 'show', '--console', '-o', 'json'), encoding='utf-8')
+        console = json.loads(pathlib.Path(key).read_text(encoding='utf-8'))['console']
+        desk.refused('no console key', 'key', 'admit', key, '--on', 'fall/shop', '--invitation', paper)
+        desk.do('key', 'take', 'fall/shop')
+        own = desk.do('key', 'show', '--console', '-o', 'name').strip()
+        second.refused('has taken its keys on h', 'exec', 'fall/shop/web-1', '--', 'true')
+        second.refused('ask there for croft key admit', 'key', 'take', 'fall/shop', lines=2)
+        desk.refused('needs --invitation', 'key', 'admit', key, '--on', 'fall/shop')
+        desk.refused('is no file, and no key', 'key', 'admit', console, '--on', 'fall/shop', '--invitation', paper)
+        told = desk.do('key', 'admit', key, '--on', 'fall/shop', '--invitation', paper)
+        equal(told.count(f'fall obeys console {console}, too'), 2, told)
+        # The invitation is for that desk alone, whole, and from whom it should be.
+        text = pathlib.Path(paper).read_text(encoding='utf-8')
+        thief.do('key', 'show', '--console')
+        thief.refused('for another desk', 'key', 'accept', paper, '--from', own)
+        second.refused('it is not from console', 'key', 'accept', paper, '--from', console)
+        second.refused('--from takes a console', 'key', 'accept', paper, '--from', own[:-1])
+        for bad, why in ((text[:-3], 'cut, or damaged'), (text[:-3] + ('00' if text[-3:-1] != '00' else '01') + '\n', 'damaged'),
+                         (text[:60] + '\n', 'damaged'), ('', 'is no invitation'), (text.replace('1', '2', 1), 'is no invitation')):
+            wrong = os.path.join(papers, 'wrong')
+            pathlib.Path(wrong).write_text(bad, encoding='utf-8')
+            second.refused(why, 'key', 'accept', wrong, '--from', own)
+        for row in json.loads(desk.do('key', 'show', 'fall/shop', '-o', 'json')):
+            for half in 'seal', 'sign', 'fingerprint':
+                assert row[half] and row[half] not in text
+        # It takes the place of nothing before it is known to be true: accepted, both are obeyed, and each sees both.
+        equal(second.do('key', 'accept', paper, '--from', own).count('this desk commands for fall'), 2)
+        for somebody in desk, second:
+            equal(somebody.exec('fall/shop/web-1', 'echo', 'both'), 'both')
+            shown = json.loads(somebody.do('key', 'show', 'fall/shop', '--desks', '-o', 'json'))
+            equal(sorted({row['console'] for row in shown}), sorted([own, console]))
+            equal([row['here'] for row in shown].count(True), 2)
+        # New pairs are one desk's until it invites the others again; then an old invitation is worth nothing.
+        assert '1 other desk' in second.do('key', 'rotate', 'fall/shop', '--yes')
+        desk.refused('sealed to a pair that fall does not have', 'exec', 'fall/shop/web-1', '--', 'true')
+        again = os.path.join(papers, 'again')
+        pathlib.Path(again).write_text(desk.do('key', 'show', '--console', '-o', 'json'), encoding='utf-8')
+        second.do('key', 'admit', again, '--on', 'fall/shop', '--invitation', os.path.join(papers, 'back'))
+        desk.do('key', 'accept', os.path.join(papers, 'back'), '--from', console)
+        second.refused('sealed to a pair', 'key', 'accept', paper, '--from', own, lines=2)
+        for somebody in desk, second:
+            equal(somebody.exec('fall/shop/web-1', 'echo', 'again'), 'again')
+        desk.refused('does not dismiss itself', 'key', 'dismiss', own, '--on', 'fall/shop', lines=2)
+        desk.do('key', 'dismiss', console, '--on', 'fall/shop')
+        second.refused('another took its keys, or dismissed it', 'exec', 'fall/shop/web-1', '--', 'true')
+        equal(desk.exec('fall/shop/web-1', 'echo', 'alone'), 'alone')
+
+
+@tap.case('who looks at a host by another way takes the pair that is there, and no other that a controller tells')
+def pins(grid):
+    token = start(grid, 'glen')
+    hosts = [row['host'] for row in rows(grid, 'glen')]
+    with Wire(grid) as carrier, Desk(grid, token, carrier.address) as desk, tempfile.TemporaryDirectory() as papers:
+        files, told = [], {}
+        for host in hosts:
+            files.append(os.path.join(papers, host))
+            text = desk.do('key', 'show', '--agent-state', os.path.join(grid.state, 'hosts', host), '-o', 'json')
+            pathlib.Path(files[-1]).write_text(text, encoding='utf-8')
+            told[host] = next(row['fingerprint'] for row in json.loads(text) if row['party'] == 'glen')
+        equal(told, {row['host']: row['fingerprint'] for row in rows(grid, 'glen')}, 'what the hosts have')
+        assert told[hosts[0]] in desk.do('key', 'show', '--agent-state', os.path.join(grid.state, 'hosts', hosts[0]))
+        desk.refused('is no agent', 'key', 'show', '--agent-state', papers)
+        equal(sorted(os.listdir(papers)), sorted(hosts), 'nothing is made by looking')
+        # A controller that tells another pair: this one's is real, and of the other host.
+        carrier.lie = lambda answer: {**answer, 'pairs': [{**row, **{half: answer['pairs'][0][half] for half in ('seal', 'sign', 'fingerprint')}}
+                                                         for row in answer['pairs']]}
+        pinned = [f'--pins={path}' for path in files]
+        result = desk.cli('key', 'take', 'glen/shop', *pinned)
+        equal((result.returncode, len(result.stderr.splitlines())), (1, 1), result)
+        assert 'with another fingerprint than' in result.stderr and files[1] in result.stderr, result
+        carrier.lie = None
+        desk.do('key', 'show')
+        desk.refused('takes HOST=HEX', 'key', 'take', 'glen/shop', '--fingerprint', told[hosts[1]])
+        desk.refused('was given', 'key', 'take', 'glen/shop', '--fingerprint', f'h9={told[hosts[1]]}')
+        desk.refused('than --fingerprint says', 'key', 'take', 'glen/shop', '--fingerprint', f'{hosts[1]}={told[hosts[0]]}')
+        equal([bool(row['taken']) for row in rows(grid, 'glen')].count(True), 1, 'refused were not taken')
+        desk.do('key', 'take', 'glen/shop', '--fingerprint', f'{hosts[1]}={told[hosts[1]]}')
+        equal(desk.exec('glen/shop/web-1', 'echo', 'taken'), 'taken')
+        shown = json.loads(desk.do('key', 'show', '--agent-state', os.path.join(grid.state, 'hosts', hosts[0]), '-o', 'json'))
+        equal([row['fingerprint'] for row in shown if row['party'] == 'glen'], [''], 'of its own pair nobody is told')
 
 
 @tap.case('key files that others may read, or of another kind, are refused in one line')
@@ -287,8 +389,11 @@ def private_halves(grid, host):
     for at in range(0, len(sealed) - 16, ENTRY):
         entry = plain.raw[at:at + ENTRY]
         name = entry[:NAME].rstrip(b'\0').decode()
-        found[f'{name}, sealing'] = entry[NAME:NAME + 32]
-        found[f'{name}, signing'] = entry[NAME + 32:NAME + 64]
+        if name.startswith('='):
+            found[f'secret of {name[1:]}'] = entry[NAME:NAME + 32]
+        else:
+            found[f'{name}, sealing'] = entry[NAME:NAME + 32]
+            found[f'{name}, signing'] = entry[NAME + 32:NAME + 64]
     return found
 
 

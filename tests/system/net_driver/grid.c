@@ -32,6 +32,8 @@ struct process {
 static struct process *running; /* of this test program alone */
 
 static void must(bool good, const struct error *err);
+static int64_t count(struct grid *grid, size_t host, const char *farm, const char *instance,
+                     const char *reason, const char *by);
 static void attach(const char *ns, const char *name, const char *device, uint32_t address);
 static void make_outside(struct grid *grid);
 static void plug(const char *ns, int bridge, int index, const char *device, uint32_t address, unsigned bits);
@@ -205,6 +207,7 @@ void grid_start(struct grid *grid, size_t index)
                                                .outside_refused = &refused,
                                                .outside_refused_length = 1,
                                                .process = &grid->process,
+                                               .doors_ns_fd = -1,
                                                .resolver = true};
     must(net_driver_new(&options, &host->driver, &err), &err);
     ns_leave(back);
@@ -294,19 +297,12 @@ void port_path(const struct grid *grid, const struct host_farm *farm, const char
 
 int64_t denied(struct grid *grid, size_t host, const char *farm, const char *instance, const char *reason)
 {
-    struct net_driver *driver = &grid->hosts[host].driver;
-    struct vec counters = VEC_OF(struct net_counter);
-    struct error err;
-    int64_t packets = 0;
-    must(driver->counters(driver->self, &counters, &err), &err);
-    for (size_t i = 0; i < counters.length; i++) {
-        struct net_counter *counter = vec_at(&counters, i);
-        if (text_equal(counter->farm, farm) && text_equal(counter->instance, instance) &&
-            text_equal(counter->reason, reason))
-            packets += counter->packets;
-    }
-    net_counters_free(&counters);
-    return packets;
+    return count(grid, host, farm, instance, reason, NULL);
+}
+
+int64_t denied_by(struct grid *grid, size_t host, const char *farm, const char *instance, const char *filter)
+{
+    return count(grid, host, farm, instance, "filter", filter);
 }
 
 bool denied_more(struct grid *grid, size_t host, const char *farm, const char *instance, const char *reason,
@@ -318,6 +314,24 @@ bool denied_more(struct grid *grid, size_t host, const char *farm, const char *i
         nanosleep(&step, NULL);
     }
     return false;
+}
+
+static int64_t count(struct grid *grid, size_t host, const char *farm, const char *instance,
+                     const char *reason, const char *by)
+{
+    struct net_driver *driver = &grid->hosts[host].driver;
+    struct vec counters = VEC_OF(struct net_counter);
+    struct error err;
+    int64_t packets = 0;
+    must(driver->counters(driver->self, &counters, &err), &err);
+    for (size_t i = 0; i < counters.length; i++) {
+        struct net_counter *counter = vec_at(&counters, i);
+        if (text_equal(counter->farm, farm) && text_equal(counter->instance, instance) &&
+            text_equal(counter->reason, reason) && (by == NULL || text_equal(counter->by, by)))
+            packets += counter->packets;
+    }
+    net_counters_free(&counters);
+    return packets;
 }
 
 static void must(bool good, const struct error *err)

@@ -58,6 +58,8 @@ void grid_set(struct grid *grid, const struct host_farm *farm);
 /* Path of an instance's namespace. */
 void port_path(const struct grid *grid, const struct host_farm *farm, const char *instance, char *ret_path);
 int64_t denied(struct grid *grid, size_t host, const char *farm, const char *instance, const char *reason);
+/* Of those by a filter, by its full name. */
+int64_t denied_by(struct grid *grid, size_t host, const char *farm, const char *instance, const char *filter);
 /* Waits until the counter is above `before`; false when it is not within some seconds. */
 bool denied_more(struct grid *grid, size_t host, const char *farm, const char *instance, const char *reason,
                  int64_t before);

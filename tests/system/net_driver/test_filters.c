@@ -1,9 +1,9 @@
 /* Parties' filters in the kernel against what model/packet.h says of them: filters and packets made by lot,
  * the packets really sent. IPv4 through a farm on two hosts, IPv6, which no farm has, through the same chains
  * in a bridge between two namespaces. */
-#include "grid.h"
 #include "packets.h"
 #include "probes.h"
+#include "stage.h"
 
 #include "base/mem.h"
 #include "base/text.h"
@@ -36,26 +36,6 @@ static const struct farm_rule everything[] = {
     {"cache", "db", PROTOCOL_ANY, 0, 65535},    {"web", "internet", PROTOCOL_ANY, 0, 65535},
     {"db", "internet", PROTOCOL_ANY, 0, 65535}, {"cache", "internet", PROTOCOL_ANY, 0, 65535},
 };
-
-static int setup(void **state)
-{
-    static struct grid grid; /* one test at a time */
-    grid_make(&grid);
-    *state = &grid;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    grid_settle();
-    grid_end(*state);
-    return 0;
-}
-
-static void assert_good(bool good, const struct error *err)
-{
-    if (!good) fail_msg("%s", err->message);
-}
 
 static int64_t now_ms(void)
 {
@@ -136,6 +116,7 @@ static void await(struct grid *grid, struct vec *probes, const int wires[WIRES],
              now_ms() < end);
     for (size_t i = 0; i < WIRES; i++)
         probes_look(probes, wires[i]);
+    count_denials(grid, ret_counts); /* when all passed nobody has counted yet */
 }
 
 static void send_round(struct grid *grid, const int wires[WIRES], const struct filter *filters, size_t length,
@@ -213,18 +194,6 @@ struct bridged {
     char ends[2][GRID_PATH_SIZE], middle[GRID_PATH_SIZE];
 };
 #define END_MAC(end) mac_of(1U + (uint32_t)(end))
-
-static void run_in(const char *ns, const char *command)
-{
-    CLEANUP_FD int ns_fd = -1;
-    struct error err;
-    int back;
-    assert_good(ns_open(ns, &ns_fd, &err), &err);
-    assert_good(ns_enter(ns_fd, &back, &err), &err);
-    int status = system(command); /* NOLINT: made here */
-    ns_leave(back);
-    assert_int_equal(status, 0);
-}
 
 static void make_pair(const struct grid *grid, struct bridged *ret_pair)
 {

@@ -1,6 +1,6 @@
 /* What passes, what does not, and what lasts: streams and datagrams between instances on two hosts. */
-#include "grid.h"
 #include "packets.h"
+#include "stage.h"
 
 #include "base/mem.h"
 #include "base/vec.h"
@@ -26,50 +26,11 @@ static const struct farm_rule web_to_db[] = {
     {"web", "web", PROTOCOL_ANY, 0, 65535},
 };
 
-static int setup(void **state)
-{
-    static struct grid grid; /* one test at a time */
-    grid_make(&grid);
-    *state = &grid;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    grid_settle();
-    grid_end(*state);
-    return 0;
-}
-
 static double now_ms(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
-}
-
-static void assert_good(bool good, const struct error *err)
-{
-    if (!good) fail_msg("%s", err->message);
-}
-
-/* Opens a stream and says a word both ways. */
-static void assert_connects(const char *from, const char *to, uint32_t address, uint16_t port)
-{
-    int door = tcp_listen(to, address, port);
-    assert_true(door >= 0);
-    int near = tcp_connect(from, address, port, 5000);
-    if (near < 0) fail_msg("cannot connect: %s", strerror(errno));
-    int far = tcp_accept(door, 5000);
-    assert_true(far >= 0);
-    char word[8];
-    assert_int_equal(send(near, "hi", 2, 0), 2);
-    assert_int_equal(receive(far, word, sizeof(word), 5000), 2);
-    assert_int_equal(send(far, "you", 3, 0), 3);
-    assert_int_equal(receive(near, word, sizeof(word), 5000), 3);
-    close(near);
-    close(far);
-    close(door);
 }
 
 static void assert_denied(struct grid *grid, size_t host, const char *who, const char *from, const char *to,

@@ -1,6 +1,6 @@
 /* What an instance is told: its address by DHCP, the members by name. */
-#include "grid.h"
 #include "packets.h"
+#include "stage.h"
 
 #include "base/mem.h"
 #include "driver/net/ns.h"
@@ -24,21 +24,6 @@
 #include <cmocka.h>
 
 enum { ANSWERS_OFFSET = 7, CODE_OFFSET = 3, NO_SUCH_NAME = 3 };
-
-static int setup(void **state)
-{
-    static struct grid grid; /* one test at a time */
-    grid_make(&grid);
-    *state = &grid;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    grid_settle();
-    grid_end(*state);
-    return 0;
-}
 
 /* Number of addresses of a name, or -1 with the server's answer code below zero more. */
 static int resolve(const char *ns, uint32_t address, const char *name)

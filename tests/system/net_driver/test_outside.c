@@ -1,6 +1,6 @@
 /* The way to the outside: what the farm's rules allow passes, and nothing else, nor anything inwards. */
-#include "grid.h"
 #include "packets.h"
+#include "stage.h"
 
 #include "base/mem.h"
 #include "base/vec.h"
@@ -37,37 +37,6 @@ struct scene {
     char web_1[GRID_PATH_SIZE], web_2[GRID_PATH_SIZE], db_1[GRID_PATH_SIZE];
 };
 
-static int setup_grid(void **state, bool shut)
-{
-    static struct grid grid; /* one test at a time */
-    grid = (struct grid){.shut = shut};
-    grid_make(&grid);
-    *state = &grid;
-    return 0;
-}
-
-static int setup(void **state)
-{
-    return setup_grid(state, false);
-}
-
-static int setup_shut(void **state)
-{
-    return setup_grid(state, true);
-}
-
-static int teardown(void **state)
-{
-    grid_settle();
-    grid_end(*state);
-    return 0;
-}
-
-static void assert_good(bool good, const struct error *err)
-{
-    if (!good) fail_msg("%s", err->message);
-}
-
 static void make_scene(struct scene *scene, struct grid *grid, const char *name, int64_t vni)
 {
     scene->grid = grid;
@@ -76,23 +45,6 @@ static void make_scene(struct scene *scene, struct grid *grid, const char *name,
     port_path(grid, &scene->farm, "web-1", scene->web_1);
     port_path(grid, &scene->farm, "web-2", scene->web_2);
     port_path(grid, &scene->farm, "db-1", scene->db_1);
-}
-
-static void assert_connects(const char *from, const char *to, uint32_t address, uint16_t port)
-{
-    char word[8];
-    int door = tcp_listen(to, address, port);
-    assert_true(door >= 0);
-    int near = tcp_connect(from, address, port, 5000);
-    if (near < 0) fail_msg("cannot connect: %s", strerror(errno));
-    int far = tcp_accept(door, 5000);
-    assert_int_equal(send(near, "hi", 2, 0), 2);
-    assert_int_equal(receive(far, word, sizeof(word), 5000), 2);
-    assert_int_equal(send(far, "you", 3, 0), 3);
-    assert_int_equal(receive(near, word, sizeof(word), 5000), 3);
-    close(near);
-    close(far);
-    close(door);
 }
 
 /* Somebody listens, nobody is heard, and it is counted. */
@@ -112,18 +64,6 @@ static void assert_denied(struct scene *scene, const char *from, const char *who
 static void farm_path(const struct grid *grid, size_t host, const char *file, char *ret_path)
 {
     snprintf(ret_path, GRID_PATH_SIZE, "%s/farm/%s", grid->hosts[host].run, file);
-}
-
-static void run_in(const char *ns, const char *command)
-{
-    CLEANUP_FD int ns_fd = -1;
-    struct error err;
-    int back;
-    assert_good(ns_open(ns, &ns_fd, &err), &err);
-    assert_good(ns_enter(ns_fd, &back, &err), &err);
-    int status = system(command); /* NOLINT: a constant of this test */
-    ns_leave(back);
-    assert_int_equal(status, 0);
 }
 
 static void test_allowed_only(void **state)

@@ -1,7 +1,7 @@
 /* What comes and goes with parties' filters: connections, chains, members; and that no packet slips through
  * while filters are swapped. */
-#include "grid.h"
 #include "packets.h"
+#include "stage.h"
 
 #include "base/mem.h"
 #include "base/text.h"
@@ -35,26 +35,6 @@ static const struct farm_rule all[] = {
     {"cache", "db", PROTOCOL_ANY, 0, 65535},
 };
 
-static int setup(void **state)
-{
-    static struct grid grid; /* one test at a time */
-    grid_make(&grid);
-    *state = &grid;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    grid_settle();
-    grid_end(*state);
-    return 0;
-}
-
-static void assert_good(bool good, const struct error *err)
-{
-    if (!good) fail_msg("%s", err->message);
-}
-
 static struct filter_rule rule_of(enum filter_action action, enum filter_direction direction,
                                   int64_t protocol, const struct port_range *port)
 {
@@ -77,19 +57,6 @@ static struct filter filter_of(const char *on, enum filter_action default_action
                            .default_action = default_action,
                            .rules = rules,
                            .rules_length = length};
-}
-
-static void assert_connects(const char *from, const char *to, uint32_t address, uint16_t port)
-{
-    int door = tcp_listen(to, address, port);
-    assert_true(door >= 0);
-    int near = tcp_connect(from, address, port, 5000);
-    if (near < 0) fail_msg("cannot connect: %s", strerror(errno));
-    int far = tcp_accept(door, 5000);
-    assert_true(far >= 0);
-    close(near);
-    close(far);
-    close(door);
 }
 
 /* The denial is counted for the member at whose port it was judged, by the host that it lives on. */
@@ -117,8 +84,9 @@ static void test_both_ends(void **state)
                                         rule_of(FILTER_REJECT, FILTER_OUT, IP_TCP, &ports[1])};
     const struct filter_rule inner[] = {rule_of(FILTER_DENY, FILTER_IN, IP_TCP, &ports[2]),
                                         rule_of(FILTER_REJECT, FILTER_IN, IP_TCP, &ports[3])};
-    const struct filter filters[] = {filter_of(SHOP, FILTER_ALLOW, outer, 2),
-                                     filter_of(SHOP "/db", FILTER_ALLOW, inner, 2)};
+    struct filter filters[] = {filter_of(SHOP, FILTER_ALLOW, outer, 2),
+                               filter_of(SHOP "/db", FILTER_ALLOW, inner, 2)};
+    filters[1].full_name = "acme/inner";
     char web_1[GRID_PATH_SIZE], web_2[GRID_PATH_SIZE], db_1[GRID_PATH_SIZE];
     farm.filters = filters;
     farm.filters_length = LENGTH(filters);
@@ -138,6 +106,56 @@ static void test_both_ends(void **state)
     assert_judged(grid, 0, "db-1", web_1, db_1, DB_1, 84, ECONNREFUSED);
     assert_judged(grid, 0, "db-1", web_2, db_1, DB_1, 84, ECONNREFUSED);
     assert_connects(web_1, web_2, WEB_2, 83); /* is not db's */
+
+    /* Whose filter it was is told, and forgotten with the filter. */
+    assert_true(denied_by(grid, 0, SHOP, "web-1", "acme/test") > 0);
+    assert_int_equal(denied_by(grid, 0, SHOP, "web-1", "acme/inner"), 0);
+    assert_true(denied_by(grid, 0, SHOP, "db-1", "acme/inner") > 0);
+    assert_int_equal(denied_by(grid, 0, SHOP, "db-1", ""), 0);
+    farm.filters_length = 1;
+    grid_set(grid, &farm);
+    assert_int_equal(denied(grid, 0, SHOP, "db-1", "filter"), 0);
+    assert_true(denied_by(grid, 0, SHOP, "web-1", "acme/test") > 0);
+    farm.filters_length = 2;
+    grid_set(grid, &farm);
+    assert_int_equal(denied(grid, 0, SHOP, "db-1", "filter"), 0);
+}
+
+/* By name are told a few at each port, and the rest together, so that a report stays short. */
+static void test_few_are_told_by_name(void **state)
+{
+    enum { MANY = NET_FILTERS_TOLD_MAX + 4 };
+    struct grid *grid = *state;
+    struct member members[4];
+    struct host_farm farm = usual_farm(grid, SHOP, 100, members, 3, all, LENGTH(all));
+    struct port_range ports[MANY];
+    struct filter_rule rules[MANY];
+    struct filter filters[MANY];
+    char names[MANY][32], web_1[GRID_PATH_SIZE];
+    size_t told = 0;
+    for (size_t i = 0; i < MANY; i++) {
+        ports[i] = (struct port_range){(uint16_t)(7000 + i), (uint16_t)(7000 + i)};
+        rules[i] = rule_of(FILTER_DENY, FILTER_OUT, IP_UDP, &ports[i]);
+        filters[i] = filter_of(SHOP, FILTER_ALLOW, &rules[i], 1);
+        snprintf(names[i], sizeof(names[i]), "acme/f%zu", i);
+        filters[i].full_name = names[i];
+    }
+    farm.filters = filters;
+    farm.filters_length = MANY;
+    grid_set(grid, &farm);
+    port_path(grid, &farm, "web-1", web_1);
+    int near = udp_open(web_1, WEB_1, 5000);
+    assert_true(near >= 0);
+    for (size_t i = 0; i < MANY; i++) {
+        int64_t before = denied(grid, 0, SHOP, "web-1", "filter");
+        assert_true(udp_send(near, DB_1, ports[i].first, "x", 1));
+        assert_true(denied_more(grid, 0, SHOP, "web-1", "filter", before));
+    }
+    for (size_t i = 0; i < MANY; i++)
+        told += denied_by(grid, 0, SHOP, "web-1", names[i]) > 0;
+    assert_int_equal(told, NET_FILTERS_TOLD_MAX);
+    assert_int_equal(denied_by(grid, 0, SHOP, "web-1", ""), MANY - NET_FILTERS_TOLD_MAX);
+    close(near);
 }
 
 /* The host asks its instances whether they live, and answers for names and addresses, whatever a party says.
@@ -356,18 +374,6 @@ static pid_t start_load(const char *ns, volatile uint32_t sent[2])
     return child;
 }
 
-static void run_in(const char *ns, const char *command)
-{
-    CLEANUP_FD int ns_fd = -1;
-    struct error err;
-    int back;
-    assert_good(ns_open(ns, &ns_fd, &err), &err);
-    assert_good(ns_enter(ns_fd, &back, &err), &err);
-    int status = system(command); /* NOLINT: made here */
-    ns_leave(back);
-    assert_int_equal(status, 0);
-}
-
 /* Packets that came to the instance, by a counter in its namespace. */
 static uint32_t arrived(const struct grid *grid, const char *ns, const char *counter)
 {
@@ -433,6 +439,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_both_ends, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_few_are_told_by_name, setup, teardown),
         cmocka_unit_test_setup_teardown(test_host_is_not_filtered, setup, teardown),
         cmocka_unit_test_setup_teardown(test_connections_end, setup, teardown),
         cmocka_unit_test_setup_teardown(test_names_follow_members, setup, teardown),

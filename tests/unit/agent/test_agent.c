@@ -479,7 +479,7 @@ static void test_fetch(void **state)
 
 static bool has_hello(const struct desk *desk)
 {
-    return desk->box->compute->has_image(desk->box->compute->self, desk_image);
+    return desk->box->compute->has_image(desk->box->compute->self, NULL, desk_image);
 }
 
 static bool has_layer(const struct desk *desk)

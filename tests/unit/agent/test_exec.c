@@ -115,6 +115,36 @@ static void test_exec(void **state)
     desk_free(desk);
 }
 
+/* On a terminal all that the command says is output; what the driver says is not, but for why it failed:
+ * "missing: not found", "broken: no room". */
+static void test_terminal(void **state)
+{
+    struct desk *desk = running(one);
+    struct talk *talk = mem_alloc(sizeof(*talk));
+    char path[128], with[192];
+    static const struct {
+        const char *command, *answer;
+    } on_terminal[] = {
+        {"complain\",\"x", "{\"output\":[{\"stream\":1,\"data\":\"eAo=\"}],\"next\":2,\"exit\":0}"},
+        {"noise", "{\"output\":[],\"next\":0,\"exit\":7}"},
+        {"missing", "{\"output\":[{\"stream\":1,\"data\":\"bWlzc2luZzogbm90IGZvdW5kDQo=\"}],"
+                    "\"next\":20,\"exit\":127}"},
+        {"broken",
+         "{\"output\":[{\"stream\":1,\"data\":\"YnJva2VuOiBubyByb29tDQo=\"}],\"next\":17,\"exit\":7}"},
+    };
+    for (size_t i = 0; i < LENGTH(on_terminal); i++) {
+        CLEANUP_MEM char *body = mem_printf("{\"command\":[\"%s\"],\"tty\":true}", on_terminal[i].command);
+        open_session(desk, talk, body, path);
+        world_run_ms(desk->world, 100);
+        ask_agent(desk, talk, "GET", session_path(path, with), NULL);
+        assert_string_equal(talk->body, on_terminal[i].answer);
+        ask_agent(desk, talk, "DELETE", session_path(path, with), NULL);
+    }
+    box_stop_agent(desk->box);
+    mem_free(talk);
+    desk_free(desk);
+}
+
 /* A command that does not read takes one piece of input; the next waits, and a third is refused. */
 static void test_input_waits(void **state)
 {
@@ -207,6 +237,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_exec),
+        cmocka_unit_test(test_terminal),
         cmocka_unit_test(test_input_waits),
         cmocka_unit_test(test_sessions_are_shared),
     };

@@ -216,6 +216,23 @@ static int plain(struct key_console *console, const char *method, const char *pa
     return console->status;
 }
 
+/* A command of a console that does not know how far the host thinks it has counted. */
+static int again(struct key_console *console, const char *method, const char *path, const char *body)
+{
+    if (command(console, method, path, body) != SEALED_AGAIN) return console->status;
+    console->counter = console->told_counter;
+    return command(console, method, path, body);
+}
+
+static char *admission(const char *what, const struct key_console *console)
+{
+    char text[65];
+
+    for (size_t i = 0; i < 32; i++)
+        snprintf(text + 2 * i, 3, "%02x", console->own.sign[i]);
+    return mem_printf("/agent/keys/%s?console=%s", what, text);
+}
+
 static const char exec_path[] = "/agent/exec?instance=acme/shop/web-1";
 static const char log_path[] = "/agent/log?instance=acme/shop/web-1&after=0";
 static const char echo[] = "{\"command\":[\"true\"]}";
@@ -414,7 +431,7 @@ static void test_rotate(void **state)
 static void test_shut_out(void **state)
 {
     struct desk *desk = running(one);
-    struct key_console acme, owner;
+    struct key_console acme, owner, thief;
 
     open_console(&acme, desk, "acme", 1);
     open_console(&owner, desk, "landlord", 2);
@@ -433,9 +450,135 @@ static void test_shut_out(void **state)
     read_pair(told(desk, "acme"), &acme.pair); /* by the new pair it is nobody either */
     assert_int_equal(command(&acme, "POST", exec_path, echo), 409);
     assert_true(body_has(&acme, "has not taken its keys"));
+    /* What ran then stays closed to all but acme's old console, also where somebody else takes the keys. */
+    open_console(&thief, desk, "acme", 3);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(plain(&acme, "POST", exec_path, echo), 409);
+        assert_true(body_has(&acme, "acme/shop/web-1 ran on h1 before acme was shut out there"));
+        assert_int_equal(plain(&acme, "GET", log_path, NULL), 409);
+        assert_int_equal(plain(&acme, "GET", poll, NULL), 409);
+        box_stop_agent(desk->box);
+        start_agent(desk->box);
+        world_run_ms(desk->world, 2000);
+    }
+    thief.pair = acme.pair;
+    assert_int_equal(command(&thief, "POST", "/agent/keys/take", NULL), 200);
+    assert_int_equal(command(&thief, "POST", exec_path, echo), 409);
+    assert_true(body_has(&thief, "obeys only consoles that acme had then"));
+    assert_int_equal(command(&thief, "GET", log_path, NULL), 409);
+    CLEANUP_MEM char *admit = admission("admit", &acme);
+    assert_int_equal(command(&thief, "POST", admit, NULL), 200);
+    assert_int_equal(again(&acme, "POST", exec_path, echo), 200);
+    assert_int_equal(command(&acme, "GET", poll, NULL), 404); /* what it had begun has ended */
+    /* Nor is the thief one of before when it happens again; acme still is. */
+    owner.counter += 10 * 1000 * 1000;
+    assert_int_equal(command(&owner, "POST", "/agent/keys/rotate?party=acme", NULL), 200);
+    world_run_ms(desk->world, 1000);
+    read_pair(told(desk, "acme"), &thief.pair);
+    assert_int_equal(command(&thief, "POST", "/agent/keys/take", NULL), 200);
+    assert_int_equal(command(&thief, "POST", exec_path, echo), 409);
+    assert_int_equal(command(&thief, "POST", admit, NULL), 200);
+    acme.pair = thief.pair;
+    assert_int_equal(again(&acme, "POST", exec_path, echo), 200);
+    /* A new one is as any other. */
+    tell(desk, 2, 2, one);
+    world_run_ms(desk->world, 3000);
+    assert_int_equal(command(&thief, "POST", exec_path, echo), 200);
+    assert_int_equal(command(&owner, "POST", "/agent/keys/rotate?party=acme", NULL), 200);
+    tell(desk, 3, 3, one);
+    world_run_ms(desk->world, 3000);
     assert_int_equal(plain(&acme, "POST", exec_path, echo), 200);
-    assert_int_equal(plain(&acme, "GET", poll, NULL), 404); /* what it had begun has ended */
+    close_console(&thief);
     close_console(&owner);
+    close_console(&acme);
+    desk_free(desk);
+}
+
+/* The party's own secret, from its console only; with a new pair it is gone. */
+static void test_release(void **state)
+{
+    static const char secret[] = "0123456789abcdef0123456789abcdef";
+    struct desk *desk = running(one);
+    struct key_console acme, owner;
+
+    open_console(&acme, desk, "acme", 1);
+    open_console(&owner, desk, "landlord", 2);
+    take(&owner);
+    assert_int_equal(command(&owner, "POST", "/agent/keys/release", secret), 409); /* it has hosts, no desk */
+    world_run_ms(desk->world, 1000);
+    read_pair(told(desk, "acme"), &acme.pair);
+    assert_int_equal(command(&acme, "POST", "/agent/keys/release", secret), 409); /* before it is taken */
+    take(&acme);
+    assert_int_equal(command(&acme, "POST", "/agent/keys/release", "short"), 422);
+    assert_int_equal(command(&acme, "POST", "/agent/keys/release", NULL), 422);
+    assert_int_equal(plain(&acme, "POST", "/agent/keys/release", secret), 404);
+    assert_int_equal(command(&acme, "POST", "/agent/keys/release", secret), 200);
+    assert_true(body_has(&acme, "{\"released\":true}"));
+    assert_int_equal(command(&acme, "POST", "/agent/keys/release", secret), 200); /* again is no harm */
+    assert_int_equal(command(&acme, "POST", "/agent/keys/release", "another one that has 32 bytes..."), 409);
+    assert_true(body_has(&acme, "another secret of acme"));
+    assert_int_equal(command(&acme, "POST", "/agent/keys/rotate", NULL), 200);
+    read_pair(buf_text(&acme.body), &acme.pair);
+    assert_int_equal(command(&acme, "GET", "/agent/keys", NULL), 200);
+    assert_int_equal(command(&acme, "POST", "/agent/keys/release", "another one that has 32 bytes..."), 200);
+    close_console(&owner);
+    close_console(&acme);
+    desk_free(desk);
+}
+
+/* Several consoles of one party: each lets others in, sends them away, and counts for itself. */
+static void test_consoles(void **state)
+{
+    struct desk *desk = running(one);
+    struct key_console acme, second, many;
+
+    open_console(&acme, desk, "acme", 1);
+    open_console(&second, desk, "acme", 2);
+    take(&acme);
+    CLEANUP_MEM char *admit = admission("admit", &second), *dismiss = admission("dismiss", &second);
+    CLEANUP_MEM char *oneself = admission("dismiss", &acme);
+    second.pair = acme.pair;
+    assert_int_equal(command(&second, "POST", exec_path, echo), 403);
+    assert_int_equal(command(&second, "POST", admit, NULL), 403); /* nobody lets itself in */
+    assert_int_equal(command(&acme, "POST", admit, NULL), 200);
+    assert_int_equal(command(&acme, "POST", admit, NULL), 200); /* again is no harm */
+    assert_true(body_has(&acme, strstr(admit, "=") + 1));
+    assert_int_equal(again(&second, "POST", exec_path, echo), 200);
+    assert_int_equal(replay(&second), SEALED_AGAIN);
+    CLEANUP_BUF struct buf bytes = {0};
+    buf_add(&bytes, second.sent.data, second.sent.size);
+    assert_int_equal(command(&acme, "POST", "/agent/keys/admit?console=abc", NULL), 422);
+    assert_int_equal(command(&acme, "POST", "/agent/keys/admit?", NULL), 422);
+    box_stop_agent(desk->box);
+    start_agent(desk->box);
+    world_run_ms(desk->world, 2000);
+    assert_int_equal(again(&second, "POST", exec_path, echo), 200);
+    assert_int_equal(again(&acme, "POST", exec_path, echo), 200);
+
+    assert_int_equal(command(&acme, "POST", oneself, NULL), 409);
+    assert_int_equal(command(&acme, "POST", dismiss, NULL), 200);
+    assert_int_equal(command(&acme, "POST", dismiss, NULL), 200);
+    assert_false(body_has(&acme, strstr(admit, "=") + 1));
+    assert_int_equal(command(&second, "POST", exec_path, echo), 403);
+    assert_true(body_has(&second, "or dismissed it"));
+    /* Back again, what it said before is still not repeated: neither what was obeyed nor what was not. */
+    assert_int_equal(command(&acme, "POST", admit, NULL), 200);
+    assert_int_equal(replay(&second), SEALED_AGAIN);
+    buf_clear(&second.sent);
+    buf_add(&second.sent, bytes.data, bytes.size);
+    assert_int_equal(replay(&second), SEALED_AGAIN);
+    assert_int_equal(again(&second, "POST", exec_path, echo), 200);
+    assert_int_equal(command(&second, "POST", oneself, NULL), 200); /* all are equal */
+    assert_int_equal(command(&acme, "POST", exec_path, echo), 403);
+
+    for (uint64_t i = 0; i < 16; i++) {
+        open_console(&many, desk, "acme", 100 + i);
+        CLEANUP_MEM char *next = admission("admit", &many);
+        assert_int_equal(command(&second, "POST", next, NULL), i < 15 ? 200 : 409);
+        close_console(&many);
+    }
+    assert_true(body_has(&second, "acme has 16 consoles on h1, the most"));
+    close_console(&second);
     close_console(&acme);
     desk_free(desk);
 }
@@ -503,6 +646,9 @@ static void test_damage(void **state)
     assert_int_equal(command(&acme, "POST", exec_path, echo), 403); /* nobody knows any more whose it is */
     owner.counter += 10 * 1000 * 1000;
     assert_int_equal(command(&owner, "POST", "/agent/keys/rotate?party=acme", NULL), 200);
+    assert_int_equal(plain(&acme, "POST", exec_path, echo), 409); /* whom it obeyed then nobody knows */
+    tell(desk, 2, 2, one);
+    world_run_ms(desk->world, 3000);
     assert_int_equal(plain(&acme, "POST", exec_path, echo), 200);
     close_console(&owner);
     close_console(&acme);
@@ -514,7 +660,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_take),   cmocka_unit_test(test_refusals), cmocka_unit_test(test_replay),
         cmocka_unit_test(test_rotate), cmocka_unit_test(test_shut_out), cmocka_unit_test(test_end),
-        cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_damage), cmocka_unit_test(test_release),  cmocka_unit_test(test_consoles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

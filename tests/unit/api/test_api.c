@@ -65,6 +65,7 @@ static char *real_path(const char *path)
                                            {"filters/{party}/{name}", "filters/acme/none"},
                                            {"leases/{name}", "leases/acme"},
                                            {"contacts/{party}/{name}", "contacts/acme/none"},
+                                           {"keys/{name}", "keys/none"},
                                            {"farms/{party}/{name}", "farms/acme/blog"},
                                            {"images/{party}/{name}", "images/landlord/hello:2"},
                                            {"instances/{party}/{farm}/{name}", "instances/acme/shop/web-1"},

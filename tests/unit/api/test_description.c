@@ -19,6 +19,7 @@ static const char documents[] =
     "kind: SLA\nname: gold\nrules: plain\nlevels: {committed: {rate: 0.02 EUR}}\n---\n"
     "kind: Filter\nname: inner\nparty: acme\non: acme/shop\nrules: [{action: allow}]\n---\n"
     "kind: Contact\nname: ops\nparty: acme\nwebhook: http://192.0.2.1/hook\n---\n"
+    "kind: Key\nname: acme\n---\n"
     "kind: Farm\nname: shop\nparty: acme\nsubnet: 10.0.0.0/24\n"
     "tiers: [{name: web, image: \"hello:1\", count: 2, size: {cpus: 0.5, memory: 64Mi}}]\n"
     "balance: [{name: www, port: 80, to: \"web:80\", publish: \"127.0.0.1:8080\"}]\n";
@@ -155,6 +156,7 @@ static char *real_path(const struct fixture *fixture, const char *path, bool the
         {"filters/{party}/{name}", "filters/acme/inner", "filters/acme/none"},
         {"leases/{name}", "leases/gamma", "leases/none"},
         {"contacts/{party}/{name}", "contacts/acme/ops", "contacts/acme/none"},
+        {"keys/{name}", "keys/acme", "keys/none"},
         {"slas/{name}", "slas/gold", "slas/none"},
         {"scaling-rules/{name}", "scaling-rules/plain", "scaling-rules/none"},
         {"farms/{party}/{name}", "farms/acme/shop", "farms/acme/none"},

@@ -40,37 +40,38 @@ static void test_shown(void **state)
     char acme[128] = "";
     struct world *world = started(acme);
 
-    const char *all = expect(world, 200, landlord, "GET", "/v1/keys", NULL);
+    const char *all = expect(world, 200, landlord, "GET", "/v1/pairs", NULL);
     assert_int_equal(count(all, "\"party\":\"landlord\""), 3);
     assert_int_equal(count(all, "\"party\":\"acme\""), 2);
     assert_int_equal(count(all, "\"party\":\"beta\""), 1);
     assert_int_equal(count(all, "\"taken\":\"\""), 6);
-    CLEANUP_MEM char *own = mem_strdup(expect(world, 200, acme, "GET", "/v1/keys", NULL));
+    CLEANUP_MEM char *own = mem_strdup(expect(world, 200, acme, "GET", "/v1/pairs", NULL));
     assert_int_equal(count(own, "\"party\":"), 2);
     assert_int_equal(count(own, "\"party\":\"acme\""), 2);
-    assert_int_equal(count(expect(world, 200, acme, "GET", "/v1/keys?name=acme/shop", NULL), "\"host\":"), 2);
-    const char *one = expect(world, 200, acme, "GET", "/v1/keys?name=acme/shop/web-1", NULL);
+    assert_int_equal(count(expect(world, 200, acme, "GET", "/v1/pairs?name=acme/shop", NULL), "\"host\":"),
+                     2);
+    const char *one = expect(world, 200, acme, "GET", "/v1/pairs?name=acme/shop/web-1", NULL);
     assert_int_equal(count(one, "\"host\":"), 1);
     assert_non_null(strstr(one, truly_on(world, "acme/shop/web-1")));
-    assert_int_equal(count(expect(world, 200, landlord, "GET", "/v1/keys?name=acme/shop", NULL), "\"host\":"),
-                     2);
-    expect(world, 404, acme, "GET", "/v1/keys?name=beta/shop", NULL); /* what one may not see is not there */
-    expect(world, 404, acme, "GET", "/v1/keys?name=h9", NULL);
+    assert_int_equal(
+        count(expect(world, 200, landlord, "GET", "/v1/pairs?name=acme/shop", NULL), "\"host\":"), 2);
+    expect(world, 404, acme, "GET", "/v1/pairs?name=beta/shop", NULL); /* what one may not see is not there */
+    expect(world, 404, acme, "GET", "/v1/pairs?name=h9", NULL);
     for (size_t i = 0; i < world->boxes_length; i++) { /* a host where it has nothing is not there, either */
         bool there = strstr(own, world->boxes[i].name) != NULL;
-        CLEANUP_MEM char *path = mem_printf("/v1/keys?name=%s", world->boxes[i].name);
+        CLEANUP_MEM char *path = mem_printf("/v1/pairs?name=%s", world->boxes[i].name);
         struct reply reply = ask(world, acme, "GET", path, NULL, NULL);
         assert_int_equal(reply.status, there ? 200 : 404);
         reply_free(&reply);
     }
 
     /* They are known while their hosts are away, and to the next controller. */
-    CLEANUP_MEM char *before = mem_strdup(expect(world, 200, landlord, "GET", "/v1/keys", NULL));
+    CLEANUP_MEM char *before = mem_strdup(expect(world, 200, landlord, "GET", "/v1/pairs", NULL));
     world_stop_controller(world);
     for (size_t i = 0; i < world->boxes_length; i++)
         box_stop_agent(&world->boxes[i]);
     start_controller(world);
-    assert_string_equal(expect(world, 200, landlord, "GET", "/v1/keys", NULL), before);
+    assert_string_equal(expect(world, 200, landlord, "GET", "/v1/pairs", NULL), before);
     world_free(world);
 }
 

@@ -28,12 +28,15 @@ static const struct {
      "{'name':'x','from':'a','to':'b','capacity':{'cpus':8,'memory':'16Gi','disk':'1Ti','network':'1G',"
      "'instances':5,'farms':2},'rights':['lease','hardware'],'until':'2027-01-01T00:00:00.000Z',"
      "'state':'ended','reason':'not paid','severed_by':'c'}"},
-    {&schema_contact,
-     "{'name':'ops','party':'landlord','mail':['a@b.example','c@d.example'],"
-     "'smtp':'smtp://mail.example:25','from':'croft@b.example','webhook':'https://h.example/x',"
-     "'command':['page','ops'],'group':'5s','hourly':3}"},
+    {&schema_contact, "{'name':'ops','party':'landlord','mail':['a@b.example','c@d.example'],"
+                      "'smtp':'smtp://"
+                      "mail.example:25','from':'croft@b.example','login':'croft','secret':'mail','webhook':'"
+                      "https://h.example/x',"
+                      "'command':['page','ops'],'group':'5s','hourly':3}"},
+    {&schema_party_key, "{'name':'a','custody':'tenant'}"},
     {&schema_pool, "{'name':'p','survive':'2','oversubscription':1.5,'on_failure':[{'do':'notify','within':'"
-                   "0s','to':'ops'}]}"},
+                   "0s','to':'ops'}],'on_hardware':[{'do':'notify','after':'5s','on':['hot','disk-full'],'"
+                   "over':90,'to':'ops'},{'do':'drain','after':'10m','back':'1h','most':0.25}]}"},
     {&schema_sla, "{'name':'gold','metric':'cpu','period':'week','priority':'urgent',"
                   "'target':{'response':'50ms','percentile':99.9},'levels':{'committed':{'rate':'0.02 EUR'},"
                   "'guaranteed':{'rate':'0.03 EUR','fee':'5 EUR'},'extended':{'rate':'0 EUR',"
@@ -79,7 +82,12 @@ static const struct {
      "'address_second':'1.2.3.5:5','underlay':'10.9.0.1','outside':'eth3','agent_version':'1','pid':6,'agent_"
      "pid':7,"
      "'document_version':8,'document_error':'e',"
-     "'keys':[{'party':'a','generation':2,'taken_ms':3,'seal':'aa','sign':'bb','fingerprint':'cc'}],'reason':"
+     "'keys':[{'party':'a','generation':2,'taken_ms':3,'stored':4,'waits':true,'seal':'aa','sign':'bb','"
+     "fingerprint':'"
+     "cc'}],'"
+     "findings':[{'kind':'hot','what':'cpu "
+     "0','value':99,'limit':90,'since_ms':4,'steps':3,'accepted':true}],'findings_ms':6,'hardware_note':'n','"
+     "emptied':'w','spared':'v','reason':"
      "'r'}"},
     {&schema_farm_fact, "{'name':'a/f','vni':77,'counters':[{'tier':'t','next':4}],"
                         "'scales':[{'tier':'t','wanted':3,'since_ms':9,'leave':['t-2'],'reason':'r'}],"
@@ -99,7 +107,8 @@ static const struct {
      "'health_path':'/h','health_every_ms':10,'health_fails':2,'servers':[{'instance':'t-2',"
      "'address':'10.0.0.3','port':8080,'drain':true}]}],'frontends_hash':'f00d'}],'underlay_peers':['10.9.0."
      "1','10.9.0.2'],"
-     "'peers':[{'name':'h9','address':'10.8.0.9:1','address_second':'10.7.0.9:1','given_up':true}]}"},
+     "'peers':[{'name':'h9','address':'10.8.0.9:1','address_second':'10.7.0.9:1','given_up':true}],"
+     "'parties':[{'name':'a','parent':'b','custody':'tenant','severed':true}]}"},
     {&schema_host_report,
      "{'host':'h','boot':'b','agent_version':'1','pid':2,'agent_pid':3,'sent_us':9,'document_version':4,"
      "'refused_version':5,'refused_reason':'r','instances':[{'name':'a/f/t-1','incarnation':6,"
@@ -108,9 +117,16 @@ static const struct {
      ":'x',"
      "'cpu_millis_used':9,'memory_bytes_used':10}],'drained':['a/f/t-2'],'denied':[{'farm':'a/f',"
      "'instance':'t-1','reason':'spoof','packets':11}],"
-     "'keys':[{'party':'a','generation':2,'taken_ms':3,'seal':'aa','sign':'bb','fingerprint':'cc'}]}"},
+     "'keys':[{'party':'a','generation':2,'taken_ms':3,'stored':4,'waits':true,'seal':'aa','sign':'bb','"
+     "fingerprint':'"
+     "cc'}],'"
+     "hardware_seen':true,'findings':[{'kind':'hot','what':'cpu "
+     "0','value':99,'limit':90}],'hardware_note':'n'}"},
     {&schema_kept_keys, "{'party':'a','generation':2,'taken_ms':3,'own':true,"
-                        "'consoles':[{'key':'aa','counter':9}]}"},
+                        "'consoles':[{'key':'aa','counter':9}],'floor':8,"
+                        "'closed':[{'instance':'a/f/t-1','incarnation':7,'former':['bb']}]}"},
+    {&schema_kept_disk_keys, "{'party':'a','generation':2,'slots':['landlord','a+released'],'check':'cc',"
+                             "'items':[{'name':'directory','box':'bb'}]}"},
 };
 
 /* Single quotes are easier to read in C. */

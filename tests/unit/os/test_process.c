@@ -224,6 +224,11 @@ static void terminal_is_one(void **state)
     nursery->port->write(nursery->port->self, nursery->process, NULL, 0, NULL);
     loop_run(nursery->loop);
     assert_string_equal(buf_text(&nursery->out), " 77 6f 72 64 04\n");
+    /* With the errors beside it, so that one who runs something on it is told from that. */
+    raw.tty_err = true;
+    run_shell(nursery, raw, "test -t 0 -a -t 1 && ! test -t 2 && echo inside > /dev/tty; echo own >&2");
+    assert_string_equal(buf_text(&nursery->out), "inside\n");
+    assert_string_equal(buf_text(&nursery->err), "own\n");
 }
 
 static void descriptors_are_placed(void **state)

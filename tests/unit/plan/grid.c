@@ -323,6 +323,8 @@ void grid_write_action(const struct action *action, struct buf *ret_text)
                action->host ? action->host : "", action->step, action->reason);
     if (action->kind == ACTION_FARM)
         schema_write(&schema_farm_fact, "FarmFact", action->farm_fact, ret_text);
+    else if (action->kind == ACTION_HOST)
+        schema_write(&schema_host_fact, "HostFact", action->host_fact, ret_text);
     else if (action->kind != ACTION_FENCE && action->kind != ACTION_FORGET)
         schema_write(&schema_instance, "Instance", action->instance, ret_text);
     buf_add_char(ret_text, '\n');

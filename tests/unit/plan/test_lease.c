@@ -259,9 +259,9 @@ static void refusals_say_what_there_is(void **state)
  * what is above or beside the caller, "-" not at all. */
 static void deeds_and_rights(void **state)
 {
-    static const char *const names[DEEDS] = {"look",     "inside", "host",    "farm",  "version",
-                                             "instance", "filter", "contact", "image", "party",
-                                             "lease",    "token",  "service"};
+    static const char *const names[DEEDS] = {"look",     "inside", "host",    "farm",   "version",
+                                             "instance", "filter", "contact", "key",    "image",
+                                             "party",    "lease",  "token",   "service"};
     /* Of itself, of a party below, of one above, of one beside; by console: any, hardware, software, develop.
      */
     static const char *const rows[DEEDS] = {
@@ -273,6 +273,7 @@ static void deeds_and_rights(void **state)
         "ss-- ---- ss-- ----", /* instance */
         "ss-- h--- ss-- ----", /* filter */
         "ss-- h--- ss-- ----", /* contact */
+        "ss-- ---- ss-- ----", /* key */
         "dd-- ---- ---- dd--", /* image */
         "-l-- -l-- -l-- ----", /* party */
         "ll-- ll-- ll-- ----", /* lease */

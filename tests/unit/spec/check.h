@@ -38,6 +38,7 @@ static inline const char *check_write(struct arena *arena, const struct document
                          : document->kind->kind == KIND_FILTER        ? (const void *)document->filter
                          : document->kind->kind == KIND_LEASE         ? (const void *)document->lease
                          : document->kind->kind == KIND_CONTACT       ? (const void *)document->contact
+                         : document->kind->kind == KIND_KEY           ? (const void *)document->key
                          : document->kind->kind == KIND_SCALING_RULES ? (const void *)document->scaling_rules
                                                                       : (const void *)document->image;
     schema_write(document->kind->schema, document->kind->name, object, &json);

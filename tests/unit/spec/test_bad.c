@@ -52,23 +52,25 @@ static const struct bad bad_documents[] = {
     {"[[{kind: Party, name: p}]]\n",
      "f:1:2: expected a document (a map that begins with its kind), found a list"},
     {"name: x\n", "f:1:1: kind: missing: what the document is, Host, Party, Farm, Image, Pool, SLA, "
-                  "ScalingRules, Filter, Lease or Contact"},
-    {"kind: Hots\n", "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter, Lease "
-                     "or Contact, found "
-                     "\"Hots\", did you mean \"Host\"?"},
-    {"kind: farm\n", "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter, Lease "
-                     "or Contact, found "
-                     "\"farm\", did you mean \"Farm\"?"},
+                  "ScalingRules, Filter, Lease, Contact or Key"},
+    {"kind: Hots\n",
+     "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter, Lease, "
+     "Contact or Key, found "
+     "\"Hots\", did you mean \"Host\"?"},
+    {"kind: farm\n",
+     "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter, Lease, "
+     "Contact or Key, found "
+     "\"farm\", did you mean \"Farm\"?"},
     {"kind: Zebra\n", "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter, "
-                      "Lease or Contact, found \"Zebra\""},
-    {"kind: 5\n",
-     "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter, Lease or Contact, "
-     "found the number 5"},
+                      "Lease, Contact or Key, found \"Zebra\""},
+    {"kind: 5\n", "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter, Lease, "
+                  "Contact or Key, "
+                  "found the number 5"},
     {"kind: [Host]\n", "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter, "
-                       "Lease or Contact, found a list"},
-    {"kind:\n",
-     "f:1:6: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter, Lease or Contact, "
-     "found nothing"},
+                       "Lease, Contact or Key, found a list"},
+    {"kind:\n", "f:1:6: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter, Lease, "
+                "Contact or Key, "
+                "found nothing"},
     {"kind: Contact\nname: ops\nparty: landlord\n",
      "f:1:1: expected at least one of mail, webhook and command"},
     {"kind: Contact\nname: ops\nparty: landlord\nmail: a@b\n",
@@ -79,6 +81,13 @@ static const struct bad bad_documents[] = {
      "f:5:7: from: expected an address such as croft@example.com"},
     {"kind: Contact\nname: ops\nparty: landlord\nmail: a@b\nsmtp: file:///etc/passwd\n",
      "f:5:7: smtp: expected smtp://HOST:PORT or smtps://HOST:PORT"},
+    {"kind: Contact\nname: ops\nparty: landlord\nmail: a@b\nsmtp: smtp://m:25\nlogin: x\n",
+     "f:1:1: secret: login and secret go together: who logs in, and the name of the password"},
+    {"kind: Contact\nname: ops\nparty: landlord\nwebhook: http://h/\nlogin: x\nsecret: y\n",
+     "f:5:8: login: a login is for the mail server: smtp is missing"},
+    {"kind: Contact\nname: ops\nparty: landlord\nmail: a@b\nsmtp: smtp://m:25\nlogin: x\nsecret: ../y\n",
+     "f:7:9: secret: expected a name of 1 to 63 of a-z 0-9 -: the password itself does not belong into a "
+     "document"},
     {"kind: Contact\nname: ops\nparty: landlord\nwebhook: gopher://h/\n",
      "f:4:10: webhook: expected http://… or https://…"},
     {"kind: Contact\nname: ops\nparty: acme\ncommand: [sh]\n",
@@ -152,11 +161,14 @@ static const struct bad bad_documents[] = {
      "f:5:18: capacity.cpus: expected a number of cores such as 0.5 or 8, or unlimited, found the number -1"},
     {"kind: Lease\nname: x\nto: p\nrights: [read]\nstate: over\n",
      "f:5:8: state: expected active or ended, found \"over\""},
-    {"kind: Key\n", "f:1:7: kind: kind Key is not supported yet by this version"},
+    {"kind: Key\nname: landlord\n",
+     "f:2:7: name: the landlord's secrets are made by its hosts and stay there"},
+    {"kind: Key\nname: acme\ncustody: mine\n", "f:3:10: custody: expected host or tenant, found \"mine\""},
+    {"kind: Key\ncustody: host\n", "f:1:1: name: missing: the party whose secret it is"},
     {"kind: Volume\n", "f:1:7: kind: kind Volume is not supported yet by this version"},
     {"kind: Site\n", "f:1:7: kind: kind Site is not supported yet by this version"},
     {"kind: Filtr\n", "f:1:7: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter, "
-                      "Lease or Contact, found "
+                      "Lease, Contact or Key, found "
                       "\"Filtr\", did you mean \"Filter\"?"},
     {"kind: Party\nname: p\n---\nkind: Party\nname: p\n",
      "f:5:7: name: another document is for party \"p\" already"},
@@ -426,7 +438,7 @@ static const struct bad bad_farms[] = {
      "/}]\n",
      "f:8:18: tiers[0].files[0].path: expected the path of a file, found \"/\""},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  health: {}\n",
-     "f:8:11: tiers[0].health: expected one of http, tcp and exec"},
+     "f:8:11: tiers[0].health: expected one of http, tcp, exec and heartbeat"},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  health: {http: "
      "healthz, port: 80}\n",
      "f:8:18: tiers[0].health.http: expected an absolute path without . and .. such as /etc/motd, found "
@@ -436,7 +448,7 @@ static const struct bad bad_farms[] = {
      "f:8:11: tiers[0].health.port: missing: port of http or tcp"},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  health: {http: "
      "/, tcp: 80}\n",
-     "f:8:11: tiers[0].health: expected one of http, tcp and exec"},
+     "f:8:11: tiers[0].health: expected one of http, tcp, exec and heartbeat"},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  health: {tcp: "
      "80, port: 81}\n",
      "f:8:27: tiers[0].health.port: the port is given twice, by tcp and by port"},
@@ -468,6 +480,24 @@ static const struct bad bad_farms[] = {
      "f:8:28: tiers[0].health.fails: 0 is out of range, expected 1 to 1000"},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  health: tcp\n",
      "f:8:11: tiers[0].health: expected a map (health), found \"tcp\""},
+    {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  health: "
+     "{heartbeat: 5s, tcp: 80}\n",
+     "f:8:11: tiers[0].health: expected one of http, tcp, exec and heartbeat"},
+    {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  health: "
+     "{heartbeat: 5s, port: 80}\n",
+     "f:8:33: tiers[0].health.port: a heartbeat comes by itself: it has no port"},
+    {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  health: "
+     "{heartbeat: 5s, fails: 2}\n",
+     "f:8:34: tiers[0].health.fails: a heartbeat comes by itself: it has no fails"},
+    {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  health: "
+     "{heartbeat: 500ms}\n",
+     "f:8:23: tiers[0].health.heartbeat: 500ms is out of range, expected \"1s\" to \"1d\""},
+    {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  metadata: {a/b: "
+     "x}\n",
+     "f:8:19: tiers[0].metadata.a/b: expected a name of 1 to 63 letters, digits and . _ -"},
+    {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  metadata: {a: "
+     "1}\n",
+     "f:8:17: tiers[0].metadata.a: expected text, found the number 1 (text of that form needs quotes)"},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  warm: 10001\n",
      "f:8:9: tiers[0].warm: 10001 is past the limit of 10000 instances a tier"},
     {"kind: Farm\nname: f\nparty: p\nsubnet: 10.0.0.0/24\ntiers:\n- name: t\n  image: i:1\n  count: 9000\n  "

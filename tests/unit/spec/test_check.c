@@ -354,9 +354,9 @@ static void leases_go_down_the_tree(void **state)
     } rows[] = {
         {PARTIES, LEASE("x", "acme", ""), ""},
         {PARTIES, LEASE("x", "sub", "from: acme\n"), ""},
-        {PARTIES, LEASE("x", "sub", ""), "f:1:1: from: landlord is not the parent of sub, which is acme"},
+        {PARTIES, LEASE("x", "sub", ""), "f:1:1: from: landlord is not the parent of sub: acme is"},
         {PARTIES, LEASE("x", "acme", "from: sub\n"),
-         "f:5:7: from: sub is not the parent of acme, which is landlord"},
+         "f:5:7: from: sub is not the parent of acme: landlord is"},
         {PARTIES, LEASE("x", "acmee", ""), "f:3:5: to: there is no party \"acmee\", did you mean \"acme\"?"},
         {PARTIES, LEASE("x", "acme", "from: sup\n"),
          "f:5:7: from: there is no party \"sup\", did you mean \"sub\"?"},

@@ -24,14 +24,14 @@ static const struct {
     {HOST "7\n", "f:2:1: expected a document (a map that begins with its kind), found the number 7"},
     {"{\"name\":\"h1\"}\n",
      "f:1:1: kind: missing: what the document is, Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter, "
-     "Lease, Contact, Instance, HostFact or FarmFact"},
+     "Lease, Contact, Key, Instance, HostFact or FarmFact"},
     {"{\"kind\":\"Instnce\"}\n", "f:1:9: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, "
-                                 "Filter, Lease, Contact, Instance, HostFact or "
+                                 "Filter, Lease, Contact, Key, Instance, HostFact or "
                                  "FarmFact, found \"Instnce\", did you mean \"Instance\"?"},
-    {"{\"kind\":\"Key\"}\n", "f:1:9: kind: kind Key is not supported yet by this version"},
+    {"{\"kind\":\"Volume\"}\n", "f:1:9: kind: kind Volume is not supported yet by this version"},
     {"{\"kind\":[\"Host\"]}\n",
      "f:1:9: kind: expected Host, Party, Farm, Image, Pool, SLA, ScalingRules, Filter, "
-     "Lease, Contact, Instance, HostFact or FarmFact, found a list"},
+     "Lease, Contact, Key, Instance, HostFact or FarmFact, found a list"},
     {HOST HOST, "f:2:23: name: line 1 is for Host \"h1\" already"},
     {HOST WEB "}\n"
               "\n" WEB "}\n",

@@ -187,6 +187,12 @@ static void knows_every_health_check(void **state)
     health = tier_with(arena, "health: {exec: [check, \"1\"]}")->health;
     assert_int_equal(health.kind, HEALTH_EXEC);
     assert_int_equal(health.command_length, 2);
+    health = tier_with(arena, "health: {heartbeat: 5s}")->health;
+    assert_int_equal(health.kind, HEALTH_HEARTBEAT);
+    assert_int_equal(health.within_ms, 5000);
+    /* As it is written again, with what the others are asked by. */
+    health = tier_with(arena, "health: {heartbeat: 5s, every: 1s, timeout: 500ms, fails: 3}")->health;
+    assert_int_equal(health.kind, HEALTH_HEARTBEAT);
 }
 
 static void knows_every_port_form(void **state)

@@ -66,6 +66,7 @@ struct unit {
     int64_t failed_incarnation; /* that failed last */
     unsigned tries;             /* failures in a row: the back-off's exponent */
     struct timer *rest;
+    bool waits_for_secret; /* as its reason says */
     char reason[512];
 };
 

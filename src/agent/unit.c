@@ -317,12 +317,16 @@ static bool has_secrets(struct unit *unit)
 {
     struct error err;
 
-    if (disk_keys_ready(unit->agent, unit->wanted->party, &err)) return true;
-    if (!text_equal(unit->reason, err.message)) {
+    bool good = disk_keys_ready(unit->agent, unit->wanted->party, &err);
+    if (good && unit->waits_for_secret) {
+        say(unit, "the secret of %s that it waited for was released", unit->wanted->party);
+        report_soon(unit->agent);
+    } else if (!good && !text_equal(unit->reason, err.message)) {
         say(unit, "%s", err.message);
         report_soon(unit->agent);
     }
-    return false;
+    unit->waits_for_secret = !good;
+    return good;
 }
 
 /* What the document in force does not name cannot be made, but need not be fetched either. */

@@ -3,6 +3,7 @@
  *   notice/CONTACT/line/SUBJECT   waits to be told; at most one a subject, for the opposite takes it back
  *   notice/CONTACT/message        on its way: the lines that went into it are gone in the same transaction
  *   notice/CONTACT/sent           how many there were, and when those of the last hour
+ *   notice/CONTACT/told/SUBJECT   the last message that had a line of it said that it failed
  *
  * So a controller that ends in between loses nothing, and its successor sends the same message on, with the
  * same id: at least once. */
@@ -42,13 +43,13 @@ struct outbox {
     struct controller *controller;
     char *contact;
     struct map *lines;    /* subject -> JSON */
+    struct map *told;     /* subject -> the outbox: it is believed to have failed */
     char *message, *sent; /* JSON, or NULL */
     struct sending sendings[POST_WAYS];
     struct timer *turn;
     char *trouble; /* NULL: none */
 };
 
-static void take_back(struct controller *controller, struct change *change, const char *subject);
 /* One contact is told of one host's hardware. */
 struct telling {
     struct controller *controller;
@@ -63,6 +64,8 @@ static void tell_findings(const struct telling *telling, const struct host_fact 
 static void tell_finding(const struct telling *telling, const struct finding *finding,
                          enum notice_state state);
 static const struct finding *finding_as(const struct host_fact *fact, const struct finding *finding);
+static void close_trouble(struct controller *controller, struct change *change,
+                          const struct notice_line *line);
 static const struct tier *tier_of(struct controller *controller, const struct instance *instance);
 static const struct contact *contact_by(struct controller *controller, struct arena *arena, const char *party,
                                         const char *to);
@@ -128,7 +131,14 @@ void notices_follow(struct controller *controller, struct change *change, const 
     const struct tier *tier = before && (begins || ends) ? tier_of(controller, before) : NULL;
     CLEANUP_ARENA struct arena *arena = arena_new();
 
-    if (ends && !tier) take_back(controller, change, before->name);
+    if (ends && !tier) {
+        const struct notice_line line = {.subject = before->name,
+                                         .state = NOTICE_HEALED,
+                                         .text =
+                                             arena_printf(arena, "not wanted any more: %s", action->reason),
+                                         .at_ms = now_ms};
+        close_trouble(controller, change, &line);
+    }
     for (size_t s = 0; tier && s < tier->on_failure_length; s++) {
         bool now = begins && (int64_t)s + 1 == action->instance->mend_step;
         bool told = ends && (int64_t)s < before->mend_step;
@@ -146,21 +156,19 @@ void notices_follow(struct controller *controller, struct change *change, const 
     }
 }
 
-/* It is not wanted any more, nor does anything say who is to know: that it failed is told to nobody who was
- * not told yet. */
-static void take_back(struct controller *controller, struct change *change, const char *subject)
+/* It is not wanted any more, nor does any document say who is to know. Who was told that it failed is told
+ * that this is over: else one of that name that comes later would be well, and believed to fail. Who was not
+ * told yet is told nothing. */
+static void close_trouble(struct controller *controller, struct change *change,
+                          const struct notice_line *line)
 {
-    CLEANUP_ARENA struct arena *arena = arena_new();
     size_t cursor = 0;
     void *value = NULL;
 
     while (map_next(controller->outboxes, &cursor, NULL, &value)) {
         const struct outbox *outbox = value;
-        const char *waits = map_get(outbox->lines, subject);
-        struct notice_line line = {0};
-        if (!waits || !read_row(&schema_notice_line, arena, waits, &line) || line.state != NOTICE_FAILED)
-            continue;
-        change_delete_key(change, key_of(arena, outbox, arena_printf(arena, "line/%s", subject)));
+        if (map_get(outbox->told, line->subject) || map_get(outbox->lines, line->subject))
+            notices_add(controller, change, outbox->contact, line);
     }
 }
 
@@ -288,7 +296,8 @@ void notices_add(struct controller *controller, struct change *change, const cha
     struct notice_line was = {0}, is = *line;
 
     if (waits && read_row(&schema_notice_line, arena, waits, &was)) {
-        if (was.state != is.state && !PLANTED(not_taken_back)) {
+        bool over = is.state == NOTICE_HEALED && map_get(outbox->told, line->subject); /* told twice */
+        if (was.state != is.state && !over && !PLANTED(not_taken_back)) {
             change_delete_key(change, key);
             return;
         }
@@ -332,6 +341,7 @@ static struct outbox *outbox_get(struct controller *controller, const char *cont
     outbox->controller = controller;
     outbox->contact = mem_strdup(contact);
     outbox->lines = map_new();
+    outbox->told = map_new();
     for (size_t w = 0; w < POST_WAYS; w++)
         outbox->sendings[w] = (struct sending){.outbox = outbox, .way = (enum post_way)w};
     map_put(controller->outboxes, contact, outbox);
@@ -351,6 +361,7 @@ static void outbox_free(struct outbox *outbox)
     while (map_next(outbox->lines, &cursor, NULL, &line))
         mem_free(line);
     map_free(outbox->lines);
+    map_free(outbox->told);
     mem_free(outbox->message);
     mem_free(outbox->sent);
     mem_free(outbox->trouble);
@@ -361,6 +372,7 @@ static void outbox_free(struct outbox *outbox)
 /* "notice/PARTY/NAME/…" */
 static void take_in(void *ctx, const struct store_item *item)
 {
+    static const char line[] = "/line/", told[] = "/told/";
     struct controller *controller = ctx;
     const char *party = item->key + strlen(prefix), *slash = strchr(party, '/');
     const char *what = slash ? strchr(slash + 1, '/') : NULL;
@@ -372,9 +384,15 @@ static void take_in(void *ctx, const struct store_item *item)
     }
     CLEANUP_MEM char *contact = mem_printf("%.*s", (int)(what - party), party);
     struct outbox *outbox = outbox_get(controller, contact);
-    if (text_starts(what, "/line/")) {
-        const char *subject = what + strlen("/line/");
+    if (text_starts(what, line)) {
+        const char *subject = what + strlen(line);
         mem_free(value ? map_put(outbox->lines, subject, value) : map_remove(outbox->lines, subject));
+    } else if (text_starts(what, told)) {
+        if (value)
+            map_put(outbox->told, what + strlen(told), outbox);
+        else
+            map_remove(outbox->told, what + strlen(told));
+        mem_free(value);
     } else {
         bool is_message = text_equal(what, "/message");
         char **row = is_message ? &outbox->message : &outbox->sent;
@@ -453,6 +471,8 @@ static void forget(struct outbox *outbox)
     }
     while (map_next(outbox->lines, &cursor, &subject, NULL))
         change_delete_key(change, key_of(arena, outbox, arena_printf(arena, "line/%s", subject)));
+    for (cursor = 0; map_next(outbox->told, &cursor, &subject, NULL);)
+        change_delete_key(change, key_of(arena, outbox, arena_printf(arena, "told/%s", subject)));
     if (outbox->message) change_delete_key(change, key_of(arena, outbox, "message"));
     if (outbox->sent) change_delete_key(change, key_of(arena, outbox, "sent"));
     trouble(outbox, NULL);
@@ -495,7 +515,12 @@ static void compose_lines(struct outbox *outbox, struct arena *arena, struct cha
     struct notice_line *kept = arena_alloc_array(arena, LINES_MAX, sizeof(*kept));
     for (size_t i = 0; i < lines.length; i++) {
         const struct notice_line *line = vec_at(&lines, i);
+        const char *told = key_of(arena, outbox, arena_printf(arena, "told/%s", line->subject));
         change_delete_key(change, key_of(arena, outbox, arena_printf(arena, "line/%s", line->subject)));
+        if (line->state == NOTICE_FAILED)
+            change_put_text(change, told, "true");
+        else if (map_get(outbox->told, line->subject))
+            change_delete_key(change, told);
         if (i < LINES_MAX)
             kept[message->lines_length++] = *line;
         else

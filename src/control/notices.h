@@ -22,7 +22,7 @@ void notices_host(struct controller *controller, struct change *change, const st
 void notices_hardware(struct controller *controller, struct change *change, const struct host_fact *before,
                       const struct host_fact *after, int64_t now_ms);
 /* Adds that a contact (full name) is told of a subject. The opposite of what still waits only takes that
- * back. */
+ * back, so that it goes on to believe what it was told before. */
 void notices_add(struct controller *controller, struct change *change, const char *contact,
                  const struct notice_line *line);
 

@@ -299,6 +299,7 @@ static void judge_instance_belief(struct run *run, const char *subject)
     CLEANUP_MEM char *own = mem_printf("%.*s/ops", (int)strcspn(subject, "/"), subject);
     const char *contact = contact_of(run, own) ? own : "landlord/ops";
 
+    if (!tier && !mending) expect_belief(run, contact, subject, false); /* it went with its farm */
     for (size_t s = 0; tier && s < tier->on_failure_length; s++)
         if (tier->on_failure[s].what == MEND_NOTIFY)
             expect_belief(run, contact, subject, mending && mending->step > (int64_t)s);

@@ -281,6 +281,44 @@ static void test_farm_goes(void **state)
     assert_string_equal(letter(desk, 0)->subject, "a/b/c-2 failed");
 }
 
+static void follow_end(struct desk *desk, const char *name)
+{
+    const struct instance before = {
+        .name = name, .party = "a", .farm = "a/b", .tier = "c", .host = "h1", .reason = "", .mend_step = 2};
+    const struct action forget = {.kind = ACTION_FORGET, .name = name, .reason = "wiped"};
+    struct change *change = control_change(desk->controller);
+    struct error err;
+    notices_follow(desk->controller, change, &forget, &before, control_now_ms(desk->controller));
+    assert_true(change_is_empty(change) || change_commit(change, NULL, &err));
+    change_free(change);
+    control_dispatch(desk->controller);
+}
+
+/* Who was told that it fails is told that this is over, also by another controller, also when it was about to
+ * be told once more, and once only. */
+static void test_told_farm_goes(void **state)
+{
+    struct desk *desk = *state;
+    add(desk, "a/b/c-1", NOTICE_FAILED);
+    add(desk, "a/b/c-2", NOTICE_FAILED);
+    seconds(desk, 60);
+    assert_int_equal(letters(desk), 1);
+    controller_free(desk->controller);
+    begin(desk);
+    add(desk, "a/b/c-2", NOTICE_FAILED);
+    follow_end(desk, "a/b/c-1");
+    follow_end(desk, "a/b/c-2");
+    follow_end(desk, "a/b/c-3");
+    seconds(desk, 60);
+    assert_int_equal(letters(desk), 2);
+    assert_string_equal(letter(desk, 1)->subject, "0 failed, 2 healed");
+    assert_non_null(strstr(letter(desk, 1)->body, "a/b/c-1 healed, not wanted any more: wiped"));
+    follow_end(desk, "a/b/c-1");
+    seconds(desk, 60);
+    assert_int_equal(letters(desk), 2);
+    assert_int_equal(rows(desk), 1); /* how many were sent */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -293,6 +331,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_successor, setup, teardown),
         cmocka_unit_test_setup_teardown(test_contact_goes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_farm_goes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_told_farm_goes, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -48,6 +48,7 @@ struct outbox {
     char *trouble; /* NULL: none */
 };
 
+static void take_back(struct controller *controller, struct change *change, const char *subject);
 /* One contact is told of one host's hardware. */
 struct telling {
     struct controller *controller;
@@ -62,7 +63,6 @@ static void tell_findings(const struct telling *telling, const struct host_fact 
 static void tell_finding(const struct telling *telling, const struct finding *finding,
                          enum notice_state state);
 static const struct finding *finding_as(const struct host_fact *fact, const struct finding *finding);
-static void take_back(struct controller *controller, struct change *change, const char *subject);
 static const struct tier *tier_of(struct controller *controller, const struct instance *instance);
 static const struct contact *contact_by(struct controller *controller, struct arena *arena, const char *party,
                                         const char *to);

@@ -47,6 +47,7 @@ size_t act_create(struct work *work, size_t tier, enum instance_wanted wanted, c
     /* Without an address left it waits: place.c asks again and says so. */
     if (!address_give(work, instance)) work_edit(work, instance)->address = 0;
     work->instances[instance].made_for = reason;
+    quota_enter(work, instance); /* it waits */
     push(work, ACTION_CREATE, instance, reason);
     return instance;
 }

@@ -65,6 +65,7 @@ void controller_free(struct controller *controller)
     clock->cancel(clock->self, controller->think_later);
     clock->cancel(clock->self, controller->tick);
     hosts_free(controller);
+    power_free(controller);
     clock->cancel(clock->self, controller->keep);
     sizing_stop(controller);
     filters_stop(controller);

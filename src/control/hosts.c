@@ -53,7 +53,7 @@ static void look_free(struct look *look);
 static void judge(struct session *session);
 static void give_up(struct session *session, const char *why);
 static void doubt_end(struct session *session);
-static void fenced(void *ctx, const struct error *err);
+static void fenced(struct controller *controller, const char *host, const struct error *failure);
 static void losses_note(struct controller *controller);
 static bool runs_on(const struct host_fact *fact);
 static bool put_given_up(struct controller *controller, const char *host, bool given_up, struct error *err);
@@ -61,28 +61,6 @@ static bool loss_is_open(struct session *session, int64_t now_us);
 static void give_up_run(struct host_fact *fact);
 static void loss_put(struct session *session, struct change *change);
 static const struct host_fact *fact_of(struct controller *controller, const char *host);
-
-struct order *order_new(struct controller *controller, const char *host, enum power_order what)
-{
-    struct order *order = mem_alloc(sizeof(*order));
-    order->controller = controller;
-    order->host = mem_strdup(host);
-    order->what = what;
-    *(struct order **)vec_push(&controller->orders) = order;
-    return order;
-}
-
-void order_free(struct order *order)
-{
-    struct vec *orders = order->controller ? &order->controller->orders : NULL;
-    for (size_t i = 0; orders && i < orders->length; i++) {
-        if (*(struct order **)vec_at(orders, i) != order) continue;
-        vec_remove(orders, i);
-        break;
-    }
-    mem_free(order->host);
-    mem_free(order);
-}
 
 void hosts_free(struct controller *controller)
 {
@@ -93,10 +71,7 @@ void hosts_free(struct controller *controller)
         net->cancel(net->self, look->call);
         look_free(look);
     }
-    for (size_t i = 0; i < controller->orders.length; i++)
-        (*(struct order **)vec_at(&controller->orders, i))->controller = NULL;
     vec_free(&controller->looks);
-    vec_free(&controller->orders);
 }
 
 struct session *session_get(struct controller *controller, const char *host)
@@ -118,6 +93,7 @@ void session_free(struct session *session)
     mem_free(session->host);
     mem_free(session->document);
     mem_free(session->report_boot);
+    mem_free(session->on_run);
     mem_free(session);
 }
 
@@ -130,7 +106,8 @@ void hosts_beat(struct session *session, const struct host_fact *fact, int path)
     session->beat_us[path] = session->heard_us = clock->steady_us(clock->self);
     session->looked_early = false;
     if (session->doubted) doubt_end(session);
-    if (!fact || fact->state == HOST_UP || fact->fenced || session->fencing) return;
+    power_heard(session);
+    if (!fact || fact->state == HOST_UP || fact->fenced || hosts_going_off(controller, session->host)) return;
     if (!hosts_set_state(controller, session->host, HOST_UP, HOST_KEPT, "its agent answers", &err))
         control_log(controller, "noting that a host is up", &err);
 }
@@ -195,17 +172,23 @@ void hosts_fence(struct controller *controller, const char *host, const char *re
             control_log(controller, "noting that a host cannot be fenced", &err);
         return;
     }
+    if (power_ended_run(session, fact_of(controller, host))) { /* it starts anew: off it would stay off */
+        session->fencing = true;
+        session->off_us = clock->steady_us(clock->self);
+        losses_note(controller);
+        return;
+    }
     if (!hosts_tell_given_up(controller, host, &err)) {
         control_log(controller, "noting that a host is given up", &err);
         session->fence_not_before_us = clock->steady_us(clock->self) + FENCE_AGAIN_US;
         return;
     }
-    session->fencing = true;
     if (PLANTED(lost_fence)) { /* started elsewhere before it is off */
-        fenced(order_new(controller, host, POWER_OFF), NULL);
+        session->fencing = true;
+        fenced(controller, host, NULL);
         return;
     }
-    power->order(power->self, host, POWER_OFF, fenced, order_new(controller, host, POWER_OFF));
+    session->fencing = power_fence(controller, host, fenced);
 }
 
 bool hosts_set_state(struct controller *controller, const char *host, enum host_state state,
@@ -257,11 +240,7 @@ bool hosts_going_off(struct controller *controller, const char *host)
 {
     const struct session *session = map_get(controller->sessions, host);
 
-    for (size_t i = 0; i < controller->orders.length; i++) {
-        const struct order *order = *(struct order **)vec_at(&controller->orders, i);
-        if (order->what == POWER_OFF && text_equal(order->host, host)) return true;
-    }
-    return session && session->fencing;
+    return (session && session->fencing) || power_ends_run(controller, host);
 }
 
 /* The run of it that has confirmed a document is not over, and so nothing of it was started elsewhere. */
@@ -481,31 +460,24 @@ static void doubt_end(struct session *session)
     session->look_again = NULL;
 }
 
-static void fenced(void *ctx, const struct error *failure)
+static void fenced(struct controller *controller, const char *host, const struct error *failure)
 {
-    struct order *order = ctx;
-    struct controller *controller = order->controller;
+    struct session *session = session_get(controller, host);
+    const struct clock_port *clock = controller->options.clock;
     struct error err;
-    const struct clock_port *clock = NULL;
 
-    if (!controller) { /* its successor asks again */
-        order_free(order);
-        return;
-    }
-    struct session *session = session_get(controller, order->host);
-    clock = controller->options.clock;
     session->beat_us[0] = session->beat_us[1] = 0;
     if (failure) {
         char reason[1200];
         session->fencing = false;
+        power_forget_on(session); /* it may be that it cannot come up: off will do */
         session->fence_not_before_us = clock->steady_us(clock->self) + FENCE_AGAIN_US;
         snprintf(reason, sizeof(reason), "switching it off failed: %s", failure->message);
-        if (!hosts_set_state(controller, order->host, HOST_DOWN, HOST_GIVEN_UP, reason, &err))
+        if (!hosts_set_state(controller, host, HOST_DOWN, HOST_GIVEN_UP, reason, &err))
             control_log(controller, "noting a host that cannot be fenced", &err);
     } else {
         session->off_us = clock->steady_us(clock->self);
     }
-    order_free(order);
     losses_note(controller);
     think(controller);
 }
@@ -562,8 +534,9 @@ static void give_up_run(struct host_fact *fact)
 
 static void loss_put(struct session *session, struct change *change)
 {
-    static const char reason[] = "given up and powered off";
     const struct host_fact *was = fact_of(session->controller, session->host);
+    const char *reason =
+        power_ended_run(session, was) ? "given up and power cycled" : "given up and powered off";
 
     session->fencing = false;
     session->off_us = 0;

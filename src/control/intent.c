@@ -55,9 +55,6 @@ static bool refuse_missing(struct controller *controller, const struct caller *c
 static void note_levels(struct controller *controller, struct change *change, const char *name,
                         const struct farm *farm);
 static bool commit(struct controller *controller, struct change *change, struct error *err);
-static bool note_power(struct controller *controller, const struct caller *caller, const char *host,
-                       enum power_order order, const char *right, struct error *err);
-static void power_done(void *ctx, const struct error *err);
 static int64_t wall_ms(struct controller *controller);
 
 bool controller_apply(struct controller *controller, struct arena *arena, const struct caller *caller,
@@ -329,50 +326,6 @@ bool controller_note_exec(struct controller *controller, const struct caller *ca
     change_right(change, right);
     change_event(change, wall_ms(controller), caller->name, "instance", instance, "exec asked for", shown);
     return commit(controller, change, err);
-}
-
-/* What comes of the order is told by others; who gave it, here. */
-static bool note_power(struct controller *controller, const struct caller *caller, const char *host,
-                       enum power_order order, const char *right, struct error *err)
-{
-    static const char *const whats[] = {[POWER_ON] = "power on asked for",
-                                        [POWER_OFF] = "power off asked for",
-                                        [POWER_CYCLE] = "power cycle asked for"};
-    CLEANUP_CHANGE struct change *change = control_change(controller);
-
-    change_right(change, right);
-    change_event(change, wall_ms(controller), caller->name, "host", host, whats[order], "as asked");
-    return commit(controller, change, err);
-}
-
-void controller_power(struct controller *controller, const struct caller *caller, const char *host,
-                      enum power_order order, void (*done)(void *ctx, const struct error *err), void *ctx)
-{
-    const struct power_port *power = controller->options.power;
-    struct order *wait = NULL;
-    const char *right = NULL;
-    struct error err;
-    bool good = true;
-
-    if (!controller_allows(controller, caller, DEED_HOST, PARTY_LANDLORD, &right, &err))
-        good = false;
-    else if (!mirror_get(controller->mirror, RECORD_HOST_FACT, host))
-        good = error_set(&err, ERROR_NOT_FOUND, "there is no host %s", host);
-    else if (!power && order != POWER_OFF)
-        good = error_set(&err, ERROR_REFUSED, "no way to switch hosts is set up: use the switch on %s", host);
-    if (good) good = note_power(controller, caller, host, order, right, &err);
-    if (good && power && order == POWER_OFF) good = hosts_tell_given_up(controller, host, &err);
-    /* Without a power driver "off" is the landlord's word that the host is off: fencing by hand. */
-    if (good && !power)
-        good = hosts_set_state(controller, host, HOST_STATE_OFF, HOST_FENCED, "off, says the landlord", &err);
-    if (!good || !power) {
-        done(ctx, good ? NULL : &err);
-        return;
-    }
-    wait = order_new(controller, host, order);
-    wait->done = done;
-    wait->ctx = ctx;
-    power->order(power->self, host, order, power_done, wait);
 }
 
 /* As people and events write it: "farm". */
@@ -704,25 +657,6 @@ static bool commit(struct controller *controller, struct change *change, struct 
     if (!change_commit(change, NULL, err)) return false;
     control_dispatch(controller);
     return true;
-}
-
-static void power_done(void *ctx, const struct error *failure)
-{
-    struct order *wait = ctx;
-    struct controller *controller = wait->controller;
-    struct error err;
-    bool good = true;
-
-    if (!failure && wait->what == POWER_OFF && controller) {
-        struct session *session = session_get(controller, wait->host);
-        session->beat_us[0] = session->beat_us[1] = 0;
-        good = hosts_set_state(controller, wait->host, HOST_STATE_OFF, HOST_FENCED, "switched off as asked",
-                               &err);
-    }
-    if (failure && wait->what == POWER_OFF && controller && !hosts_spare(controller, wait->host, &err))
-        control_log(controller, "noting that a host is not given up", &err); /* its next report says so */
-    wait->done(wait->ctx, failure ? failure : good ? NULL : &err);
-    order_free(wait);
 }
 
 static int64_t wall_ms(struct controller *controller)

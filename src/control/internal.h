@@ -36,6 +36,9 @@ struct session {
     bool fencing;
     int64_t off_us;              /* switched off, and not noted yet: a loss may be larger; 0: it is not */
     int64_t fence_not_before_us; /* after a failed try; 0: never tried */
+    char *on_run; /* boot identity of its run when people switched it on or cycled it last; NULL: they did not
+                   */
+    bool on_cycled; /* that ended this run */
 };
 
 struct controller {
@@ -70,7 +73,7 @@ struct controller {
     /* Documents are compared with what is to be only when something changed that may stand in one. */
     int rounds;        /* decisions since something else changed */
     struct vec looks;  /* struct look * under way */
-    struct vec orders; /* struct order * to switches, under way */
+    struct vec orders; /* struct order * to switches, under way and waiting */
     int64_t started_us, ticked_us;
     struct load *load;
     int64_t load_since_ms;    /* control_now_ms() of its start: what began after that began at zero */
@@ -85,16 +88,21 @@ struct controller {
     bool all_heard;       /* all hosts that are up were heard in this controller's life */
 };
 
-/* What waits for a switch: it outlives the controller, for an order cannot be taken back. */
-struct order {
-    struct controller *controller; /* NULL: gone */
-    char *host;
-    enum power_order what;
-    void (*done)(void *ctx, const struct error *err); /* intent.c: who asked */
-    void *ctx;
-};
-struct order *order_new(struct controller *controller, const char *host, enum power_order what);
-void order_free(struct order *order);
+/* power.c: orders to hosts' switches */
+void power_forget_on(struct session *session);  /* that people switched it on, or cycled it */
+void power_heard(struct session *session);      /* a beat of it came */
+void power_free(struct controller *controller); /* what is under way goes on */
+/* Switches it off, or off and on, so that its run surely is over; ended is called once, unless the controller
+ * ends before. False: another order for it is under way or waits; the planner is asked again when that was
+ * carried out. */
+MUST_CHECK bool power_fence(struct controller *controller, const char *host,
+                            void (*ended)(struct controller *controller, const char *host,
+                                          const struct error *failure));
+/* The run of it that is known is being ended by its switch, or was, and that is not written down yet: what it
+ * says is not to be heeded. */
+bool power_ends_run(struct controller *controller, const char *host);
+/* It was, by a cycle; fact: of the session's host, or NULL. */
+bool power_ended_run(const struct session *session, const struct host_fact *fact);
 
 /* hosts.c: life of hosts */
 void hosts_free(struct controller *controller);                               /* what is under way */
@@ -120,7 +128,8 @@ MUST_CHECK bool hosts_set_state(struct controller *controller, const char *host,
 MUST_CHECK bool hosts_tell_given_up(struct controller *controller, const char *host, struct error *err);
 /* It was not switched off after all; nothing when it is not known to run. Fails only as the store does. */
 MUST_CHECK bool hosts_spare(struct controller *controller, const char *host, struct error *err);
-/* It is being switched off, or was, and that is not written down yet: what it says is not to be heeded. */
+/* It is being switched off or cycled, or was, and that is not written down yet: what it says is not to be
+ * heeded. */
 bool hosts_going_off(struct controller *controller, const char *host);
 struct peer hosts_peer(const struct host_fact *fact, int only_address);
 

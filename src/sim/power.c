@@ -1,6 +1,7 @@
 #include "sim/power.h"
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "base/vec.h"
 
 struct sim_power {
@@ -10,6 +11,7 @@ struct sim_power {
     bool (*act)(void *ctx, const char *host, enum power_order order, struct error *err);
     void *ctx;
     struct vec orders; /* struct order * */
+    size_t crossed;
 };
 
 struct order {
@@ -62,12 +64,19 @@ const struct power_port *sim_power_port(struct sim_power *power)
     return &power->port;
 }
 
+size_t sim_power_crossed(const struct sim_power *power)
+{
+    return power->crossed;
+}
+
 static void take_order(void *self, const char *host, enum power_order what,
                        void (*done)(void *ctx, const struct error *err), void *ctx)
 {
     struct sim_power *power = self;
     struct order *order = mem_alloc(sizeof(*order));
 
+    for (size_t i = 0; i < power->orders.length; i++)
+        power->crossed += text_equal((*(struct order **)vec_at(&power->orders, i))->host, host);
     *order = (struct order){power, NULL, mem_strdup(host), what, done, ctx};
     *(struct order **)vec_push(&power->orders) = order;
     order->timer = power->clock->after(power->clock->self, power->delay_us, carry_out, order);

@@ -16,5 +16,7 @@ sim_power_new(const struct clock_port *clock, int64_t delay_us,
 /* NULL is fine; orders under way are neither done nor told. */
 void sim_power_free(struct sim_power *power);
 const struct power_port *sim_power_port(struct sim_power *power);
+size_t
+sim_power_crossed(const struct sim_power *power); /* orders that came while the same switch had another */
 
 #endif

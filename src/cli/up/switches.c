@@ -21,11 +21,13 @@ enum order { ORDER_NONE, ORDER_ON, ORDER_OFF, ORDER_CYCLE };
 struct client {
     struct switches *switches;
     struct client *next;
-    int fd;
+    int fd; /* -1: it left before the cycle was through */
     struct loop_watch *watch;
     struct buf input;
     struct host *host; /* of the order under way */
     enum order order;
+    uint64_t turn; /* of the order */
+    bool begun;
     bool started; /* the order switched the host on */
 };
 
@@ -39,6 +41,7 @@ struct switches {
     struct loop_watch *whoami_watch;
     struct client *clients;
     size_t clients_length;
+    uint64_t turns;
     struct loop_later *later; /* answers are given from the loop, not from inside a change */
 };
 
@@ -49,6 +52,9 @@ static struct host *host_of_process(const struct switches *switches, pid_t pid);
 static ino_t pid_namespace(pid_t pid);
 static void client_ready(void *ctx, unsigned ready);
 static void client_free(struct client *client);
+static void client_leaves(struct client *client);
+static bool client_waits(const struct client *client);
+static void client_end(struct client *client);
 static bool client_lines(struct client *client);
 static bool client_line(struct client *client, char *line);
 static bool client_progress(struct client *client);
@@ -169,7 +175,22 @@ static void client_ready(void *ctx, unsigned ready)
     if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (size > 0) buf_add(&client->input, piece, (size_t)size);
     bool too_long = client->order != ORDER_NONE && client->input.size > LINE_SIZE_MAX;
-    if (size <= 0 || too_long || !client_lines(client)) client_free(client);
+    if (size <= 0 || too_long)
+        client_leaves(client);
+    else if (!client_lines(client))
+        client_free(client);
+}
+
+/* A host is not left off half-way through a cycle. */
+static void client_leaves(struct client *client)
+{
+    if (!client->begun || client->order != ORDER_CYCLE) {
+        client_free(client);
+        return;
+    }
+    loop_watch_end(client->watch);
+    client->watch = NULL;
+    fd_drop(&client->fd);
 }
 
 static void client_free(struct client *client)
@@ -180,7 +201,8 @@ static void client_free(struct client *client)
     *link = client->next;
     client->switches->clients_length--;
     loop_watch_end(client->watch);
-    close(client->fd);
+    fd_drop(&client->fd);
+    if (client->order != ORDER_NONE) switches_host_changed(client->switches); /* who waits for it */
     buf_free(&client->input);
     mem_free(client);
 }
@@ -222,27 +244,53 @@ static bool client_line(struct client *client, char *line)
                     : text_equal(word, "cycle") ? ORDER_CYCLE
                                                 : ORDER_NONE;
     if (client->order == ORDER_NONE) return client_say(client, "error there is no order %s", word);
-    client->started = false;
-    if (client->order != ORDER_ON) host_off(client->host);
+    client->turn = ++client->switches->turns;
+    client->begun = client->started = false;
     return client_progress(client);
+}
+
+/* For an earlier order: of two at once it would be open which is last. But not for a start, which may fail
+ * late: who switches off then ends it. */
+static bool client_waits(const struct client *client)
+{
+    for (const struct client *other = client->switches->clients; other; other = other->next) {
+        bool starts = other->order == ORDER_ON && other->begun;
+        if (other->order != ORDER_NONE && !starts && other->host == client->host &&
+            other->turn < client->turn)
+            return true;
+    }
+    return client->order == ORDER_ON && host_power(client->host) == POWER_IS_ENDING;
+}
+
+static void client_end(struct client *client)
+{
+    client->order = ORDER_NONE;
+    switches_host_changed(client->switches);
 }
 
 /* Goes on with the order under way as far as the host's power allows. */
 static bool client_progress(struct client *client)
 {
+    if (!client->begun && client_waits(client)) return true;
+    if (!client->begun && client->order != ORDER_ON) host_off(client->host);
+    if (!client->begun) switches_host_changed(client->switches); /* who waits for that */
+    client->begun = true;
     enum host_power power = host_power(client->host);
-    if (client->order == ORDER_CYCLE && power == POWER_IS_OFF) client->order = ORDER_ON;
+    if (client->order == ORDER_CYCLE && power == POWER_IS_OFF) {
+        client->order = ORDER_ON;
+        switches_host_changed(client->switches); /* who waits for that */
+    }
     if (client->order == ORDER_OFF && power == POWER_IS_OFF) {
-        client->order = ORDER_NONE;
+        client_end(client);
         return client_say(client, "ok off");
     }
     if (client->order != ORDER_ON) return true;
     if (power == POWER_IS_ON) {
-        client->order = ORDER_NONE;
+        client_end(client);
         return client_say(client, "ok on");
     }
     if (power == POWER_IS_OFF && client->started) {
-        client->order = ORDER_NONE;
+        client_end(client);
         const char *failure = host_failure(client->host);
         return client_say(client, "error %s went off again%s%s", host_name(client->host),
                           *failure ? ": " : "", failure);
@@ -251,7 +299,7 @@ static bool client_progress(struct client *client)
         struct error err;
         client->started = true;
         if (!host_on(client->host, &err)) {
-            client->order = ORDER_NONE;
+            client_end(client);
             return client_say(client, "error %s", err.message);
         }
         host_go(client->host);

@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import pathlib
+import re
 import select
 import shutil
 import signal
@@ -302,6 +303,34 @@ def test_power_off_means_that_nothing_runs(grid):
     wait_until('h2 is up again', lambda: grid.hosts().get('h2', {}).get('pid') == grid.host_pid('h2'))
 
 
+def asked(grid, order):
+    """A client that asked, and did not wait for the answer."""
+    sock = socket.socket(socket.AF_UNIX)
+    sock.settimeout(WAIT_S)
+    sock.connect(grid.state + '/run/power.sock')
+    sock.sendall(f'{order}\n'.encode())
+    return sock
+
+
+def test_power_orders_that_cross(grid):
+    """Each is answered, and the last one decides; a cycle goes on to its end without who asked for it."""
+    for orders, end in (('off on', 'ok on'), ('cycle off', 'ok off'), ('off cycle', 'ok on'), ('off on off', 'ok off'),
+                        ('cycle off on', 'ok on'), ('off off cycle on', 'ok on')):
+        clients = [asked(grid, f'{order} h3') for order in orders.split()]
+        answers = [client.makefile().readline().strip() for client in clients]
+        assert all(answers), f'{orders}: {answers}'
+        equal((orders, answers[-1]), (orders, end))
+        assert grid.power('status h3').startswith(end), orders
+        equal(grid.power('on h3'), 'ok on')
+        for client in clients:
+            client.close()
+    before = grid.host_pid('h3')
+    asked(grid, 'cycle h3').close()
+    wait_until('another run of h3', lambda: re.fullmatch(r'ok on pid \d+', grid.power('status h3')) and
+               grid.host_pid('h3') != before)
+    wait_until('h3 is up again', lambda: grid.hosts().get('h3', {}).get('pid') == grid.host_pid('h3'))
+
+
 def door_tables(grid, add=()):
     """Filters of published addresses, in the machine's own network; hosts that have none get some."""
     name = grid.hosts()['h2']['options']['--publish-table'].removesuffix('2')
@@ -584,6 +613,7 @@ RUNNING = [
     test_hosts_are_up_in_their_zones, test_a_host_is_a_computer_of_its_own, test_everything_private_is_private,
     test_every_network_connects_everybody, test_the_underlay_is_not_the_management_network,
     test_whoami_tells_the_numbers_of_the_machine, test_orphans_are_reaped, test_power_off_means_that_nothing_runs,
+    test_power_orders_that_cross,
     test_filters_of_published_addresses_go_with_their_host,
     test_power_refuses_nonsense, test_power_off_of_a_frozen_host, test_an_agent_that_dies_is_started_again,
     test_an_agent_that_keeps_dying_is_started_slower, test_a_controller_that_dies_is_started_again,

@@ -129,7 +129,6 @@ static void beat(void *ctx)
     const struct clock_port *clock = agent->options.clock;
     const struct net_port *net = agent->options.net;
     static void (*const dones[])(void *ctx, const struct answer *answer) = {beat_done_0, beat_done_1};
-    static const char *const paths[] = {"/agent/beat?path=0", "/agent/beat?path=1"};
 
     agent->beat_next = clock->after_together(clock->self, BEAT_US, BEAT_US, beat, agent);
     if (!agent->greeted) return;
@@ -137,7 +136,9 @@ static void beat(void *ctx)
         struct peer peer = agent->options.controllers;
         if (agent->beats[path]) continue;
         peer.only_address = (int)path;
-        const struct request request = {.method = "POST", .path = paths[path]};
+        char text[128];
+        snprintf(text, sizeof(text), "/agent/beat?path=%zu&boot=%s", path, agent->options.boot);
+        const struct request request = {.method = "POST", .path = text};
         agent->beats[path] = net->call(net->self, &peer, &request, BEAT_TIMEOUT_MS, NULL, dones[path], agent);
     }
 }

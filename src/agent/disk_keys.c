@@ -553,7 +553,7 @@ static bool move_over(struct agent *agent, struct disk_keys **keys, const struct
     next.slots = chain->slots;
     next.slots_length = chain->length;
     if (!good || !replace(agent, &next, err)) return false;
-    *keys = keys_at(agent, party_of(arena, chain->slots[chain->length - 1])); /* its own name has moved */
+    *keys = keys_at(agent, next.party);
     for (size_t i = 0; i < old.length; i++)
         if (!forget_unused(agent, old.slots[i], err)) return false;
     return true;

@@ -28,6 +28,7 @@ enum {
     /* So that nobody can use up the host's. */
     SESSIONS_OF_PARTY_MAX = 32,
     SESSIONS_OF_INSTANCE_MAX = 8,
+    REST_MAX = 64 * 1024,
     REFUSAL_MAX = 1024, /* what the driver says of a command that cannot be run is shorter */
 };
 
@@ -49,8 +50,8 @@ struct exec_session {
     int status;
     struct vec pieces; /* struct piece, not yet read */
     struct buf output;
-    struct buf own; /* with tty: what the driver itself says, up to REFUSAL_MAX */
-    int64_t offset; /* of the first byte in output */
+    struct buf rest; /* with tty: what the driver's program itself says, up to REST_MAX */
+    int64_t offset;  /* of the first byte in output */
     struct exchange *waiting;
     struct timer *timer; /* end of the poll, or of patience */
     bool input_queued;   /* the process has not read all of it yet: the next piece has to wait */
@@ -77,7 +78,8 @@ static void input_gone(void *ctx);
 static void got_output(void *ctx, int stream, const char *data, size_t size);
 static void exited(void *ctx, struct process_exit exit);
 static int refused(const struct exec_session *session, const char **ret_why);
-static void tell_refusal(struct exec_session *session);
+static bool tell_refusal(struct exec_session *session);
+static void add_rest(struct exec_session *session);
 static void answer_output(struct exec_session *session);
 static void acknowledge(struct exec_session *session, int64_t after);
 static void poll_over(void *ctx);
@@ -133,7 +135,7 @@ void exec_free(struct exec_session *session)
     clock->cancel(clock->self, session->input_timer);
     vec_free(&session->pieces);
     buf_free(&session->output);
-    buf_free(&session->own);
+    buf_free(&session->rest);
     mem_free(session->instance);
     mem_free(session->program);
     mem_free(session);
@@ -391,8 +393,8 @@ static void got_output(void *ctx, int stream, const char *data, size_t size)
     const struct process_port *process = session->agent->options.process;
 
     if (session->tty && stream == 2) {
-        size_t room = REFUSAL_MAX - session->own.size;
-        buf_add(&session->own, data, size < room ? size : room);
+        size_t room = REST_MAX - session->rest.size;
+        buf_add(&session->rest, data, size < room ? size : room);
         return;
     }
     *(struct piece *)vec_push(&session->pieces) = (struct piece){stream, size};
@@ -410,34 +412,49 @@ static void exited(void *ctx, struct process_exit exit)
     session->ended = true;
     session->status = exit.status;
     input_taken(session);
-    if (exit.status != 0) tell_refusal(session);
+    if (exit.status == 0 || !tell_refusal(session)) add_rest(session);
     if (session->waiting) answer_output(session);
+}
+
+/* crun passes on what a command said at its very end as if it were an error of its own, and a line's end
+ * behind it. */
+static void add_rest(struct exec_session *session)
+{
+    struct buf *rest = &session->rest;
+    size_t size = rest->size > 0 && rest->data[rest->size - 1] == '\n' ? rest->size - 1 : rest->size;
+
+    if (size == 0) return;
+    *(struct piece *)vec_push(&session->pieces) = (struct piece){1, size};
+    buf_add(&session->output, rest->data, size);
+    buf_clear(rest);
 }
 
 /* As the driver's exec_refused(). 0: the command ran, or it is not known yet. */
 static int refused(const struct exec_session *session, const char **ret_why)
 {
     const struct compute_driver *compute = session->agent->options.compute;
-    const struct buf *said = session->tty ? &session->own : &session->output;
+    const struct buf *said = session->tty ? &session->rest : &session->output;
     bool all = session->offset == 0 && said->size > 0 && said->size <= REFUSAL_MAX;
     if (session->tty) all &= session->output.size == 0;
     return all ? compute->exec_refused(compute->self, buf_text(said), ret_why) : 0;
 }
 
-/* A command that could not be run ends as in a shell: with 127 or 126, and one line that says why. */
-static void tell_refusal(struct exec_session *session)
+/* A command that could not be run ends as in a shell: with 127 or 126, and one line that says why. False: it
+ * ran, as far as is known. */
+static bool tell_refusal(struct exec_session *session)
 {
     const char *why = NULL;
     int status = refused(session, &why);
 
-    if (status == 0) return;
+    if (status == 0) return false;
     CLEANUP_MEM char *line = mem_printf("%s: %.*s%s", session->program, (int)strcspn(why, "\r\n\033"), why,
                                         session->tty ? "\r\n" : "\n");
     buf_clear(&session->output);
     buf_add_text(&session->output, line);
     vec_clear(&session->pieces);
     *(struct piece *)vec_push(&session->pieces) = (struct piece){session->tty ? 1 : 2, strlen(line)};
-    if (status > 0) session->status = status;
+    session->status = status;
+    return true;
 }
 
 /* What is there, up to a piece's size; told as ended only with the last of it. */

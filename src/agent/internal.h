@@ -66,6 +66,7 @@ struct unit {
     int64_t failed_incarnation; /* that failed last */
     unsigned tries;             /* failures in a row: the back-off's exponent */
     struct timer *rest;
+    bool was_kept_waiting; /* for a secret, before it was made */
     char reason[512];
 };
 

@@ -318,6 +318,7 @@ static bool has_secrets(struct unit *unit)
     struct error err;
 
     if (disk_keys_ready(unit->agent, unit->wanted->party, &err)) return true;
+    unit->was_kept_waiting = true;
     if (!text_equal(unit->reason, err.message)) {
         say(unit, "%s", err.message);
         report_soon(unit->agent);
@@ -424,6 +425,9 @@ static void started(void *ctx, const struct error *err)
     load_forget(unit->agent, unit->name);
     unit->started_us = clock->steady_us(clock->self);
     unit->reason[0] = 0;
+    if (unit->was_kept_waiting) /* or the old reason would stand */
+        say(unit, "the secrets that %s stores with are here", unit->have->party);
+    unit->was_kept_waiting = false;
     unit->balanced = unit->have->frontends_length == 0;
     if (unit->exited_early) { /* faster than the word that it had started */
         exited(unit);

@@ -29,6 +29,7 @@ bool controller_new(const struct controller_options *options, struct controller 
     controller->planner = planner_new();
     controller->news_farms = map_new();
     controller->news_hosts = map_new();
+    controller->news_owed = map_new();
     controller->news_everywhere = true;
     controller->started_us = clock->steady_us(clock->self);
     if (!mirror_new(options->store, changed, controller, &controller->mirror, err) ||
@@ -80,6 +81,7 @@ void controller_free(struct controller *controller)
     planner_free(controller->planner); /* it points into the mirror */
     map_free(controller->news_farms);
     map_free(controller->news_hosts);
+    map_free(controller->news_owed);
     mirror_free(controller->mirror);
     mem_free(controller);
 }

@@ -47,6 +47,8 @@ struct controller {
     struct planner *planner; /* is told what the mirror takes in */
     /* Whose documents may say something else than before; see news.c. */
     struct map *news_farms, *news_hosts;
+    struct map
+        *news_owed; /* hosts that have to confirm a document, also one that says what the last one did */
     bool news_everywhere;
     bool news_balanced;   /* what all documents say now follows from that: some farm has a balancer */
     struct map *sessions; /* host -> struct session */
@@ -145,6 +147,9 @@ void document_answer(struct session *session, const char *text_or_null);
 void news_of(struct controller *controller, enum record_kind kind, const char *name, const void *object);
 /* The hosts to look at, NULL-terminated; all is noted until news_seen(). */
 const char *const *news_hosts(struct controller *controller, struct arena *arena);
+/* The host gets a document also when it says nothing else than the one before: what has to go from there may
+ * be in neither, and is gone only when the host has confirmed one without it. */
+bool news_owed(const struct controller *controller, const char *host);
 void news_seen(struct controller *controller);
 /* Whether a document may say something else when was becomes is (NULL: not there). */
 bool news_is_of_instance(const struct instance *was, const struct instance *is);

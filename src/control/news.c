@@ -11,6 +11,7 @@
 static void note_governed(struct controller *controller, const struct filter *filter);
 static void note_farm(struct controller *controller, const char *farm);
 static void note_host(struct controller *controller, const char *host);
+static bool is_sent_away(const struct instance *was, const struct instance *is);
 static bool is_lost(const struct host_fact *fact);
 static bool news_is_of_keys(const struct host_fact *was, const struct host_fact *is);
 static bool is_active(const struct lease *lease);
@@ -21,6 +22,7 @@ void news_of(struct controller *controller, enum record_kind kind, const char *n
 
     switch (kind) {
     case RECORD_INSTANCE:
+        if (is_sent_away(was, is)) news_again(controller, ((const struct instance *)is)->host);
         if (!news_is_of_instance(was, is)) return;
         /* Where it was is not told by its farm any more. */
         if (was) note_host(controller, ((const struct instance *)was)->host);
@@ -90,8 +92,10 @@ void news_seen(struct controller *controller)
 {
     map_free(controller->news_farms);
     map_free(controller->news_hosts);
+    map_free(controller->news_owed);
     controller->news_farms = map_new();
     controller->news_hosts = map_new();
+    controller->news_owed = map_new();
     controller->news_everywhere = false;
     controller->news_balanced = planner_balances(controller->planner);
 }
@@ -99,6 +103,20 @@ void news_seen(struct controller *controller)
 void news_again(struct controller *controller, const char *host)
 {
     note_host(controller, host);
+    map_put(controller->news_owed, host, controller);
+}
+
+bool news_owed(const struct controller *controller, const char *host)
+{
+    return map_get(controller->news_owed, host) != NULL;
+}
+
+/* From now on it has to go from where it is. Its host may never have been told that it was to be there: it
+ * was decided otherwise in between, or a document could not be written. */
+static bool is_sent_away(const struct instance *was, const struct instance *is)
+{
+    if (is == NULL || is->wanted != WANTED_GONE || is->host[0] == '\0') return false;
+    return was == NULL || was->wanted != WANTED_GONE || !text_equal(was->host, is->host);
 }
 
 /* Of an instance the documents tell what it is made from and where it is, and whether it serves; not why, nor

@@ -43,6 +43,7 @@ static bool parse_body(struct asked *asked, struct error *err);
 static void answer_error(struct asked *asked, const struct error *err);
 static void answer_json(struct asked *asked, const char *json);
 static int64_t query_int(const char *path, const char *name);
+static bool is_run(const struct asked *asked, const struct host_fact *fact);
 
 struct route {
     const char *method;
@@ -229,16 +230,31 @@ static void route_beat(struct asked *asked)
 
     const struct record *record = mirror_get(asked->controller->mirror, RECORD_HOST_FACT, asked->host);
     /* One that was switched off is another run of it when it is back, and says so: a beat that was under way
-     * for long is no sign of life. */
-    if (!record || ((const struct host_fact *)record->object)->fenced) {
+     * for long is no sign of life. So it is with a hello: after one of a run that is over the run of now has
+     * to say it again. */
+    bool is_on = record && !((const struct host_fact *)record->object)->fenced;
+    if (!is_on || !is_run(asked, record->object)) {
         struct error err;
         error_set(&err, ERROR_NOT_FOUND, "host %s is not known%s: say hello first", asked->host,
-                  record ? " to be on" : "");
+                  is_on    ? " by this run of it"
+                  : record ? " to be on"
+                           : "");
         answer_error(asked, &err);
         return;
     }
     hosts_beat(session, record->object, path);
     answer_json(asked, "{}");
+}
+
+/* Whether the asker is the run of the host that said hello last; agents of before do not say which they are.
+ */
+static bool is_run(const struct asked *asked, const struct host_fact *fact)
+{
+    size_t size = 0;
+    const char *query = strchr(asked->request->path, '?');
+    const char *boot = query ? text_query(query + 1, "boot", &size) : NULL;
+
+    return !boot || (strlen(fact->boot) == size && memcmp(boot, fact->boot, size) == 0);
 }
 
 static void route_line(struct asked *asked)

@@ -347,7 +347,9 @@ static void find_news(struct controller *controller, struct arena *arena, struct
         document.version = session->document_version + 1;
         buf_clear(&text);
         schema_write(&schema_host_document, "HostDocument", &document, &text);
-        if (session->document && differ_in_version(buf_text(&text), session->document)) continue;
+        if (session->document && !news_owed(controller, *host) &&
+            differ_in_version(buf_text(&text), session->document))
+            continue;
         *(struct news *)vec_push(ret_news) = (struct news){session, mem_strdup(buf_text(&text))};
     }
 }

@@ -123,10 +123,10 @@ struct compute_driver {
      * standard error for itself: the command's is the terminal. */
     bool (*exec_argv)(void *self, const char *instance, const struct compute_command *command,
                       struct vec *ret_argv, struct error *err);
-    /* output: all that a process of exec_argv() has written so far; with tty, to its standard error. Does it
-     * say that the command cannot be run, the status with which a shell tells so (127: not found, 126: it is
-     * no program), and why; -1: with tty, the driver itself failed, and why; 0: it is the command's own, or
-     * says nothing. *ret_why points into output. */
+    /* output: all that a process of exec_argv() has written so far; with tty, to its standard error, which
+     * may have the end of the command's own output, too. Does it say that the command cannot be run, the
+     * status with which a shell tells so (127: not found, 126: it is no program), and why; 0: it is the
+     * command's own. *ret_why points into output. */
     int (*exec_refused)(void *self, const char *output, const char **ret_why);
     /* Directory of the host that the instance sees as /run/croft: sockets. A balancer may change what is in
      * it, others only connect to what the agent has put there. NULL when unknown. */

@@ -138,6 +138,7 @@ size_t work_add(struct work *work, const struct instance *record, size_t farm, s
                                                        .from = NONE,
                                                        .promise = NONE,
                                                        .payer = NONE,
+                                                       .asker = NONE,
                                                        .action = NONE};
     index_push(&work->farms[farm].instances, instance);
     index_push(&work->list, instance);

@@ -169,6 +169,7 @@ size_t work_tell(struct work *work, size_t farm, const struct instance *record)
                                                        .from = NONE,
                                                        .promise = NONE,
                                                        .payer = NONE,
+                                                       .asker = NONE,
                                                        .action = NONE};
     index_push(&f->instances, instance);
     memmove(f->instances.items + at + 1, f->instances.items + at,

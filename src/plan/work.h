@@ -129,6 +129,7 @@ struct work_instance {
     bool owed;                     /* that room is still to come */
     int32_t rank, ceiling;         /* of its tier as of its farm's last opening; both RANK_WARM at the door */
     size_t payer;                  /* whose quota it counts for: place/quota.c; NONE: it does not count */
+    size_t asker;                  /* whose quota it will count for once it has a place; NONE: none's */
     bool pays_warm;                /* as one that waits at the door */
     bool forgotten, dies, outdated;
     bool succeeds;        /* made for the room of an old one */

@@ -51,7 +51,7 @@ struct mend_judge {
 
 static void judge_next(struct run *run, const char *name, const struct mending *was,
                        const struct instance *now);
-static bool is_next(const struct tier *tier, int64_t was, int64_t now);
+static bool is_next(const struct tier *tier, int64_t was, const struct instance *now);
 static bool is_over(const struct run *run, const struct mending *was, const struct instance *now,
                     const struct mend_step *step);
 static int64_t elapsed_ms(const struct run *run, const struct mending *was, const struct instance *now);
@@ -221,7 +221,7 @@ static void judge_next(struct run *run, const char *name, const struct mending *
     }
     if (!tier || (now->mend_step == was->step && !again)) return;
     if (now->mend_step > (int64_t)tier->on_failure_length ||
-        (clocks_are_true(run) && !is_next(tier, was->step, now->mend_step)))
+        (clocks_are_true(run) && !is_next(tier, was->step, now)))
         run_violated(run, "patient", "%s is at step %" PRId64 " of %zu, and was at %" PRId64, name,
                      now->mend_step, tier->on_failure_length, was->step);
     else if (now->mend_tries > tier->on_failure[now->mend_step - 1].times)
@@ -233,13 +233,16 @@ static void judge_next(struct run *run, const char *name, const struct mending *
                      now->mend_step, elapsed_ms(run, was, now), was->step);
 }
 
-/* Or behind steps that take no time, as it is written in one go. With slow disks and clocks that jump any
- * may. */
-static bool is_next(const struct tier *tier, int64_t was, int64_t now)
+/* Or behind steps that take no time, as it is written in one go; or behind a first step of restarts whose
+ * failures came with one report. With slow disks and clocks that jump any may. */
+static bool is_next(const struct tier *tier, int64_t was, const struct instance *now)
 {
-    for (int64_t step = was + 1; step < now; step++)
-        if (tier->on_failure[step - 1].what != MEND_NOTIFY || tier->on_failure[step - 1].within_ms > 0)
-            return false;
+    for (int64_t step = was + 1; step < now->mend_step; step++) {
+        const struct mend_step *over = &tier->on_failure[step - 1];
+        bool at_once = over->what == MEND_NOTIFY && over->within_ms == 0;
+        bool failed = step == 1 && over->what == MEND_RESTART && now->failures - 1 >= over->times;
+        if (!at_once && !failed) return false;
+    }
     return true;
 }
 

@@ -44,26 +44,22 @@ bool container_exec_argv(void *self, const char *name, const struct compute_comm
     return good;
 }
 
-/* What crun itself writes when it cannot run the command, and with a terminal in red behind the time. There
- * it writes, rarely, so many words that nothing was wrong: no words at all. */
+/* What crun itself writes when it cannot run the command; with a terminal in red and behind the time. */
 int container_exec_refused(void *self, const char *output, const char **ret_why)
 {
     static const char not_found[] = "executable file `", no_program[] = "open executable",
                       red_time[] = "\033[1;31m20", end[] = "Z: ";
     const char *time = text_starts(output, red_time) ? strstr(output, end) : NULL;
     const char *at = time != NULL ? time + strlen(end) : output;
+
     if (text_starts(at, not_found)) {
         *ret_why = "not found";
         return 127;
     }
-    if (text_starts(at, no_program)) {
-        const char *colon = strchr(at, ':');
-        *ret_why = colon != NULL && colon[1] == ' ' ? colon + 2 : "it is no program";
-        return 126;
-    }
-    if (time == NULL || strchr("\033\r\n", *at) != NULL) return 0;
-    *ret_why = at;
-    return -1;
+    if (!text_starts(at, no_program)) return 0;
+    const char *colon = strchr(at, ':');
+    *ret_why = colon != NULL && colon[1] == ' ' ? colon + 2 : "it is no program";
+    return 126;
 }
 
 /* crun takes the instance's own variables only as long as none is given: then all have to be. */

@@ -139,8 +139,8 @@ const struct probe_driver *fake_probe(struct fake_host *host);
 
 /* Commands inside instances, as exec_argv() asks for them: "true", "false", "health", "echo TEXT…", "complain
  * TEXT…" (to the standard error), "cat", "sleep MS", "flood"; "missing" is
- * not there. With "broken" and "noise" the driver itself says something, and ends with 7: that it failed, or
- * nothing. Any other ends with 127. */
+ * not there. "late TEXT" ends with 7, and on a terminal it is the driver's program that says the text, at the
+ * end. Any other ends with 127. */
 struct fake_processes;
 struct fake_processes *fake_processes_new(struct fake_host *host);
 void fake_processes_free(struct fake_processes *processes); /* NULL is fine; kills what is left */

@@ -158,9 +158,9 @@ static void think_up(struct process *process, const char *const *argv, bool tty)
         buf_add_text(&process->text, "fake: not run: not found\n");
         process->stream = 2;
         process->status = 255;
-    } else if (text_equal(argv[0], "broken") || text_equal(argv[0], "noise")) {
-        buf_add_text(&process->text, argv[0][0] == 'b' ? "fake: failed: no room\n" : "fake: nothing\n");
-        process->stream = 2;
+    } else if (text_equal(argv[0], "late")) {
+        buf_printf(&process->text, "%s\n", argv[1] ? argv[1] : "");
+        process->stream = tty ? 2 : 1;
         process->status = 7;
     } else if (text_equal(argv[0], "sleep") && argv[1]) {
         process->status = 0;

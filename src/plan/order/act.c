@@ -47,6 +47,7 @@ size_t act_create(struct work *work, size_t tier, enum instance_wanted wanted, c
     /* Without an address left it waits: place.c asks again and says so. */
     if (!address_give(work, instance)) work_edit(work, instance)->address = 0;
     work->instances[instance].made_for = reason;
+    quota_enter(work, instance); /* it waits */
     push(work, ACTION_CREATE, instance, reason);
     return instance;
 }
@@ -67,8 +68,6 @@ void act_place(struct work *work, size_t instance, size_t host, int step, const 
     record->move_to = record->last_host = record->room_on = "";
     record->health = HEALTH_UNKNOWN;
     record->restarts = 0;
-    /* So long it may take to help: from here on, however long it took to leave where it was. */
-    if (record->mend_tries > 0) record->mend_since_ms = work->now_ms;
     record->drained = false;
     record->frontends_hash = "";
     record->publish_taken = "";
@@ -77,6 +76,7 @@ void act_place(struct work *work, size_t instance, size_t host, int step, const 
     if (is_new) reason = arena_printf(work->arena, "%s; %s", i->made_for, reason);
     record->reason = reason;
     record->host = work->hosts[host].name;
+    recover_mend_placed(work, instance);
     work_set_host(work, instance, host);
     work_rank(work, instance);
     quota_enter(work, instance);

@@ -13,9 +13,11 @@ struct use {
 };
 
 /* Promised: what the documents of farms say, as the admission counts it. Warm instances are no promise: they
- * get what the promise leaves, and give it back when that grows, or they would hold up what was promised. */
+ * get what the promise leaves, and give it back when that grows, or they would hold up what was promised. Nor
+ * do they get what others wait for: what is freed for these in one plan would be a new warm one's. */
 struct share {
     struct use used, warm, promised; /* used: warm ones, too */
+    struct use waits;                /* for their first place, and so not used yet; no warm ones */
 };
 
 struct account {
@@ -55,7 +57,8 @@ static const char *refuse(struct work *work, size_t payer, size_t at, size_t dim
                           const struct amount *size, int64_t used);
 static int64_t left(int64_t limit, int64_t used);
 static int64_t taken(const struct account *account, size_t dimension, bool is_warm);
-static void say_own(struct buf *text, const struct account *account, size_t dimension, int64_t used);
+static void say_own(struct buf *text, const struct account *account, size_t dimension, int64_t used,
+                    const char *what);
 
 struct quotas *quotas_new(void)
 {
@@ -134,6 +137,11 @@ static void add_up(struct work *work)
 void quota_leave(struct work *work, size_t instance)
 {
     struct work_instance *i = &work->instances[instance];
+    if (i->asker != NONE) {
+        const struct share waits = {.waits = use_of(i)};
+        change(work->quotas, i->asker, &waits, -1);
+        i->asker = NONE;
+    }
     if (i->payer == NONE) return;
     struct share share = share_of(i);
     change(work->quotas, i->payer, &share, -1);
@@ -143,8 +151,14 @@ void quota_leave(struct work *work, size_t instance)
 void quota_enter(struct work *work, size_t instance)
 {
     struct work_instance *i = &work->instances[instance];
-    if (i->payer != NONE || i->record == NULL || i->forgotten) return;
-    if (!instance_counts(i->record)) return;
+    if (i->payer != NONE || i->asker != NONE || i->record == NULL || i->forgotten) return;
+    if (!instance_counts(i->record)) {
+        if (i->record->wanted != WANTED_RUN) return;
+        i->asker = account_get(work, i->record->party);
+        const struct share waits = {.waits = use_of(i)};
+        change(work->quotas, i->asker, &waits, 1);
+        return;
+    }
     i->payer = account_get(work, i->record->party);
     i->pays_warm = i->record->wanted == WANTED_WARM;
     struct share share = share_of(i);
@@ -230,15 +244,17 @@ static int64_t left(int64_t limit, int64_t used)
     return limit > used ? limit - used : 0;
 }
 
-/* What counts against one more; for a warm one also what is promised and not there yet. */
+/* What counts against one more; for a warm one also what is promised and not there yet, or waits. */
 static int64_t taken(const struct account *account, size_t dimension, bool is_warm)
 {
     const struct share *all = &account->all;
     bool is_sum = dimension < DIMENSIONS;
     int64_t used = is_sum ? all->used.amount.of[dimension] : all->used.instances;
+    if (!is_warm) return used;
+    used += is_sum ? all->waits.amount.of[dimension] : all->waits.instances;
     int64_t promised = is_sum ? all->promised.amount.of[dimension] + all->warm.amount.of[dimension]
                               : all->promised.instances + all->warm.instances;
-    return is_warm && promised > used ? promised : used;
+    return promised > used ? promised : used;
 }
 
 static size_t account_get(struct work *work, const char *name)
@@ -279,6 +295,7 @@ static void add(struct share *sum, const struct share *share, int sign)
     add_use(&sum->used, &share->used, sign);
     add_use(&sum->warm, &share->warm, sign);
     add_use(&sum->promised, &share->promised, sign);
+    add_use(&sum->waits, &share->waits, sign);
 }
 
 static void add_use(struct use *sum, const struct use *use, int sign)
@@ -374,20 +391,22 @@ static const char *refuse(struct work *work, size_t payer, size_t at, size_t dim
         buf_printf(&text, "%s ", place_dimension(dimension));
         place_say(&text, dimension, size->of[dimension]);
     }
-    if (at == payer) say_own(&text, account, dimension, used);
+    bool is_more = used > taken(account, dimension, false);
+    if (at == payer) say_own(&text, account, dimension, used, is_more ? "taken or promised" : "taken");
     return arena_strdup(work->arena, buf_text(&text));
 }
 
-static void say_own(struct buf *text, const struct account *account, size_t dimension, int64_t used)
+static void say_own(struct buf *text, const struct account *account, size_t dimension, int64_t used,
+                    const char *what)
 {
     if (dimension == DIMENSIONS) {
-        buf_printf(text, ": of its %lld instances %lld are taken", (long long)account->limit.instances,
-                   (long long)used);
+        buf_printf(text, ": of its %lld instances %lld are %s", (long long)account->limit.instances,
+                   (long long)used, what);
         return;
     }
     buf_add_text(text, ": of its ");
     place_say(text, dimension, amount_of(&account->limit.resources).of[dimension]);
     buf_printf(text, "%s %s ", dimension == 0 ? "" : " of", place_dimension(dimension));
     place_say(text, dimension, used);
-    buf_add_text(text, dimension == 0 ? " are taken" : " is taken");
+    buf_printf(text, dimension == 0 ? " are %s" : " is %s", what);
 }

@@ -13,6 +13,7 @@
 
 enum { WELL_MS = 10 * 1000 }; /* so long without a failure, and the trouble is over */
 
+static bool is_new_here(const struct work *work, const struct work_instance *i);
 static bool is_well(const struct work *work, const struct work_instance *i);
 static void heal(struct work *work, size_t instance);
 static bool is_over(const struct work *work, const struct instance *record, const struct mend_step *step,
@@ -43,7 +44,7 @@ void recover_mend(struct work *work, size_t instance)
         wander(work, instance);
         return;
     }
-    if (record->failures == 0) return;
+    if (record->failures == 0 || is_new_here(work, i)) return;
     if (is_well(work, i)) {
         heal(work, instance);
         return;
@@ -64,6 +65,27 @@ void recover_mend(struct work *work, size_t instance)
         next(work, instance, tier);
     else if (has_replace(tier))
         wander(work, instance);
+}
+
+void recover_mend_placed(struct work *work, size_t instance)
+{
+    const struct tier *tier = work_tier_of(work, &work->instances[instance]);
+    size_t step = (size_t)work->instances[instance].record->mend_step;
+    struct instance *record = NULL;
+
+    if (step == 0 || tier == NULL || step > tier->on_failure_length) return;
+    record = work_edit(work, instance);
+    record->mend_since_ms = work->now_ms;
+    record->mend_failures = record->failures;
+    enum mend_what what = tier->on_failure[step - 1].what;
+    if (record->mend_tries == 0 && (what == MEND_RELOAD || what == MEND_REPLACE)) record->mend_tries = 1;
+}
+
+/* Not well yet where it was placed since its failures, about which no step has begun: they were of where it
+ * was, and that it has left already. A host counts restarts from zero. */
+static bool is_new_here(const struct work *work, const struct work_instance *i)
+{
+    return i->record->mend_step == 0 && i->record->restarts == 0 && !is_well(work, i);
 }
 
 /* For now: whether it stays so is seen after a while. */

@@ -40,6 +40,10 @@ void recover_start(struct work *work, size_t instance, size_t to, const char *re
 const char *recover_busy(struct work *work, size_t instance);
 /* mend.c: the next step about an instance that fails, by its tier's policy; notes when it is well again. */
 void recover_mend(struct work *work, size_t instance);
+/* It is being placed, by whom ever: the step that its trouble has come to counts from here, time and
+ * failures, and has had a try if it is one that moves or makes anew. What it failed elsewhere calls for
+ * nothing here. */
+void recover_mend_placed(struct work *work, size_t instance);
 
 /* Starts moves: hosts to be emptied, `croft move`, hosts where an instance does not come up. */
 void recover_leave(struct work *work);

@@ -32,6 +32,7 @@ struct world {
     char *cgroup;
     char *digest;
     char *layer;
+    const char *store; /* where images are; NULL: the driver's own place */
     struct loop *loop;
     struct os_clock *clock;
     struct os_process *process;
@@ -175,8 +176,11 @@ static void create(struct world *world, const char *name, const char *script, co
     personality.command_length = 3;
     if (personality.size.memory_bytes == 0) personality.size.memory_bytes = 64 << 20;
     if (personality.size.cpus_millis == 0) personality.size.cpus_millis = 1000;
-    struct compute_place place = {
-        .net_ns_path = net, .hostname = "web-1", .domain = "shop.acme", .resolver = 0x0a000001};
+    struct compute_place place = {.store = world->store,
+                                  .net_ns_path = net,
+                                  .hostname = "web-1",
+                                  .domain = "shop.acme",
+                                  .resolver = 0x0a000001};
     world->driver.create(world->driver.self, &personality, &image, &place, done, world);
     finish(world);
 }
@@ -586,6 +590,52 @@ static void make_image(struct world *world)
     assert_true(world->driver.has_image(world->driver.self, NULL, world->digest));
 }
 
+/* One store does not have what another has; an instance says from where it was made, also to the next driver,
+ * and goes on when the store is dropped. */
+static void images_of_a_store_are_apart(void **state)
+{
+    struct world *world = *state;
+    const char *const layers[] = {world->layer}, *name = "acme/shop/web-1";
+    struct image image = image_of(world, layers);
+    CLEANUP_MEM char *store = mem_printf("%s/a store", world->directory);
+    CLEANUP_MEM char *tar = mem_printf("%s/layer.tar", world->directory);
+    const char *const paths[] = {tar};
+    struct vec found = VEC_OF(struct compute_found);
+    struct error err;
+
+    run("mkdir '%s'", store);
+    assert_false(world->driver.has_image(world->driver.self, store, world->digest));
+    assert_false(world->driver.has_layer(world->driver.self, store, world->layer));
+    world->driver.add_image(world->driver.self, store, &image, paths, done, world);
+    finish(world);
+    assert_true(world->driver.has_image(world->driver.self, store, world->digest));
+    world->store = store;
+    create(world, name, "trap 'exit 0' TERM; while true; do sleep 1; done", NULL);
+    world->store = NULL;
+    start(world, name);
+    assert_true(world->driver.keep_images(world->driver.self, store, NULL, 0, &err)); /* it is in use */
+    assert_true(world->driver.has_image(world->driver.self, store, world->digest));
+    world->driver.drop_store(world->driver.self, store);
+    world->driver.destroy(world->driver.self);
+    open_driver(world);
+    assert_true(world->driver.list(world->driver.self, &found, &err));
+    assert_int_equal(found.length, 1);
+    struct compute_found *item = vec_at(&found, 0);
+    assert_string_equal(item->store, store);
+    assert_true(item->running);
+    mem_free(item->instance);
+    mem_free(item->store);
+    mem_free(item->personality_json);
+    vec_free(&found);
+    wipe(world, name);
+    assert_true(world->driver.keep_images(world->driver.self, store, NULL, 0, &err));
+    assert_false(world->driver.has_image(world->driver.self, store, world->digest));
+    assert_true(world->driver.has_image(world->driver.self, NULL, world->digest));
+    world->driver.drop_store(world->driver.self, store);
+    run("rm -r '%s'", store);
+    assert_nothing_left(world);
+}
+
 static void make_net(struct world *world)
 {
     CLEANUP_MEM char *path = mem_printf("%s/net", world->directory);
@@ -689,6 +739,7 @@ int main(void)
         cmocka_unit_test(executes_inside),
         cmocka_unit_test(survives_its_own_restart),
         cmocka_unit_test(wipes_what_a_crash_left),
+        cmocka_unit_test(images_of_a_store_are_apart),
         cmocka_unit_test(what_goes_ahead_is_reaped),
         cmocka_unit_test(is_fast),
     };

@@ -102,6 +102,7 @@ def serve(grid):
         with Service(desk, 'acme', '--take') as service:
             service.wait(f"{second}: released acme's secret to it")
             grid.wait_ready('acme/shop')
+            assert not [reason for reason in reasons(grid, 'acme/shop') if WAITS in reason], 'what runs waits for nobody'
             before = [(i['name'], i['host'], i['restarts'], grid.instance_pids(i['name'])) for i in grid.instances('acme/shop')]
             # Another agent has forgotten it; what runs goes on, and it is released again.
             old = agent_pid(grid, first)

@@ -12,6 +12,7 @@ import mmap
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -128,15 +129,18 @@ def previous(grid):
                grid.cli('logs', instance['name'], '--previous').returncode == 0)
     missing = grid.cli('logs', grid.instances(secrets.name)[1]['name'], '--previous')
     equal(missing.returncode, 3, f'of one that never ended: {missing}')
-    # A killed agent finds its mount, its key and the log again; what runs is not touched.
+    # The next agent finds its mount, or mounts it again; its key and the log, too. What runs is not touched.
     pids = {one['name']: grid.instance_pids(one['name']) for one in grid.instances(secrets.name)}
-    kill(grid.host(instance['host'])['agent_pid'])
-    again = wait_until('the log after the agent was killed',
-                       lambda: (result := grid.cli('logs', instance['name'], '--previous')).returncode == 0 and result.stdout)
-    equal(again, said, 'the log')
-    equal({one['name']: grid.instance_pids(one['name']) for one in grid.instances(secrets.name)}, pids, 'processes')
-    status, text = grid.shell(instance['name'], 'cat /etc/version')
-    equal((status, text.strip()), (0, secrets.layer), 'inside')
+    for number, directory in (signal.SIGKILL, '/www'), (signal.SIGTERM, '/bin'):
+        before = grid.host(instance['host'])['agent_pid']
+        kill(before, number)
+        wait_until('another agent', lambda: grid.host(instance['host'])['agent_pid'] != before)  # pylint: disable=cell-var-from-loop
+        again = wait_until('the log', lambda: (result := grid.cli('logs', instance['name'], '--previous')).returncode == 0 and
+                           result.stdout)
+        equal(again, said, 'the log')
+        equal({one['name']: grid.instance_pids(one['name']) for one in grid.instances(secrets.name)}, pids, 'processes')
+        status, text = grid.shell(instance['name'], f'cat /etc/version; ls {directory}')
+        equal((status, text.split()[0]), (0, secrets.layer), 'inside')
 
 
 @tap.case('of a party that has taken its keys only its desk sees what ended instances said')

@@ -196,7 +196,7 @@ static void test_kernel_says_what_the_filters_say(void **state)
     for (int round = 0; round < ROUNDS; round++) {
         CLEANUP_ARENA struct arena *arena = arena_new();
         struct filter filters[3];
-        char names[3][32];
+        char names[3][48];
         size_t length = made_below(&lot, LENGTH(filters) + 1);
         for (size_t i = 0; i < length; i++) {
             filters[i] =

@@ -66,11 +66,42 @@ static void test_clock_set_back(void **state)
     }
 }
 
+/* What has to go from a host that was never told of it: placed there and sent away again before the host's
+ * next document was written. */
+static void test_gone_untold(void **state)
+{
+    static const char web_3[] = "instance/acme/shop/web-3";
+    struct world *world = world_started(2);
+    CLEANUP_BUF struct buf text = {0};
+    struct error err;
+
+    (void)state;
+    apply(world, shop);
+    wait_running(world, "acme/shop/", 3, 10000);
+    world_run_ms(world, 5000);
+    struct instance instance = *instance_of(world, "acme/shop/web-1");
+    instance.name = "acme/shop/web-3";
+    instance.number = 3;
+    instance.wanted = WANTED_GONE;
+    instance.state = INSTANCE_WIPING;
+    instance.address = 0;
+    schema_write(&schema_instance, "Instance", &instance, &text);
+    const struct store_op put = {.kind = STORE_PUT, .key = web_3, .value = buf_text(&text)};
+    assert_true(store_txn(world->store, &put, 1, NULL, &err));
+    assert_true(store_dispatch(world->store, &err));
+    assert_non_null(mirror_get(controller_mirror(world->controller), RECORD_INSTANCE, "acme/shop/web-3"));
+    world_run_ms(world, 5000);
+    assert_null(mirror_get(controller_mirror(world->controller), RECORD_INSTANCE, "acme/shop/web-3"));
+    assert_settled(world);
+    world_free(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_store_refuses),
         cmocka_unit_test(test_clock_set_back),
+        cmocka_unit_test(test_gone_untold),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

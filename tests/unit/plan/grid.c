@@ -16,7 +16,7 @@
 enum { GRID_START_MS = 1000000 };
 
 static const char *const action_names[] = {"create", "place",   "activate", "drain", "stop", "unplace",
-                                           "forget", "explain", "fence",    "farm",  "mend"};
+                                           "forget", "explain", "fence",    "farm",  "mend", "host"};
 
 /* What the planner that stays was told last. */
 struct told {

@@ -136,7 +136,8 @@ static void judge_tier(struct run *run, const struct snapshot *snapshot, const s
             serving += found.running;
     }
     if (serving >= tier->count.committed) return;
-    const char *host = has_quota(snapshot, farm, tier) ? host_with_room(run, snapshot, &tier->size) : NULL;
+    const char *host =
+        has_quota(snapshot, farm, tier, false) ? host_with_room(run, snapshot, &tier->size) : NULL;
     if (host)
         run_violated(run, "committed", "%s of %s has %" PRId64 " of %" PRId64 " while %s has room for one",
                      tier->name, farm->full_name, serving, tier->count.committed, host);

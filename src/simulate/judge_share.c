@@ -176,7 +176,7 @@ void conserved_look(struct run *run)
         for (size_t t = 0; farm && t < farm->tiers_length; t++)
             if (text_equal(farm->tiers[t].name, tier_name)) tier = &farm->tiers[t];
         bool waits = sized && sized->lacks_why && tier && !tier->spread.strict &&
-                     sizing_applies(controller, farm, tier) && has_quota(snapshot, farm, tier) &&
+                     sizing_applies(controller, farm, tier) && has_quota(snapshot, farm, tier, true) &&
                      (host = host_with_room(run, snapshot, &tier->size));
         if (!waits) scaled->waits_since_us = 0;
         if (!waits) continue;
@@ -188,7 +188,8 @@ void conserved_look(struct run *run)
 }
 
 /* What never had a place takes nothing of it yet. */
-bool has_quota(const struct snapshot *snapshot, const struct farm *farm, const struct tier *tier)
+bool has_quota(const struct snapshot *snapshot, const struct farm *farm, const struct tier *tier,
+               bool others_first)
 {
     for (size_t p = 0; p < snapshot->parties_length; p++) {
         const struct party *party = &snapshot->parties[p];
@@ -198,7 +199,10 @@ bool has_quota(const struct snapshot *snapshot, const struct farm *farm, const s
         for (size_t i = 0; i < snapshot->instances_length; i++) {
             const struct instance *instance = &snapshot->instances[i];
             if (!text_equal(instance->party, party->name)) continue;
-            if (instance->host[0] == '\0' && instance->incarnation == 0) continue;
+            bool waits = instance->host[0] == '\0' && instance->incarnation == 0;
+            bool is_own =
+                text_equal(instance->farm, farm->full_name) && text_equal(instance->tier, tier->name);
+            if (waits && (!others_first || is_own || instance->wanted != WANTED_RUN)) continue;
             used.cpus_millis += instance->size.cpus_millis;
             used.memory_bytes += instance->size.memory_bytes;
             used.disk_bytes += instance->size.disk_bytes;

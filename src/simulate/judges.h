@@ -87,8 +87,9 @@ void converges_look(struct run *run);
 const char *host_with_room(const struct run *run, const struct snapshot *snapshot,
                            const struct resources *size);
 /* One more of the tier is within its party's own quota, whatever is wanted: what farms are guaranteed beyond
- * what is committed may have used it up. */
-bool has_quota(const struct snapshot *snapshot, const struct farm *farm, const struct tier *tier);
+ * what is committed may have used it up. others_first: also when what waits of other tiers gets its share. */
+bool has_quota(const struct snapshot *snapshot, const struct farm *farm, const struct tier *tier,
+               bool others_first);
 /* judge_share.c: who is sized by his load gets what he may */
 void share_stored(struct run *run, const struct store_item *item);
 void conserved_look(struct run *run);

@@ -203,7 +203,7 @@ def files(grid):
 @tap.case('a wrong question is told in one line')
 def wrong(grid):
     for arguments, code, message in (
-            ((), 2, 'croft: whatif: what shall happen? --fail NAME…, --drain NAME…, --add FILE or --apply FILE\n'),
+            ((), 2, 'croft: whatif: what shall happen? --fail NAME…, --drain NAME…, --end lease/NAME…, --add FILE or --apply FILE\n'),
             (('--fail', 'host/h11'), 3, 'croft: there is no host h11: did you mean host/h1?\n'),
             (('--fail', 'host/h1', 'zone/east/b1/r9'), 3,
              'croft: there is no zone east/b1/r9: did you mean zone/east/b1/r1?\n'),

@@ -71,6 +71,9 @@ void loop_free(struct loop *loop)
     event_free(loop->later_event);
     if (loop->on_term != NULL) event_free(loop->on_term);
     if (loop->on_int != NULL) event_free(loop->on_int);
+    /* A bufferevent that was freed while a callback of its was due lives until that is due no more; the base
+     * would forget it. All else that was in the loop is gone. */
+    event_base_loop(loop->base, EVLOOP_NONBLOCK);
     event_base_free(loop->base);
     mem_free(loop);
 }

@@ -25,7 +25,7 @@ def row_sealed(quick):
             grid.apply(party('acme'), party('brio'), farm('shop', 'acme', 1), farm('shop', 'brio', 1))
             for name in 'acme', 'brio':
                 grid.farm_ready(f'{name}/shop', 'web', 1)
-            wait_until('keys of acme', lambda: [row for row in grid.api.ask('GET', 'keys')['keys'] if row['party'] == 'acme'])
+            wait_until('keys of acme', lambda: [row for row in grid.api.ask('GET', 'pairs')['pairs'] if row['party'] == 'acme'])
             timed(grid, desk, 'key', 'take', 'acme/shop')
             figures = []
             for what, words, rest in (

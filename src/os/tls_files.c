@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 
 enum { EVERY_US = 60 * 1000 * 1000 };
@@ -20,6 +21,7 @@ struct tls_files {
     char *certificate, *key;
     struct version seen[2];
     struct tls *tls;
+    struct error told; /* the last trouble that was said; code ERROR_NONE: none */
     struct timer *next;
 };
 
@@ -82,8 +84,13 @@ static void look_again(void *ctx)
     struct error err;
 
     files->next = files->clock->after(files->clock->self, EVERY_US, look_again, files);
-    if (!tls_files_look(files, &err))
-        fprintf(stderr, "croft: %s; the certificate that was read before stays in use\n", err.message);
+    if (tls_files_look(files, &err)) {
+        files->told.code = ERROR_NONE;
+        return;
+    }
+    if (files->told.code == err.code && strcmp(files->told.message, err.message) == 0) return;
+    fprintf(stderr, "croft: %s; the certificate that was read before stays in use\n", err.message);
+    files->told = err;
 }
 
 static bool see(const char *path, struct version *ret_version, struct error *err)
